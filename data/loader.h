@@ -1,0 +1,47 @@
+// Batches for training and evaluation: gathered by background threads, in an order that depends on the seed alone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace preceptor {
+
+struct Batch {
+  int size = 0;                      // images in the buffers, always the loader's batch size
+  int valid = 0;                     // images that count; the rest repeat the last image (only the last batch of an evaluation)
+  std::vector<std::uint8_t> images;  // [size, height, width, channels]
+  std::vector<float> labels;         // [size, label_width]
+  std::vector<std::int32_t> index;   // [size] position of each image in its split
+};
+
+struct LoaderOptions {
+  int batch = 64;
+  bool shuffle = false;     // a new permutation per epoch, from (seed, epoch); an incomplete last batch is left out
+  std::uint64_t seed = 0;
+  int threads = 1;          // background threads; the batches are the same for any number
+  int prefetch = 4;         // batches kept ready
+};
+
+// Iterates one epoch at a time: start(epoch), then next() until it returns nullptr.
+// With shuffle, a split smaller than the batch gives one batch of all its images (batch_size() says so).
+class Loader {
+ public:
+  Loader(const Dataset& dataset, const Split& split, const LoaderOptions& options);  // keeps references to both
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  int batch_size() const;         // images per batch: min(options.batch, images in the split)
+  int batches_per_epoch() const;
+  void start(std::int64_t epoch);
+  const Batch* next();            // valid until the following call of next() or start(); nullptr at the end of the epoch
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace preceptor
