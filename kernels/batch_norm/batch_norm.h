@@ -1,0 +1,72 @@
+// Batch normalisation (Ioffe and Szegedy 2015) with the residual sum and ReLU that follow it in one pass.
+#pragma once
+
+#include "kernels/device/device.h"
+#include "kernels/device/feature_map.h"
+
+namespace preceptor::kernels {
+
+// y = relu?(gamma (x - mean) / sqrt(variance + epsilon) + beta + residual?) with the batch's own statistics.
+struct BatchNormForward {
+  static constexpr const char* name = "batch_norm_forward";
+  FeatureMap<const float> x;
+  FeatureMap<const float> residual;  // data is nullptr: none; else the shape of x
+  FeatureMap<float> y;               // shape of x
+  const float* gamma;                // [channels]
+  const float* beta;                 // [channels]
+  float* running_mean;               // [channels] moved by momentum; nullptr: not updated
+  float* running_variance;           // [channels] with the unbiased batch variance, as torch does
+  float* mean;                       // [channels] out: of this batch, for the gradient
+  float* inverse_deviation;          // [channels] out: 1 / sqrt(biased variance + epsilon)
+  float epsilon, momentum;           // running = (1 - momentum) running + momentum batch
+  bool relu;
+};
+Cost cost(const BatchNormForward& arguments);
+void run_on(Cpu, const BatchNormForward& arguments);
+
+// The same with given statistics: evaluation, and frozen blocks in training.
+struct BatchNormInference {
+  static constexpr const char* name = "batch_norm_inference";
+  FeatureMap<const float> x;
+  FeatureMap<const float> residual;  // data is nullptr: none
+  FeatureMap<float> y;
+  const float *gamma, *beta, *running_mean, *running_variance;  // [channels]
+  float epsilon;
+  bool relu;
+};
+Cost cost(const BatchNormInference& arguments);
+void run_on(Cpu, const BatchNormInference& arguments);
+
+// Gradients of either form. The ReLU mask is taken from y > 0.
+struct BatchNormBackward {
+  static constexpr const char* name = "batch_norm_backward";
+  FeatureMap<const float> x;
+  FeatureMap<const float> y;  // data is nullptr when no ReLU was applied
+  FeatureMap<const float> d_y;
+  FeatureMap<float> d_x;           // may be d_y's memory when d_residual is not d_y's memory
+  FeatureMap<float> d_residual;    // data is nullptr: no residual; the masked d_y; may be d_y's memory
+  const float* gamma;              // [channels]
+  const float* mean;               // [channels] as the forward pass used it
+  const float* inverse_deviation;  // [channels]
+  float* d_gamma;                  // [channels], overwritten; nullptr: not wanted
+  float* d_beta;                   // [channels], overwritten; nullptr: not wanted
+  bool batch_statistics;           // true: BatchNormForward; false: fixed statistics, so d_x has no mean terms
+};
+Cost cost(const BatchNormBackward& arguments);
+void run_on(Cpu, const BatchNormBackward& arguments);
+
+// Folds a following batch norm with fixed statistics into a convolution:
+// folded_weight = weight * gamma / sqrt(variance + epsilon) by output channel, folded_bias = beta - mean * that factor.
+struct FoldBatchNorm {
+  static constexpr const char* name = "fold_batch_norm";
+  const float* weight;  // [out_channels / out_block][inner][out_block]: the device order of convolution weights
+  const float *gamma, *beta, *running_mean, *running_variance;  // [out_channels]
+  float* folded_weight;                                         // as weight
+  float* folded_bias;                                           // [out_channels]
+  int out_channels, out_block, inner;                           // inner = in_channels * kernel height * kernel width
+  float epsilon;
+};
+Cost cost(const FoldBatchNorm& arguments);
+void run_on(Cpu, const FoldBatchNorm& arguments);
+
+}  // namespace preceptor::kernels

@@ -1,0 +1,38 @@
+// The one layout idea of all feature maps: channels in blocks that lie next to each other.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace preceptor::kernels {
+
+// [images][pitch / block][height][width][block] in memory, of which `channels` channels are meant: block 8 or 16 on a
+// cpu, 1 is the plain order (n, c, h, w), block == pitch is channels-last. A map that is a channel range of a wider
+// one points at its first channel and keeps the pitch of the wider map.
+template <class T>
+struct FeatureMap {
+  T* data;
+  int images, channels, height, width;
+  int block;  // channels per block; channels % block == 0 on the cpu
+  int pitch;  // channels of the whole allocation
+
+  int plane() const { return height * width; }
+  std::size_t elements() const { return static_cast<std::size_t>(images) * channels * plane(); }
+  int channel_blocks() const { return channels / block; }
+
+  // Position of the first element of a channel block of one image: plane() * block values follow in a row.
+  std::size_t block_offset(int image, int channel_block) const {
+    return (static_cast<std::size_t>(image) * pitch + static_cast<std::size_t>(channel_block) * block) * plane();
+  }
+  std::size_t offset(int image, int channel, int y, int x) const {
+    return block_offset(image, channel / block) + (static_cast<std::size_t>(y) * width + x) * block + channel % block;
+  }
+  T* block_data(int image, int channel_block) const { return data + block_offset(image, channel_block); }
+
+  // The same map, read only.
+  operator FeatureMap<const T>() const requires(!__is_const(T)) {
+    return {data, images, channels, height, width, block, pitch};
+  }
+};
+
+}  // namespace preceptor::kernels

@@ -1,0 +1,95 @@
+// Reserved address space with a deterministic best-fit allocator, and copies.
+#include "kernels/device/memory.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
+
+namespace preceptor::kernels {
+namespace {
+
+constexpr std::size_t alignment = 64;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t default_capacity = std::size_t{1} << 34;  // shadow memory is paid for the whole range
+constexpr std::size_t red_zone = 64;
+#else
+constexpr std::size_t default_capacity = std::size_t{1} << 40;
+constexpr std::size_t red_zone = 0;
+#endif
+
+}  // namespace
+
+Pool::Pool(Device, std::string name, std::size_t bytes)
+    : name_(std::move(name)), capacity_(bytes ? bytes : default_capacity) {
+  capacity_ = (capacity_ + alignment - 1) / alignment * alignment;
+  void* memory = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED)
+    throw Error(ErrorKind::internal,
+                "pool " + name_ + ": cannot reserve " + std::to_string(capacity_) + " bytes of address space");
+  // Huge pages save most of the page faults and TLB misses of the first step.
+  madvise(memory, capacity_, MADV_HUGEPAGE);
+  base_ = static_cast<std::byte*>(memory);
+  free_[0] = capacity_;
+  ASAN_POISON_MEMORY_REGION(base_, capacity_);
+}
+
+Pool::~Pool() {
+  ASAN_UNPOISON_MEMORY_REGION(base_, capacity_);
+  munmap(base_, capacity_);
+}
+
+void* Pool::allocate(std::size_t bytes) {
+  const std::size_t size = (std::max<std::size_t>(bytes, 1) + red_zone + alignment - 1) / alignment * alignment;
+  auto best = free_.end();
+  for (auto range = free_.begin(); range != free_.end(); ++range)
+    if (range->second >= size && (best == free_.end() || range->second < best->second)) best = range;
+  if (best == free_.end())
+    throw Error(ErrorKind::internal, "pool " + name_ + ": " + std::to_string(bytes) + " bytes asked for, " +
+                                         std::to_string(capacity_ - in_use_) + " of " + std::to_string(capacity_) +
+                                         " free");
+  const auto [offset, available] = *best;
+  free_.erase(best);
+  if (available > size) free_[offset + size] = available - size;
+  used_[offset] = size;
+  in_use_ += size;
+  peak_ = std::max(peak_, in_use_);
+  ++allocations_;
+  ASAN_UNPOISON_MEMORY_REGION(base_ + offset, bytes);
+  return base_ + offset;
+}
+
+void Pool::release(void* pointer) {
+  const auto block = used_.find(static_cast<std::size_t>(static_cast<std::byte*>(pointer) - base_));
+  if (block == used_.end())
+    throw Error(ErrorKind::internal, "pool " + name_ + ": release of an address that is not in use");
+  auto [offset, size] = *block;
+  ASAN_POISON_MEMORY_REGION(base_ + offset, size);
+  in_use_ -= size;
+  used_.erase(block);
+  auto next = free_.lower_bound(offset);
+  if (next != free_.end() && offset + size == next->first) {
+    size += next->second;
+    next = free_.erase(next);
+  }
+  if (next != free_.begin()) {
+    auto before = std::prev(next);
+    if (before->first + before->second == offset) {
+      before->second += size;
+      return;
+    }
+  }
+  free_[offset] = size;
+}
+
+Cost cost(const Copy& arguments) { return {2.0 * static_cast<double>(arguments.bytes), 0}; }
+
+void run_on(Cpu, const Copy& arguments) { std::memcpy(arguments.to, arguments.from, arguments.bytes); }
+
+}  // namespace preceptor::kernels

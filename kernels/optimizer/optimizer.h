@@ -1,0 +1,66 @@
+// Updates of all parameters in one launch: SGD with momentum, Adam, AdamW; gradient norm and clipping.
+#pragma once
+
+#include "kernels/device/device.h"
+
+namespace preceptor::kernels {
+
+// One parameter tensor with its gradient and the optimiser's state, any of it in device memory.
+struct UpdateSegment {
+  float* value;           // [count]
+  const float* gradient;  // [count]
+  float* first;           // [count] momentum, or Adam's first moment; nullptr for SGD without momentum
+  float* second;          // [count] Adam's second moment; nullptr for SGD
+  std::int64_t count;
+  float learning_rate_scale;
+  float weight_decay;
+};
+
+// What changes from step to step; lives in device memory so that a recorded step reads the current value.
+struct StepState {
+  float learning_rate;
+  std::int64_t step;   // steps done so far
+  std::uint64_t seed;  // of the augmentation and every other random number of the step
+};
+
+enum class UpdateRule { sgd, adam, adamw };
+
+// torch.optim's formulas. Order: clip by norm, clip by value, weight decay, update.
+struct Update {
+  static constexpr const char* name = "update";
+  const UpdateSegment* segments;  // [segment_count], device memory
+  int segment_count;
+  std::int64_t elements;        // of all segments, for cost()
+  const StepState* state;       // this is step state->step + 1
+  const float* gradient_scale;  // [1] every gradient is multiplied by it (GradientNorm); nullptr: 1
+  UpdateRule rule;
+  float momentum;               // sgd
+  bool nesterov;                // sgd
+  float beta1, beta2, epsilon;  // adam, adamw
+  float clip_value;             // gradients are clamped to +- this; 0: not clamped
+};
+Cost cost(const Update& arguments);
+void run_on(Cpu, const Update& arguments);
+
+// norm = L2 norm over all gradients; scale = min(1, max_norm / (norm + 1e-6)), as torch's clip_grad_norm_.
+struct GradientNorm {
+  static constexpr const char* name = "gradient_norm";
+  const UpdateSegment* segments;
+  int segment_count;
+  std::int64_t elements;
+  float max_norm;
+  float* norm;   // [1]
+  float* scale;  // [1]
+};
+Cost cost(const GradientNorm& arguments);
+void run_on(Cpu, const GradientNorm& arguments);
+
+// state->step += 1; the last launch of a step.
+struct AdvanceStep {
+  static constexpr const char* name = "advance_step";
+  StepState* state;
+};
+Cost cost(const AdvanceStep& arguments);
+void run_on(Cpu, const AdvanceStep& arguments);
+
+}  // namespace preceptor::kernels
