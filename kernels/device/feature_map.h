@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace preceptor::kernels {
 
@@ -30,7 +31,7 @@ struct FeatureMap {
   T* block_data(int image, int channel_block) const { return data + block_offset(image, channel_block); }
 
   // The same map, read only.
-  operator FeatureMap<const T>() const requires(!__is_const(T)) {
+  operator FeatureMap<const T>() const requires(!std::is_const_v<T>) {
     return {data, images, channels, height, width, block, pitch};
   }
 };

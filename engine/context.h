@@ -1,0 +1,74 @@
+// Everything one training or evaluation run owns on a device: stream, memory pools, tape, step state.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/check.h"
+#include "engine/tape.h"
+#include "engine/tensor.h"
+#include "kernels/device/device.h"
+#include "kernels/device/memory.h"
+#include "kernels/optimizer/optimizer.h"
+
+namespace preceptor {
+
+enum class Lifetime {
+  persistent,  // parameters, gradients, optimiser state, statistics, staging buffers
+  step,        // made within a step, gone at its end
+};
+
+class Context {
+ public:
+  // threads: OpenMP threads on the cpu, 0 for all. seed: of everything random on the device.
+  static std::unique_ptr<Context> on_cpu(int threads, std::uint64_t seed);
+  Context(kernels::Device device, std::uint64_t seed);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  kernels::Stream& stream() { return stream_; }
+  const kernels::Device& device() const { return stream_.device(); }
+  kernels::Pool& pool(Lifetime lifetime) { return lifetime == Lifetime::step ? step_ : persistent_; }
+  Tape& tape() { return tape_; }
+
+  // An uninitialised tensor. Rank 4 gets the device's channel block.
+  Tensor empty(const Shape& shape, Lifetime lifetime = Lifetime::step);
+  Tensor zeros(const Shape& shape, Lifetime lifetime = Lifetime::step);
+  // Raw memory of the step pool for a kernel's workspace or index array.
+  std::shared_ptr<Buffer> scratch(std::size_t bytes);
+
+  // Learning rate, step count and seed in device memory; kernels read them, so a recorded step can be replayed.
+  kernels::StepState* step_state() { return step_state_; }
+  kernels::StepState read_step_state();
+  void write_step_state(const kernels::StepState& state);
+  void set_learning_rate(float learning_rate);
+
+  // Adds one launch.
+  template <class Arguments>
+  void run(const Arguments& arguments) {
+    kernels::run(arguments, stream_);
+  }
+
+ private:
+  kernels::Stream stream_;
+  kernels::Pool persistent_, step_;
+  Tape tape_;
+  kernels::StepState* step_state_;
+};
+
+class Buffer {
+ public:
+  Buffer(kernels::Pool& pool, std::size_t bytes) : pool_(pool), data_(pool.allocate(bytes)) {}
+  ~Buffer() { pool_.release(data_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  void* data() const { return data_; }
+
+ private:
+  kernels::Pool& pool_;
+  void* data_;
+};
+
+}  // namespace preceptor

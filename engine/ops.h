@@ -1,0 +1,76 @@
+// The ops: checked shapes, one or a few launches, and the gradient recorded on the tape. Each is defined, with its
+// gradient, in engine/ops/. All throw Error (usage) for shapes that do not fit.
+#pragma once
+
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/parameters.h"
+
+namespace preceptor {
+
+struct ConvolutionOptions {
+  int stride = 1;
+  int padding = 0;
+};
+
+// y [n, out, h', w'] from x [n, in, h, w] and weight [out, in, kh, kw]; h' = (h + 2 padding - kh) / stride + 1.
+Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const ConvolutionOptions& options);
+
+struct BatchNormParameters {
+  Parameter gamma, beta;                     // [c]
+  Parameter running_mean, running_variance;  // [c], statistics
+  float epsilon = 1e-5f;
+  float momentum = 0.1f;
+};
+
+// relu?(batch_norm(x) + residual?); with batch statistics, which also move the running ones, or with the running ones.
+Tensor batch_norm(const Tensor& x, const BatchNormParameters& parameters, bool batch_statistics, bool relu,
+                  const Tensor* residual = nullptr);
+
+// A convolution with a batch norm of fixed statistics folded into it. refresh() after the parameters changed.
+struct FoldedConvolution {
+  Tensor weight;  // device order
+  Tensor bias;    // [out]
+  void refresh(const Parameter& weight, const BatchNormParameters& norm);
+};
+
+// relu?(convolution + bias + residual?) without a gradient. A residual passed as an rvalue that nobody else holds
+// gives its memory to the result.
+Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, const Parameter& weight,
+                          const ConvolutionOptions& options, bool relu, Tensor residual = Tensor());
+
+Tensor relu(const Tensor& x);                  // rank 4
+Tensor add(const Tensor& a, const Tensor& b);  // rank 4, equal shapes
+Tensor max_pool(const Tensor& x, int window, int stride, int padding);
+Tensor average_pool(const Tensor& x, int window, int stride, int padding, bool count_padding = true);
+Tensor global_average_pool(const Tensor& x);  // [n, c, h, w] -> [n, c]
+
+// y [n, out] from x [n, in], weight [out, in], bias [out].
+Tensor linear(const Tensor& x, const Parameter& weight, const Parameter& bias);
+
+// Loss terms. Each returns [rows], whose sum is weight times the mean loss, and is part of the total loss that
+// Tape::backward() differentiates. No gradient flows to the teacher or the labels.
+Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, float weight = 1.0f);  // labels [rows]
+Tensor binary_cross_entropy(const Tensor& logits, const Tensor& targets, float weight = 1.0f);  // NaN targets: unknown
+Tensor softened_kl(const Tensor& student, const Tensor& teacher, float temperature, float weight = 1.0f);
+// targets may be undefined: then every label counts; else those that are not NaN.
+Tensor softened_binary_kl(const Tensor& student, const Tensor& teacher, const Tensor& targets, float temperature,
+                          float weight = 1.0f);
+// Released-code reading; student and teacher are feature maps of equal n, h, w.
+Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float weight = 1.0f);
+
+Tensor softmax(const Tensor& logits);  // without a gradient
+Tensor sigmoid(const Tensor& logits);  // without a gradient
+
+struct AugmentOptions {
+  std::vector<float> mean, deviation;  // per channel, of pixel / 255
+  bool random = false;                 // flip and shift; false: only normalisation
+  bool flip = false;
+  int shift = 0;  // pixels
+};
+
+// Network input [n, c, h, w] from staged bytes [n, h, w, c] in device memory.
+Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape, const AugmentOptions& options);
+
+}  // namespace preceptor

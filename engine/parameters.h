@@ -1,0 +1,82 @@
+// The named values of a model: trainable parameters with gradients, and statistics.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+#include "kernels/convolution/convolution.h"
+
+namespace preceptor {
+
+enum class ParameterKind {
+  convolution,  // [out, in, height, width], held in the device's weight order
+  plain,        // any shape, row-major
+  statistic,    // plain, never trained: running mean and variance
+};
+
+// A handle; copies mean the same parameter.
+class Parameter {
+ public:
+  const std::string& name() const { return entry_->name; }
+  const Shape& shape() const { return entry_->shape; }  // in plain order
+  ParameterKind kind() const { return entry_->kind; }
+  float* value() const { return entry_->value.data(); }        // in device order
+  float* gradient() const { return entry_->gradient.data(); }  // nullptr before allocate_gradients() or when frozen
+  bool trainable() const { return entry_->trainable; }
+  // Wanted by an op in recording: trainable and with memory for its gradient.
+  bool watched() const { return entry_->trainable && entry_->gradient.defined(); }
+  const kernels::WeightOrder& order() const { return entry_->order; }  // kind convolution only
+
+ private:
+  friend class Parameters;
+  struct Entry {
+    std::string name;
+    Shape shape;
+    ParameterKind kind;
+    kernels::WeightOrder order{};
+    Tensor value, gradient;
+    bool trainable = false;
+  };
+  std::shared_ptr<Entry> entry_;
+};
+
+// Values by name in plain order, as checkpoints hold them.
+struct PlainTensor {
+  Shape shape;
+  std::vector<float> values;
+};
+using StateDict = std::map<std::string, PlainTensor>;
+
+// All parameters of a model, in the order they were added.
+class Parameters {
+ public:
+  explicit Parameters(Context& context) : context_(context) {}
+
+  // Adds a parameter of zeros. Names are unique and those of torchvision.
+  Parameter add(const std::string& name, const Shape& shape, ParameterKind kind);
+
+  Context& context() const { return context_; }
+  const std::vector<Parameter>& all() const { return parameters_; }
+  Parameter find(const std::string& name) const;  // throws with the name if there is none
+  std::size_t count() const;                      // trainable and frozen values, without statistics
+
+  // Parameters whose name starts with the prefix are no longer trained.
+  void freeze(const std::string& prefix);
+  // Gives every trainable parameter a gradient; before the first step, after freeze().
+  void allocate_gradients();
+
+  StateDict state() const;
+  // Sets every parameter. Throws, naming the first differing keys, unless names and shapes are exactly those of the
+  // model; nothing is set then. Names that start with an entry of `except` keep their value and may be absent or of
+  // another shape (a new head).
+  void load(const StateDict& state, const std::vector<std::string>& except = {});
+
+ private:
+  Context& context_;
+  std::vector<Parameter> parameters_;
+};
+
+}  // namespace preceptor

@@ -1,0 +1,52 @@
+// The tape: what was computed, in order, and how to walk it back.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace preceptor {
+
+// Linear list of recorded ops. Every op that has a watched input appends one node; backward() visits them from the
+// last to the first and then forgets them. A tensor is watched when its slot is not negative.
+class Tape {
+ public:
+  // Receives the derivative of the total loss by the op's output; loss ops receive an undefined tensor.
+  using Backward = std::function<void(const Tensor& d_output)>;
+
+  // Appends a node and gives `output` its slot.
+  void record(Tensor& output, Backward backward);
+
+  // Appends a loss: it needs no upstream derivative, because the total loss is the plain sum of all recorded losses
+  // (weights are arguments of the loss ops).
+  void record_loss(Backward backward);
+
+  // Starts watching a tensor that no op made (an input whose derivative is wanted); see gradient().
+  void watch(Tensor& tensor);
+
+  // Adds a contribution to the derivative by `input`; ignored when input is not watched. The first contribution is
+  // kept without a copy, so `contribution` may share memory only with tensors that nobody reads any more.
+  void accumulate(const Tensor& input, Tensor contribution);
+
+  // Walks back and clears the tape. Gradients of watched inputs stay readable until clear() or the next recording.
+  void backward();
+
+  // The derivative by a tensor given to watch(), after backward(); undefined if the loss does not depend on it.
+  Tensor gradient(const Tensor& watched) const;
+
+  // Forgets everything recorded, for example after a forward pass whose gradient is not wanted.
+  void clear();
+
+  std::size_t size() const { return nodes_.size(); }
+
+ private:
+  struct Node {
+    Backward backward;  // empty for watched inputs
+    Tensor gradient;
+    bool is_loss = false;
+  };
+  std::vector<Node> nodes_;
+};
+
+}  // namespace preceptor

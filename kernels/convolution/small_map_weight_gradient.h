@@ -1,0 +1,14 @@
+// Weight gradient of a convolution on maps of a few pixels, where the direct algorithms of oneDNN starve.
+#pragma once
+
+#include "kernels/convolution/convolution.h"
+
+namespace preceptor::kernels {
+
+// True for blocked maps of at most 16 output pixels without a bias.
+bool small_map_weight_gradient_pays(const ConvolutionWeightGradient& arguments);
+
+// d_weight by outer products of channel blocks; arguments as accepted by small_map_weight_gradient_pays().
+void small_map_weight_gradient(const ConvolutionWeightGradient& arguments);
+
+}  // namespace preceptor::kernels
