@@ -1,0 +1,88 @@
+// One training run, from options to a run directory: the loop behind preceptor-train, preceptor-distill and the studies.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/metrics/metrics.h"
+#include "engine/optimizer.h"
+#include "engine/schedule.h"
+
+namespace preceptor {
+
+// Everything that decides a run's bits. Written to config.toml of the run directory and read back by --resume.
+struct TrainingOptions {
+  std::string data;                 // FORMAT:PATH
+  std::string model = "resnet18";
+  std::string stem = "auto";        // "imagenet", "small", "auto": small for images of at most 64 pixels
+  std::string init;                 // checkpoint to start from; its head is kept only if its outputs and labels match
+  int freeze = 0;                   // first blocks that do not learn (needs init)
+  bool zero_last_gamma = false;
+  std::string teacher;              // checkpoint; empty: no transfer
+  std::vector<std::string> methods; // "kd:temperature=4,weight=0.9"
+  int epochs = 10;
+  int batch = 64;
+  std::string optimizer = "adam";   // sgd, adam, adamw
+  double learning_rate = 1e-3, momentum = 0.9, weight_decay = 0;
+  bool nesterov = false;
+  std::string schedule = "constant";  // constant, step, cosine, plateau
+  std::vector<int> milestones;
+  double factor = 0.1;
+  int patience = 10, warmup = 0;
+  double clip_value = 0, clip_norm = 0;
+  bool flip = false;
+  int shift = 0;
+  std::uint64_t seed = 0;
+  std::string device = "cpu";
+  int threads = 0;  // 0: all
+  int bootstrap = 1000;
+  std::string out;  // run directory
+};
+
+struct EpochRow {
+  int epoch = 0;  // from 1
+  double learning_rate = 0;
+  double train_loss = 0;     // total, mean over the epoch's images
+  double label_loss = 0;     // of the labels alone, so that arms are comparable
+  double transfer_loss = 0;  // sum of the transfer terms; 0 without a teacher
+  double train_auc = 0;      // of the training probabilities seen during the epoch
+  double val_loss = 0;       // labels alone
+  double val_auc = 0, val_accuracy = 0;
+  double images_per_second = 0;
+};
+
+struct TrainingResult {
+  int best_epoch = 0;  // by validation AUC, the earliest of equals
+  std::vector<EpochRow> epochs;
+  Evaluation test;     // of the best epoch
+  double seconds = 0;  // training and validation, of all sittings
+};
+
+// Called after every epoch and, with `epoch_done` false, every second or so for a progress line.
+struct Progress {
+  std::string label;
+  int epoch = 0, epochs = 0;
+  double fraction = 0;  // of the epoch
+  double images_per_second = 0;
+  double seconds_left = 0;
+  std::optional<EpochRow> row;  // set at the end of an epoch
+};
+using ProgressReport = std::function<void(const Progress&)>;
+
+// Trains and leaves in options.out: config.toml, metrics.csv, best.safetensors, last.safetensors, last.state.safetensors
+// (moments and counters) and, when finished, result.json. Refuses a directory that holds another run unless `resume`;
+// then it continues behind the last finished epoch, bit for bit as if never interrupted.
+// `dataset` may be given to avoid opening options.data again.
+TrainingResult train(const TrainingOptions& options, bool resume, const ProgressReport& report, const Dataset* dataset = nullptr);
+
+// Probabilities [count, outputs] of a checkpoint's model over a split.
+struct Predictions {
+  std::vector<float> probabilities;
+  double loss = 0;  // of the labels
+};
+
+}  // namespace preceptor
