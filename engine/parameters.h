@@ -23,6 +23,7 @@ class Parameter {
   const std::string& name() const { return entry_->name; }
   const Shape& shape() const { return entry_->shape; }  // in plain order
   ParameterKind kind() const { return entry_->kind; }
+  Context& context() const { return entry_->value.context(); }
   float* value() const { return entry_->value.data(); }        // in device order
   float* gradient() const { return entry_->gradient.data(); }  // nullptr before allocate_gradients() or when frozen
   bool trainable() const { return entry_->trainable; }
@@ -50,6 +51,10 @@ struct PlainTensor {
 };
 using StateDict = std::map<std::string, PlainTensor>;
 
+// The values of a device tensor that is laid out like the parameter (its value, gradient or a moment), in plain order.
+std::vector<float> read_plain(const Parameter& parameter, const Tensor& values);
+void write_plain(const Parameter& parameter, const Tensor& values, const std::vector<float>& plain);
+
 // All parameters of a model, in the order they were added.
 class Parameters {
  public:
@@ -69,6 +74,7 @@ class Parameters {
   void allocate_gradients();
 
   StateDict state() const;
+  StateDict gradients() const;  // of the parameters that have one
   // Sets every parameter. Throws, naming the first differing keys, unless names and shapes are exactly those of the
   // model; nothing is set then. Names that start with an entry of `except` keep their value and may be absent or of
   // another shape (a new head).

@@ -8,12 +8,16 @@
 
 namespace preceptor {
 
-// Linear list of recorded ops. Every op that has a watched input appends one node; backward() visits them from the
-// last to the first and then forgets them. A tensor is watched when its slot is not negative.
+// Linear list of recorded ops. Every op with a watched input appends one node; backward() visits them from the last to
+// the first and then forgets them. A tensor is watched when its slot is not negative.
 class Tape {
  public:
   // Receives the derivative of the total loss by the op's output; loss ops receive an undefined tensor.
   using Backward = std::function<void(const Tensor& d_output)>;
+
+  // Whether an op with this input has to record itself.
+  bool watches(const Tensor& input) const { return !paused_ && input.slot() >= 0; }
+  bool recording() const { return !paused_; }
 
   // Appends a node and gives `output` its slot.
   void record(Tensor& output, Backward backward);
@@ -26,19 +30,32 @@ class Tape {
   void watch(Tensor& tensor);
 
   // Adds a contribution to the derivative by `input`; ignored when input is not watched. The first contribution is
-  // kept without a copy, so `contribution` may share memory only with tensors that nobody reads any more.
+  // kept without a copy; sharing its memory with other tensors is fine, it is written to only when nobody else has it.
   void accumulate(const Tensor& input, Tensor contribution);
 
-  // Walks back and clears the tape. Gradients of watched inputs stay readable until clear() or the next recording.
+  // Walks back, then forgets all ops. Gradients of watched inputs stay readable until clear().
   void backward();
 
   // The derivative by a tensor given to watch(), after backward(); undefined if the loss does not depend on it.
   Tensor gradient(const Tensor& watched) const;
 
-  // Forgets everything recorded, for example after a forward pass whose gradient is not wanted.
-  void clear();
+  // Forgets everything, for example after a forward pass whose gradient is not wanted.
+  void clear() { nodes_.clear(); }
 
   std::size_t size() const { return nodes_.size(); }
+
+  // Nothing is recorded while one of these is alive: evaluation.
+  class Pause {
+   public:
+    explicit Pause(Tape& tape) : tape_(tape), before_(tape.paused_) { tape.paused_ = true; }
+    ~Pause() { tape_.paused_ = before_; }
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    Tape& tape_;
+    bool before_;
+  };
 
  private:
   struct Node {
@@ -47,6 +64,7 @@ class Tape {
     bool is_loss = false;
   };
   std::vector<Node> nodes_;
+  bool paused_ = false;
 };
 
 }  // namespace preceptor

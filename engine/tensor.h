@@ -34,6 +34,9 @@ class Tensor {
   // The channels [begin, begin + count) of a feature map, without a copy. begin and count are multiples of the block.
   Tensor channels(int begin, int count) const;
 
+  // Shape and place on the tape alone: what an op keeps of an input whose values its gradient does not need.
+  Tensor without_values() const;
+
   // The value in plain order (n, c, h, w) on the host; waits for the device.
   std::vector<float> to_host() const;
   // Sets the value from plain order.

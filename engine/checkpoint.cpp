@@ -1,0 +1,205 @@
+// safetensors: an 8-byte header length, a JSON header, then the values.
+#include "engine/checkpoint.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace preceptor {
+namespace {
+
+using Json = nlohmann::json;
+constexpr std::uint64_t largest_header = 100'000'000;  // the format's own limit
+
+float half_to_float(std::uint16_t half) {
+  const std::uint32_t exponent = (half >> 10) & 31u, mantissa = half & 1023u;
+  float magnitude;
+  if (exponent == 31)
+    magnitude = mantissa ? NAN : INFINITY;
+  else if (exponent == 0)
+    magnitude = std::ldexp(static_cast<float>(mantissa), -24);
+  else
+    magnitude = std::ldexp(static_cast<float>(mantissa + 1024u), static_cast<int>(exponent) - 25);
+  return (half & 0x8000u) ? -magnitude : magnitude;
+}
+
+std::size_t element_bytes(const std::string& type) {
+  if (type == "F64") return 8;
+  if (type == "F32") return 4;
+  if (type == "F16" || type == "BF16") return 2;
+  return 0;
+}
+
+template <class T>
+T load_value(const char* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+float value_at(const std::string& type, const char* bytes) {
+  if (type == "F64") return static_cast<float>(load_value<double>(bytes));
+  if (type == "F32") return load_value<float>(bytes);
+  const auto half = load_value<std::uint16_t>(bytes);
+  return type == "F16" ? half_to_float(half) : std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16);
+}
+
+struct Entry {
+  std::string name, type;
+  std::vector<int> sizes;
+  std::uint64_t begin, end;  // within the data part
+};
+
+// Every number of the header is checked before it is used; `where` opens each message.
+Entry parse_entry(const std::string& where, const std::string& name, const Json& json, std::uint64_t data_bytes) {
+  const auto check = [&](bool good, const char* reason) {
+    require_data(good, where, "tensor ", name.substr(0, 200), ": ", reason);
+  };
+  check(json.is_object() && json.contains("dtype") && json.contains("shape") && json.contains("data_offsets"),
+        "dtype, shape or data_offsets is missing");
+  const Json &type = json["dtype"], &shape = json["shape"], &offsets = json["data_offsets"];
+  check(type.is_string() && element_bytes(type.get<std::string>()) > 0, "the dtype is none of F64, F32, F16, BF16");
+  check(shape.is_array() && shape.size() <= 8, "the shape is no list of at most 8 sizes");
+  check(offsets.is_array() && offsets.size() == 2 && offsets[0].is_number_unsigned() && offsets[1].is_number_unsigned(),
+        "data_offsets are not two positions");
+  Entry entry{name, type.get<std::string>(), {}, offsets[0].get<std::uint64_t>(), offsets[1].get<std::uint64_t>()};
+  check(entry.begin <= entry.end && entry.end <= data_bytes, "data_offsets lie outside the file");
+  std::uint64_t bytes = element_bytes(entry.type);
+  for (const Json& size : shape) {
+    check(size.is_number_unsigned() && size.get<std::uint64_t>() <= 0x7fffffffu, "a size is no count");
+    entry.sizes.push_back(size.get<int>());
+    // bytes stays below 2^63: it was at most the size of the file before this multiplication by less than 2^31.
+    bytes *= size.get<std::uint64_t>();
+    check(bytes <= data_bytes, "the shape is larger than the file");
+  }
+  check(bytes == entry.end - entry.begin, "shape and data_offsets disagree");
+  return entry;
+}
+
+PlainTensor read_values(const Entry& entry, const char* data) {
+  PlainTensor tensor{Shape(entry.sizes), {}};
+  const std::size_t width = element_bytes(entry.type);
+  tensor.values.resize((entry.end - entry.begin) / width);
+  for (std::size_t i = 0; i < tensor.values.size(); ++i)
+    tensor.values[i] = value_at(entry.type, data + entry.begin + i * width);
+  return tensor;
+}
+
+// Closes on every way out.
+struct File {
+  int descriptor;
+  ~File() {
+    if (descriptor >= 0) ::close(descriptor);
+  }
+};
+
+[[noreturn]] void fail_io(const std::string& path, const char* what) {
+  fail(ErrorKind::io, path, ": ", what, ": ", std::strerror(errno));
+}
+
+}  // namespace
+
+void write_file_atomically(const std::string& path, const std::string& bytes) {
+  const std::string temporary = path + ".tmp";
+  {
+    const File file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644)};
+    if (file.descriptor < 0) fail_io(temporary, "cannot be created");
+    for (std::size_t done = 0; done < bytes.size();) {
+      const ssize_t written = ::write(file.descriptor, bytes.data() + done, bytes.size() - done);
+      if (written < 0 && errno != EINTR) {
+        const int reason = errno;
+        ::unlink(temporary.c_str());
+        errno = reason;
+        fail_io(temporary, "cannot be written");
+      }
+      done += written > 0 ? static_cast<std::size_t>(written) : 0;
+    }
+    if (::fsync(file.descriptor) != 0) fail_io(temporary, "cannot be synced");
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) fail_io(path, "cannot be renamed to");
+  const std::size_t slash = path.find_last_of('/');
+  const File folder{
+      ::open(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY | O_DIRECTORY)};
+  if (folder.descriptor >= 0) ::fsync(folder.descriptor);
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));
+  std::ostringstream content;
+  content << file.rdbuf();
+  if (file.bad() || content.fail()) fail(ErrorKind::io, path, ": cannot be read");
+  return std::move(content).str();
+}
+
+void save_safetensors(const std::string& path, const StateDict& tensors, const Metadata& metadata) {
+  Json header = Json::object();  // nlohmann's objects are ordered by key
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const std::uint64_t bytes = tensor.values.size() * sizeof(float);
+    header[name] = {{"dtype", "F32"}, {"shape", tensor.shape.sizes()}, {"data_offsets", {offset, offset + bytes}}};
+    offset += bytes;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // the values start at a multiple of 8 bytes
+  const std::uint64_t length = text.size();
+  std::string bytes(reinterpret_cast<const char*>(&length), sizeof length);
+  bytes.reserve(sizeof length + text.size() + offset);
+  bytes += text;
+  for (const auto& [name, tensor] : tensors)
+    bytes.append(reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * sizeof(float));
+  write_file_atomically(path, bytes);
+}
+
+Checkpoint load_safetensors(const std::string& path, bool finite_only) {
+  static_assert(std::endian::native == std::endian::little, "safetensors are little-endian");
+  const std::string where = path + ": ";
+  const std::string file = read_file(path);
+  require_data(file.size() >= 8, where, "is no safetensors file: it has only ", file.size(), " bytes");
+  const auto length = load_value<std::uint64_t>(file.data());
+  require_data(length <= largest_header && length <= file.size() - 8, where, "is no safetensors file: a header of ",
+               length, " bytes does not fit");
+  const Json header = Json::parse(file.data() + 8, file.data() + 8 + length, nullptr, false);
+  require_data(header.is_object(), where, "the header is no JSON object");
+  const char* data = file.data() + 8 + length;
+  const std::uint64_t data_bytes = file.size() - 8 - length;
+
+  Checkpoint checkpoint;
+  std::vector<Entry> entries;
+  for (const auto& [name, json] : header.items()) {
+    if (name != "__metadata__") {
+      entries.push_back(parse_entry(where, name, json, data_bytes));
+      continue;
+    }
+    require_data(json.is_object(), where, "__metadata__ is no object");
+    for (const auto& [key, value] : json.items()) {
+      require_data(value.is_string(), where, "__metadata__ holds something else than text");
+      checkpoint.metadata[key] = value.get<std::string>();
+    }
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::uint64_t expected = 0;
+  for (const Entry& entry : entries) {
+    require_data(entry.begin == expected, where, "tensor ", entry.name.substr(0, 200),
+                 ": overlaps another or leaves a gap");
+    expected = entry.end;
+    PlainTensor tensor = read_values(entry, data);
+    if (finite_only)
+      require_data(std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }),
+                   where, "tensor ", entry.name.substr(0, 200), ": holds NaN or infinity");
+    checkpoint.tensors.emplace(entry.name, std::move(tensor));
+  }
+  require_data(expected == data_bytes, where, "has ", data_bytes - expected, " bytes behind the last tensor");
+  return checkpoint;
+}
+
+}  // namespace preceptor

@@ -1,0 +1,33 @@
+// From stored bytes to the network's input.
+#include "kernels/augment/augment.h"
+
+#include "engine/ops.h"
+
+namespace preceptor {
+
+Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape, const AugmentOptions& options) {
+  require(shape.rank() == 4 && shape[1] >= 1 && shape[1] <= 3, "augment: ", shape,
+          " is no batch of images of 1 to 3 channels");
+  const auto channels = static_cast<std::size_t>(shape[1]);
+  require(options.mean.size() == channels && options.deviation.size() == channels, "augment: ", channels,
+          " channels, but ", options.mean.size(), " means and ", options.deviation.size(), " deviations");
+  require(options.shift >= 0 && options.shift < shape[2] && options.shift < shape[3], "augment: a shift of ",
+          options.shift, " pixels does not fit images of ", shape);
+  const Tensor out = context.empty(shape);
+  kernels::Augment arguments{.images = images,
+                             .out = out.map(),
+                             .state = options.random ? context.step_state() : nullptr,
+                             .mean = {},
+                             .deviation = {1, 1, 1},
+                             .flip = options.flip,
+                             .shift = options.shift};
+  for (std::size_t c = 0; c < channels; ++c) {
+    require(options.deviation[c] > 0, "augment: the deviation of channel ", c, " is not positive");
+    arguments.mean[c] = options.mean[c];
+    arguments.deviation[c] = options.deviation[c];
+  }
+  context.run(arguments);
+  return out;
+}
+
+}  // namespace preceptor

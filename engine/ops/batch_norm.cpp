@@ -1,0 +1,54 @@
+// Batch norm with the residual sum and ReLU behind it.
+#include "kernels/batch_norm/batch_norm.h"
+
+#include "engine/ops.h"
+
+namespace preceptor {
+
+using kernels::FeatureMap;
+
+Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_statistics, bool relu,
+                  const Tensor* residual) {
+  Context& context = x.context();
+  const Shape channels{x.shape().rank() == 4 ? x.shape()[1] : 0};
+  require(p.gamma.shape() == channels && p.beta.shape() == channels, "batch_norm: input ", x.shape(), " does not fit ",
+          p.gamma.name(), " of ", p.gamma.shape());
+  if (residual)
+    require(residual->shape() == x.shape(), "batch_norm: input ", x.shape(), " and residual ", residual->shape(),
+            " differ");
+  const FeatureMap<const float> residual_map = residual ? residual->map() : FeatureMap<float>{};
+  const bool train = context.tape().recording() && p.gamma.watched() && p.beta.watched();
+  const bool want_residual = residual && context.tape().watches(*residual);
+  const bool recorded = train || want_residual || context.tape().watches(x);
+
+  Tensor y = context.empty(x.shape());
+  if (!batch_statistics) {
+    require(!recorded, "batch_norm: the form with fixed statistics is for inference and frozen layers; ",
+            p.gamma.name(), " or its input is being trained");
+    context.run(kernels::BatchNormInference{x.map(), residual_map, y.map(), p.gamma.value(), p.beta.value(),
+                                            p.running_mean.value(), p.running_variance.value(), p.epsilon, relu});
+    return y;
+  }
+  const Tensor mean = context.empty(channels), inverse_deviation = context.empty(channels);
+  context.run(kernels::BatchNormForward{x.map(), residual_map, y.map(), p.gamma.value(), p.beta.value(),
+                                        p.running_mean.value(), p.running_variance.value(), mean.data(),
+                                        inverse_deviation.data(), p.epsilon, p.momentum, relu});
+  if (!recorded) return y;
+
+  const Tensor shortcut = residual ? *residual : Tensor();
+  context.tape().record(y, [=, activation = relu ? y : Tensor(), &context](const Tensor& d_y) {
+    // The derivative that comes in is nobody else's most of the time; then one of the results takes its memory.
+    const bool reuse = d_y.owns_alone();
+    const Tensor d_residual = !want_residual ? Tensor() : reuse ? d_y : context.empty(x.shape());
+    const Tensor d_x = reuse && !want_residual ? d_y : context.empty(x.shape());
+    context.run(kernels::BatchNormBackward{x.map(), relu ? activation.map() : FeatureMap<float>{}, d_y.map(), d_x.map(),
+                                           want_residual ? d_residual.map() : FeatureMap<float>{}, p.gamma.value(),
+                                           mean.data(), inverse_deviation.data(), train ? p.gamma.gradient() : nullptr,
+                                           train ? p.beta.gradient() : nullptr, true});
+    if (want_residual) context.tape().accumulate(shortcut, d_residual);
+    context.tape().accumulate(x, d_x);
+  });
+  return y;
+}
+
+}  // namespace preceptor

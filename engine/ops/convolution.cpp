@@ -1,0 +1,108 @@
+// Convolution with its gradients, and the folded form of inference.
+#include "kernels/convolution/convolution.h"
+
+#include "engine/ops.h"
+#include "kernels/batch_norm/batch_norm.h"
+
+namespace preceptor {
+namespace {
+
+// Runs a convolution kernel with the workspace it asks for.
+template <class Arguments>
+void run_with_workspace(Context& context, Arguments arguments) {
+  const std::size_t bytes = kernels::workspace_bytes(arguments, context.device());
+  const std::shared_ptr<Buffer> workspace = bytes ? context.scratch(bytes) : nullptr;
+  arguments.workspace = workspace ? workspace->data() : nullptr;
+  context.run(arguments);
+}
+
+Shape output_shape(const Tensor& x, const Shape& weight, const kernels::ConvolutionGeometry& geometry) {
+  require(x.shape().rank() == 4 && weight.rank() == 4 && x.shape()[1] == weight[1], "convolution: input ", x.shape(),
+          " does not fit weights ", weight);
+  require(geometry.stride >= 1 && geometry.padding >= 0, "convolution: stride ", geometry.stride, " or padding ",
+          geometry.padding, " is out of range");
+  const int height = geometry.out_size(x.shape()[2], weight[2]), width = geometry.out_size(x.shape()[3], weight[3]);
+  require(x.shape()[2] + 2 * geometry.padding >= weight[2] && x.shape()[3] + 2 * geometry.padding >= weight[3],
+          "convolution: input ", x.shape(), " is smaller than the kernel ", weight);
+  return {x.shape()[0], weight[0], height, width};
+}
+
+kernels::ConvolutionGeometry geometry_of(const Parameter& weight, const ConvolutionOptions& options) {
+  require(weight.kind() == ParameterKind::convolution, "convolution: ", weight.name(), " is no convolution weight");
+  return {weight.shape()[2], weight.shape()[3], options.stride, options.padding};
+}
+
+}  // namespace
+
+Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const ConvolutionOptions& options) {
+  const kernels::ConvolutionGeometry geometry = geometry_of(weight, options);
+  Context& context = x.context();
+  Tensor y = context.empty(output_shape(x, weight.shape(), geometry));
+  if (bias)
+    require(bias->shape() == Shape{weight.shape()[0]}, "convolution: bias ", bias->shape(), " does not fit weights ",
+            weight.shape());
+  run_with_workspace(context, kernels::ConvolutionForward{.x = x.map(),
+                                                          .weight = weight.value(),
+                                                          .bias = bias ? bias->value() : nullptr,
+                                                          .residual = {},
+                                                          .y = y.map(),
+                                                          .geometry = geometry,
+                                                          .relu = false,
+                                                          .workspace = nullptr});
+  const bool want_weight = context.tape().recording() && weight.watched();
+  const bool want_bias = context.tape().recording() && bias && bias->watched();
+  const bool want_x = context.tape().watches(x);
+  if (!want_weight && !want_bias && !want_x) return y;
+  require(!want_bias || want_weight, "convolution: a bias cannot be trained under frozen weights");
+
+  context.tape().record(y, [=, b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
+    if (want_weight)
+      run_with_workspace(context,
+                         kernels::ConvolutionWeightGradient{x.map(), d_y.map(), weight.gradient(),
+                                                            want_bias ? b.gradient() : nullptr, geometry, nullptr});
+    if (!want_x) return;
+    Tensor d_x = context.empty(x.shape());
+    run_with_workspace(context,
+                       kernels::ConvolutionDataGradient{d_y.map(), weight.value(), d_x.map(), geometry, nullptr});
+    context.tape().accumulate(x, std::move(d_x));
+  });
+  return y;
+}
+
+void FoldedConvolution::refresh(const Parameter& source, const BatchNormParameters& norm) {
+  Context& context = source.context();
+  const kernels::WeightOrder& order = source.order();
+  if (!weight.defined()) {
+    weight = context.empty({static_cast<int>(order.elements())}, Lifetime::persistent);
+    bias = context.empty({order.out_channels}, Lifetime::persistent);
+  }
+  const int inner = order.in_channels * order.height * order.width;
+  context.run(kernels::FoldBatchNorm{source.value(), norm.gamma.value(), norm.beta.value(), norm.running_mean.value(),
+                                     norm.running_variance.value(), weight.data(), bias.data(), order.out_channels,
+                                     order.out_block, inner, norm.epsilon});
+}
+
+Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, const Parameter& weight,
+                          const ConvolutionOptions& options, bool relu, Tensor residual) {
+  require(folded.weight.defined(), "folded_convolution: ", weight.name(), " was not folded before inference");
+  const kernels::ConvolutionGeometry geometry = geometry_of(weight, options);
+  const Shape shape = output_shape(x, weight.shape(), geometry);
+  Context& context = x.context();
+  if (residual.defined())
+    require(residual.shape() == shape, "folded_convolution: output ", shape, " and residual ", residual.shape(),
+            " differ");
+  Tensor y = residual.defined() && residual.owns_alone() ? residual : context.empty(shape);
+  y.set_slot(-1);
+  run_with_workspace(context, kernels::ConvolutionForward{
+                                  .x = x.map(),
+                                  .weight = folded.weight.data(),
+                                  .bias = folded.bias.data(),
+                                  .residual = residual.defined() ? residual.map() : kernels::FeatureMap<float>{},
+                                  .y = y.map(),
+                                  .geometry = geometry,
+                                  .relu = relu,
+                                  .workspace = nullptr});
+  return y;
+}
+
+}  // namespace preceptor

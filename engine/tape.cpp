@@ -1,0 +1,50 @@
+// Recording and the walk back.
+#include "engine/tape.h"
+
+#include "engine/context.h"
+#include "kernels/elementwise/elementwise.h"
+
+namespace preceptor {
+
+void Tape::record(Tensor& output, Backward backward) {
+  output.set_slot(static_cast<int>(nodes_.size()));
+  nodes_.push_back({std::move(backward), Tensor(), false});
+}
+
+void Tape::record_loss(Backward backward) { nodes_.push_back({std::move(backward), Tensor(), true}); }
+
+void Tape::watch(Tensor& tensor) { record(tensor, nullptr); }
+
+void Tape::accumulate(const Tensor& input, Tensor contribution) {
+  if (input.slot() < 0) return;
+  Tensor& gradient = nodes_[static_cast<std::size_t>(input.slot())].gradient;
+  if (!gradient.defined()) {
+    gradient = std::move(contribution);
+    return;
+  }
+  Context& context = input.context();
+  Tensor sum = gradient.owns_alone()       ? gradient
+               : contribution.owns_alone() ? contribution
+                                           : context.empty(input.shape());
+  context.run(kernels::Add{gradient.map(), contribution.map(), sum.map()});
+  gradient = std::move(sum);
+}
+
+void Tape::backward() {
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    if (!nodes_[i].backward) continue;
+    // Moved out, so that what the op kept is released as soon as its gradient is done.
+    const Backward step = std::move(nodes_[i].backward);
+    const Tensor d_output = std::move(nodes_[i].gradient);
+    nodes_[i].backward = nullptr;
+    if (nodes_[i].is_loss || d_output.defined()) step(d_output);
+  }
+  while (!nodes_.empty() && !nodes_.back().gradient.defined()) nodes_.pop_back();
+}
+
+Tensor Tape::gradient(const Tensor& watched) const {
+  const auto slot = static_cast<std::size_t>(watched.slot());
+  return watched.slot() >= 0 && slot < nodes_.size() ? nodes_[slot].gradient : Tensor();
+}
+
+}  // namespace preceptor
