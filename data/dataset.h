@@ -21,7 +21,8 @@ const char* to_string(Task task);
 struct Split {
   int count = 0;
   std::vector<std::uint8_t> images;  // [count, height, width, channels]
-  std::vector<float> labels;         // multi_class, ordinal: [count] class index; multi_label: [count, outputs], 0, 1 or NaN (unknown)
+  std::vector<float>
+      labels;  // multi_class, ordinal: [count] class index; multi_label: [count, outputs], 0, 1 or NaN (unknown)
 };
 
 struct Dataset {
@@ -36,9 +37,10 @@ struct Dataset {
   int label_width() const { return task == Task::multi_label ? outputs : 1; }
 };
 
-// Opens FORMAT:PATH[?key=value&...]: "medmnist:FILE.npz" or "phantom:chest?site=b&n=500&seed=0" (data/phantom.h lists the keys).
-// `n` keeps the first n training images of a seeded order that respects no patient (these formats have none); val and test stay whole.
-// Errors: unknown format or key (usage), missing file (missing_input), wrong content (data).
+// Opens FORMAT:PATH[?key=value&...]: "medmnist:FILE.npz" or "phantom:chest?site=b&n=500&seed=0" (data/phantom.h lists
+// the keys). `n` keeps the first n training images of a seeded order that respects no patient (these formats have
+// none); val and test stay whole. Errors: unknown format or key (usage), missing file (missing_input), wrong content
+// (data).
 Dataset open_dataset(const std::string& spec);
 
 // What a row of class labels looks like: labels[i] as an integer class. Only for multi_class and ordinal data.

@@ -10,8 +10,8 @@
 namespace preceptor {
 
 struct Batch {
-  int size = 0;                      // images in the buffers, always the loader's batch size
-  int valid = 0;                     // images that count; the rest repeat the last image (only the last batch of an evaluation)
+  int size = 0;   // images in the buffers, always the loader's batch size
+  int valid = 0;  // images that count; the rest repeat the last image (only the last batch of an evaluation)
   std::vector<std::uint8_t> images;  // [size, height, width, channels]
   std::vector<float> labels;         // [size, label_width]
   std::vector<std::int32_t> index;   // [size] position of each image in its split
@@ -19,10 +19,10 @@ struct Batch {
 
 struct LoaderOptions {
   int batch = 64;
-  bool shuffle = false;     // a new permutation per epoch, from (seed, epoch); an incomplete last batch is left out
+  bool shuffle = false;  // a new permutation per epoch, from (seed, epoch); an incomplete last batch is left out
   std::uint64_t seed = 0;
-  int threads = 1;          // background threads; the batches are the same for any number
-  int prefetch = 4;         // batches kept ready
+  int threads = 1;   // background threads; the batches are the same for any number
+  int prefetch = 4;  // batches kept ready
 };
 
 // Iterates one epoch at a time: start(epoch), then next() until it returns nullptr.
@@ -34,10 +34,10 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  int batch_size() const;         // images per batch: min(options.batch, images in the split)
+  int batch_size() const;  // images per batch: min(options.batch, images in the split)
   int batches_per_epoch() const;
   void start(std::int64_t epoch);
-  const Batch* next();            // valid until the following call of next() or start(); nullptr at the end of the epoch
+  const Batch* next();  // valid until the following call of next() or start(); nullptr at the end of the epoch
 
  private:
   struct State;

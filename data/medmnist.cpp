@@ -18,14 +18,14 @@ constexpr std::int64_t largest_class = 9999;
 
 using Names = std::vector<std::string>;
 
-const Names nih_findings = {"atelectasis", "cardiomegaly", "effusion",      "infiltration", "mass",
-                            "nodule",      "pneumonia",    "pneumothorax",  "consolidation", "edema",
+const Names nih_findings = {"atelectasis", "cardiomegaly", "effusion",           "infiltration",  "mass",
+                            "nodule",      "pneumonia",    "pneumothorax",       "consolidation", "edema",
                             "emphysema",   "fibrosis",     "pleural thickening", "hernia"};
 
 // Class names of the public sets whose classes can be told in a word or two; others get numbers.
 Names known_names(const std::string& stem) {
-  const Names organs = {"bladder",      "femur-left",  "femur-right", "heart",  "kidney-left", "kidney-right",
-                        "liver",        "lung-left",   "lung-right",  "pancreas", "spleen"};
+  const Names organs = {"bladder", "femur-left", "femur-right", "heart",    "kidney-left", "kidney-right",
+                        "liver",   "lung-left",  "lung-right",  "pancreas", "spleen"};
   const std::vector<std::pair<const char*, Names>> sets = {
       {"pneumoniamnist", {"normal", "pneumonia"}},
       {"breastmnist", {"malignant", "normal or benign"}},
@@ -154,7 +154,7 @@ Dataset open_medmnist(const DatasetSpec& spec) {
     require_data(raw.height == data.height && raw.width == data.width && raw.channels == data.channels &&
                      raw.label_columns == parts[0].label_columns,
                  place, ": images of ", raw.height, "x", raw.width, "x", raw.channels, " with ", raw.label_columns,
-                 " labels, where train has ", data.height, "x", data.width, "x", data.channels, " with ",
+                 " labels per image, where train has ", data.height, "x", data.width, "x", data.channels, " with ",
                  parts[0].label_columns);
     top = std::max(top, check_labels(raw, data.task == Task::multi_label ? 1 : largest_class, place));
   }
@@ -167,7 +167,8 @@ Dataset open_medmnist(const DatasetSpec& spec) {
   const auto seed = spec.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max());
   if (spec.find("n") != nullptr) {
     const std::size_t image_bytes = static_cast<std::size_t>(data.height) * data.width * data.channels;
-    data.train = first_of_seeded_order(data.train, n, image_bytes, data.label_width(), static_cast<std::uint64_t>(seed));
+    data.train =
+        first_of_seeded_order(data.train, n, image_bytes, data.label_width(), static_cast<std::uint64_t>(seed));
   }
   return data;
 }

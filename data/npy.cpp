@@ -114,7 +114,10 @@ NpyHeader parse_npy_header(std::string_view text, const std::string& place) {
   while (!header.accept('}')) {
     const std::string key = header.quoted();
     header.expect(':');
-    bool* seen = key == "descr" ? &has_type : key == "fortran_order" ? &has_order : key == "shape" ? &has_shape : nullptr;
+    bool* seen = key == "descr"           ? &has_type
+                 : key == "fortran_order" ? &has_order
+                 : key == "shape"         ? &has_shape
+                                          : nullptr;
     if (seen == nullptr || *seen) header.reject("key '" + key + (seen == nullptr ? "' is unknown" : "' appears twice"));
     *seen = true;
     if (seen == &has_type) result.dtype = header.quoted();

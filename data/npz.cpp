@@ -90,8 +90,8 @@ class Member {
 // Refuses what could only come from a damaged or hostile directory.
 void check_entry(const zip_stat_t& entry, std::uint64_t file_bytes, const std::string& place) {
   require_data(entry.encryption_method == ZIP_EM_NONE, place, ": is encrypted");
-  require_data(entry.comp_method == ZIP_CM_STORE || entry.comp_method == ZIP_CM_DEFLATE, place,
-               ": compression method ", entry.comp_method, " is neither stored nor deflated");
+  require_data(entry.comp_method == ZIP_CM_STORE || entry.comp_method == ZIP_CM_DEFLATE, place, ": compression method ",
+               entry.comp_method, " is neither stored nor deflated");
   require_data(entry.comp_size <= file_bytes, place, ": claims ", entry.comp_size, " packed bytes in a file of ",
                file_bytes);
   const bool possible = entry.comp_method == ZIP_CM_STORE ? entry.size == entry.comp_size
@@ -118,15 +118,24 @@ void append_integers(const Array& array, const std::string& place, std::vector<s
 std::vector<std::int64_t> integers(const Array& array, const std::string& place) {
   std::vector<std::int64_t> result;
   const std::string type = array.dtype.size() == 3 ? array.dtype.substr(1) : "";
-  if (type == "u1" || type == "b1") append_integers<std::uint8_t>(array, place, result);
-  else if (type == "i1") append_integers<std::int8_t>(array, place, result);
-  else if (type == "u2") append_integers<std::uint16_t>(array, place, result);
-  else if (type == "i2") append_integers<std::int16_t>(array, place, result);
-  else if (type == "u4") append_integers<std::uint32_t>(array, place, result);
-  else if (type == "i4") append_integers<std::int32_t>(array, place, result);
-  else if (type == "u8") append_integers<std::uint64_t>(array, place, result);
-  else if (type == "i8") append_integers<std::int64_t>(array, place, result);
-  else fail(ErrorKind::data, place, ": element type '", array.dtype, "' where whole numbers are expected");
+  if (type == "u1" || type == "b1")
+    append_integers<std::uint8_t>(array, place, result);
+  else if (type == "i1")
+    append_integers<std::int8_t>(array, place, result);
+  else if (type == "u2")
+    append_integers<std::uint16_t>(array, place, result);
+  else if (type == "i2")
+    append_integers<std::int16_t>(array, place, result);
+  else if (type == "u4")
+    append_integers<std::uint32_t>(array, place, result);
+  else if (type == "i4")
+    append_integers<std::int32_t>(array, place, result);
+  else if (type == "u8")
+    append_integers<std::uint64_t>(array, place, result);
+  else if (type == "i8")
+    append_integers<std::int64_t>(array, place, result);
+  else
+    fail(ErrorKind::data, place, ": element type '", array.dtype, "' where whole numbers are expected");
   return result;
 }
 

@@ -1,4 +1,5 @@
-// Reads the arrays of a .npz file (a zip archive of .npy members, stored or deflated, also ZIP64) and trusts none of it.
+// Reads the arrays of a .npz file (a zip archive of .npy members, stored or deflated, also ZIP64) and trusts none of
+// it.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,89 @@
+// Draws phantom data sets: one random stream per image, spread over the cores.
+#include "data/phantom.h"
+
+#include <limits>
+
+#include "data/parallel.h"
+#include "data/phantom_chest.h"
+#include "data/phantom_fundus.h"
+#include "data/random.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+void check(const PhantomOptions& options) {
+  require(options.site >= 'a' && options.site <= 'c', "phantom: site '", options.site, "' is not one of a, b, c");
+  require(options.size >= 16 && options.size <= 512, "phantom: size ", options.size, " is not from 16 to 512");
+  require(options.train >= 1 && options.val >= 1 && options.test >= 1, "phantom: parts of ", options.train, ", ",
+          options.val, " and ", options.test, " images; each needs at least 1");
+}
+
+}  // namespace
+
+Split make_phantoms(const PhantomOptions& options, PhantomPart part, int first, int count, int threads) {
+  check(options);
+  require(first >= 0 && count >= 0 && first <= std::numeric_limits<int>::max() - count, "phantom: images ", first,
+          " and the ", count, " after it");
+  const bool chest = options.kind == PhantomKind::chest;
+  const std::size_t label_width = chest ? phantom::chest_findings().size() : 1;
+  const std::size_t image_bytes = static_cast<std::size_t>(options.size) * options.size * (chest ? 1 : 3);
+  Split split;
+  split.count = count;
+  split.images.resize(static_cast<std::size_t>(count) * image_bytes);
+  split.labels.resize(static_cast<std::size_t>(count) * label_width);
+  parallel_for(count, threads, [&](int i) {
+    const RandomStream random(options.seed, static_cast<int>(options.kind), options.site, static_cast<int>(part),
+                              first + i);
+    std::uint8_t* image = split.images.data() + i * image_bytes;
+    float* label = split.labels.data() + i * label_width;
+    if (chest) {
+      const phantom::ChestPatient patient = phantom::draw_chest_patient(options.site, random);
+      phantom::render_chest(patient, options.site, options.size, image);
+      const auto labels = patient.labels();
+      std::copy(labels.begin(), labels.end(), label);
+    } else {
+      const phantom::FundusEye eye = phantom::draw_fundus_eye(options.site, random);
+      phantom::render_fundus(eye, options.site, options.size, image);
+      *label = static_cast<float>(eye.grade);
+    }
+  });
+  return split;
+}
+
+Dataset make_phantom_dataset(const PhantomOptions& options) {
+  check(options);
+  const bool chest = options.kind == PhantomKind::chest;
+  Dataset data;
+  data.source = message("phantom:", chest ? "chest" : "fundus", "?site=", options.site, "&n=", options.train,
+                        "&val=", options.val, "&test=", options.test, "&size=", options.size, "&seed=", options.seed);
+  data.task = chest ? Task::multi_label : Task::ordinal;
+  data.height = data.width = options.size;
+  data.channels = chest ? 1 : 3;
+  data.label_names = chest ? phantom::chest_findings() : phantom::fundus_grades();
+  data.outputs = static_cast<int>(data.label_names.size());
+  data.train = make_phantoms(options, PhantomPart::train, 0, options.train);
+  data.val = make_phantoms(options, PhantomPart::val, 0, options.val);
+  data.test = make_phantoms(options, PhantomPart::test, 0, options.test);
+  return data;
+}
+
+Dataset open_phantom(const DatasetSpec& spec) {
+  require(spec.path == "chest" || spec.path == "fundus", spec.text, ": unknown phantom '", spec.path,
+          "'; valid phantoms: chest, fundus");
+  spec.allow_only({"site", "n", "val", "test", "size", "seed"});
+  PhantomOptions options;
+  constexpr std::int64_t most_images = 1'000'000;
+  options.kind = spec.path == "chest" ? PhantomKind::chest : PhantomKind::fundus;
+  options.site = spec.choice("site", "a", {"a", "b", "c"})[0];
+  options.train = static_cast<int>(spec.integer("n", options.train, 1, most_images));
+  options.val = static_cast<int>(spec.integer("val", options.val, 1, most_images));
+  options.test = static_cast<int>(spec.integer("test", options.test, 1, most_images));
+  options.size = static_cast<int>(spec.integer("size", options.size, 16, 512));
+  options.seed = static_cast<std::uint64_t>(spec.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max()));
+  Dataset data = make_phantom_dataset(options);
+  data.source = spec.text;
+  return data;
+}
+
+}  // namespace preceptor

@@ -1,0 +1,393 @@
+// Batch normalisation on the cpu: statistics in one pass over memory without cancellation, then one pass that applies.
+#include "kernels/batch_norm/batch_norm.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/device/lanes.h"
+
+namespace preceptor::kernels {
+namespace {
+
+constexpr int chunk = 4096;  // values: 16 KiB, so a chunk that needs a second look is still in L1
+
+// Images are summed in at most this many groups, merged in order: the result does not depend on the threads.
+constexpr int most_groups = 16;
+
+struct ImageGroups {
+  int images, count;
+  explicit ImageGroups(int all) : images(all), count(std::min(all, most_groups)) {}
+  int first(int group) const { return static_cast<int>(static_cast<long>(images) * group / count); }
+};
+
+// Values per channel, their mean and the sum of squares around it, for the channels of one block.
+template <int block>
+struct Moments {
+  double count = 0;
+  double mean[block] = {};
+  double squares[block] = {};
+
+  // Chan, Golub and LeVeque 1979.
+  void merge(const Moments& other) {
+    const double total = count + other.count, share = other.count / total, weight = count * share;
+    for (int channel = 0; channel < block; ++channel) {
+      const double difference = other.mean[channel] - mean[channel];
+      mean[channel] += difference * share;
+      squares[channel] += other.squares[channel] + difference * difference * weight;
+    }
+    count = total;
+  }
+};
+
+// Sums of x - shift and of its square, lane by lane.
+void shifted_sums(const float* x, int values, const float (&shift)[lanes], float (&sum)[lanes],
+                  float (&square)[lanes]) {
+  float first[lanes] = {}, second[lanes] = {};  // not the arguments: these stay in registers
+  int i = 0;
+  for (; i + lanes <= values; i += lanes)
+    for (int j = 0; j < lanes; ++j) {
+      const float difference = x[i + j] - shift[j];
+      first[j] += difference;
+      second[j] += difference * difference;
+    }
+  std::copy_n(first, lanes, sum);
+  std::copy_n(second, lanes, square);
+  for (int j = 0; j < values - i; ++j) {
+    const float difference = x[i + j] - shift[j];
+    sum[j] += difference;
+    square[j] += difference * difference;
+  }
+}
+
+// Merges a chunk into `total`. It is summed around the mean so far; where that lies more than about four deviations
+// off, the subtraction below would lose digits, and the chunk is summed again, from L1, around its own mean.
+template <int block>
+void add_chunk(const float* x, int values, Moments<block>& total, float (&shift)[lanes]) {
+  Moments<block> own;
+  own.count = values / block;
+  bool far = true;
+  for (int attempt = 0; far && attempt < 2; ++attempt) {
+    if (attempt > 0) tile_lanes<block>(own.mean, shift);
+    float sum[lanes], square[lanes];
+    shifted_sums(x, values, shift, sum, square);
+    double sums[block] = {}, squares[block] = {};
+    fold_lanes<block>(sum, sums);
+    fold_lanes<block>(square, squares);
+    far = false;
+    for (int channel = 0; channel < block; ++channel) {
+      const double distance = sums[channel] / own.count, excess = sums[channel] * distance;
+      own.mean[channel] = static_cast<double>(shift[channel]) + distance;
+      own.squares[channel] = std::max(squares[channel] - excess, 0.0);  // in this order a NaN survives
+      far |= squares[channel] > 16 * own.squares[channel];
+    }
+  }
+  total.merge(own);
+  tile_lanes<block>(total.mean, shift);
+}
+
+// Statistics of one channel block over some images.
+template <int block>
+Moments<block> sum_images(const BatchNormForward& a, int channel_block, int first_image, int last_image) {
+  Moments<block> total;
+  const int values = a.x.plane() * block;
+  float shift[lanes];
+  tile_lanes<block>(a.x.block_data(first_image, channel_block), shift);
+  for (int image = first_image; image < last_image; ++image) {
+    const float* plane = a.x.block_data(image, channel_block);
+    for (int i = 0; i < values; i += chunk) add_chunk<block>(plane + i, std::min(chunk, values - i), total, shift);
+  }
+  return total;
+}
+
+// y = (x - mean) scale + offset, tiled over the lanes.
+struct Affine {
+  float mean[lanes], scale[lanes], offset[lanes];
+};
+
+template <bool with_residual, bool relu>
+void apply_to_plane(const float* x, const float* residual, float* y, int values, const Affine& affine) {
+  const Affine local = affine;  // a local copy cannot alias y, so it stays in registers
+  for_each_group(values, [&](int i, auto count) {
+#pragma omp simd
+    for (int j = 0; j < count; ++j) {
+      float result = (x[i + j] - local.mean[j]) * local.scale[j] + local.offset[j];
+      if constexpr (with_residual) result += residual[i + j];
+      if constexpr (relu) result = result < 0 ? 0 : result;
+      y[i + j] = result;
+    }
+  });
+}
+
+template <class Arguments>
+void apply(const Arguments& a, int image, int channel_block, const Affine& affine) {
+  const float* x = a.x.block_data(image, channel_block);
+  const float* residual = a.residual.data ? a.residual.block_data(image, channel_block) : nullptr;
+  float* y = a.y.block_data(image, channel_block);
+  const int values = a.x.plane() * a.x.block;
+  specialise(residual != nullptr, [&](auto with_residual) {
+    specialise(a.relu, [&](auto relu) { apply_to_plane<with_residual(), relu()>(x, residual, y, values, affine); });
+  });
+}
+
+// Writes the statistics of a channel block and prepares the affine map that applies them.
+template <int block>
+void finish(const BatchNormForward& a, int channel_block, const Moments<block>& moments, Affine& affine) {
+  float mean[block], scale[block], offset[block];
+  for (int i = 0; i < block; ++i) {
+    const int channel = channel_block * block + i;
+    const double variance = moments.squares[i] / moments.count;
+    const double inverse = 1 / std::sqrt(variance + static_cast<double>(a.epsilon));
+    mean[i] = static_cast<float>(moments.mean[i]);
+    scale[i] = static_cast<float>(static_cast<double>(a.gamma[channel]) * inverse);
+    // Rounding the mean to float moves x - mean; the offset takes that back.
+    const double rounding = static_cast<double>(mean[i]) - moments.mean[i];
+    offset[i] = static_cast<float>(static_cast<double>(a.beta[channel]) + rounding * static_cast<double>(scale[i]));
+    a.mean[channel] = mean[i];
+    a.inverse_deviation[channel] = static_cast<float>(inverse);
+    if (!a.running_mean) continue;
+    const double unbiased = moments.count > 1 ? moments.squares[i] / (moments.count - 1) : variance;
+    a.running_mean[channel] += a.momentum * (mean[i] - a.running_mean[channel]);
+    a.running_variance[channel] += a.momentum * (static_cast<float>(unbiased) - a.running_variance[channel]);
+  }
+  tile_lanes<block>(mean, affine.mean);
+  tile_lanes<block>(scale, affine.scale);
+  tile_lanes<block>(offset, affine.offset);
+}
+
+// Sums of the masked d_y and of masked d_y (x - mean), for the channels of one block.
+template <int block>
+struct GradientSums {
+  double plain[block] = {};
+  double centred[block] = {};
+
+  void merge(const GradientSums& other) {
+    for (int channel = 0; channel < block; ++channel) {
+      plain[channel] += other.plain[channel];
+      centred[channel] += other.centred[channel];
+    }
+  }
+};
+
+template <int block, bool masked>
+void add_gradient_chunk(const float* x, const float* y, const float* d_y, int values, const float (&mean)[lanes],
+                        GradientSums<block>& sums) {
+  float plain[lanes] = {}, centred[lanes] = {};
+  int i = 0;
+  for (; i + lanes <= values; i += lanes) {
+    for (int j = 0; j < lanes; ++j) {
+      const float gradient = masked ? where_positive(y[i + j], d_y[i + j]) : d_y[i + j];
+      plain[j] += gradient;
+      centred[j] += gradient * (x[i + j] - mean[j]);
+    }
+  }
+  float all_plain[lanes], all_centred[lanes];  // the rest's run-time bound would push the sums out of registers
+  std::copy_n(plain, lanes, all_plain);
+  std::copy_n(centred, lanes, all_centred);
+#pragma omp simd
+  for (int j = 0; j < values - i; ++j) {
+    const float gradient = masked ? where_positive(y[i + j], d_y[i + j]) : d_y[i + j];
+    all_plain[j] += gradient;
+    all_centred[j] += gradient * (x[i + j] - mean[j]);
+  }
+  fold_lanes<block>(all_plain, sums.plain);
+  fold_lanes<block>(all_centred, sums.centred);
+}
+
+template <int block>
+GradientSums<block> sum_images(const BatchNormBackward& a, int channel_block, int first_image, int last_image) {
+  GradientSums<block> sums;
+  if (!a.batch_statistics && !a.d_gamma && !a.d_beta) return sums;
+  const int values = a.x.plane() * block;
+  float mean[lanes];
+  tile_lanes<block>(a.mean + channel_block * block, mean);
+  for (int image = first_image; image < last_image; ++image) {
+    const float* x = a.x.block_data(image, channel_block);
+    const float* d_y = a.d_y.block_data(image, channel_block);
+    const float* y = a.y.data ? a.y.block_data(image, channel_block) : nullptr;
+    for (int i = 0; i < values; i += chunk) {
+      const int count = std::min(chunk, values - i);
+      if (y)
+        add_gradient_chunk<block, true>(x + i, y + i, d_y + i, count, mean, sums);
+      else
+        add_gradient_chunk<block, false>(x + i, nullptr, d_y + i, count, mean, sums);
+    }
+  }
+  return sums;
+}
+
+// d_x = d_y scale - constant - (x - mean) slope, tiled over the lanes.
+struct GradientAffine {
+  float mean[lanes], scale[lanes], constant[lanes], slope[lanes];
+};
+
+template <int block>
+void finish(const BatchNormBackward& a, int channel_block, const GradientSums<block>& sums, GradientAffine& affine) {
+  const double count = static_cast<double>(a.x.images) * a.x.plane();
+  float scale[block], constant[block], slope[block];
+  for (int i = 0; i < block; ++i) {
+    const int channel = channel_block * block + i;
+    const double inverse = static_cast<double>(a.inverse_deviation[channel]);
+    const double factor = static_cast<double>(a.gamma[channel]) * inverse;
+    const double normalised = sums.centred[i] * inverse;
+    scale[i] = static_cast<float>(factor);
+    constant[i] = a.batch_statistics ? static_cast<float>(factor * sums.plain[i] / count) : 0;
+    slope[i] = a.batch_statistics ? static_cast<float>(factor * inverse * normalised / count) : 0;
+    if (a.d_gamma) a.d_gamma[channel] = static_cast<float>(normalised);
+    if (a.d_beta) a.d_beta[channel] = static_cast<float>(sums.plain[i]);
+  }
+  tile_lanes<block>(a.mean + channel_block * block, affine.mean);
+  tile_lanes<block>(scale, affine.scale);
+  tile_lanes<block>(constant, affine.constant);
+  tile_lanes<block>(slope, affine.slope);
+}
+
+template <bool masked, bool with_residual, bool batch_statistics>
+void apply_gradient(const BatchNormBackward& a, int image, int channel_block, const GradientAffine& affine) {
+  const GradientAffine local = affine;
+  const float* x = a.x.block_data(image, channel_block);
+  const float* y = masked ? a.y.block_data(image, channel_block) : nullptr;
+  const float* d_y = a.d_y.block_data(image, channel_block);
+  float* d_x = a.d_x.block_data(image, channel_block);
+  float* d_residual = with_residual ? a.d_residual.block_data(image, channel_block) : nullptr;
+  for_each_group(a.x.plane() * a.x.block, [&](int i, auto count) {
+#pragma omp simd
+    for (int j = 0; j < count; ++j) {
+      const float gradient = masked ? where_positive(y[i + j], d_y[i + j]) : d_y[i + j];
+      if constexpr (with_residual) d_residual[i + j] = gradient;
+      float result = gradient * local.scale[j];
+      if constexpr (batch_statistics) result -= local.constant[j] + (x[i + j] - local.mean[j]) * local.slope[j];
+      d_x[i + j] = result;
+    }
+  });
+}
+
+void apply(const BatchNormBackward& a, int image, int channel_block, const GradientAffine& affine) {
+  specialise(a.y.data != nullptr, [&](auto masked) {
+    specialise(a.d_residual.data != nullptr, [&](auto with_residual) {
+      specialise(a.batch_statistics, [&](auto batch_statistics) {
+        apply_gradient<masked(), with_residual(), batch_statistics()>(a, image, channel_block, affine);
+      });
+    });
+  });
+}
+
+// One thread per channel block keeps small maps in its cache between the two passes; where that would leave threads
+// without work, the images are split as well.
+bool one_thread_per_block(int channel_blocks) {
+  const int threads = omp_get_max_threads();
+  return channel_blocks % threads == 0 || channel_blocks >= 8 * threads;
+}
+
+// Both directions: sums over groups of images, merged in order, then every element once. The images are applied last
+// to first, because the last ones are still in the cache.
+template <int block, class Sums, class Coefficients, class Arguments>
+void reduce_and_apply(const Arguments& a) {
+  const int blocks = a.x.channel_blocks();
+  const ImageGroups groups(a.x.images);
+  [[maybe_unused]] const bool worth_threads = a.x.elements() >= parallel_from;
+  if (one_thread_per_block(blocks)) {
+#pragma omp parallel for schedule(static) if (worth_threads)
+    for (int channel_block = 0; channel_block < blocks; ++channel_block) {
+      Sums total = sum_images<block>(a, channel_block, 0, groups.first(1));
+      for (int group = 1; group < groups.count; ++group)
+        total.merge(sum_images<block>(a, channel_block, groups.first(group), groups.first(group + 1)));
+      Coefficients coefficients;
+      finish(a, channel_block, total, coefficients);
+      for (int image = a.x.images - 1; image >= 0; --image) apply(a, image, channel_block, coefficients);
+    }
+    return;
+  }
+  Sums* partial = scratch<Sums>(static_cast<std::size_t>(blocks) * groups.count);
+  Coefficients* coefficients = scratch<Coefficients>(blocks);
+#pragma omp parallel if (worth_threads)
+  {
+#pragma omp for schedule(static)
+    for (int task = 0; task < blocks * groups.count; ++task) {
+      const int group = task / blocks;
+      partial[task] = sum_images<block>(a, task % blocks, groups.first(group), groups.first(group + 1));
+    }
+#pragma omp for schedule(static)
+    for (int channel_block = 0; channel_block < blocks; ++channel_block) {
+      Sums total = partial[channel_block];
+      for (int group = 1; group < groups.count; ++group) total.merge(partial[group * blocks + channel_block]);
+      finish(a, channel_block, total, coefficients[channel_block]);
+    }
+#pragma omp for schedule(static)
+    for (int task = 0; task < blocks * a.x.images; ++task)
+      apply(a, task / blocks, task % blocks, coefficients[task % blocks]);
+  }
+}
+
+}  // namespace
+
+// mapping: reduce_and_apply; bytes: x (and residual) read, y written, x read again where it does not stay in a cache;
+// operations: about 8 per element; hazard: with a mean far from zero E[x^2] - E[x]^2 would have no digits left.
+void run_on(Cpu, const BatchNormForward& a) {
+  specialise_block(a.x.block, [&](auto block) { reduce_and_apply<block(), Moments<block()>, Affine>(a); });
+}
+
+// mapping: reduce_and_apply; bytes: x, d_y (and y) read, d_x (and d_residual) written, the inputs read again where they
+// do not stay in a cache; operations: about 9 per element; hazard: outputs may be d_y's memory, so each element is read
+// before it is written.
+void run_on(Cpu, const BatchNormBackward& a) {
+  specialise_block(a.x.block, [&](auto block) { reduce_and_apply<block(), GradientSums<block()>, GradientAffine>(a); });
+}
+
+// mapping: (image, channel block) over threads; bytes: each map once; operations: 3 or 4 per element.
+void run_on(Cpu, const BatchNormInference& a) {
+  const int blocks = a.x.channel_blocks();
+  Affine* affine = scratch<Affine>(blocks);
+  specialise_block(a.x.block, [&](auto block) {
+    for (int channel_block = 0; channel_block < blocks; ++channel_block) {
+      const int first = channel_block * block;
+      float scale[largest_block];
+      for (int i = 0; i < block; ++i)
+        scale[i] = a.gamma[first + i] / std::sqrt(a.running_variance[first + i] + a.epsilon);
+      tile_lanes<block()>(a.running_mean + first, affine[channel_block].mean);
+      tile_lanes<block()>(scale, affine[channel_block].scale);
+      tile_lanes<block()>(a.beta + first, affine[channel_block].offset);
+    }
+  });
+#pragma omp parallel for schedule(static) if (a.x.elements() >= parallel_from)
+  for (int task = 0; task < blocks * a.x.images; ++task) apply(a, task / blocks, task % blocks, affine[task % blocks]);
+}
+
+// mapping: output channel blocks over threads; bytes: weights read and written; operations: 1 per weight.
+void run_on(Cpu, const FoldBatchNorm& a) {
+  const int block = a.out_block;
+#pragma omp parallel for schedule(static) if (static_cast <std::size_t>(a.out_channels) * a.inner >= parallel_from)
+  for (int first = 0; first < a.out_channels; first += block) {
+    const std::size_t begin = static_cast<std::size_t>(first) * a.inner;
+    for (int lane = 0; lane < block; ++lane) {
+      const int channel = first + lane;
+      const float factor = a.gamma[channel] / std::sqrt(a.running_variance[channel] + a.epsilon);
+      a.folded_bias[channel] = a.beta[channel] - a.running_mean[channel] * factor;
+      for (int i = 0; i < a.inner; ++i) {
+        const std::size_t at = begin + static_cast<std::size_t>(i) * block + lane;
+        a.folded_weight[at] = a.weight[at] * factor;
+      }
+    }
+  }
+}
+
+Cost cost(const BatchNormForward& a) {
+  const double elements = static_cast<double>(a.x.elements());
+  return {elements * sizeof(float) * (a.residual.data ? 3 : 2), elements * (a.residual.data ? 9 : 8)};
+}
+Cost cost(const BatchNormInference& a) {
+  const double elements = static_cast<double>(a.x.elements());
+  return {elements * sizeof(float) * (a.residual.data ? 3 : 2), elements * (a.residual.data ? 4 : 3)};
+}
+Cost cost(const BatchNormBackward& a) {
+  const double elements = static_cast<double>(a.x.elements());
+  const int maps = 3 + (a.y.data ? 1 : 0) + (a.d_residual.data ? 1 : 0);
+  return {elements * sizeof(float) * maps, elements * 9};
+}
+Cost cost(const FoldBatchNorm& a) {
+  const double weights = static_cast<double>(a.out_channels) * a.inner;
+  return {weights * 2 * sizeof(float), weights};
+}
+
+}  // namespace preceptor::kernels

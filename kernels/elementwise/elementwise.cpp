@@ -1,0 +1,98 @@
+// Elementwise operations on the cpu: maps are cut into runs that are contiguous in all of them, runs into pieces.
+#include "kernels/elementwise/elementwise.h"
+
+#include <algorithm>
+
+#include "kernels/device/lanes.h"
+
+namespace preceptor::kernels {
+namespace {
+
+constexpr std::int64_t piece = 1 << 14;  // values a thread takes at once
+
+// The channels of one image lie together even in a view of a wider map; maps without gaps are one run altogether.
+struct Runs {
+  std::int64_t count, length;
+};
+
+template <class First, class... Maps>
+Runs runs_of(const First& first, const Maps&... others) {
+  const bool dense = first.pitch == first.channels && (... && (others.pitch == others.channels));
+  const std::int64_t image = static_cast<std::int64_t>(first.channels) * first.plane();
+  return dense ? Runs{1, image * first.images} : Runs{first.images, image};
+}
+
+// Calls function(run, first value, count) for pieces of all runs, in parallel.
+template <class Function>
+void for_each_piece(const Runs& runs, const Function& function) {
+  const std::int64_t pieces = (runs.length + piece - 1) / piece;
+#pragma omp parallel for schedule(static) if (static_cast<std::size_t>(runs.count * runs.length) >= parallel_from)
+  for (std::int64_t task = 0; task < runs.count * pieces; ++task) {
+    const std::int64_t begin = task % pieces * piece;
+    function(static_cast<int>(task / pieces), begin, static_cast<int>(std::min(piece, runs.length - begin)));
+  }
+}
+
+// Reads and writes 4 bytes of each of `maps` maps per element.
+template <class T>
+Cost cost_per_element(const FeatureMap<T>& map, int maps) {
+  const double elements = static_cast<double>(map.elements());
+  return {elements * sizeof(float) * maps, elements};
+}
+
+}  // namespace
+
+// mapping: pieces of 64 KiB over threads; bytes: x read, y written; operations: 1 per element; hazard: max(x, 0) written
+// as max() may turn a NaN into 0, this comparison keeps it.
+void run_on(Cpu, const ReluForward& a) {
+  for_each_piece(runs_of(a.x, a.y), [&](int image, std::int64_t begin, int count) {
+    const float* x = a.x.block_data(image, 0) + begin;
+    float* y = a.y.block_data(image, 0) + begin;
+#pragma omp simd
+    for (int i = 0; i < count; ++i) y[i] = x[i] < 0 ? 0 : x[i];
+  });
+}
+
+// mapping: as forward; bytes: y, d_y read, d_x written; operations: 1 per element.
+void run_on(Cpu, const ReluBackward& a) {
+  for_each_piece(runs_of(a.y, a.d_y, a.d_x), [&](int image, std::int64_t begin, int count) {
+    const float* y = a.y.block_data(image, 0) + begin;
+    const float* d_y = a.d_y.block_data(image, 0) + begin;
+    float* d_x = a.d_x.block_data(image, 0) + begin;
+#pragma omp simd
+    for (int i = 0; i < count; ++i) d_x[i] = where_positive(y[i], d_y[i]);
+  });
+}
+
+// mapping: pieces of 64 KiB over threads; bytes: a, b read, out written; operations: 1 per element.
+void run_on(Cpu, const Add& a) {
+  for_each_piece(runs_of(a.a, a.b, a.out), [&](int image, std::int64_t begin, int count) {
+    const float* left = a.a.block_data(image, 0) + begin;
+    const float* right = a.b.block_data(image, 0) + begin;
+    float* out = a.out.block_data(image, 0) + begin;
+#pragma omp simd
+    for (int i = 0; i < count; ++i) out[i] = left[i] + right[i];
+  });
+}
+
+// mapping: pieces of 64 KiB over threads; bytes: 4 per element written; operations: none.
+void run_on(Cpu, const Fill& a) {
+  for_each_piece(Runs{1, a.count}, [&](int, std::int64_t begin, int count) { std::fill_n(a.to + begin, count, a.value); });
+}
+
+// mapping: one thread, the vector is a batch's losses; bytes: 4 per value; operations: 1 per value.
+void run_on(Cpu, const AccumulateSum& a) {
+  double sum = 0;
+  for (int i = 0; i < a.count; ++i) sum += static_cast<double>(a.values[i]);
+  *a.total += sum;
+}
+
+Cost cost(const ReluForward& a) { return cost_per_element(a.x, 2); }
+Cost cost(const ReluBackward& a) { return cost_per_element(a.y, 3); }
+Cost cost(const Add& a) { return cost_per_element(a.a, 3); }
+Cost cost(const Fill& a) { return {static_cast<double>(a.count) * sizeof(float), 0}; }
+Cost cost(const AccumulateSum& a) {
+  return {static_cast<double>(a.count) * sizeof(float) + 2 * sizeof(double), static_cast<double>(a.count)};
+}
+
+}  // namespace preceptor::kernels

@@ -1,0 +1,137 @@
+// Writes .npz files for tests: sound ones through libzip, and single-member archives byte by byte to be spoilt.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <zip.h>
+
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/device/error.h"
+
+namespace preceptor::test {
+
+// A folder of its own for one test, removed at the end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    static int number = 0;
+    folder_ = std::filesystem::temp_directory_path() /
+              ("preceptor_data_" + std::to_string(getpid()) + "_" + std::to_string(number++));
+    std::filesystem::create_directories(folder_);
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+inline void write_bytes(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+inline std::string read_bytes(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline std::string little_endian(std::uint64_t value, int bytes) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i) & 0xFF);
+  return text;
+}
+
+// A .npy with any header text, true or not.
+inline std::string npy(const std::string& header, const std::string& data, int version = 1) {
+  return std::string("\x93NUMPY") + static_cast<char>(version) + '\0' +
+         little_endian(header.size(), version == 1 ? 2 : 4) + header + data;
+}
+
+inline std::string npy_header(const std::string& dtype, const std::string& shape,
+                              const std::string& fortran = "False") {
+  return "{'descr': '" + dtype + "', 'fortran_order': " + fortran + ", 'shape': " + shape + ", }      \n";
+}
+
+template <class Element>
+std::string raw(const std::vector<Element>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Element)};
+}
+
+using Members = std::vector<std::pair<std::string, std::string>>;
+
+// Members by full name ("train_images.npy"), all with one compression method.
+inline void write_zip(const std::string& path, const Members& members, int method = ZIP_CM_DEFLATE) {
+  int code = 0;
+  zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
+  ASSERT_NE(archive, nullptr) << code;
+  for (const auto& [name, content] : members) {
+    zip_source_t* source = zip_source_buffer(archive, content.data(), content.size(), 0);
+    const zip_int64_t index = zip_file_add(archive, name.c_str(), source, ZIP_FL_ENC_UTF_8);
+    ASSERT_GE(index, 0) << zip_strerror(archive);
+    ASSERT_EQ(zip_set_file_compression(archive, static_cast<zip_uint64_t>(index), method, 0), 0);
+  }
+  ASSERT_EQ(zip_close(archive), 0) << zip_strerror(archive);
+}
+
+inline std::uint32_t crc32(const std::string& bytes) {
+  std::uint32_t crc = 0xFFFFFFFFu;
+  for (const char c : bytes) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0u);
+  }
+  return ~crc;
+}
+
+enum class Zip64 { none, local, everywhere };
+
+// One stored member. Zip64::local is what numpy writes: sizes 0xFFFFFFFF and a ZIP64 field in the local header alone.
+inline std::string stored_zip(const std::string& name, const std::string& content, Zip64 zip64) {
+  const std::string size = little_endian(content.size(), 4), far_size = little_endian(content.size(), 8);
+  const std::string unknown(4, '\xFF');
+  const std::string field = little_endian(1, 2) + little_endian(16, 2) + far_size + far_size;
+  const bool local64 = zip64 != Zip64::none, central64 = zip64 == Zip64::everywhere;
+  const std::string version = little_endian(local64 ? 45 : 20, 2);
+  // Version, flags, method, time, date (1980-01-01), checksum.
+  const std::string common = version + std::string(6, '\0') + little_endian(0x21, 2) + little_endian(crc32(content), 4);
+  const auto sizes = [&](bool far) { return far ? unknown + unknown : size + size; };
+  const auto lengths = [&](bool far) {
+    return little_endian(name.size(), 2) + little_endian(far ? field.size() : 0, 2);
+  };
+  std::string file =
+      "PK\x03\x04" + common + sizes(local64) + lengths(local64) + name + (local64 ? field : "") + content;
+  const std::size_t directory = file.size();
+  file += "PK\x01\x02" + version + common + sizes(central64) + lengths(central64) + std::string(14, '\0') + name +
+          (central64 ? field : "");
+  const std::size_t directory_bytes = file.size() - directory;
+  return file + "PK\x05\x06" + std::string(4, '\0') + little_endian(1, 2) + little_endian(1, 2) +
+         little_endian(directory_bytes, 4) + little_endian(directory, 4) + std::string(2, '\0');
+}
+
+// Runs the call and expects an Error of this kind whose message holds every one of the words.
+template <class Call>
+void expect_error(const Call& call, ErrorKind kind, const std::vector<std::string>& words) {
+  try {
+    call();
+    ADD_FAILURE() << "no error was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(kind)) << error.what();
+    for (const std::string& word : words) {
+      EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << "'" << word << "' not in: " << error.what();
+    }
+  }
+}
+
+}  // namespace preceptor::test

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test; with --all also under the address, undefined-behaviour and
+# thread sanitizers.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+all=false
+for argument in "$@"; do
+  case $argument in
+    --all) all=true ;;
+    *)
+      echo "usage: tests/run.sh [--all]" >&2
+      exit 64
+      ;;
+  esac
+done
+
+jobs=$(nproc)
+# Tests that run side by side share the cores; waiting threads must not spin on them.
+export OMP_WAIT_POLICY=passive
+
+build() {
+  cmake --preset "$1" -Wno-dev
+  cmake --build --preset "$1" --parallel "$jobs"
+}
+
+./tests/install_packages.sh
+build release
+ctest --preset release --parallel "$jobs"
+$all || exit 0
+
+# The sanitizers of GCC 12 and 13 map fixed addresses, which newer kernels may already use when they randomise the
+# address space with 32 bits.
+fixed_addresses=()
+if setarch "$(uname -m)" --addr-no-randomize true 2>/dev/null; then
+  fixed_addresses=(setarch "$(uname -m)" --addr-no-randomize)
+fi
+
+build asan
+ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+  "${fixed_addresses[@]}" ctest --preset asan --parallel "$jobs" --label-exclude slow
+
+# libgomp is not built for the thread sanitizer, so its barriers look like races; one OpenMP thread leaves our own
+# threads to be checked.
+build tsan
+OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1 \
+  "${fixed_addresses[@]}" ctest --preset tsan --parallel "$jobs" --label-regex threads
