@@ -69,19 +69,28 @@ float heart_at(const ChestPatient& p, float x, float y) {
   return std::max(body, 0.55f * aorta);
 }
 
-float bones_at(const ChestPatient& p, float x, float y, const LungPoint& point) {
+constexpr float turn = 6.2831853f;
+
+float ribs_at(const ChestPatient& p, float y, const LungPoint& point) {
+  const float cage = soft_step((point.wall + 0.04f) / 0.03f) * soft_step((0.62f - y) / 0.2f);
+  if (cage == 0) return 0;
   constexpr float spacing = 0.165f;
-  constexpr float turn = 6.2831853f;
   const float lateral = point.lateral;
   const float back = std::max(0.0f, std::cos(turn * (y + 0.16f * lateral - 0.62f * lateral * lateral) / spacing));
   const float front = std::max(0.0f, std::cos(turn * (y - 0.62f * (p.thorax_width - lateral)) / (1.15f * spacing)));
-  const float cage = soft_step((point.wall + 0.04f) / 0.03f) * soft_step((0.62f - y) / 0.2f);
-  float bones = cage * (0.17f * back * back + 0.075f * front * front * soft_step((lateral - 0.3f) / 0.1f));
-  const float vertebra = 0.8f + 0.2f * std::cos(turn * y / 0.13f);
-  bones += 0.22f * vertebra * bump(x * x, 0.075f);
-  const float collar = y + 0.60f + 0.14f * std::sin(3.2f * lateral) - 0.02f * point.side;
-  bones += 0.24f * soft_step((0.032f - std::abs(collar)) / 0.018f) * soft_step((lateral - 0.08f) / 0.03f) *
-           soft_step((0.82f - lateral) / 0.05f);
+  return cage * (0.17f * back * back + 0.075f * front * front * soft_step((lateral - 0.3f) / 0.1f));
+}
+
+float bones_at(const ChestPatient& p, float x, float y, const LungPoint& point) {
+  const float lateral = point.lateral;
+  float bones = ribs_at(p, y, point);
+  const float spine = bump(x * x, 0.075f);
+  if (spine > 0) bones += 0.22f * spine * (0.8f + 0.2f * std::cos(turn * y / 0.13f));
+  if (std::abs(y + 0.60f) < 0.22f) {
+    const float collar = y + 0.60f + 0.14f * std::sin(3.2f * lateral) - 0.02f * point.side;
+    bones += 0.24f * soft_step((0.032f - std::abs(collar)) / 0.018f) * soft_step((lateral - 0.08f) / 0.03f) *
+             soft_step((0.82f - lateral) / 0.05f);
+  }
   // The inner border of the shoulder blade.
   const float blade = lateral - 0.80f * p.thorax_width - 0.12f * (y + 0.5f);
   bones += 0.05f * soft_step(blade / 0.03f) * soft_step((0.02f - y) / 0.15f) * soft_step((y + 0.62f) / 0.1f);
@@ -100,7 +109,7 @@ float trunk_at(const ChestPatient& p, float x, float y) {
 float opacity_at(const ChestPatient& p, const SmoothNoise& texture, float x, float y) {
   const auto& o = p.opacity;
   const float squared = square(x - o.side * o.x) + square(y - o.y);
-  if (squared > square(2 * o.radius)) return 0;
+  if (squared > square(2.2f * o.radius)) return 0;
   const float ragged = 1 + 0.45f * texture.at(x, y);
   return o.density * bump(squared, o.radius * ragged) * (0.85f + 0.3f * texture.at(y, x));
 }
@@ -130,12 +139,12 @@ class ChestScene {
     RandomStream random(patient.texture, 3);
     for (const float side : {-1.0f, 1.0f}) {
       for (int i = 0; i < 8; ++i) {
-        const auto turn = static_cast<float>(-1.35 + 0.37 * i + random.uniform(-0.15, 0.15));
-        const float angle = side > 0 ? turn : 3.14159265f - turn;
+        const auto lean = static_cast<float>(-1.35 + 0.37 * i + random.uniform(-0.15, 0.15));
+        const float angle = side > 0 ? lean : 3.14159265f - lean;
         const auto length = static_cast<float>(random.uniform(0.4, 0.62));
         draw_branch(vessels_, random,
                     {side * 0.14f, -0.06f, angle, static_cast<float>(random.uniform(0.016, 0.026)), length,
-                     -0.5f * side * turn, 0.22f, 0.35f, 2},
+                     -0.5f * side * lean, 0.22f, 0.35f, 2},
                     1.0f);
       }
     }
@@ -162,6 +171,7 @@ class ChestScene {
   // What lungs, heart and findings add to soft tissue (air counts below zero).
   float organs(float x, float y, const LungPoint& point, float heart) const {
     const float lung = point.inside * (1 - std::min(1.0f, 1.25f * heart));
+    if (lung == 0) return 0.20f * heart;
     // Thick patients have deep chests.
     float air = lung * (0.42f + 0.56f * p_.soft_tissue) * (0.70f + 0.12f * soft_step((point.wall - 0.08f) / 0.15f));
     float marks = 0.20f * p_.markings * vessels_.sample(x, y) * lung + 0.03f * texture_.at(x, y) * lung;

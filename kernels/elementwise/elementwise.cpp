@@ -26,7 +26,7 @@ Runs runs_of(const First& first, const Maps&... others) {
 template <class Function>
 void for_each_piece(const Runs& runs, const Function& function) {
   const std::int64_t pieces = (runs.length + piece - 1) / piece;
-#pragma omp parallel for schedule(static) if (static_cast<std::size_t>(runs.count * runs.length) >= parallel_from)
+#pragma omp parallel for schedule(static) if (static_cast <std::size_t>(runs.count * runs.length) >= parallel_from)
   for (std::int64_t task = 0; task < runs.count * pieces; ++task) {
     const std::int64_t begin = task % pieces * piece;
     function(static_cast<int>(task / pieces), begin, static_cast<int>(std::min(piece, runs.length - begin)));
@@ -42,8 +42,8 @@ Cost cost_per_element(const FeatureMap<T>& map, int maps) {
 
 }  // namespace
 
-// mapping: pieces of 64 KiB over threads; bytes: x read, y written; operations: 1 per element; hazard: max(x, 0) written
-// as max() may turn a NaN into 0, this comparison keeps it.
+// mapping: pieces of 64 KiB over threads; bytes: x read, y written; operations: 1 per element; hazard: max(x, 0)
+// written as max() may turn a NaN into 0, this comparison keeps it.
 void run_on(Cpu, const ReluForward& a) {
   for_each_piece(runs_of(a.x, a.y), [&](int image, std::int64_t begin, int count) {
     const float* x = a.x.block_data(image, 0) + begin;
@@ -77,7 +77,8 @@ void run_on(Cpu, const Add& a) {
 
 // mapping: pieces of 64 KiB over threads; bytes: 4 per element written; operations: none.
 void run_on(Cpu, const Fill& a) {
-  for_each_piece(Runs{1, a.count}, [&](int, std::int64_t begin, int count) { std::fill_n(a.to + begin, count, a.value); });
+  for_each_piece(Runs{1, a.count},
+                 [&](int, std::int64_t begin, int count) { std::fill_n(a.to + begin, count, a.value); });
 }
 
 // mapping: one thread, the vector is a batch's losses; bytes: 4 per value; operations: 1 per value.

@@ -1,5 +1,7 @@
-// Optimiser updates on the cpu: one pass over all parameters, cut into equal pieces for the threads.
+// Updates of all parameters on the cpu: one pass over memory, the total range of elements divided evenly.
 #include "kernels/optimizer/optimizer.h"
+
+#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,124 +11,170 @@
 namespace preceptor::kernels {
 namespace {
 
-// Elements per piece of work. Pieces do not depend on the number of threads, so neither do sums over them.
-constexpr std::int64_t piece = 1 << 14;
+std::int64_t count_elements(const UpdateSegment* segments, int segment_count) {
+  std::int64_t total = 0;
+  for (int i = 0; i < segment_count; ++i) total += segments[i].count;
+  return total;
+}
 
-// Calls visit(segment, begin, end, piece number) for every piece, in parallel.
-template <class Visit>
-void for_each_piece(const UpdateSegment* segments, int count, const Visit& visit) {
-  std::int64_t pieces = 0;
-  for (int s = 0; s < count; ++s) pieces += (segments[s].count + piece - 1) / piece;
-#pragma omp parallel for schedule(static) if (pieces > 1)
-  for (std::int64_t number = 0; number < pieces; ++number) {
-    std::int64_t local = number;
-    int s = 0;
-    for (std::int64_t here; local >= (here = (segments[s].count + piece - 1) / piece); ++s) local -= here;
-    visit(segments[s], local * piece, std::min((local + 1) * piece, segments[s].count), number);
+// Calls function(segment, first, last) for the parts of segments in [begin, end) of all their elements in a row.
+template <class Function>
+void for_range(const UpdateSegment* segments, int segment_count, std::int64_t begin, std::int64_t end,
+               const Function& function) {
+  std::int64_t offset = 0;
+  for (int i = 0; i < segment_count && offset < end; offset += segments[i++].count) {
+    const std::int64_t first = std::max(begin - offset, std::int64_t{0});
+    const std::int64_t last = std::min(end - offset, segments[i].count);
+    if (first < last) function(segments[i], first, last);
   }
 }
 
-// The gradient as the rules see it: scaled by the norm's clip, clamped, with L2 decay where the rule wants it.
-struct Gradient {
-  float scale, limit, decay;
-  Gradient(const Update& a, const UpdateSegment& segment)
-      : scale(a.gradient_scale ? *a.gradient_scale : 1.0f),
-        limit(a.clip_value > 0 ? a.clip_value : INFINITY),
-        decay(a.rule == UpdateRule::adamw ? 0.0f : segment.weight_decay) {}
-  float operator()(float gradient, float value) const {
-    return std::max(-limit, std::min(limit, gradient * scale)) + decay * value;
+// One update; what is the same for all elements is computed once, in double.
+struct Step {
+  explicit Step(const Update& a)
+      : gradient_scale(a.gradient_scale ? *a.gradient_scale : 1.0f),
+        clip_value(a.clip_value),
+        learning_rate(static_cast<double>(a.state->learning_rate)),
+        first_step(a.state->step == 0),
+        momentum(a.momentum),
+        nesterov(a.nesterov),
+        keep1(a.beta1),
+        keep2(a.beta2),
+        epsilon(a.epsilon) {
+    const double beta1 = static_cast<double>(a.beta1), beta2 = static_cast<double>(a.beta2);
+    const double step = static_cast<double>(a.state->step + 1);
+    add1 = static_cast<float>(1 - beta1);
+    add2 = static_cast<float>(1 - beta2);
+    correction1 = 1 - std::pow(beta1, step);
+    inverse_root_correction2 = static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, step)));
   }
+
+  template <bool clipped>
+  float gradient(float raw) const {
+    const float scaled = raw * gradient_scale;
+    if constexpr (!clipped) return scaled;
+    // In this form a NaN stays a NaN.
+    const float below = scaled > clip_value ? clip_value : scaled;
+    return below < -clip_value ? -clip_value : below;
+  }
+
+  float gradient_scale, clip_value;
+  double learning_rate;
+  bool first_step;
+  float momentum;
+  bool nesterov;
+  float keep1, add1, keep2, add2, epsilon;
+  double correction1;
+  float inverse_root_correction2;
 };
 
-// Mapping: one read-modify-write pass. Bytes: 12 per parameter plain, 20 with momentum. The momentum buffer starts at
-// 0, which makes the first step's buffer the gradient, as in torch.
-void sgd(const Update& a, const UpdateSegment& s, std::int64_t begin, std::int64_t end) {
-  const Gradient gradient(a, s);
-  const float rate = a.state->learning_rate * s.learning_rate_scale, momentum = a.momentum;
-  float* __restrict value = s.value;
-  const float* __restrict d = s.gradient;
-  float* __restrict buffer = s.first;
-  if (!buffer) {
-    for (std::int64_t i = begin; i < end; ++i) value[i] -= rate * gradient(d[i], value[i]);
-  } else if (a.nesterov) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const float g = gradient(d[i], value[i]);
-      buffer[i] = momentum * buffer[i] + g;
-      value[i] -= rate * (g + momentum * buffer[i]);
+template <bool clipped>
+void sgd(const Step step, const UpdateSegment& s, std::int64_t first, std::int64_t last) {
+  const float rate = static_cast<float>(step.learning_rate * static_cast<double>(s.learning_rate_scale));
+  if (!s.first) {
+#pragma omp simd
+    for (std::int64_t i = first; i < last; ++i)
+      s.value[i] -= rate * (step.gradient<clipped>(s.gradient[i]) + s.weight_decay * s.value[i]);
+    return;
+  }
+  // On the first step the buffer is the gradient, whatever the memory held.
+  specialise(step.first_step, [&](auto first_step) {
+    const float along = step.nesterov ? 1.0f : 0.0f, by_buffer = step.nesterov ? step.momentum : 1.0f;
+#pragma omp simd
+    for (std::int64_t i = first; i < last; ++i) {
+      const float gradient = step.gradient<clipped>(s.gradient[i]) + s.weight_decay * s.value[i];
+      const float buffer = first_step ? gradient : step.momentum * s.first[i] + gradient;
+      s.first[i] = buffer;
+      s.value[i] -= rate * (along * gradient + by_buffer * buffer);
     }
-  } else {
-    for (std::int64_t i = begin; i < end; ++i) {
-      buffer[i] = momentum * buffer[i] + gradient(d[i], value[i]);
-      value[i] -= rate * buffer[i];
-    }
+  });
+}
+
+template <bool clipped, bool decoupled>
+void adam(const Step step, const UpdateSegment& s, std::int64_t first, std::int64_t last) {
+  const double rate = step.learning_rate * static_cast<double>(s.learning_rate_scale);
+  const float step_size = static_cast<float>(rate / step.correction1);
+  const float keep = decoupled ? static_cast<float>(1 - rate * static_cast<double>(s.weight_decay)) : 1.0f;
+  const float decay = decoupled ? 0.0f : s.weight_decay;
+#pragma omp simd
+  for (std::int64_t i = first; i < last; ++i) {
+    const float gradient = step.gradient<clipped>(s.gradient[i]) + decay * s.value[i];
+    const float mean = s.first[i] + step.add1 * (gradient - s.first[i]);
+    const float square = step.keep2 * s.second[i] + step.add2 * gradient * gradient;
+    s.first[i] = mean;
+    s.second[i] = square;
+    const float deviation = std::sqrt(square) * step.inverse_root_correction2 + step.epsilon;
+    s.value[i] = keep * s.value[i] - step_size * mean / deviation;
   }
 }
 
-// Mapping: one read-modify-write pass. Bytes: 28 per parameter. Kingma and Ba 2015; AdamW's decay acts on the
-// parameter (Loshchilov and Hutter 2019). Bias corrections in double: 1 - beta^t loses digits for small t in float.
-void adam(const Update& a, const UpdateSegment& s, std::int64_t begin, std::int64_t end) {
-  const Gradient gradient(a, s);
-  const auto step = static_cast<double>(a.state->step + 1);
-  const double rate = static_cast<double>(a.state->learning_rate) * static_cast<double>(s.learning_rate_scale);
-  const auto step_size = static_cast<float>(rate / (1 - std::pow(static_cast<double>(a.beta1), step)));
-  const auto correction = static_cast<float>(1 / std::sqrt(1 - std::pow(static_cast<double>(a.beta2), step)));
-  const auto shrink =
-      a.rule == UpdateRule::adamw ? static_cast<float>(1 - rate * static_cast<double>(s.weight_decay)) : 1.0f;
-  const float beta1 = a.beta1, beta2 = a.beta2, epsilon = a.epsilon;
-  float* __restrict value = s.value;
-  const float* __restrict d = s.gradient;
-  float* __restrict first = s.first;
-  float* __restrict second = s.second;
-  for (std::int64_t i = begin; i < end; ++i) {
-    const float g = gradient(d[i], value[i]);
-    first[i] += (1 - beta1) * (g - first[i]);
-    second[i] = beta2 * second[i] + (1 - beta2) * g * g;
-    value[i] = shrink * value[i] - step_size * first[i] / (std::sqrt(second[i]) * correction + epsilon);
+template <bool clipped>
+void update(const Update& a, const Step& step, const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
+  switch (a.rule) {
+    case UpdateRule::sgd:
+      return sgd<clipped>(step, segment, first, last);
+    case UpdateRule::adam:
+      return adam<clipped, false>(step, segment, first, last);
+    case UpdateRule::adamw:
+      return adam<clipped, true>(step, segment, first, last);
   }
 }
 
 }  // namespace
 
-Cost cost(const Update& a) {
-  const auto elements = static_cast<double>(a.elements);
-  if (a.rule != UpdateRule::sgd) return {28 * elements, 15 * elements};
-  return a.momentum != 0 ? Cost{20 * elements, 6 * elements} : Cost{12 * elements, 4 * elements};
-}
-
+// mapping: an equal share of all elements per thread, whatever the segments' sizes; bytes: value, gradient and state
+// read, value and state written; operations: 4 (sgd) to 16 (adam) per element.
 void run_on(Cpu, const Update& a) {
-  for_each_piece(a.segments, a.segment_count,
-                 [&](const UpdateSegment& segment, std::int64_t begin, std::int64_t end, std::int64_t) {
-                   a.rule == UpdateRule::sgd ? sgd(a, segment, begin, end) : adam(a, segment, begin, end);
-                 });
+  const Step step(a);
+  const std::int64_t total = count_elements(a.segments, a.segment_count);
+#pragma omp parallel if (static_cast <std::size_t>(total) >= parallel_from)
+  {
+    const std::int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    for_range(a.segments, a.segment_count, total * thread / threads, total * (thread + 1) / threads,
+              [&](const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
+                specialise(a.clip_value > 0, [&](auto clipped) { update<clipped()>(a, step, segment, first, last); });
+              });
+  }
 }
 
-Cost cost(const GradientNorm& a) {
-  const auto elements = static_cast<double>(a.elements);
-  return {4 * elements, 2 * elements};
-}
-
-// Mapping: a partial sum per piece, added in order: the same bits for any number of threads.
+// mapping: 256 equal shares of all elements over threads, added in order, so the norm does not depend on the threads;
+// bytes: gradients read; operations: 2 per element; hazard: squares in double, those of floats above 1e19 overflow.
 void run_on(Cpu, const GradientNorm& a) {
-  const std::int64_t pieces = a.elements / piece + a.segment_count;  // at most this many
-  double* partial = scratch<double>(static_cast<std::size_t>(pieces));
-  std::fill_n(partial, pieces, 0.0);
-  for_each_piece(a.segments, a.segment_count,
-                 [partial](const UpdateSegment& segment, std::int64_t begin, std::int64_t end, std::int64_t number) {
-                   double sums[16] = {};
-                   for (std::int64_t i = begin; i < end; ++i) {
-                     const double g = static_cast<double>(segment.gradient[i]);
-                     sums[(i - begin) & 15] += g * g;
-                   }
-                   for (double sum : sums) partial[number] += sum;
-                 });
-  double total = 0;
-  for (std::int64_t i = 0; i < pieces; ++i) total += partial[i];
-  *a.norm = static_cast<float>(std::sqrt(total));
-  *a.scale = std::min(1.0f, a.max_norm / (*a.norm + 1e-6f));
+  constexpr int shares = 256;
+  double sums[shares] = {};
+  const std::int64_t total = count_elements(a.segments, a.segment_count);
+#pragma omp parallel for schedule(static) if (static_cast <std::size_t>(total) >= parallel_from)
+  for (int share = 0; share < shares; ++share) {
+    double sum = 0;
+    for_range(a.segments, a.segment_count, total * share / shares, total * (share + 1) / shares,
+              [&sum](const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
+                double part = 0;
+                for (std::int64_t i = first; i < last; ++i)
+                  part += static_cast<double>(segment.gradient[i]) * static_cast<double>(segment.gradient[i]);
+                sum += part;
+              });
+    sums[share] = sum;
+  }
+  double square = 0;
+  for (double sum : sums) square += sum;
+  const double norm = std::sqrt(square), scale = static_cast<double>(a.max_norm) / (norm + 1e-6);
+  *a.norm = static_cast<float>(norm);
+  *a.scale = scale > 1 ? 1.0f : static_cast<float>(scale);  // a NaN passes
 }
 
-Cost cost(const AdvanceStep&) { return {16, 1}; }
-
+// mapping: one thread; bytes: 16; operations: 1.
 void run_on(Cpu, const AdvanceStep& a) { a.state->step += 1; }
+
+Cost cost(const Update& a) {
+  const double elements = static_cast<double>(a.elements);
+  if (a.rule != UpdateRule::sgd) return {elements * 7 * sizeof(float), elements * 16};
+  const bool momentum = a.momentum != 0;
+  return {elements * (momentum ? 5 : 3) * sizeof(float), elements * (momentum ? 8 : 4)};
+}
+Cost cost(const GradientNorm& a) {
+  const double elements = static_cast<double>(a.elements);
+  return {elements * sizeof(float), elements * 2};
+}
+Cost cost(const AdvanceStep&) { return {2 * sizeof(std::int64_t), 1}; }
 
 }  // namespace preceptor::kernels

@@ -2,6 +2,7 @@
 #include "kernels/pooling/pooling.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "kernels/device/lanes.h"
@@ -9,37 +10,238 @@
 namespace preceptor::kernels {
 namespace {
 
-struct Range {
-  int begin, end;
-  int size() const { return end - begin; }
+// The channels of a block at one position. Comparisons of Values give Indices with all bits set where true.
+template <int block>
+struct Position {
+  using Values [[gnu::vector_size(block * sizeof(float))]] = float;
+  using Indices [[gnu::vector_size(block * sizeof(std::int32_t))]] = std::int32_t;
+  using Bytes [[gnu::vector_size(block)]] = std::uint8_t;
 };
 
-// Rows (or columns) of x under output `out`, without the padding.
-Range covered_inputs(int out, int window, int stride, int padding, int size) {
-  const int first = out * stride - padding;
-  return {std::max(first, 0), std::min(first + window, size)};
+struct Range {
+  int begin, end;
+};
+
+// Rows (or columns) of the input under output `out`, without the padding.
+template <class Arguments>
+Range inputs_under(const Arguments& a, int out, int in_size) {
+  const int first = out * a.stride - a.padding;
+  return {std::max(first, 0), std::min(first + a.window, in_size)};
 }
 
 // Outputs whose window covers row (or column) `in`.
-Range covering_outputs(int in, int window, int stride, int padding, int out_size) {
-  const int last = in + padding, first = last - window + 1;
-  return {first > 0 ? (first + stride - 1) / stride : 0, std::min(last / stride + 1, out_size)};
+template <class Arguments>
+Range outputs_over(const Arguments& a, int in, int out_size) {
+  const int last = in + a.padding, first = last - a.window + 1;
+  return {first > 0 ? (first + a.stride - 1) / a.stride : 0, std::min(last / a.stride + 1, out_size)};
 }
 
-// Calls function(image, channel block) for all planes, in parallel when the work is worth it.
+// Calls function(block as a type, image, channel block) for all planes of a map, in parallel when worth it.
 template <class T, class Function>
-void for_each_plane(const FeatureMap<T>& map, std::size_t values, const Function& function) {
+void for_each_plane(const FeatureMap<T>& map, [[maybe_unused]] std::size_t values, const Function& function) {
   const int blocks = map.channel_blocks();
+  specialise_block(map.block, [&](auto block) {
 #pragma omp parallel for schedule(static) if (values >= parallel_from)
-  for (int task = 0; task < map.images * blocks; ++task) function(task / blocks, task % blocks);
-  static_cast<void>(values);
+    for (int task = 0; task < map.images * blocks; ++task) function(block, task / blocks, task % blocks);
+  });
 }
 
-// The channels of a block as one vector: element-wise operators, comparisons give integer masks.
+template <class T>
+std::size_t winner_offset(const FeatureMap<T>& y, int image, int channel_block) {
+  return (static_cast<std::size_t>(image) * y.channels + static_cast<std::size_t>(channel_block) * y.block) * y.plane();
+}
+
 template <int block>
-using Values [[gnu::vector_size(block * sizeof(float))]] = float;
+void max_plane(const MaxPoolForward& a, const float* x, float* y, std::uint8_t* winner) {
+  using Values = typename Position<block>::Values;
+  using Indices = typename Position<block>::Indices;
+  using Bytes = typename Position<block>::Bytes;
+  const int width = a.x.width;
+  for (int out_row = 0; out_row < a.y.height; ++out_row) {
+    const Range rows = inputs_under(a, out_row, a.x.height);
+    for (int out_column = 0; out_column < a.y.width; ++out_column, y += block) {
+      const Range columns = inputs_under(a, out_column, width);
+      const int window_row = out_row * a.stride - a.padding, window_column = out_column * a.stride - a.padding;
+      Values best = Values{} - std::numeric_limits<float>::infinity();
+      Indices first = Indices{} + ((rows.begin - window_row) * a.window + columns.begin - window_column);
+      for (int row = rows.begin; row < rows.end; ++row)
+        for (int column = columns.begin; column < columns.end; ++column) {
+          Values value;
+          std::memcpy(&value, x + (static_cast<std::ptrdiff_t>(row) * width + column) * block, sizeof value);
+          const Indices better = (value > best) | (value != value);
+          best = better ? value : best;
+          first = better ? Indices{} + ((row - window_row) * a.window + column - window_column) : first;
+        }
+      std::memcpy(y, &best, sizeof best);
+      if (!winner) continue;
+      const Bytes bytes = __builtin_convertvector(first, Bytes);
+      std::memcpy(winner, &bytes, sizeof bytes);
+      winner += block;
+    }
+  }
+}
+
 template <int block>
-using Indices [[gnu::vector_size(block * sizeof(std::int32_t))]] = std::int32_t;
+void max_gradient_plane(const MaxPoolBackward& a, const float* d_y, const std::uint8_t* winner, float* d_x) {
+  using Values = typename Position<block>::Values;
+  using Indices = typename Position<block>::Indices;
+  using Bytes = typename Position<block>::Bytes;
+  for (int row = 0; row < a.d_x.height; ++row) {
+    const Range out_rows = outputs_over(a, row, a.d_y.height);
+    for (int column = 0; column < a.d_x.width; ++column, d_x += block) {
+      const Range out_columns = outputs_over(a, column, a.d_y.width);
+      Values sum = {};
+      for (int out_row = out_rows.begin; out_row < out_rows.end; ++out_row)
+        for (int out_column = out_columns.begin; out_column < out_columns.end; ++out_column) {
+          const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(out_row) * a.d_y.width + out_column) * block;
+          const int window_row = row + a.padding - out_row * a.stride;
+          const int window_column = column + a.padding - out_column * a.stride;
+          Values value;
+          Bytes bytes;
+          std::memcpy(&value, d_y + at, sizeof value);
+          std::memcpy(&bytes, winner + at, sizeof bytes);
+          const Indices won = __builtin_convertvector(bytes, Indices) == window_row * a.window + window_column;
+          sum += won ? value : Values{};
+        }
+      std::memcpy(d_x, &sum, sizeof sum);
+    }
+  }
+}
+
+template <class Arguments>
+float average_weight(const Arguments& a, Range rows, Range columns) {
+  const int positions = a.count_padding ? a.window * a.window : (rows.end - rows.begin) * (columns.end - columns.begin);
+  return 1 / static_cast<float>(positions);
+}
+
+template <int block>
+void average_plane(const AveragePoolForward& a, const float* x, float* y) {
+  using Values = typename Position<block>::Values;
+  for (int out_row = 0; out_row < a.y.height; ++out_row) {
+    const Range rows = inputs_under(a, out_row, a.x.height);
+    for (int out_column = 0; out_column < a.y.width; ++out_column, y += block) {
+      const Range columns = inputs_under(a, out_column, a.x.width);
+      Values sum = {};
+      for (int row = rows.begin; row < rows.end; ++row)
+        for (int column = columns.begin; column < columns.end; ++column) {
+          Values value;
+          std::memcpy(&value, x + (static_cast<std::ptrdiff_t>(row) * a.x.width + column) * block, sizeof value);
+          sum += value;
+        }
+      sum *= average_weight(a, rows, columns);
+      std::memcpy(y, &sum, sizeof sum);
+    }
+  }
+}
+
+template <int block>
+void average_gradient_plane(const AveragePoolBackward& a, const float* d_y, float* d_x) {
+  using Values = typename Position<block>::Values;
+  for (int row = 0; row < a.d_x.height; ++row) {
+    const Range out_rows = outputs_over(a, row, a.d_y.height);
+    for (int column = 0; column < a.d_x.width; ++column, d_x += block) {
+      const Range out_columns = outputs_over(a, column, a.d_y.width);
+      Values sum = {};
+      for (int out_row = out_rows.begin; out_row < out_rows.end; ++out_row)
+        for (int out_column = out_columns.begin; out_column < out_columns.end; ++out_column) {
+          Values value;
+          std::memcpy(&value, d_y + (static_cast<std::ptrdiff_t>(out_row) * a.d_y.width + out_column) * block,
+                      sizeof value);
+          sum += value *
+                 average_weight(a, inputs_under(a, out_row, a.d_x.height), inputs_under(a, out_column, a.d_x.width));
+        }
+      std::memcpy(d_x, &sum, sizeof sum);
+    }
+  }
+}
 
 }  // namespace
+
+// mapping: a thread per (image, channel block), a lane per channel; bytes: x read, y and winner written; operations:
+// one comparison per window position; hazard: >, so the first maximum wins; a NaN wins over everything, as in torch.
+void run_on(Cpu, const MaxPoolForward& a) {
+  for_each_plane(a.y, a.x.elements(), [&](auto block, int image, int channel_block) {
+    std::uint8_t* winner = a.winner ? a.winner + winner_offset(a.y, image, channel_block) : nullptr;
+    max_plane<block()>(a, a.x.block_data(image, channel_block), a.y.block_data(image, channel_block), winner);
+  });
+}
+
+// mapping: as forward, gathered at each input from the windows over it, so nothing is zeroed first; bytes: d_y and
+// winner read, d_x written; operations: 2 per input and window over it.
+void run_on(Cpu, const MaxPoolBackward& a) {
+  for_each_plane(a.d_x, a.d_x.elements(), [&](auto block, int image, int channel_block) {
+    max_gradient_plane<block()>(a, a.d_y.block_data(image, channel_block),
+                                a.winner + winner_offset(a.d_y, image, channel_block),
+                                a.d_x.block_data(image, channel_block));
+  });
+}
+
+// mapping: a thread per (image, channel block), a lane per channel; bytes: x read, y written; operations: one addition
+// per window position.
+void run_on(Cpu, const AveragePoolForward& a) {
+  for_each_plane(a.y, a.x.elements(), [&](auto block, int image, int channel_block) {
+    average_plane<block()>(a, a.x.block_data(image, channel_block), a.y.block_data(image, channel_block));
+  });
+}
+
+// mapping: as forward, gathered; bytes: d_y read, d_x written; operations: 2 per input and window over it.
+void run_on(Cpu, const AveragePoolBackward& a) {
+  for_each_plane(a.d_x, a.d_x.elements(), [&](auto block, int image, int channel_block) {
+    average_gradient_plane<block()>(a, a.d_y.block_data(image, channel_block), a.d_x.block_data(image, channel_block));
+  });
+}
+
+// mapping: a thread per (image, channel block), 64 lanes along the plane; bytes: x read; operations: 1 per element.
+void run_on(Cpu, const GlobalAveragePoolForward& a) {
+  for_each_plane(a.x, a.x.elements(), [&](auto block, int image, int channel_block) {
+    const float* x = a.x.block_data(image, channel_block);
+    float sums[lanes] = {};
+    for_each_group(a.x.plane() * block, [&](int i, auto count) {
+#pragma omp simd
+      for (int j = 0; j < count; ++j) sums[j] += x[i + j];
+    });
+    double by_channel[block()] = {};
+    fold_lanes<block()>(sums, by_channel);
+    float* y = a.y + static_cast<std::size_t>(image) * a.x.channels + channel_block * block;
+    for (int i = 0; i < block; ++i) y[i] = static_cast<float>(by_channel[i] / a.x.plane());
+  });
+}
+
+// mapping: a thread per (image, channel block); bytes: d_x written; operations: none per element.
+void run_on(Cpu, const GlobalAveragePoolBackward& a) {
+  for_each_plane(a.d_x, a.d_x.elements(), [&](auto block, int image, int channel_block) {
+    const float* d_y = a.d_y + static_cast<std::size_t>(image) * a.d_x.channels + channel_block * block;
+    float by_channel[block()], tiled[lanes];
+    for (int i = 0; i < block; ++i) by_channel[i] = d_y[i] / static_cast<float>(a.d_x.plane());
+    tile_lanes<block()>(by_channel, tiled);
+    float* d_x = a.d_x.block_data(image, channel_block);
+    for_each_group(a.d_x.plane() * block, [&](int i, auto count) { std::copy_n(tiled, int{count}, d_x + i); });
+  });
+}
+
+Cost cost(const MaxPoolForward& a) {
+  const double x = static_cast<double>(a.x.elements()), y = static_cast<double>(a.y.elements());
+  return {(x + y) * sizeof(float) + (a.winner ? y : 0), y * a.window * a.window};
+}
+Cost cost(const MaxPoolBackward& a) {
+  const double d_x = static_cast<double>(a.d_x.elements()), d_y = static_cast<double>(a.d_y.elements());
+  return {(d_x + d_y) * sizeof(float) + d_y, d_y};
+}
+Cost cost(const AveragePoolForward& a) {
+  const double x = static_cast<double>(a.x.elements()), y = static_cast<double>(a.y.elements());
+  return {(x + y) * sizeof(float), y * a.window * a.window};
+}
+Cost cost(const AveragePoolBackward& a) {
+  const double d_x = static_cast<double>(a.d_x.elements()), d_y = static_cast<double>(a.d_y.elements());
+  return {(d_x + d_y) * sizeof(float), d_y * a.window * a.window};
+}
+Cost cost(const GlobalAveragePoolForward& a) {
+  const double elements = static_cast<double>(a.x.elements());
+  return {(elements + static_cast<double>(a.x.images) * a.x.channels) * sizeof(float), elements};
+}
+Cost cost(const GlobalAveragePoolBackward& a) {
+  const double elements = static_cast<double>(a.d_x.elements());
+  return {(elements + static_cast<double>(a.d_x.images) * a.d_x.channels) * sizeof(float), elements / a.d_x.plane()};
+}
+
 }  // namespace preceptor::kernels
