@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "data/parallel.h"
 #include "data/random.h"
@@ -164,6 +163,7 @@ Evaluation evaluate_scores(Task task, int outputs, const std::vector<std::string
   Evaluation result;
   result.count = static_cast<int>(rows);
   std::vector<RankedLabel> ranked;
+  const auto once = [](std::int32_t) { return 1u; };
   const int first = !findings && outputs == 2 ? 1 : 0;
   for (int j = first; j < outputs; ++j) {
     const auto label = [&](std::int32_t i) {
@@ -172,11 +172,10 @@ Evaluation evaluate_scores(Task task, int outputs, const std::vector<std::string
     };
     ranked.emplace_back(
         result.count, [&](std::int32_t i) { return probabilities[static_cast<std::size_t>(i) * outputs + j]; }, label);
-    result.auc.push_back(ranked.back().auc([](std::int32_t) { return 1u; }));
+    result.auc.push_back(ranked.back().auc(once));
     result.auc_names.push_back(label_names[j]);
     if (!result.auc.back()) result.undefined.push_back(label_names[j]);
   }
-  const auto once = [](std::int32_t) { return 1u; };
   result.auc_macro = result.auc_low = result.auc_high = macro_auc(ranked, once);
   if (bootstrap > 0) bootstrap_interval(ranked, result.count, bootstrap, seed, result);
   result.accuracy = findings ? label_accuracy(result.count, outputs, probabilities, labels)

@@ -155,13 +155,14 @@ TEST(Bootstrap, SeedsDecideAlone) {
 
 TEST(Bootstrap, WidthAgreesWithTheory) {
   // Hanley and McNeil 1982 at AUC 0.76: Q1 = A/(2-A), Q2 = 2A^2/(1+A); 95 % is 3.92 standard errors wide.
-  const int each = 400;
-  const Evaluation e = two_normals(2 * each, 1000, 3);
+  const int each = 1000;
+  const Evaluation e = two_normals(2 * each, 4000, 3);
   const double a = e.auc_macro, q1 = a / (2 - a), q2 = 2 * a * a / (1 + a);
   const double error = std::sqrt((a * (1 - a) + (each - 1) * (q1 + q2 - 2 * a * a)) / (double{each} * each));
   EXPECT_LT(e.auc_low, a);
   EXPECT_GT(e.auc_high, a);
-  EXPECT_NEAR((e.auc_high - e.auc_low) / (3.92 * error), 1, 0.15);
+  EXPECT_NEAR((a - e.auc_low) / (1.96 * error), 1, 0.08);
+  EXPECT_NEAR((e.auc_high - a) / (1.96 * error), 1, 0.08);
 }
 
 TEST(Bootstrap, CoversTheTruthAboutAsOftenAsItSays) {
