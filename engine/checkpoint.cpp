@@ -108,22 +108,23 @@ struct File {
 
 void write_file_atomically(const std::string& path, const std::string& bytes) {
   const std::string temporary = path + ".tmp";
+  const auto fail_without_trace = [&](const std::string& which, const char* what) {
+    const int reason = errno;
+    ::unlink(temporary.c_str());
+    errno = reason;
+    fail_io(which, what);
+  };
   {
     const File file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644)};
     if (file.descriptor < 0) fail_io(temporary, "cannot be created");
     for (std::size_t done = 0; done < bytes.size();) {
       const ssize_t written = ::write(file.descriptor, bytes.data() + done, bytes.size() - done);
-      if (written < 0 && errno != EINTR) {
-        const int reason = errno;
-        ::unlink(temporary.c_str());
-        errno = reason;
-        fail_io(temporary, "cannot be written");
-      }
+      if (written < 0 && errno != EINTR) fail_without_trace(temporary, "cannot be written");
       done += written > 0 ? static_cast<std::size_t>(written) : 0;
     }
-    if (::fsync(file.descriptor) != 0) fail_io(temporary, "cannot be synced");
+    if (::fsync(file.descriptor) != 0) fail_without_trace(temporary, "cannot be synced");
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail_io(path, "cannot be renamed to");
+  if (::rename(temporary.c_str(), path.c_str()) != 0) fail_without_trace(path, "cannot be renamed to");
   const std::size_t slash = path.find_last_of('/');
   const File folder{
       ::open(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY | O_DIRECTORY)};
@@ -134,7 +135,7 @@ std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));
   std::ostringstream content;
-  content << file.rdbuf();
+  if (file.peek() != std::ifstream::traits_type::eof()) content << file.rdbuf();  // copying nothing counts as a failure
   if (file.bad() || content.fail()) fail(ErrorKind::io, path, ": cannot be read");
   return std::move(content).str();
 }

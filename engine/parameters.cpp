@@ -35,6 +35,8 @@ std::vector<float> read_plain(const Parameter& parameter, const Tensor& values) 
 }
 
 void write_plain(const Parameter& parameter, const Tensor& values, const std::vector<float>& plain) {
+  require(plain.size() == values.shape().elements(), parameter.name(), ": ", plain.size(), " values for ",
+          parameter.shape());
   Context& context = values.context();
   const Tensor staged = context.empty({static_cast<int>(plain.size())});
   context.run(kernels::Copy{staged.data(), plain.data(), plain.size() * sizeof(float)});

@@ -25,7 +25,12 @@ void TrainStep::operator()() {
     return require_empty(context_, "after it");
   }
   context_.stream().begin_capture();
-  body_();
+  try {
+    body_();
+  } catch (...) {
+    context_.stream().end_capture();  // or every later launch would be recorded and not executed
+    throw;
+  }
   graph_ = context_.stream().end_capture();
   require_empty(context_, "after recording it");
   graph_->replay();

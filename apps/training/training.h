@@ -1,4 +1,5 @@
-// One training run, from options to a run directory: the loop behind preceptor-train, preceptor-distill and the studies.
+// One training run, from options to a run directory: the loop behind preceptor-train, preceptor-distill and the
+// studies.
 #pragma once
 
 #include <cstdint>
@@ -16,17 +17,17 @@ namespace preceptor {
 
 // Everything that decides a run's bits. Written to config.toml of the run directory and read back by --resume.
 struct TrainingOptions {
-  std::string data;                 // FORMAT:PATH
+  std::string data;  // FORMAT:PATH
   std::string model = "resnet18";
-  std::string stem = "auto";        // "imagenet", "small", "auto": small for images of at most 64 pixels
-  std::string init;                 // checkpoint to start from; its head is kept only if its outputs and labels match
-  int freeze = 0;                   // first blocks that do not learn (needs init)
+  std::string stem = "auto";  // "imagenet", "small", "auto": small for images of at most 64 pixels
+  std::string init;           // checkpoint to start from; its head is kept only if its outputs and labels match
+  int freeze = 0;             // first blocks that do not learn (needs init)
   bool zero_last_gamma = false;
-  std::string teacher;              // checkpoint; empty: no transfer
-  std::vector<std::string> methods; // "kd:temperature=4,weight=0.9"
+  std::string teacher;               // checkpoint; empty: no transfer
+  std::vector<std::string> methods;  // "kd:temperature=4,weight=0.9"
   int epochs = 10;
   int batch = 64;
-  std::string optimizer = "adam";   // sgd, adam, adamw
+  std::string optimizer = "adam";  // sgd, adam, adamw
   double learning_rate = 1e-3, momentum = 0.9, weight_decay = 0;
   bool nesterov = false;
   std::string schedule = "constant";  // constant, step, cosine, plateau
@@ -52,7 +53,8 @@ struct EpochRow {
   double train_auc = 0;      // of the training probabilities seen during the epoch
   double val_loss = 0;       // labels alone
   double val_auc = 0, val_accuracy = 0;
-  double images_per_second = 0;
+  double images_per_second = 0;  // of the training part
+  double seconds = 0;            // training and validation
 };
 
 struct TrainingResult {
@@ -64,7 +66,8 @@ struct TrainingResult {
 
 // Called after every epoch and, with `epoch_done` false, every second or so for a progress line.
 struct Progress {
-  std::string label;
+  std::string label;  // the run directory
+  std::string note;   // a remark for the user, for example that the head starts anew; then nothing else is set
   int epoch = 0, epochs = 0;
   double fraction = 0;  // of the epoch
   double images_per_second = 0;
@@ -73,16 +76,12 @@ struct Progress {
 };
 using ProgressReport = std::function<void(const Progress&)>;
 
-// Trains and leaves in options.out: config.toml, metrics.csv, best.safetensors, last.safetensors, last.state.safetensors
-// (moments and counters) and, when finished, result.json. Refuses a directory that holds another run unless `resume`;
-// then it continues behind the last finished epoch, bit for bit as if never interrupted.
-// `dataset` may be given to avoid opening options.data again.
-TrainingResult train(const TrainingOptions& options, bool resume, const ProgressReport& report, const Dataset* dataset = nullptr);
-
-// Probabilities [count, outputs] of a checkpoint's model over a split.
-struct Predictions {
-  std::vector<float> probabilities;
-  double loss = 0;  // of the labels
-};
+// Trains and leaves in options.out: config.toml, metrics.csv, best.safetensors, last.safetensors,
+// last.state.safetensors (moments and counters) and, when finished, result.json. Refuses a directory that holds another
+// run unless `resume`; then it continues behind the last finished epoch, bit for bit as if never interrupted (a
+// finished run is only tested again, a directory without a run starts one). `dataset` may be given to avoid opening
+// options.data again. Errors: usage (options that contradict each other), data, missing_input, io.
+TrainingResult train(const TrainingOptions& options, bool resume, const ProgressReport& report,
+                     const Dataset* dataset = nullptr);
 
 }  // namespace preceptor

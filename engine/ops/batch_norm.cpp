@@ -17,9 +17,10 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
     require(residual->shape() == x.shape(), "batch_norm: input ", x.shape(), " and residual ", residual->shape(),
             " differ");
   const FeatureMap<const float> residual_map = residual ? residual->map() : FeatureMap<float>{};
-  const bool train = context.tape().recording() && p.gamma.watched() && p.beta.watched();
+  const bool recording = context.tape().recording();
+  const bool want_gamma = recording && p.gamma.watched(), want_beta = recording && p.beta.watched();
   const bool want_residual = residual && context.tape().watches(*residual);
-  const bool recorded = train || want_residual || context.tape().watches(x);
+  const bool recorded = want_gamma || want_beta || want_residual || context.tape().watches(x);
 
   Tensor y = context.empty(x.shape());
   if (!batch_statistics) {
@@ -43,8 +44,8 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
     const Tensor d_x = reuse && !want_residual ? d_y : context.empty(x.shape());
     context.run(kernels::BatchNormBackward{x.map(), relu ? activation.map() : FeatureMap<float>{}, d_y.map(), d_x.map(),
                                            want_residual ? d_residual.map() : FeatureMap<float>{}, p.gamma.value(),
-                                           mean.data(), inverse_deviation.data(), train ? p.gamma.gradient() : nullptr,
-                                           train ? p.beta.gradient() : nullptr, true});
+                                           mean.data(), inverse_deviation.data(), want_gamma ? p.gamma.gradient() : nullptr,
+                                           want_beta ? p.beta.gradient() : nullptr, true});
     if (want_residual) context.tape().accumulate(shortcut, d_residual);
     context.tape().accumulate(x, d_x);
   });

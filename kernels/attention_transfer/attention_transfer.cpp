@@ -82,7 +82,7 @@ void transfer_image(const AttentionTransfer& a, int image, float* student, float
 // mapping: a thread per image; bytes: both maps read, d_student written, the student read again where an image does not
 // stay in the cache; operations: 2 per element, and 2 per element of the student; hazard: a dead map has norm 0.
 void run_on(Cpu, const AttentionTransfer& a) {
-#pragma omp parallel for schedule(static) if (a.student.elements() + a.teacher.elements() >= parallel_from)
+#pragma omp parallel for schedule(static) if (worth_threads(a.student.elements() + a.teacher.elements()))
   for (int image = 0; image < a.student.images; ++image) {
     const int plane = a.student.plane();
     float* attention = scratch<float>(static_cast<std::size_t>(plane) * 2);

@@ -73,7 +73,7 @@ void write_image(const Augment& a, int image) {
 // mapping: a thread per image; bytes: a byte read and a float written per value; operations: 2 per value; hazard: the
 // random numbers are a function of (seed, step, image) alone, so replay and threads change nothing.
 void run_on(Cpu, const Augment& a) {
-#pragma omp parallel for schedule(static) if (a.out.elements() >= parallel_from)
+#pragma omp parallel for schedule(static) if (worth_threads(a.out.elements()))
   for (int image = 0; image < a.out.images; ++image) {
     if (a.out.channels == 1)
       write_image<1>(a, image);

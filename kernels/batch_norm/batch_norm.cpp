@@ -286,9 +286,9 @@ template <int block, class Sums, class Coefficients, class Arguments>
 void reduce_and_apply(const Arguments& a) {
   const int blocks = a.x.channel_blocks();
   const ImageGroups groups(a.x.images);
-  [[maybe_unused]] const bool worth_threads = a.x.elements() >= parallel_from;
+  [[maybe_unused]] const bool threaded = worth_threads(a.x.elements());
   if (one_thread_per_block(blocks)) {
-#pragma omp parallel for schedule(static) if (worth_threads)
+#pragma omp parallel for schedule(static) if (threaded)
     for (int channel_block = 0; channel_block < blocks; ++channel_block) {
       Sums total = sum_images<block>(a, channel_block, 0, groups.first(1));
       for (int group = 1; group < groups.count; ++group)
@@ -301,7 +301,7 @@ void reduce_and_apply(const Arguments& a) {
   }
   Sums* partial = scratch<Sums>(static_cast<std::size_t>(blocks) * groups.count);
   Coefficients* coefficients = scratch<Coefficients>(blocks);
-#pragma omp parallel if (worth_threads)
+#pragma omp parallel if (threaded)
   {
 #pragma omp for schedule(static)
     for (int task = 0; task < blocks * groups.count; ++task) {
@@ -350,14 +350,14 @@ void run_on(Cpu, const BatchNormInference& a) {
       tile_lanes<block()>(a.beta + first, affine[channel_block].offset);
     }
   });
-#pragma omp parallel for schedule(static) if (a.x.elements() >= parallel_from)
+#pragma omp parallel for schedule(static) if (worth_threads(a.x.elements()))
   for (int task = 0; task < blocks * a.x.images; ++task) apply(a, task / blocks, task % blocks, affine[task % blocks]);
 }
 
 // mapping: output channel blocks over threads; bytes: weights read and written; operations: 1 per weight.
 void run_on(Cpu, const FoldBatchNorm& a) {
   const int block = a.out_block;
-#pragma omp parallel for schedule(static) if (static_cast <std::size_t>(a.out_channels) * a.inner >= parallel_from)
+#pragma omp parallel for schedule(static) if (worth_threads(a.out_channels, a.inner))
   for (int first = 0; first < a.out_channels; first += block) {
     const std::size_t begin = static_cast<std::size_t>(first) * a.inner;
     for (int lane = 0; lane < block; ++lane) {

@@ -1,5 +1,4 @@
-// Losses on labels on the cpu: rows are short, so a row is a few plain loops and rows are shared out when there are
-// many.
+// Losses on labels on the cpu: a row is a few plain loops, many rows are shared out among the threads.
 #include "kernels/cross_entropy/cross_entropy.h"
 
 #include <algorithm>
@@ -10,8 +9,7 @@
 namespace preceptor::kernels {
 namespace {
 
-// An exponential costs as much as some 16 values of a loop that only moves memory.
-[[maybe_unused]] bool worth_threads(std::size_t exponentials) { return exponentials >= parallel_from / 16; }
+constexpr int exponential = 16;  // its time, in values of a loop that only moves memory
 
 std::int64_t count_known(const float* values, std::int64_t count) {
   std::int64_t known = 0;
@@ -28,7 +26,7 @@ float mean_weight(float weight, std::int64_t known) { return known > 0 ? weight 
 // confident row log(sum) of a sum near 1 and p - 1 have no digits; the other classes are summed on their own instead.
 void run_on(Cpu, const SoftmaxCrossEntropy& a) {
   const float weight = mean_weight(a.weight, count_known(a.labels, a.rows));
-#pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::size_t>(a.rows) * a.classes))
+#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, exponential))
   for (int row = 0; row < a.rows; ++row) {
     const float* z = a.logits + static_cast<std::size_t>(row) * a.classes;
     float* d_z = a.d_logits + static_cast<std::size_t>(row) * a.classes;
@@ -57,7 +55,7 @@ void run_on(Cpu, const SoftmaxCrossEntropy& a) {
 // exp() only of -|z|, so nothing overflows.
 void run_on(Cpu, const BinaryCrossEntropy& a) {
   const float weight = mean_weight(a.weight, count_known(a.targets, static_cast<std::int64_t>(a.rows) * a.labels));
-#pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::size_t>(a.rows) * a.labels))
+#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.labels, exponential))
   for (int row = 0; row < a.rows; ++row) {
     double sum = 0;
     for (int label = 0; label < a.labels; ++label) {
@@ -81,7 +79,7 @@ void run_on(Cpu, const BinaryCrossEntropy& a) {
 
 // mapping: rows over threads; bytes: logits read, probabilities written; operations: about 6 per entry.
 void run_on(Cpu, const Softmax& a) {
-#pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::size_t>(a.rows) * a.classes))
+#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, exponential))
   for (int row = 0; row < a.rows; ++row) {
     const float* z = a.logits + static_cast<std::size_t>(row) * a.classes;
     float* p = a.probabilities + static_cast<std::size_t>(row) * a.classes;
@@ -98,7 +96,7 @@ void run_on(Cpu, const Softmax& a) {
 
 // mapping: entries over threads; bytes: logits read, probabilities written; operations: about 4 per entry.
 void run_on(Cpu, const Sigmoid& a) {
-#pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::size_t>(a.count)))
+#pragma omp parallel for schedule(static) if (worth_threads(a.count, 1, exponential))
   for (std::int64_t i = 0; i < a.count; ++i) {
     const float z = a.logits[i], small = std::exp(-std::abs(z));
     a.probabilities[i] = (z >= 0 ? 1 : small) / (1 + small);

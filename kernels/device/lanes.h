@@ -16,8 +16,11 @@ namespace preceptor::kernels {
 constexpr int lanes = 64;
 constexpr int largest_block = 16;
 
-// Below this many values a loop is faster on one thread than the two microseconds that starting the others takes.
-constexpr std::size_t parallel_from = 1 << 15;
+// Below about 32768 values a loop is faster on one thread than the two microseconds that starting the others takes;
+// `work` is the time for a value relative to a loop that only moves memory.
+constexpr bool worth_threads(std::int64_t rows, std::int64_t columns = 1, std::int64_t work = 1) {
+  return rows * columns * work >= std::int64_t{1} << 15;
+}
 
 // by_channel[c] += sum of the lanes that belong to channel c, always in the same order.
 template <int block>

@@ -26,7 +26,7 @@ Runs runs_of(const First& first, const Maps&... others) {
 template <class Function>
 void for_each_piece(const Runs& runs, const Function& function) {
   const std::int64_t pieces = (runs.length + piece - 1) / piece;
-#pragma omp parallel for schedule(static) if (static_cast <std::size_t>(runs.count * runs.length) >= parallel_from)
+#pragma omp parallel for schedule(static) if (worth_threads(runs.count, runs.length))
   for (std::int64_t task = 0; task < runs.count * pieces; ++task) {
     const std::int64_t begin = task % pieces * piece;
     function(static_cast<int>(task / pieces), begin, static_cast<int>(std::min(piece, runs.length - begin)));

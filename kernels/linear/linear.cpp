@@ -12,7 +12,7 @@ namespace preceptor::kernels {
 void run_on(Cpu, const LinearForward& a) {
   multiply_on_cpu(false, true, a.rows, a.out, a.in, a.x, a.weight, 0.0f, a.y);
   if (!a.bias) return;
-#pragma omp parallel for schedule(static) if (static_cast <std::size_t>(a.rows) * a.out >= parallel_from)
+#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.out))
   for (int row = 0; row < a.rows; ++row) {
     float* y = a.y + static_cast<std::size_t>(row) * a.out;
 #pragma omp simd
@@ -26,7 +26,7 @@ void run_on(Cpu, const LinearBackward& a) {
   if (a.d_x) multiply_on_cpu(false, false, a.rows, a.in, a.out, a.d_y, a.weight, 0.0f, a.d_x);
   if (a.d_weight) multiply_on_cpu(true, false, a.out, a.in, a.rows, a.d_y, a.x, 0.0f, a.d_weight);
   if (!a.d_bias) return;
-#pragma omp parallel for schedule(static) if (static_cast <std::size_t>(a.rows) * a.out >= parallel_from)
+#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.out))
   for (int first = 0; first < a.out; first += lanes) {
     const int columns = std::min(lanes, a.out - first);
     double sums[lanes] = {};

@@ -127,7 +127,7 @@ void update(const Update& a, const Step& step, const UpdateSegment& segment, std
 void run_on(Cpu, const Update& a) {
   const Step step(a);
   const std::int64_t total = count_elements(a.segments, a.segment_count);
-#pragma omp parallel if (static_cast <std::size_t>(total) >= parallel_from)
+#pragma omp parallel if (worth_threads(total))
   {
     const std::int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
     for_range(a.segments, a.segment_count, total * thread / threads, total * (thread + 1) / threads,
@@ -143,7 +143,7 @@ void run_on(Cpu, const GradientNorm& a) {
   constexpr int shares = 256;
   double sums[shares] = {};
   const std::int64_t total = count_elements(a.segments, a.segment_count);
-#pragma omp parallel for schedule(static) if (static_cast <std::size_t>(total) >= parallel_from)
+#pragma omp parallel for schedule(static) if (worth_threads(total))
   for (int share = 0; share < shares; ++share) {
     double sum = 0;
     for_range(a.segments, a.segment_count, total * share / shares, total * (share + 1) / shares,

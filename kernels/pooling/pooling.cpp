@@ -41,7 +41,7 @@ template <class T, class Function>
 void for_each_plane(const FeatureMap<T>& map, [[maybe_unused]] std::size_t values, const Function& function) {
   const int blocks = map.channel_blocks();
   specialise_block(map.block, [&](auto block) {
-#pragma omp parallel for schedule(static) if (values >= parallel_from)
+#pragma omp parallel for schedule(static) if (worth_threads(values))
     for (int task = 0; task < map.images * blocks; ++task) function(block, task / blocks, task % blocks);
   });
 }

@@ -1,0 +1,208 @@
+// preceptor-bench: the speed and memory of a whole training step, and of single kernel families.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "apps/bench_kernels.h"
+#include "apps/measure.h"
+#include "apps/support/command_line.h"
+#include "apps/support/run_app.h"
+#include "engine/ops.h"
+#include "engine/optimizer.h"
+#include "engine/train_step.h"
+#include "models/registry.h"
+
+namespace preceptor {
+namespace {
+
+struct StepOptions {
+  std::string model = "resnet18", stem = "imagenet";
+  int size = 64, batch = 32, threads = 2, channels = 3, outputs = 1000;
+  Effort effort;
+  bool inference = false, json = false, profile = false, serve = false;
+};
+
+// A network with random input and labels already in device memory, and the step that is timed.
+class BenchStep {
+ public:
+  explicit BenchStep(const StepOptions& options) : context_(Context::on_cpu(options.threads, 1)) {
+    const ResNetOptions network{.name = options.model,
+                                .in_channels = options.channels,
+                                .outputs = options.outputs,
+                                .small_stem = options.stem == "small"};
+    model_ = make_model(*context_, network);
+    model_->initialize(1);
+    // Normal numbers: on zeros some processors multiply faster, and every ReLU would be shut.
+    const Shape shape{options.batch, options.channels, options.size, options.size};
+    images_ = context_->empty(shape, Lifetime::persistent);
+    images_.from_host(random_normal(shape.elements(), 2));
+    options.inference ? prepare_inference() : prepare_training(options);
+  }
+
+  void operator()() { (*step_)(); }
+  Context& context() { return *context_; }
+
+ private:
+  void prepare_inference() {
+    model_->fold();
+    step_.emplace(*context_, [this] { model_->forward(images_, Mode::inference); });
+  }
+
+  void prepare_training(const StepOptions& options) {
+    std::mt19937_64 bits(3);
+    std::vector<float> classes(static_cast<std::size_t>(options.batch));
+    for (float& label : classes) label = static_cast<float>(bits() % static_cast<std::uint64_t>(options.outputs));
+    labels_ = context_->empty({options.batch}, Lifetime::persistent);
+    labels_.from_host(classes);
+    optimizer_.emplace(model_->parameters(), OptimizerOptions{.rule = kernels::UpdateRule::sgd, .momentum = 0.9f});
+    context_->set_learning_rate(0.01f);
+    step_.emplace(*context_, [this] {
+      const Tensor loss = softmax_cross_entropy(model_->forward(images_, Mode::train).logits, labels_);
+      context_->tape().backward();
+      optimizer_->step();
+    });
+  }
+
+  std::unique_ptr<Context> context_;
+  std::unique_ptr<ResNet> model_;
+  Tensor images_, labels_;
+  std::optional<Optimizer> optimizer_;
+  std::optional<TrainStep> step_;
+};
+
+nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step) {
+  const std::vector<double> seconds = time_repeats(options.effort, std::ref(step), [] {});
+  const double typical = median(seconds);
+  return {{"model", options.model},
+          {"stem", options.stem},
+          {"size", options.size},
+          {"batch", options.batch},
+          {"threads", step.context().device().threads},
+          {"device", "cpu"},
+          {"mode", options.inference ? "inference" : "training"},
+          {"images_per_second", options.batch / typical},
+          {"images_per_second_low", options.batch / quantile(seconds, 0.9)},
+          {"images_per_second_high", options.batch / quantile(seconds, 0.1)},
+          {"step_milliseconds", 1e3 * typical},
+          {"peak_memory_bytes", peak_process_bytes()},
+          {"pool_peak_bytes", peak_pool_bytes(step.context())},
+          {"repeats", seconds.size()}};
+}
+
+void print_step(const nlohmann::ordered_json& result) {
+  const auto number = [&](const char* key) { return result.at(key).get<double>(); };
+  std::printf("%s, %s stem, %d px, batch %d, %d threads, %s\n", result.at("model").get<std::string>().c_str(),
+              result.at("stem").get<std::string>().c_str(), result.at("size").get<int>(), result.at("batch").get<int>(),
+              result.at("threads").get<int>(), result.at("mode").get<std::string>().c_str());
+  std::printf("  %.1f images/s (10 %%: %.1f, 90 %%: %.1f), %.2f ms a step, median of %d steps\n",
+              number("images_per_second"), number("images_per_second_low"), number("images_per_second_high"),
+              number("step_milliseconds"), result.at("repeats").get<int>());
+  std::printf("  memory: process %.1f MiB, pools %.1f MiB\n", number("peak_memory_bytes") / 0x1p20,
+              number("pool_peak_bytes") / 0x1p20);
+}
+
+// Where the time of a step goes, by kernel family, the slowest first.
+void print_profile(BenchStep& step) {
+  constexpr int steps = 5;
+  kernels::Stream& stream = step.context().stream();
+  stream.clear_profile();
+  stream.set_profiling(true);
+  const double begin = seconds_now();
+  for (int i = 0; i < steps; ++i) step();
+  const double wall = (seconds_now() - begin) / steps;
+  stream.set_profiling(false);
+  std::vector<kernels::ProfileRow> rows = stream.profile();
+  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
+  std::fprintf(stderr, "%-30s %9s %10s %7s %9s %9s\n", "kernel family", "launches", "ms", "share", "GB/s", "GFLOP/s");
+  double launched = 0;
+  for (const kernels::ProfileRow& row : rows) {
+    launched += row.seconds / steps;
+    std::fprintf(stderr, "%-30s %9lld %10.3f %6.1f%% %9.2f %9.2f\n", row.family,
+                 static_cast<long long>(row.launches / steps), 1e3 * row.seconds / steps,
+                 100 * row.seconds / steps / wall, row.cost.bytes / row.seconds / 1e9,
+                 row.cost.operations / row.seconds / 1e9);
+  }
+  std::fprintf(stderr, "%-30s %9s %10.3f %6.1f%%\n", "outside of launches", "", 1e3 * (wall - launched),
+               100 * (wall - launched) / wall);
+  std::fprintf(stderr, "%-30s %9s %10.3f\n", "one step", "", 1e3 * wall);
+}
+
+void run_step(StepOptions options) {
+  if (options.size >= 224) options.effort.least_repeats = 5;
+  BenchStep step(options);
+  // Two eager steps, the recorded one, and one replay that finds warm caches.
+  for (int i = 0; i < 4; ++i) step();
+  if (options.serve) {
+    for (std::string line; std::getline(std::cin, line);) {
+      require(line == "step", "bench: expected \"step\" on standard input, got \"", line, "\"");
+      std::cout << measure_step(options, step).dump() << std::endl;
+    }
+    return;
+  }
+  const nlohmann::ordered_json result = measure_step(options, step);
+  options.json ? void(std::cout << result.dump() << '\n') : print_step(result);
+  if (options.profile) print_profile(step);
+}
+
+void add_step_command(CLI::App& app, StepOptions& options) {
+  CLI::App* command = app.add_subcommand(
+      "step", "Times whole training steps: forward, softmax cross-entropy, backward, SGD with momentum 0.9");
+  const auto positive = CLI::Range(1, 1 << 20);
+  command->add_option("--model", options.model, "Network, for example resnet18")->capture_default_str();
+  command->add_option("--stem", options.stem, "imagenet (7x7 stride 2, max pool) or small (3x3 stride 1)")
+      ->check(CLI::IsMember({"imagenet", "small"}))
+      ->capture_default_str();
+  command->add_option("--size", options.size, "Pixels along each side of an image")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--batch", options.batch, "Images in a step")->check(positive)->capture_default_str();
+  command->add_option("--threads", options.threads, "CPU threads, 0 for all")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command->add_option("--channels", options.channels, "Channels of an image")->check(positive)->capture_default_str();
+  command->add_option("--outputs", options.outputs, "Classes")->check(positive)->capture_default_str();
+  command->add_option("--repeats", options.effort.repeats, "Timed steps; without it as many as fit in --seconds")
+      ->check(positive);
+  command->add_option("--seconds", options.effort.seconds, "Measure at least so long, and at least 10 steps (5 at 224)")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  command->add_flag("--inference", options.inference, "Time the forward pass with batch norms folded instead");
+  command->add_flag("--json", options.json, "Print one JSON object");
+  command->add_flag("--profile", options.profile, "Also print time, GB/s and GFLOP/s by kernel family on stderr");
+  command->add_flag("--serve", options.serve,
+                    "For every line \"step\" on standard input measure once and print one JSON object");
+}
+
+void add_kernels_command(CLI::App& app, KernelBenchOptions& options) {
+  CLI::App* command = app.add_subcommand(
+      "kernels", "Times single kernel families with a cold cache against the machine's copy and multiply rates");
+  const auto positive = CLI::Range(1, 1 << 20);
+  command->add_option("--family", options.family, "Only families whose name starts so; without it all of them");
+  command->add_option("--size", options.size, "Pixels along each side of the network's images")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--batch", options.batch, "Images")->check(positive)->capture_default_str();
+  command->add_option("--threads", options.threads, "CPU threads, 0 for all")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command->add_option("--repeats", options.repeats, "Timed runs of each shape")->check(positive)->capture_default_str();
+  command->add_flag("--json", options.json, "Print one JSON object");
+}
+
+int run_bench(int argc, char** argv) {
+  CLI::App app("Measures speed and memory on random data.", "preceptor-bench");
+  app.require_subcommand(1);
+  StepOptions step;
+  KernelBenchOptions kernel_families;
+  add_step_command(app, step);
+  add_kernels_command(app, kernel_families);
+  if (!parse_command_line(app, argc, argv)) return 0;
+  app.got_subcommand("step") ? run_step(step) : run_kernel_bench(kernel_families);
+  return 0;
+}
+
+}  // namespace
+}  // namespace preceptor
+
+int main(int argc, char** argv) { return preceptor::run_app(argc, argv, preceptor::run_bench); }

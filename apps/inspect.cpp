@@ -1,0 +1,205 @@
+// preceptor-inspect: what a network consists of and the memory a training step of it takes; or what a checkpoint holds.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "apps/support/command_line.h"
+#include "apps/support/run_app.h"
+#include "engine/ops.h"
+#include "engine/optimizer.h"
+#include "engine/train_step.h"
+#include "models/registry.h"
+
+namespace preceptor {
+namespace {
+
+struct InspectOptions {
+  std::string subject;  // a model name or a checkpoint
+  std::string input = "3x224x224";
+  int outputs = 1000, batch = 32;
+  std::string stem = "auto";
+  bool json = false;
+};
+
+struct InputSize {
+  int channels, height, width;
+};
+
+InputSize parse_input(const std::string& text) {
+  InputSize size{};
+  int read = 0;
+  const int fields = std::sscanf(text.c_str(), "%dx%dx%d%n", &size.channels, &size.height, &size.width, &read);
+  require(fields == 3 && read == static_cast<int>(text.size()), "--input ", text,
+          ": expected CHANNELSxHEIGHTxWIDTH, for example 1x28x28");
+  require(size.channels == 1 || size.channels == 3, "--input ", text, ": images have 1 or 3 channels");
+  require(size.height >= 8 && size.height <= 4096 && size.width >= 8 && size.width <= 4096, "--input ", text,
+          ": heights and widths from 8 to 4096 pixels");
+  return size;
+}
+
+struct StepMemory {
+  std::size_t persistent, step;
+};
+
+// The pools' peaks after one real training step with Adam on random images and labels.
+StepMemory measure_training_step(const ResNetOptions& network, const InputSize& size, int batch) {
+  const auto context = Context::on_cpu(0, 1);
+  const auto model = make_model(*context, network);
+  model->initialize(1);
+  const Shape shape{batch, network.in_channels, size.height, size.width};
+  const Buffer images(context->pool(Lifetime::persistent), shape.elements());
+  auto* pixels = static_cast<std::uint8_t*>(images.data());
+  std::mt19937 bits(1);
+  for (std::size_t i = 0; i < shape.elements(); ++i) pixels[i] = static_cast<std::uint8_t>(bits() >> 24);
+  const Tensor labels = context->zeros({batch}, Lifetime::persistent);
+  Optimizer optimizer(model->parameters(), OptimizerOptions{});
+  AugmentOptions augmentation;
+  augmentation.mean.assign(static_cast<std::size_t>(network.in_channels), 0.5f);
+  augmentation.deviation.assign(static_cast<std::size_t>(network.in_channels), 0.25f);
+  TrainStep step(*context, [&] {
+    const Tensor input = augment(*context, pixels, shape, augmentation);
+    const Tensor loss = softmax_cross_entropy(model->forward(input, Mode::train).logits, labels);
+    context->tape().backward();
+    optimizer.step();
+  });
+  step();
+  return {context->pool(Lifetime::persistent).peak(), context->pool(Lifetime::step).peak()};
+}
+
+std::string sizes_text(const Shape& shape) {
+  std::string text;
+  for (const int size : shape.sizes()) text += (text.empty() ? "" : "x") + std::to_string(size);
+  return text;
+}
+
+double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
+
+LayerRow total_of(const std::vector<LayerRow>& rows) {
+  LayerRow total;
+  total.name = "total";
+  for (const LayerRow& row : rows) {
+    total.parameters += row.parameters;
+    total.operations += row.operations;
+    total.activation_bytes += row.activation_bytes;
+  }
+  return total;
+}
+
+void print_layer(const LayerRow& row, int name_width, int kind_width) {
+  std::printf("%-*s  %-*s  %12s  %12zu  %10.4f  %10.1f\n", name_width, row.name.c_str(), kind_width, row.kind.c_str(),
+              sizes_text(row.output).c_str(), row.parameters, row.operations / 1e9,
+              static_cast<double>(row.activation_bytes) / 1024);
+}
+
+void print_model(const InspectOptions& options, const ResNetOptions& network, const std::vector<LayerRow>& rows,
+                 const StepMemory& memory) {
+  std::size_t name_width = 5, kind_width = 4;
+  for (const LayerRow& row : rows) {
+    name_width = std::max(name_width, row.name.size());
+    kind_width = std::max(kind_width, row.kind.size());
+  }
+  const int names = static_cast<int>(name_width), kinds = static_cast<int>(kind_width);
+  std::printf("%s, input %s, %d outputs, %s stem; operations and activations of one image\n\n", network.name.c_str(),
+              options.input.c_str(), network.outputs, network.small_stem ? "small" : "imagenet");
+  std::printf("%-*s  %-*s  %12s  %12s  %10s  %10s\n", names, "layer", kinds, "kind", "output", "parameters", "GFLOP",
+              "KiB");
+  for (const LayerRow& row : rows) print_layer(row, names, kinds);
+  print_layer(total_of(rows), names, kinds);
+  std::printf(
+      "\nPeak memory of a training step with Adam at batch %d (measured): %.1f MiB = %.1f MiB that stay (parameters,\n"
+      "gradients, moments, staged images) + %.1f MiB of the step\n",
+      options.batch, mebibytes(memory.persistent + memory.step), mebibytes(memory.persistent), mebibytes(memory.step));
+}
+
+void print_model_json(const InspectOptions& options, const ResNetOptions& network, const std::vector<LayerRow>& rows,
+                      const StepMemory& memory, const InputSize& size) {
+  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+  for (const LayerRow& row : rows)
+    layers.push_back({{"name", row.name},
+                      {"kind", row.kind},
+                      {"output", row.output.sizes()},
+                      {"parameters", row.parameters},
+                      {"operations", row.operations},
+                      {"activation_bytes", row.activation_bytes}});
+  const LayerRow total = total_of(rows);
+  const nlohmann::ordered_json result{{"model", network.name},
+                                      {"input", {size.channels, size.height, size.width}},
+                                      {"outputs", network.outputs},
+                                      {"stem", network.small_stem ? "small" : "imagenet"},
+                                      {"layers", layers},
+                                      {"parameters", total.parameters},
+                                      {"operations", total.operations},
+                                      {"activation_bytes", total.activation_bytes},
+                                      {"training_step",
+                                       {{"batch", options.batch},
+                                        {"optimizer", "adam"},
+                                        {"persistent_bytes", memory.persistent},
+                                        {"step_bytes", memory.step},
+                                        {"peak_bytes", memory.persistent + memory.step}}}};
+  std::cout << result.dump(1) << '\n';
+}
+
+void inspect_model(const InspectOptions& options) {
+  const InputSize size = parse_input(options.input);
+  ResNetOptions network{.name = options.subject, .in_channels = size.channels, .outputs = options.outputs};
+  network.small_stem = options.stem == "small" || (options.stem == "auto" && std::max(size.height, size.width) <= 64);
+  // The narrow students have one stem whatever was asked; a built model knows.
+  network = make_model(*Context::on_cpu(0, 1), network)->options();
+  const std::vector<LayerRow> rows = layer_table(network, size.height, size.width);
+  const StepMemory memory = measure_training_step(network, size, options.batch);
+  options.json ? print_model_json(options, network, rows, memory, size) : print_model(options, network, rows, memory);
+}
+
+void inspect_checkpoint(const InspectOptions& options) {
+  // What is broken is shown too, so NaN is not refused here.
+  const Checkpoint checkpoint = load_safetensors(options.subject, false);
+  std::size_t values = 0, name_width = 4;
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    values += tensor.values.size();
+    name_width = std::max(name_width, name.size());
+  }
+  if (options.json) {
+    nlohmann::ordered_json tensors = nlohmann::ordered_json::object();
+    for (const auto& [name, tensor] : checkpoint.tensors) tensors[name] = tensor.shape.sizes();
+    const nlohmann::ordered_json result{
+        {"file", options.subject}, {"metadata", checkpoint.metadata}, {"tensors", tensors}, {"values", values}};
+    std::cout << result.dump(1) << '\n';
+    return;
+  }
+  std::cout << options.subject << '\n';
+  for (const auto& [key, value] : checkpoint.metadata) std::cout << "  " << key << " = " << value << '\n';
+  std::printf("\n%-*s  %16s  %12s\n", static_cast<int>(name_width), "name", "shape", "values");
+  for (const auto& [name, tensor] : checkpoint.tensors)
+    std::printf("%-*s  %16s  %12zu\n", static_cast<int>(name_width), name.c_str(), sizes_text(tensor.shape).c_str(),
+                tensor.values.size());
+  std::printf("%zu tensors, %zu values\n", checkpoint.tensors.size(), values);
+}
+
+int run_inspect(int argc, char** argv) {
+  CLI::App app("Prints the layers of a network and the memory a training step takes, or what a checkpoint holds.",
+               "preceptor-inspect");
+  InspectOptions options;
+  app.add_option("model", options.subject, "Network (resnet18, resnet8, ...) or a .safetensors file")->required();
+  app.add_option("--input", options.input, "CHANNELSxHEIGHTxWIDTH of an image")->capture_default_str();
+  app.add_option("--outputs", options.outputs, "Classes or labels")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--stem", options.stem, "imagenet, small, or auto: small for images of at most 64 pixels")
+      ->check(CLI::IsMember({"imagenet", "small", "auto"}))
+      ->capture_default_str();
+  app.add_option("--batch", options.batch, "Images in the measured training step")
+      ->check(CLI::Range(1, 1 << 16))
+      ->capture_default_str();
+  app.add_flag("--json", options.json, "Print one JSON object");
+  add_config_flag(app);
+  if (!parse_command_line(app, argc, argv)) return 0;
+  options.subject.ends_with(".safetensors") ? inspect_checkpoint(options) : inspect_model(options);
+  return 0;
+}
+
+}  // namespace
+}  // namespace preceptor
+
+int main(int argc, char** argv) { return preceptor::run_app(argc, argv, preceptor::run_inspect); }

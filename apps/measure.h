@@ -1,0 +1,124 @@
+// What every measurement shares: repeated timing, order statistics, an emptied cache, and the machine's own limits.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "engine/context.h"
+#include "kernels/device/matrix.h"
+
+namespace preceptor {
+
+inline double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// The value below which the part `fraction` of the values lies, interpolated.
+inline double quantile(std::vector<double> values, double fraction) {
+  std::sort(values.begin(), values.end());
+  const double position = fraction * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const auto above = std::min(below + 1, values.size() - 1);
+  return values[below] + (position - static_cast<double>(below)) * (values[above] - values[below]);
+}
+
+inline double median(std::vector<double> values) { return quantile(std::move(values), 0.5); }
+
+struct Effort {
+  int repeats = 0;  // exactly so many; 0: until both limits below are reached
+  int least_repeats = 10;
+  double seconds = 3;
+};
+
+// Seconds of each call of `body`. `before` runs untimed ahead of each.
+template <class Body, class Before>
+std::vector<double> time_repeats(const Effort& effort, const Body& body, const Before& before) {
+  std::vector<double> seconds;
+  double total = 0;
+  const auto enough = [&] {
+    const int done = static_cast<int>(seconds.size());
+    return effort.repeats > 0 ? done >= effort.repeats : done >= effort.least_repeats && total >= effort.seconds;
+  };
+  while (!enough()) {
+    before();
+    const double begin = seconds_now();
+    body();
+    seconds.push_back(seconds_now() - begin);
+    total += seconds.back();
+  }
+  return seconds;
+}
+
+// Calls body(first, last) on `threads` parts of [0, count).
+template <class Body>
+void over_threads(int threads, std::size_t count, const Body& body) {
+  std::vector<std::thread> others;
+  const auto bound = [&](int part) {
+    return count * static_cast<std::size_t>(part) / static_cast<std::size_t>(threads);
+  };
+  for (int part = 1; part < threads; ++part) others.emplace_back([&, part] { body(bound(part), bound(part + 1)); });
+  body(bound(0), bound(1));
+  for (std::thread& other : others) other.join();
+}
+
+// Large enough that no cache of a desktop or server core group keeps anything else.
+class CacheFlush {
+ public:
+  void operator()() {
+    for (std::size_t i = 0; i < bytes_.size(); i += 64) bytes_[i] = static_cast<unsigned char>(bytes_[i] + 1);
+  }
+
+ private:
+  std::vector<unsigned char> bytes_ = std::vector<unsigned char>(std::size_t{128} << 20);
+};
+
+inline std::vector<float> random_normal(std::size_t count, std::uint64_t seed) {
+  std::mt19937_64 bits(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(bits);
+  return values;
+}
+
+// Bytes read and written per second by a copy that is much larger than the caches.
+inline double measure_copy_rate(int threads) {
+  constexpr std::size_t bytes = std::size_t{256} << 20;
+  std::vector<char> from(bytes, 1), to(bytes, 2);
+  const auto copy = [&] {
+    over_threads(threads, bytes, [&](std::size_t first, std::size_t last) {
+      std::memcpy(to.data() + first, from.data() + first, last - first);
+    });
+  };
+  copy();
+  return 2.0 * static_cast<double>(bytes) / median(time_repeats({.repeats = 9}, copy, [] {}));
+}
+
+// Operations per second of a square single-precision matrix product.
+inline double measure_multiply_rate() {
+  constexpr int n = 1024;
+  const std::vector<float> a = random_normal(n * n, 1), b = random_normal(n * n, 2);
+  std::vector<float> c(n * n);
+  const auto multiply = [&] { kernels::multiply_on_cpu(false, false, n, n, n, a.data(), b.data(), 0, c.data()); };
+  multiply();
+  return 2.0 * n * n * n / median(time_repeats({.repeats = 15}, multiply, [] {}));
+}
+
+// The most memory this process has held so far.
+inline std::size_t peak_process_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+inline std::size_t peak_pool_bytes(Context& context) {
+  return context.pool(Lifetime::persistent).peak() + context.pool(Lifetime::step).peak();
+}
+
+}  // namespace preceptor

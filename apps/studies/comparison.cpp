@@ -1,0 +1,154 @@
+// Intervals over seeds, and sentences that follow from them.
+#include "apps/studies/comparison.h"
+
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+// 97.5 % points of Student's t distribution for 1 to 30 degrees of freedom; beyond, the normal one is within 2 %.
+double t_quantile(std::size_t degrees) {
+  constexpr std::array<double, 30> table = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+                                            2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+                                            2.080,  2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
+  return degrees <= table.size() ? table[degrees - 1] : 1.96;
+}
+
+std::vector<double> test_aucs(const Arm& arm) {
+  std::vector<double> values;
+  for (const TrainingResult& run : arm.runs) values.push_back(run.test.auc_macro);
+  return values;
+}
+
+// "A", "A and B", "A, B and C".
+std::string listed(const std::vector<std::string>& parts) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
+  return text;
+}
+
+// A name within a sentence.
+std::string lower_start(std::string name) {
+  if (!name.empty()) name[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(name[0])));
+  return name;
+}
+
+std::string signed_interval(const Interval& interval) {
+  return message(fixed(interval.mean, 3, true), " [", fixed(interval.low, 3, true), ", ", fixed(interval.high, 3, true),
+                 "]");
+}
+
+// What the paired differences over seeds show, by direction.
+std::string difference_sentences(const Comparison& comparison) {
+  std::vector<std::string> higher, lower, open;
+  for (std::size_t i = 1; i < comparison.arms.size(); ++i) {
+    const Interval difference = *summarize(comparison, i).difference;
+    const std::string part = message(lower_start(comparison.arms[i].name), " ", signed_interval(difference));
+    (difference.low > 0 ? higher : difference.high < 0 ? lower : open).push_back(part);
+  }
+  std::string text = "Against that, paired by seed and with 95 % intervals over seeds, the AUC is ";
+  std::vector<std::string> clauses;
+  if (!higher.empty()) clauses.push_back("higher for " + listed(higher));
+  if (!lower.empty()) clauses.push_back("lower for " + listed(lower));
+  if (!open.empty())
+    clauses.push_back("not shown to differ for " + listed(open) +
+                      (open.size() == 1 ? " (the interval includes zero)" : " (the intervals include zero)"));
+  for (std::size_t i = 0; i < clauses.size(); ++i) text += (i == 0 ? "" : "; ") + clauses[i];
+  return text + ". ";
+}
+
+// Whether the test images alone could explain what was seen.
+std::string overlap_sentence(const Comparison& comparison) {
+  const ArmSummary base = summarize(comparison, 0);
+  std::vector<std::string> apart, overlapping;
+  for (std::size_t i = 1; i < comparison.arms.size(); ++i) {
+    const ArmSummary arm = summarize(comparison, i);
+    const bool overlap = arm.bootstrap_low <= base.bootstrap_high && base.bootstrap_low <= arm.bootstrap_high;
+    (overlap ? overlapping : apart).push_back(lower_start(comparison.arms[i].name));
+  }
+  std::string text = message("The bootstrap intervals over the ", comparison.test_images, " test images (first seed) ");
+  if (!overlapping.empty())
+    text += "overlap with that of " + comparison.arms.front().label + " for " + listed(overlapping);
+  if (!overlapping.empty() && !apart.empty()) text += " and ";
+  if (!apart.empty()) text += "are apart from it for " + listed(apart);
+  return text + ". ";
+}
+
+}  // namespace
+
+std::string fixed(double value, int decimals, bool sign) {
+  if (std::isnan(value)) return "n/a";
+  char text[64];
+  std::snprintf(text, sizeof text, sign ? "%+.*f" : "%.*f", decimals, value);
+  return text;
+}
+
+Interval t_interval(const std::vector<double>& values) {
+  const auto count = static_cast<double>(values.size());
+  double mean = 0, squares = 0;
+  for (const double value : values) mean += value / count;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  if (values.size() < 2) {
+    constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+    return {mean, unknown, unknown};
+  }
+  const double half = t_quantile(values.size() - 1) * std::sqrt(squares / (count - 1) / count);
+  return {mean, mean - half, mean + half};
+}
+
+ArmSummary summarize(const Comparison& comparison, std::size_t index) {
+  const Arm& arm = comparison.arms[index];
+  ArmSummary summary;
+  summary.auc = t_interval(test_aucs(arm));
+  summary.bootstrap_low = arm.runs.front().test.auc_low;
+  summary.bootstrap_high = arm.runs.front().test.auc_high;
+  const auto runs = static_cast<double>(arm.runs.size());
+  for (const TrainingResult& run : arm.runs) {
+    const EpochRow& best = run.epochs.at(static_cast<std::size_t>(run.best_epoch - 1));
+    summary.gap += (best.train_auc - best.val_auc) / runs;
+    summary.seconds += run.seconds / runs;
+  }
+  if (index == 0) return summary;
+  std::vector<double> differences = test_aucs(arm);
+  const std::vector<double> base = test_aucs(comparison.arms.front());
+  for (std::size_t seed = 0; seed < differences.size(); ++seed) differences[seed] -= base[seed];
+  summary.difference = t_interval(differences);
+  return summary;
+}
+
+std::string conclusion(const Comparison& comparison) {
+  const Arm& base = comparison.arms.front();
+  const std::size_t seeds = base.runs.size();
+  std::string text = message(base.name, ", the student reaches a test AUC of ",
+                             fixed(summarize(comparison, 0).auc.mean, 3), seeds == 1 ? " with one seed. " : "");
+  if (seeds > 1) {
+    text += message(" (mean of ", seeds, " seeds). ") + difference_sentences(comparison);
+  } else {
+    std::vector<std::string> parts;
+    for (std::size_t i = 1; i < comparison.arms.size(); ++i)
+      parts.push_back(lower_start(comparison.arms[i].name) + " " +
+                      fixed(summarize(comparison, i).difference->mean, 3, true));
+    text += "Differences from it: " + listed(parts) +
+            "; a single seed gives no interval over seeds, so these differences show nothing yet. ";
+  }
+  text += overlap_sentence(comparison);
+  std::vector<std::string> references;
+  for (const Reference& reference : comparison.references)
+    references.push_back(message("the ", lower_start(reference.name), " scores ", fixed(reference.test.auc_macro, 3),
+                                 " [", fixed(reference.test.auc_low, 3), ", ", fixed(reference.test.auc_high, 3), "]"));
+  if (!references.empty())
+    text += message("Not adapted to the target, ", listed(references), " on the same test images. ");
+  if (seeds > 1)
+    text += message("Intervals over seeds tell how much training varies on this one sample, not how another sample ",
+                    "would do; they are not widened for ", comparison.arms.size() - 1, " comparisons.");
+  return text;
+}
+
+}  // namespace preceptor

@@ -1,0 +1,73 @@
+// Parsing of command lines and of the TOML files that stand in for flags.
+#include "apps/support/command_line.h"
+
+#include <iostream>
+#include <sstream>
+
+#include "apps/support/run_app.h"
+#include "apps/support/toml.h"
+#include "engine/check.h"
+#include "engine/checkpoint.h"
+
+namespace preceptor {
+namespace {
+
+// CLI11 reads only something like TOML (2.1 cuts a quoted path at '#'), and each version something else.
+class TomlFile : public CLI::Config {
+ public:
+  explicit TomlFile(const CLI::App& app) : app_(app) {}
+
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::ostringstream text;
+    text << input.rdbuf();
+    const CLI::Option* config = app_.get_config_ptr();
+    const std::string path = config->count() > 0 ? config->as<std::string>() : "config";
+    std::vector<CLI::ConfigItem> given;
+    for (TomlEntry& entry : parse_toml(text.str(), path)) {
+      const CLI::Option* option = app_.get_option_no_throw("--" + entry.key);
+      if (option == nullptr || !option->get_configurable())
+        fail(ErrorKind::usage, path, " line ", entry.line, ": '", entry.key, "' is not a flag of ", app_.get_name(),
+             " that can stand in a file");
+      if (entry.values.empty()) continue;
+      CLI::ConfigItem item;
+      item.name = entry.key;
+      item.inputs = std::move(entry.values);
+      given.push_back(std::move(item));
+    }
+    return given;
+  }
+
+ private:
+  const CLI::App& app_;
+};
+
+}  // namespace
+
+bool parse_command_line(CLI::App& app, int argc, char** argv) {
+  const std::string footer = app.get_footer();
+  app.footer((footer.empty() ? "" : footer + "\n\n") + exit_code_help());
+  if (app.get_name().empty()) app.name(app_name(argv));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::FileError& error) {
+    fail(ErrorKind::missing_input, error.what());
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      app.exit(error, std::cout, std::cerr);
+      return false;
+    }
+    fail(ErrorKind::usage, error.what(), " (see ", app.get_name(), " --help)");
+  }
+  return true;
+}
+
+void add_config_flag(CLI::App& app) {
+  app.set_config("--config", "", "TOML file of flags: name = value, one a line; flags given here win over it")
+      ->type_name("FILE");
+  app.config_formatter(std::make_shared<TomlFile>(app));
+  if (CLI::Option* help = app.get_help_ptr()) help->configurable(false);
+}
+
+}  // namespace preceptor

@@ -1,0 +1,16 @@
+// Command lines through CLI11: what all apps do alike when they parse theirs.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace preceptor {
+
+// Parses and returns true, or prints the help that was asked for and returns false (the app then returns 0).
+// Errors: usage with CLI11's reason; missing_input where a --config file is not there. Footers get the exit codes.
+bool parse_command_line(CLI::App& app, int argc, char** argv);
+
+// Adds --config FILE: every other flag of the app may stand in a TOML file as `name = value`; flags win over the file.
+void add_config_flag(CLI::App& app);
+
+}  // namespace preceptor

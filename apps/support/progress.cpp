@@ -1,0 +1,78 @@
+// The progress bar and the lines of finished epochs.
+#include "apps/support/progress.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+bool environment_set(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0';
+}
+
+}  // namespace
+
+std::string duration_text(double seconds) {
+  if (!(seconds >= 0) || seconds > 1e7) return "?";
+  const auto whole = static_cast<long>(std::lround(seconds));
+  if (whole < 60) return message(whole, " s");
+  if (whole < 3600) return message(whole / 60, " min ", whole % 60, " s");
+  return message(whole / 3600, " h ", whole % 3600 / 60, " min");
+}
+
+ProgressLine::ProgressLine(std::FILE* out) : out_(out), last_line_(std::chrono::steady_clock::now()) {
+  const char* kind = std::getenv("TERM");
+  terminal_ = ::isatty(::fileno(out)) != 0 && kind != nullptr && std::strcmp(kind, "dumb") != 0;
+  colour_ = terminal_ && !environment_set("NO_COLOR");
+}
+
+void ProgressLine::operator()(const Progress& progress) {
+  if (!progress.note.empty()) {
+    if (bar_shown_) std::fputs("\r\033[K", out_);
+    bar_shown_ = false;
+    std::fprintf(out_, "%s\n", progress.note.c_str());
+  } else if (progress.row) {
+    print_epoch(progress);
+  } else if (terminal_) {
+    draw_bar(progress);
+  } else if (progress.fraction > 0 && std::chrono::steady_clock::now() - last_line_ > std::chrono::seconds(30)) {
+    std::fprintf(out_, "epoch %d/%d  %3.0f %%  %.0f images/s  %s left\n", progress.epoch, progress.epochs,
+                 100 * progress.fraction, progress.images_per_second, duration_text(progress.seconds_left).c_str());
+    last_line_ = std::chrono::steady_clock::now();
+  }
+  std::fflush(out_);
+}
+
+void ProgressLine::draw_bar(const Progress& progress) {
+  constexpr int width = 24;
+  const int filled = static_cast<int>(std::clamp(progress.fraction, 0.0, 1.0) * width);
+  const std::string done(static_cast<std::size_t>(filled), '#'), open(static_cast<std::size_t>(width - filled), '.');
+  std::fprintf(out_, "\r\033[Kepoch %d/%d [%s%s%s%s]", progress.epoch, progress.epochs, colour_ ? "\033[32m" : "",
+               done.c_str(), colour_ ? "\033[0m" : "", open.c_str());
+  if (progress.images_per_second > 0)
+    std::fprintf(out_, " %.0f images/s, %s left", progress.images_per_second,
+                 duration_text(progress.seconds_left).c_str());
+  bar_shown_ = true;
+}
+
+void ProgressLine::print_epoch(const Progress& progress) {
+  const EpochRow& row = *progress.row;
+  if (bar_shown_) std::fputs("\r\033[K", out_);
+  bar_shown_ = false;
+  std::fprintf(out_, "epoch %d/%d  loss %.4f  train AUC %.4f  val loss %.4f  val AUC %s%.4f%s  %.0f images/s",
+               progress.epoch, progress.epochs, row.train_loss, row.train_auc, row.val_loss, colour_ ? "\033[1m" : "",
+               row.val_auc, colour_ ? "\033[0m" : "", row.images_per_second);
+  if (progress.epoch < progress.epochs) std::fprintf(out_, "  %s left", duration_text(progress.seconds_left).c_str());
+  std::fputs("\n", out_);
+  last_line_ = std::chrono::steady_clock::now();
+}
+
+}  // namespace preceptor

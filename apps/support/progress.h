@@ -1,0 +1,31 @@
+// What a training run says on stderr: a bar on a terminal, plain lines elsewhere.
+#pragma once
+
+#include <chrono>
+#include <cstdio>
+
+#include "apps/training/training.h"
+
+namespace preceptor {
+
+// A ProgressReport. A line per epoch stays; within an epoch a bar is redrawn on a terminal, and elsewhere a line comes
+// only every 30 seconds. Colour only on a terminal and without NO_COLOR (no-color.org).
+class ProgressLine {
+ public:
+  explicit ProgressLine(std::FILE* out = stderr);
+  void operator()(const Progress& progress);
+
+ private:
+  void draw_bar(const Progress& progress);
+  void print_epoch(const Progress& progress);
+
+  std::FILE* out_;
+  bool terminal_, colour_;
+  bool bar_shown_ = false;
+  std::chrono::steady_clock::time_point last_line_;
+};
+
+// "45 s", "3 min 20 s", "2 h 5 min".
+std::string duration_text(double seconds);
+
+}  // namespace preceptor

@@ -1,0 +1,173 @@
+// Declaration of all flags of a training run, and the reading of config.toml.
+#include "apps/support/training_flags.h"
+
+#include <filesystem>
+
+#include "apps/support/command_line.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+const char* const train_examples =
+    "Examples:\n"
+    "  preceptor-train --data medmnist:retinamnist.npz --model resnet18 --epochs 20 --lr 1e-3 --out runs/retina\n"
+    "  preceptor-train --data 'phantom:chest?site=a&n=5000' --model resnet20 --out runs/teacher\n"
+    "  preceptor-train --data 'phantom:chest?site=b&n=500' --model resnet20 --init runs/teacher/best.safetensors\n"
+    "                  --freeze 3 --out runs/transfer\n"
+    "  preceptor-train --resume runs/retina\n\n"
+    "The run directory gets config.toml, metrics.csv (a row per epoch), best.safetensors (best validation AUC),\n"
+    "last.safetensors, last.state.safetensors and, at the end, result.json with the test metrics of the best epoch.\n"
+    "Flags in a file: --config FILE with lines such as  lr = 0.001  or  data = \"phantom:chest?n=500\".";
+
+const char* const distill_examples =
+    "Examples:\n"
+    "  preceptor-distill --data 'phantom:chest?site=b&n=500' --teacher runs/teacher/best.safetensors --model resnet8\n"
+    "                    --method kd:temperature=4,weight=0.9 --out runs/student\n"
+    "  preceptor-distill ... --method kd --method at:weight=1000\n"
+    "  preceptor-distill --resume runs/student\n\n"
+    "kd: softened outputs of the teacher (temperature, weight; the labels get 1 - weight).\n"
+    "at: attention maps after every stage (weight). Networks and image sizes must give maps of equal size.\n"
+    "The run directory gets the same files as one of preceptor-train.";
+
+void add_data_flags(CLI::App& app, TrainingOptions& options) {
+  app.add_option("--data", options.data, "Images and labels: medmnist:FILE.npz or phantom:chest|fundus[?key=value&...]")
+      ->type_name("FORMAT:PATH")
+      ->group("Data");
+  app.add_flag("--flip", options.flip, "Flip half of the training images left-right")->group("Data");
+  app.add_option("--shift", options.shift, "Shift training images by up to this many pixels")
+      ->type_name("PIXELS")
+      ->capture_default_str()
+      ->group("Data");
+}
+
+void add_network_flags(CLI::App& app, TrainingOptions& options) {
+  app.add_option("--model", options.model, "resnet18, resnet34, resnet50, or a narrow resnet8, resnet14, resnet20")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Network");
+  app.add_option("--stem", options.stem, "imagenet, small, or auto: that of --init, else small up to 64 pixels")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Network");
+  app.add_option("--init", options.init, "Checkpoint to start from; a head for other labels starts anew")
+      ->type_name("FILE")
+      ->group("Network");
+  app.add_option("--freeze", options.freeze, "First blocks that do not learn: 1 is the stem, then each stage is one")
+      ->type_name("BLOCKS")
+      ->capture_default_str()
+      ->group("Network");
+  app.add_flag("--zero-last-gamma", options.zero_last_gamma, "Start every residual block as the identity")
+      ->group("Network");
+}
+
+void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
+  app.add_option("--teacher", options.teacher, "Checkpoint of the teacher")->type_name("FILE")->group("Transfer");
+  app.add_option("--method", options.methods, "kd[:temperature=4,weight=0.9] or at[:weight=1000]; may be repeated")
+      ->type_name("NAME[:KEY=VALUE,...]")
+      ->allow_extra_args(false)
+      ->group("Transfer");
+}
+
+void add_optimizer_flags(CLI::App& app, TrainingOptions& options) {
+  const auto number = [&](const char* flag, auto& value, const char* text, const char* type) {
+    app.add_option(flag, value, text)->type_name(type)->capture_default_str()->group("Learning");
+  };
+  number("--epochs", options.epochs, "Times all training images are seen", "COUNT");
+  number("--batch", options.batch, "Images per step", "COUNT");
+  number("--optimizer", options.optimizer, "sgd, adam or adamw", "NAME");
+  number("--lr", options.learning_rate, "Learning rate", "RATE");
+  number("--momentum", options.momentum, "Of sgd", "NUMBER");
+  app.add_flag("--nesterov", options.nesterov, "Nesterov's form of momentum")->group("Learning");
+  number("--weight-decay", options.weight_decay, "L2 penalty; with adamw decoupled from the gradient", "NUMBER");
+  number("--clip-value", options.clip_value, "Clamp every gradient to +- this; 0: off", "NUMBER");
+  number("--clip-norm", options.clip_norm, "Scale gradients down to this norm; 0: off", "NUMBER");
+}
+
+void add_schedule_flags(CLI::App& app, TrainingOptions& options) {
+  const auto number = [&](const char* flag, auto& value, const char* text, const char* type) {
+    app.add_option(flag, value, text)->type_name(type)->capture_default_str()->group("Schedule");
+  };
+  number("--schedule", options.schedule, "constant, step, cosine or plateau", "NAME");
+  app.add_option("--milestones", options.milestones, "step: the rate falls after these many epochs, for example 10,15")
+      ->type_name("EPOCH,...")
+      ->delimiter(',')
+      ->group("Schedule");
+  number("--factor", options.factor, "step and plateau: multiplies the rate", "NUMBER");
+  number("--patience", options.patience, "plateau: epochs without a better validation loss before that", "EPOCHS");
+  number("--warmup", options.warmup, "Epochs in which the rate grows from 0", "EPOCHS");
+}
+
+void add_run_flags(CLI::App& app, TrainingOptions& options) {
+  const auto number = [&](const char* flag, auto& value, const char* text, const char* type) {
+    app.add_option(flag, value, text)->type_name(type)->capture_default_str()->group("Run");
+  };
+  app.add_option("--out", options.out, "Directory of the run; must not hold another one")
+      ->type_name("DIR")
+      ->group("Run");
+  number("--seed", options.seed, "Of initial weights, order of images and augmentation", "NUMBER");
+  number("--device", options.device, "cpu", "NAME");
+  number("--threads", options.threads, "CPU threads; 0: all", "COUNT");
+  number("--bootstrap", options.bootstrap, "Resamplings behind the interval of the test AUC; 0: none", "COUNT");
+}
+
+void add_all_flags(CLI::App& app, TrainingOptions& options, bool transfer) {
+  add_data_flags(app, options);
+  add_network_flags(app, options);
+  if (transfer) add_transfer_flags(app, options);
+  add_optimizer_flags(app, options);
+  add_schedule_flags(app, options);
+  add_run_flags(app, options);
+}
+
+TrainingOptions read_config(const std::string& directory) {
+  const std::string path = directory + "/config.toml";
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored))
+    fail(ErrorKind::missing_input, path, ": not there, so there is no run to resume");
+  TrainingOptions options;
+  CLI::App app("", "config.toml");
+  add_all_flags(app, options, true);
+  add_config_flag(app);
+  std::string name = "config", flag = "--config", file = path;
+  char* arguments[] = {name.data(), flag.data(), file.data(), nullptr};
+  parse_command_line(app, 3, arguments);
+  options.out = directory;
+  return options;
+}
+
+}  // namespace
+
+std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc, char** argv) {
+  const bool distill = kind == TrainingApp::distill;
+  CLI::App app(distill ? "Trains a student network under a teacher network."
+                       : "Trains one network: from scratch, or from a checkpoint with or without frozen blocks.",
+               distill ? "preceptor-distill" : "preceptor-train");
+  app.footer(distill ? distill_examples : train_examples);
+  TrainingCommand command;
+  std::string directory;
+  add_all_flags(app, command.options, distill);
+  CLI::Option* resume =
+      app.add_option("--resume", directory, "Continue the run of this directory, with its own options")
+          ->type_name("DIR")
+          ->configurable(false)
+          ->group("Run");
+  add_config_flag(app);
+  app.get_config_ptr()->group("Run");
+  if (!parse_command_line(app, argc, argv)) return std::nullopt;
+
+  if (resume->count() > 0) {
+    for (const CLI::Option* option : app.get_options())
+      require(option == resume || option->count() == 0, "--resume goes without ", option->get_name(),
+              ": the run continues with the options of its config.toml");
+    command = {read_config(directory), true};
+    return command;
+  }
+  if (distill) {
+    require(!command.options.teacher.empty(), "--teacher is missing: the checkpoint of the teacher");
+    if (command.options.methods.empty()) command.options.methods = {"kd"};
+  }
+  return command;
+}
+
+}  // namespace preceptor

@@ -1,0 +1,31 @@
+// A training run on the command line.
+#include "apps/support/training_main.h"
+
+#include <cstdio>
+
+#include "apps/support/progress.h"
+#include "apps/support/run_app.h"
+
+namespace preceptor {
+
+int run_training_app(TrainingApp kind, int argc, char** argv) {
+  const std::optional<TrainingCommand> command = parse_training_command(kind, argc, argv);
+  if (!command) return 0;
+  const std::string app = app_name(argv), &out = command->options.out;
+  const std::string advice = "continue with: " + app + " --resume " + out;
+  explain_interrupts(app, command->resume ? advice : "nothing was written yet");
+  ProgressLine line;
+  bool started = command->resume;
+  const TrainingResult result = train(command->options, command->resume, [&](const Progress& progress) {
+    // The first report without a note comes when the run directory is there.
+    if (!started && progress.note.empty()) explain_interrupts(app, advice);
+    started = started || progress.note.empty();
+    line(progress);
+  });
+  std::fprintf(stderr, "best epoch %d of %zu, test AUC %.4f (95 %% interval %.4f to %.4f), accuracy %.4f; %s in %s\n",
+               result.best_epoch, result.epochs.size(), result.test.auc_macro, result.test.auc_low,
+               result.test.auc_high, result.test.accuracy, duration_text(result.seconds).c_str(), out.c_str());
+  return 0;
+}
+
+}  // namespace preceptor

@@ -1,0 +1,9 @@
+// preceptor-train: trains one network, from scratch or from a checkpoint.
+#include "apps/support/run_app.h"
+#include "apps/support/training_main.h"
+
+int main(int argc, char** argv) {
+  return preceptor::run_app(argc, argv, [](int count, char** arguments) {
+    return preceptor::run_training_app(preceptor::TrainingApp::train, count, arguments);
+  });
+}

@@ -1,0 +1,68 @@
+// Evaluation batches: normalise, forward, loss, probabilities.
+#include "apps/training/prediction.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "data/loader.h"
+#include "engine/ops.h"
+#include "kernels/elementwise/elementwise.h"
+
+namespace preceptor {
+
+Predictor::Predictor(Context& context, ResNet& network, const ModelCard& card, const Dataset& dataset, int batch)
+    : context_(context), network_(network), dataset_(dataset), batch_(batch) {
+  normalisation_.mean = card.mean;
+  normalisation_.deviation = card.deviation;
+}
+
+double Predictor::known_labels(const std::vector<float>& labels, int rows) const {
+  const auto end = labels.begin() + static_cast<std::ptrdiff_t>(rows) * dataset_.label_width();
+  return static_cast<double>(std::count_if(labels.begin(), end, [](float label) { return !std::isnan(label); }));
+}
+
+Predictions Predictor::predict(const Split& split) {
+  Loader loader(dataset_, split, {.batch = batch_, .shuffle = false, .seed = 0, .threads = 1, .prefetch = 2});
+  const int batch = loader.batch_size();
+  const bool multi_label = dataset_.task == Task::multi_label;
+  const Shape images{batch, dataset_.channels, dataset_.height, dataset_.width};
+  const Buffer staged(context_.pool(Lifetime::persistent), images.elements());
+  const Buffer total(context_.pool(Lifetime::persistent), sizeof(double));
+  const Tensor labels = context_.empty(multi_label ? Shape{batch, dataset_.outputs} : Shape{batch});
+  double loss = 0, known = 0;
+  context_.run(kernels::Copy{total.data(), &loss, sizeof loss});
+
+  const auto outputs = static_cast<std::size_t>(dataset_.outputs);
+  Predictions predictions;
+  predictions.probabilities.reserve(static_cast<std::size_t>(split.count) * outputs);
+  loader.start(0);
+  while (const Batch* next = loader.next()) {
+    std::vector<float> targets = next->labels;
+    const auto valid = static_cast<std::ptrdiff_t>(next->valid) * dataset_.label_width();
+    // The rows that fill up the last batch count as unknown.
+    std::fill(targets.begin() + valid, targets.end(), std::numeric_limits<float>::quiet_NaN());
+    const double known_here = known_labels(targets, next->valid);
+    known += known_here;
+    context_.run(kernels::Copy{staged.data(), next->images.data(), next->images.size()});
+    context_.run(kernels::Copy{labels.data(), targets.data(), targets.size() * sizeof(float)});
+    const Tensor input = augment(context_, static_cast<const std::uint8_t*>(staged.data()), images, normalisation_);
+    const Tensor logits = network_.forward(input, Mode::inference).logits;
+    if (known_here > 0) {
+      // Weighted with the number of known labels, the mean loss of the batch becomes its sum.
+      const auto weight = static_cast<float>(known_here);
+      const Tensor rows =
+          multi_label ? binary_cross_entropy(logits, labels, weight) : softmax_cross_entropy(logits, labels, weight);
+      context_.run(kernels::AccumulateSum{rows.data(), batch, static_cast<double*>(total.data())});
+    }
+    const std::vector<float> scores = (multi_label ? sigmoid(logits) : softmax(logits)).to_host();
+    predictions.probabilities.insert(predictions.probabilities.end(), scores.begin(),
+                                     scores.begin() + static_cast<std::ptrdiff_t>(next->valid * outputs));
+  }
+  context_.run(kernels::Copy{&loss, total.data(), sizeof loss});
+  context_.stream().synchronize();
+  predictions.loss = known > 0 ? loss / known : std::numeric_limits<double>::quiet_NaN();
+  return predictions;
+}
+
+}  // namespace preceptor

@@ -1,0 +1,39 @@
+// Inference over a split in batches of one size: probabilities and the loss on labels.
+#pragma once
+
+#include <vector>
+
+#include "apps/training/loaded_model.h"
+#include "engine/context.h"
+#include "engine/ops.h"
+
+namespace preceptor {
+
+struct Predictions {
+  std::vector<float> probabilities;  // [count, outputs]
+  double loss = 0;                   // of the labels, mean over the known ones; NaN if none is known
+};
+
+// Evaluation uses one batch size everywhere, so that preceptor-evaluate repeats a run's numbers to the last digit.
+inline constexpr int evaluation_batch = 64;
+
+class Predictor {
+ public:
+  // Keeps references. The card gives the normalisation.
+  Predictor(Context& context, ResNet& network, const ModelCard& card, const Dataset& dataset,
+            int batch = evaluation_batch);
+
+  // The network must have been folded since its parameters changed.
+  Predictions predict(const Split& split);
+
+ private:
+  double known_labels(const std::vector<float>& labels, int rows) const;
+
+  Context& context_;
+  ResNet& network_;
+  const Dataset& dataset_;
+  int batch_;
+  AugmentOptions normalisation_;
+};
+
+}  // namespace preceptor

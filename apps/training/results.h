@@ -1,0 +1,20 @@
+// Results as JSON and CSV.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "apps/training/training.h"
+
+namespace preceptor {
+
+// n, auc_macro, auc_low, auc_high, auc (by label; null where undefined), accuracy, undefined. NaN becomes null.
+nlohmann::ordered_json evaluation_json(const Evaluation& evaluation);
+
+// metrics.csv: a header, then a row per epoch, with numbers that read back to the same bits.
+std::string metrics_csv(const std::vector<EpochRow>& rows);
+// Errors: data, with the line.
+std::vector<EpochRow> parse_metrics_csv(const std::string& text, const std::string& path);
+
+}  // namespace preceptor

@@ -1,0 +1,108 @@
+// Commit and recovery of run directories.
+#include "apps/training/run_directory.h"
+
+#include <cmath>
+#include <filesystem>
+#include <system_error>
+
+#include "apps/training/numbers.h"
+#include "apps/training/results.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+namespace files = std::filesystem;
+constexpr const char* state_format = "preceptor-state-1";
+
+Metadata state_metadata(const RunState& state) {
+  return {{"format", state_format},
+          {"epoch", std::to_string(state.epoch)},
+          {"step", std::to_string(state.step)},
+          {"schedule_best", number_text(state.schedule.best)},
+          {"schedule_waited", std::to_string(state.schedule.waited)},
+          {"schedule_scale", number_text(state.schedule.scale)},
+          {"best_epoch", std::to_string(state.best_epoch)},
+          {"best_val_auc", number_text(state.best_val_auc)},
+          {"best_val_loss", number_text(state.best_val_loss)}};
+}
+
+RunState state_from(Checkpoint checkpoint, const std::string& path) {
+  const auto number = [&](const char* key) {
+    const auto found = checkpoint.metadata.find(key);
+    const std::optional<double> value = found == checkpoint.metadata.end() ? std::nullopt : parse_number(found->second);
+    require_data(value.has_value(), path, ": the metadata's ", key, " is missing or no number");
+    return *value;
+  };
+  const auto count = [&](const char* key, double low) {
+    const double value = number(key);
+    require_data(value >= low && value <= 9e15 && value == std::floor(value), path, ": the metadata's ", key, " is ",
+                 value);
+    return static_cast<std::int64_t>(value);
+  };
+  require_data(checkpoint.metadata["format"] == state_format, path, ": not the state of a run of this version");
+  RunState state;
+  state.epoch = static_cast<int>(count("epoch", 1));
+  state.step = count("step", 1);
+  state.schedule.best = number("schedule_best");
+  state.schedule.waited = static_cast<int>(count("schedule_waited", -1));
+  state.schedule.scale = number("schedule_scale");
+  state.best_epoch = static_cast<int>(count("best_epoch", 1));
+  state.best_val_auc = number("best_val_auc");
+  state.best_val_loss = number("best_val_loss");
+  state.moments = std::move(checkpoint.tensors);
+  return state;
+}
+
+void rename_file(const std::string& from, const std::string& to) {
+  std::error_code error;
+  files::rename(from, to, error);
+  if (error) fail(ErrorKind::io, to, ": cannot be renamed to: ", error.message());
+}
+
+}  // namespace
+
+bool RunDirectory::holds_run() const {
+  std::error_code ignored;
+  return files::exists(config_path(), ignored);
+}
+
+void RunDirectory::create(const std::string& config) const {
+  std::error_code error;
+  files::create_directories(path_, error);
+  if (error) fail(ErrorKind::io, path_, ": cannot be created: ", error.message());
+  write_file_atomically(config_path(), config);
+}
+
+std::optional<RunDirectory::Committed> RunDirectory::last() const {
+  if (!files::exists(state_path())) return std::nullopt;
+  Committed committed;
+  committed.state = state_from(load_safetensors(state_path()), state_path());
+  const int epoch = committed.state.epoch;
+  if (files::exists(next_path())) {
+    if (load_card_checkpoint(next_path()).card.epoch == epoch)
+      rename_file(next_path(), last_path());
+    else
+      files::remove(next_path());
+  }
+  committed.weights = load_card_checkpoint(last_path());
+  require_data(committed.weights.card.epoch == epoch, last_path(), ": is of epoch ", committed.weights.card.epoch,
+               ", but ", state_path(), " of epoch ", epoch);
+  committed.rows = parse_metrics_csv(read_file(metrics_path()), metrics_path());
+  require_data(committed.rows.size() >= static_cast<std::size_t>(epoch), metrics_path(), ": has ",
+               committed.rows.size(), " epochs, but ", state_path(), " is of epoch ", epoch);
+  committed.rows.resize(static_cast<std::size_t>(epoch));
+  return committed;
+}
+
+void RunDirectory::commit(const RunState& state, const ModelCard& card, const StateDict& weights,
+                          const std::vector<EpochRow>& rows, bool is_best) const {
+  write_file_atomically(metrics_path(), metrics_csv(rows));
+  const Metadata metadata = to_metadata(card);
+  if (is_best) save_safetensors(best_path(), weights, metadata);
+  save_safetensors(next_path(), weights, metadata);
+  save_safetensors(state_path(), state.moments, state_metadata(state));
+  rename_file(next_path(), last_path());
+}
+
+}  // namespace preceptor

@@ -1,0 +1,68 @@
+// The files of a run, and how they stay consistent when the process is killed at any moment.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/training/loaded_model.h"
+#include "apps/training/training.h"
+#include "engine/schedule.h"
+
+namespace preceptor {
+
+// Where a run stands after an epoch, beside the weights.
+struct RunState {
+  int epoch = 0;          // finished epochs
+  std::int64_t step = 0;  // finished steps; with the seed it is the whole random state
+  Schedule::State schedule;
+  int best_epoch = 0;  // 0: none yet
+  double best_val_auc = 0, best_val_loss = 0;
+  StateDict moments;  // of the optimiser
+};
+
+// Every file is written whole under a temporary name and renamed. An epoch is committed by the one rename of
+// last.state.safetensors:
+//   1. metrics.csv with the new row, and best.safetensors if the epoch is the best so far
+//   2. last.safetensors.next: the weights
+//   3. last.state.safetensors: moments, counters and the epoch      <- the commit
+//   4. last.safetensors.next becomes last.safetensors
+// Killed before 3, the state names the epoch before: a weights file of a later epoch and later rows are ignored, and
+// the repeated epoch writes the same best.safetensors again, because it is computed from the same state. Killed
+// between 3 and 4, the next sitting finds the weights of the committed epoch under the name of step 2.
+class RunDirectory {
+ public:
+  explicit RunDirectory(const std::string& path) : path_(path) {}
+
+  std::string config_path() const { return path_ + "/config.toml"; }
+  std::string best_path() const { return path_ + "/best.safetensors"; }
+  std::string result_path() const { return path_ + "/result.json"; }
+  const std::string& path() const { return path_; }
+
+  bool holds_run() const;  // whether there is a config.toml
+
+  // Makes the directory and its config.toml. Errors: io.
+  void create(const std::string& config) const;
+
+  struct Committed {
+    RunState state;
+    CardCheckpoint weights;
+    std::vector<EpochRow> rows;
+  };
+  // The last committed epoch; nothing when none is. Errors: data or missing_input, for a directory that was tampered
+  // with.
+  std::optional<Committed> last() const;
+
+  void commit(const RunState& state, const ModelCard& card, const StateDict& weights, const std::vector<EpochRow>& rows,
+              bool is_best) const;
+
+ private:
+  std::string last_path() const { return path_ + "/last.safetensors"; }
+  std::string next_path() const { return path_ + "/last.safetensors.next"; }
+  std::string state_path() const { return path_ + "/last.state.safetensors"; }
+  std::string metrics_path() const { return path_ + "/metrics.csv"; }
+
+  std::string path_;
+};
+
+}  // namespace preceptor

@@ -1,0 +1,168 @@
+// Checks of training options, and their text form.
+#include "apps/training/run_options.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/check.h"
+#include "models/registry.h"
+
+namespace preceptor {
+namespace {
+
+std::string list(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+void require_one_of(const char* flag, const std::string& value, const std::vector<std::string>& valid) {
+  require(std::find(valid.begin(), valid.end(), value) != valid.end(), flag, " ", value, ": not one of ", list(valid));
+}
+
+template <class Number>
+void require_range(const char* flag, Number value, Number low, Number high) {
+  require(value >= low && value <= high, flag, " ", value, ": not from ", low, " to ", high);
+}
+
+void check_network(const TrainingOptions& options) {
+  require_one_of("--model", options.model, model_names());
+  require_one_of("--stem", options.stem, {"auto", "imagenet", "small"});
+  require_range("--freeze", options.freeze, 0, 1000);
+  require(options.freeze == 0 || !options.init.empty(),
+          "--freeze needs --init: blocks that never learned would stay random");
+  require(!options.zero_last_gamma || options.init.empty(),
+          "--zero-last-gamma is about a new network; --init brings its own values");
+  require(options.methods.empty() || !options.teacher.empty(), "--method needs --teacher");
+  require(options.teacher.empty() || !options.methods.empty(), "--teacher needs a --method");
+  const std::vector<TransferMethod> methods = transfer_methods(options);
+  for (std::size_t i = 0; i < methods.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      require(methods[i].name != methods[j].name, "--method ", methods[i].name, " is given twice");
+}
+
+void check_learning(const TrainingOptions& options) {
+  require_one_of("--optimizer", options.optimizer, {"sgd", "adam", "adamw"});
+  require(options.learning_rate > 0 && std::isfinite(options.learning_rate), "--lr ", options.learning_rate,
+          ": must be above 0");
+  require(options.momentum >= 0 && options.momentum < 1, "--momentum ", options.momentum,
+          ": must be at least 0 and below 1");
+  require(!options.nesterov || (options.optimizer == "sgd" && options.momentum > 0),
+          "--nesterov is a form of --optimizer sgd with --momentum above 0");
+  require_range("--weight-decay", options.weight_decay, 0.0, 1e6);
+  require_range("--clip-value", options.clip_value, 0.0, 1e30);
+  require_range("--clip-norm", options.clip_norm, 0.0, 1e30);
+  require_one_of("--schedule", options.schedule, {"constant", "step", "cosine", "plateau"});
+  require(options.milestones.empty() == (options.schedule != "step"),
+          "--milestones and --schedule step belong together");
+  for (std::size_t i = 0; i < options.milestones.size(); ++i)
+    require(options.milestones[i] > (i == 0 ? 0 : options.milestones[i - 1]),
+            "--milestones: epochs above 0 in growing order are expected");
+  require(options.factor > 0 && options.factor <= 1, "--factor ", options.factor, ": must be above 0 and at most 1");
+  require_range("--patience", options.patience, 0, 1'000'000);
+  require_range("--warmup", options.warmup, 0, options.epochs);
+}
+
+}  // namespace
+
+void check_options(const TrainingOptions& options) {
+  require(!options.data.empty(), "--data is missing: FORMAT:PATH, for example 'phantom:chest?n=500'");
+  require(!options.out.empty(), "--out is missing: the directory of the run");
+  require(options.device != "cuda" && options.device != "emulated", "--device ", options.device,
+          ": not built; this build has the cpu device only");
+  require_one_of("--device", options.device, {"cpu"});
+  check_network(options);
+  require_range("--epochs", options.epochs, 1, 1'000'000);
+  require_range("--batch", options.batch, 1, 1 << 16);
+  check_learning(options);
+  require_range("--shift", options.shift, 0, 1 << 16);
+  require_range("--threads", options.threads, 0, 4096);
+  require_range("--bootstrap", options.bootstrap, 0, 1'000'000);
+}
+
+nlohmann::ordered_json options_json(const TrainingOptions& options) {
+  nlohmann::ordered_json json;
+  json["data"] = options.data;
+  json["flip"] = options.flip;
+  json["shift"] = options.shift;
+  json["model"] = options.model;
+  json["stem"] = options.stem;
+  if (!options.init.empty()) json["init"] = options.init;
+  json["freeze"] = options.freeze;
+  json["zero-last-gamma"] = options.zero_last_gamma;
+  if (!options.teacher.empty()) {
+    json["teacher"] = options.teacher;
+    json["method"] = options.methods;
+  }
+  json["epochs"] = options.epochs;
+  json["batch"] = options.batch;
+  json["optimizer"] = options.optimizer;
+  json["lr"] = options.learning_rate;
+  json["momentum"] = options.momentum;
+  json["nesterov"] = options.nesterov;
+  json["weight-decay"] = options.weight_decay;
+  json["clip-value"] = options.clip_value;
+  json["clip-norm"] = options.clip_norm;
+  json["schedule"] = options.schedule;
+  if (!options.milestones.empty()) json["milestones"] = options.milestones;
+  json["factor"] = options.factor;
+  json["patience"] = options.patience;
+  json["warmup"] = options.warmup;
+  json["seed"] = options.seed;
+  json["device"] = options.device;
+  json["threads"] = options.threads;
+  json["bootstrap"] = options.bootstrap;
+  return json;
+}
+
+std::string config_text(const TrainingOptions& options) {
+  std::string text =
+      "# The options of this run, completed. --resume DIRECTORY reads them back; --config FILE starts another run.\n";
+  const nlohmann::ordered_json json = options_json(options);
+  // Strings, numbers, booleans and flat arrays look the same in JSON and TOML.
+  for (const auto& [name, value] : json.items()) text += name + " = " + value.dump() + "\n";
+  return text;
+}
+
+OptimizerOptions optimizer_options(const TrainingOptions& options) {
+  OptimizerOptions chosen;
+  chosen.rule = options.optimizer == "sgd"    ? kernels::UpdateRule::sgd
+                : options.optimizer == "adam" ? kernels::UpdateRule::adam
+                                              : kernels::UpdateRule::adamw;
+  chosen.momentum = static_cast<float>(options.momentum);
+  chosen.nesterov = options.nesterov;
+  chosen.weight_decay = static_cast<float>(options.weight_decay);
+  chosen.clip_value = static_cast<float>(options.clip_value);
+  chosen.clip_norm = static_cast<float>(options.clip_norm);
+  return chosen;
+}
+
+ScheduleOptions schedule_options(const TrainingOptions& options) {
+  ScheduleOptions chosen;
+  chosen.kind = options.schedule == "constant" ? ScheduleKind::constant
+                : options.schedule == "step"   ? ScheduleKind::step
+                : options.schedule == "cosine" ? ScheduleKind::cosine
+                                               : ScheduleKind::plateau;
+  chosen.learning_rate = options.learning_rate;
+  chosen.epochs = options.epochs;
+  chosen.warmup = options.warmup;
+  chosen.milestones = options.milestones;
+  chosen.factor = options.factor;
+  chosen.patience = options.patience;
+  return chosen;
+}
+
+std::vector<TransferMethod> transfer_methods(const TrainingOptions& options) {
+  std::vector<TransferMethod> methods;
+  for (const std::string& text : options.methods) methods.push_back(parse_transfer_method(text));
+  return methods;
+}
+
+double label_weight(const std::vector<TransferMethod>& methods) {
+  double weight = 1;
+  for (const TransferMethod& method : methods) weight *= method.label_weight();
+  return weight;
+}
+
+}  // namespace preceptor

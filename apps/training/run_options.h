@@ -1,0 +1,29 @@
+// Training options checked, completed, and written as the text of config.toml.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "apps/training/training.h"
+#include "models/transfer/method.h"
+
+namespace preceptor {
+
+// Throws Error (usage), in the words of the command line, for options that are out of range or contradict each other.
+// Looks at no file.
+void check_options(const TrainingOptions& options);
+
+// One member per flag, named like it, except --out; empty texts and lists are left out.
+nlohmann::ordered_json options_json(const TrainingOptions& options);
+
+// The same as TOML: valid for --config, and read back by --resume.
+std::string config_text(const TrainingOptions& options);
+
+OptimizerOptions optimizer_options(const TrainingOptions& options);
+ScheduleOptions schedule_options(const TrainingOptions& options);
+std::vector<TransferMethod> transfer_methods(const TrainingOptions& options);
+
+// Weight of the loss on labels beside all transfer methods.
+double label_weight(const std::vector<TransferMethod>& methods);
+
+}  // namespace preceptor

@@ -1,0 +1,63 @@
+// One training step of a student, with or without a teacher: the device work between staged images and updated weights.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "apps/training/loaded_model.h"
+#include "data/loader.h"
+#include "engine/ops.h"
+#include "engine/optimizer.h"
+#include "engine/train_step.h"
+#include "models/transfer/method.h"
+
+namespace preceptor {
+
+struct StepSetup {
+  ResNet* student = nullptr;
+  AugmentOptions student_input;    // its normalisation, and the augmentation of both networks
+  LoadedModel* teacher = nullptr;  // nullptr: learn from labels alone
+  std::vector<TransferMethod> methods;
+  Optimizer* optimizer = nullptr;
+  const Dataset* dataset = nullptr;
+  int batch = 0, batches = 0;  // images per step, steps per epoch
+};
+
+struct EpochSums {
+  double label_loss = 0;             // mean over the steps, not weighted
+  double transfer_loss = 0;          // mean over the steps, as weighted by the methods
+  std::vector<float> probabilities;  // [batches * batch, outputs] as seen in training
+};
+
+class StudentStep {
+ public:
+  // Keeps the pointers of the setup.
+  StudentStep(Context& context, const StepSetup& setup);
+
+  // Trains on the batch that is step number `position` of the epoch.
+  void run(const Batch& batch, int position);
+
+  // Reads what the epoch added up, the only time the device is waited for, and starts again from zero.
+  EpochSums finish_epoch();
+
+ private:
+  void body();
+  void learn_from_labels(const Tensor& logits);
+  void learn_from_teacher(const Features& student);
+  void clear_totals();
+
+  Context& context_;
+  StepSetup setup_;
+  AugmentOptions teacher_input_;
+  bool multi_label_;
+  float label_weight_;
+  Shape images_shape_;
+  Buffer images_;
+  Tensor labels_;
+  Tensor logits_;        // [batch, outputs] of the last step
+  Tensor epoch_logits_;  // [batches * batch, outputs]
+  Buffer totals_;        // two doubles: label loss, transfer loss
+  TrainStep step_;
+};
+
+}  // namespace preceptor

@@ -1,0 +1,147 @@
+// The setting up of a run: options, files, data and networks are checked against each other before anything is written.
+#include "apps/training/training.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "apps/training/run_options.h"
+#include "apps/training/training_run.h"
+#include "engine/check.h"
+#include "models/registry.h"
+
+namespace preceptor {
+
+TrainingResult train(const TrainingOptions& options, bool resume, const ProgressReport& report,
+                     const Dataset* dataset) {
+  return TrainingRun(options, resume, report, dataset).finish();
+}
+
+TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const ProgressReport& report,
+                         const Dataset* dataset)
+    : options_(options), report_(report), directory_(options.out), schedule_(ScheduleOptions{}) {
+  check_options(options_);
+  for (std::string& method : options_.methods) method = to_string(parse_transfer_method(method));
+  context_ = Context::on_cpu(options_.threads, options_.seed);
+  options_.threads = context_->device().threads;
+  const bool continues = resume && directory_.holds_run();
+  // Small files are read before the data, so that a wrong name costs seconds and not minutes.
+  open_files(continues);
+  std::optional<CardCheckpoint> teacher;
+  if (!options_.teacher.empty()) teacher = load_card_checkpoint(options_.teacher);
+  if (dataset == nullptr) opened_ = open_dataset(options_.data);
+  data_ = dataset != nullptr ? dataset : &*opened_;
+  check_data();
+  build_network();
+  if (teacher) load_teacher(*teacher);
+  if (continues)
+    require_same_config();
+  else
+    directory_.create(config_text(options_));
+  sitting_ = Clock::now();
+}
+
+void TrainingRun::open_files(bool continues) {
+  require(continues || !directory_.holds_run(), options_.out,
+          ": holds a run already; continue it with --resume or choose another --out");
+  if (continues) committed_ = directory_.last();
+  if (!committed_ && !options_.init.empty()) init_ = load_card_checkpoint(options_.init);
+}
+
+void TrainingRun::check_data() const {
+  for (const auto& [name, split] :
+       {std::pair{"training", &data_->train}, std::pair{"validation", &data_->val}, std::pair{"test", &data_->test}})
+    require_data(split->count > 0, data_->source, ": has no ", name, " images");
+  require(options_.shift < std::min(data_->height, data_->width), "--shift ", options_.shift, ": the images have only ",
+          data_->height, "x", data_->width, " pixels");
+}
+
+void TrainingRun::build_network() {
+  const ModelCard* origin = committed_ ? &committed_->weights.card : init_ ? &init_->card : nullptr;
+  // A stem left open is that of the checkpoint the run starts from: another one could not take its weights.
+  const bool small = options_.stem == "auto"
+                         ? (origin ? origin->network.small_stem : std::max(data_->height, data_->width) <= 64)
+                         : options_.stem == "small";
+  network_ = make_model(*context_, {.name = options_.model,
+                                    .in_channels = data_->channels,
+                                    .outputs = data_->outputs,
+                                    .small_stem = small,
+                                    .zero_last_gamma = options_.zero_last_gamma});
+  const bool has_small = network_->options().small_stem;
+  require(options_.stem != "imagenet" || !has_small, "--stem imagenet: ", options_.model, " has the small stem only");
+  options_.stem = has_small ? "small" : "imagenet";
+  card_ = {.network = network_->options(),
+           .task = data_->task,
+           .height = data_->height,
+           .width = data_->width,
+           .mean = {},
+           .deviation = {},
+           .labels = data_->label_names,
+           .data = data_->source,
+           .epoch = 0,
+           .val_auc = 0};
+  if (origin) {
+    card_.mean = origin->mean;
+    card_.deviation = origin->deviation;
+  } else {
+    measure_normalisation(*data_, data_->train, card_);
+  }
+  require(options_.freeze <= network_->freezable_blocks(), "--freeze ", options_.freeze, ": ", options_.model, " has ",
+          network_->freezable_blocks(), " blocks that can be frozen");
+  if (!committed_) network_->initialize(options_.seed);
+  if (init_) start_from_init();
+  network_->freeze(options_.freeze);
+  optimizer_.emplace(network_->parameters(), optimizer_options(options_));
+  schedule_ = Schedule(schedule_options(options_));
+  if (committed_) restore();
+  network_->fold();
+}
+
+void TrainingRun::start_from_init() {
+  const ModelCard& card = init_->card;
+  require_data(card.network.in_channels == data_->channels, init_->path, ": the network takes images of ",
+               card.network.in_channels, " channels, ", data_->source, " has ", data_->channels);
+  const bool same_head = card.task == data_->task && card.labels == data_->label_names;
+  load_parameters(*network_, *init_, same_head ? std::vector<std::string>{} : std::vector<std::string>{"fc."});
+  if (!same_head)
+    note(message("the head fc starts anew: the labels of ", init_->path, " are not those of ", data_->source));
+}
+
+void TrainingRun::load_teacher(const CardCheckpoint& checkpoint) {
+  require_fits(checkpoint, *data_, false);
+  if (checkpoint.card.labels != data_->label_names)
+    note(message("the labels of the teacher have other names than those of ", data_->source,
+                 "; they are paired by their order"));
+  teacher_ = load_model(*context_, checkpoint);
+}
+
+void TrainingRun::restore() {
+  load_parameters(*network_, committed_->weights);
+  optimizer_->load(committed_->state.moments);
+  state_ = std::move(committed_->state);
+  rows_ = std::move(committed_->rows);
+  committed_.reset();
+  state_.moments.clear();
+  schedule_.restore(state_.schedule);
+  context_->write_step_state({.learning_rate = 0, .step = state_.step, .seed = options_.seed});
+  epochs_before_ = state_.epoch;
+}
+
+// Only what the file says must hold: a later version may have more options, whose defaults change nothing.
+void TrainingRun::require_same_config() const {
+  std::istringstream wanted(config_text(options_)), written(read_file(directory_.config_path()));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(wanted, line);) lines.push_back(line);
+  for (std::string line; std::getline(written, line);)
+    require(line.empty() || line.starts_with('#') || std::find(lines.begin(), lines.end(), line) != lines.end(),
+            directory_.config_path(), ": the run there has other options: ", line);
+}
+
+void TrainingRun::note(const std::string& text) const {
+  if (!report_) return;
+  Progress progress;
+  progress.label = options_.out;
+  progress.note = text;
+  report_(progress);
+}
+
+}  // namespace preceptor

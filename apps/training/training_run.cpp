@@ -1,0 +1,179 @@
+// The epochs of a run: train, validate, commit; at the end the test of the best epoch.
+#include "apps/training/training_run.h"
+
+#include <sys/resource.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "apps/training/results.h"
+#include "apps/training/run_options.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+std::size_t peak_memory_bytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace
+
+TrainingResult TrainingRun::finish() {
+  if (state_.epoch < options_.epochs) train_epochs();
+  TrainingResult result;
+  result.best_epoch = state_.best_epoch;
+  result.epochs = rows_;
+  for (const EpochRow& row : rows_) result.seconds += row.seconds;
+  test(result);
+  return result;
+}
+
+void TrainingRun::train_epochs() {
+  Loader loader(*data_, data_->train,
+                {.batch = options_.batch, .shuffle = true, .seed = options_.seed, .threads = 1, .prefetch = 4});
+  images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
+  StepSetup setup;
+  setup.student = network_.get();
+  setup.student_input = {card_.mean, card_.deviation, options_.flip || options_.shift > 0, options_.flip,
+                         options_.shift};
+  setup.teacher = teacher_ ? &*teacher_ : nullptr;
+  setup.methods = transfer_methods(options_);
+  setup.optimizer = &*optimizer_;
+  setup.dataset = data_;
+  setup.batch = loader.batch_size();
+  setup.batches = loader.batches_per_epoch();
+  StudentStep step(*context_, setup);
+  Predictor predictor(*context_, *network_, card_, *data_);
+  report_progress(0, 0, nullptr);
+  while (state_.epoch < options_.epochs) {
+    const Clock::time_point begin = Clock::now();
+    EpochRow row = train_epoch(step, loader);
+    validate(row, predictor);
+    row.seconds = seconds_since(begin);
+    close_epoch(row);
+  }
+}
+
+EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
+  const Clock::time_point begin = Clock::now();
+  Clock::time_point last_report = begin;
+  const int batches = loader.batches_per_epoch();
+  EpochRow row;
+  row.epoch = state_.epoch + 1;
+  std::vector<float> labels;
+  loader.start(state_.epoch);
+  for (int position = 0; const Batch* batch = loader.next(); ++position) {
+    row.learning_rate = schedule_.learning_rate(state_.epoch, static_cast<double>(position) / batches);
+    context_->set_learning_rate(static_cast<float>(row.learning_rate));
+    step.run(*batch, position);
+    labels.insert(labels.end(), batch->labels.begin(), batch->labels.end());
+    if (seconds_since(last_report) > 0.5) {
+      last_report = Clock::now();
+      report_progress((position + 1.0) / batches, (position + 1.0) * batch->size / seconds_since(begin), nullptr);
+    }
+  }
+  const EpochSums sums = step.finish_epoch();
+  row.images_per_second = images_per_epoch_ / seconds_since(begin);
+  row.label_loss = sums.label_loss;
+  row.transfer_loss = sums.transfer_loss;
+  row.train_loss = label_weight(transfer_methods(options_)) * sums.label_loss + sums.transfer_loss;
+  row.train_auc =
+      evaluate_scores(data_->task, data_->outputs, data_->label_names, sums.probabilities, labels, 0, options_.seed)
+          .auc_macro;
+  return row;
+}
+
+void TrainingRun::validate(EpochRow& row, Predictor& predictor) {
+  network_->fold();
+  const Predictions predictions = predictor.predict(data_->val);
+  const Evaluation evaluation = evaluate_scores(data_->task, data_->outputs, data_->label_names,
+                                                predictions.probabilities, data_->val.labels, 0, options_.seed);
+  row.val_loss = predictions.loss;
+  row.val_auc = evaluation.auc_macro;
+  row.val_accuracy = evaluation.accuracy;
+  for (const float probability : predictions.probabilities)
+    require(std::isfinite(probability) && std::isfinite(row.train_loss), "epoch ", row.epoch,
+            ": the training diverged (loss ", row.train_loss, "); a lower --lr or --clip-norm 1 may help");
+}
+
+void TrainingRun::close_epoch(const EpochRow& row) {
+  rows_.push_back(row);
+  schedule_.finish_epoch(row.val_loss);
+  // An AUC that is undefined on the validation split is so in every epoch: then the loss decides.
+  const bool is_best = state_.best_epoch == 0 || (std::isnan(row.val_auc) ? row.val_loss < state_.best_val_loss
+                                                                          : row.val_auc > state_.best_val_auc);
+  if (is_best) {
+    state_.best_epoch = row.epoch;
+    state_.best_val_auc = row.val_auc;
+    state_.best_val_loss = row.val_loss;
+  }
+  state_.epoch = row.epoch;
+  state_.step = context_->read_step_state().step;
+  state_.schedule = schedule_.state();
+  state_.moments = optimizer_->state();
+  card_.epoch = row.epoch;
+  card_.val_auc = row.val_auc;
+  directory_.commit(state_, card_, network_->parameters().state(), rows_, is_best);
+  state_.moments.clear();
+  report_progress(0, row.images_per_second, &row);
+}
+
+void TrainingRun::test(TrainingResult& result) {
+  const CardCheckpoint best = load_card_checkpoint(directory_.best_path());
+  load_parameters(*network_, best);
+  network_->fold();
+  Predictor predictor(*context_, *network_, best.card, *data_);
+  const auto evaluate = [&](const Split& split, double& loss) {
+    const Predictions predictions = predictor.predict(split);
+    loss = predictions.loss;
+    return evaluate_scores(data_->task, data_->outputs, data_->label_names, predictions.probabilities, split.labels,
+                           options_.bootstrap, options_.seed);
+  };
+  double val_loss = 0, test_loss = 0;
+  const Evaluation val = evaluate(data_->val, val_loss);
+  result.test = evaluate(data_->test, test_loss);
+  write_result(result, val, val_loss, test_loss);
+}
+
+void TrainingRun::write_result(const TrainingResult& result, const Evaluation& val, double val_loss,
+                               double test_loss) const {
+  double training_seconds_per_image = 0;
+  for (const EpochRow& row : rows_)
+    training_seconds_per_image += 1 / row.images_per_second / static_cast<double>(rows_.size());
+  nlohmann::ordered_json json;
+  json["format"] = "preceptor-result-1";
+  json["config"] = options_json(options_);
+  json["best_epoch"] = result.best_epoch;
+  json["val"] = evaluation_json(val);
+  json["val"]["loss"] = val_loss;
+  json["test"] = evaluation_json(result.test);
+  json["test"]["loss"] = test_loss;
+  json["seconds"] = result.seconds;
+  json["images_per_second"] = 1 / training_seconds_per_image;
+  json["peak_memory_bytes"] = peak_memory_bytes();
+  json["device_memory_bytes"] = context_->pool(Lifetime::persistent).peak() + context_->pool(Lifetime::step).peak();
+  write_file_atomically(directory_.result_path(), json.dump(1) + "\n");
+}
+
+void TrainingRun::report_progress(double fraction, double images_per_second, const EpochRow* row) const {
+  if (!report_) return;
+  Progress progress;
+  progress.label = options_.out;
+  progress.epochs = options_.epochs;
+  progress.epoch = row != nullptr ? row->epoch : state_.epoch + 1;
+  progress.fraction = row != nullptr ? 1 : fraction;
+  progress.images_per_second = images_per_second;
+  const double done = state_.epoch - epochs_before_ + fraction;
+  if (done > 0) progress.seconds_left = seconds_since(sitting_) / done * (options_.epochs - state_.epoch - fraction);
+  if (row != nullptr) progress.row = *row;
+  report_(progress);
+}
+
+}  // namespace preceptor

@@ -1,0 +1,61 @@
+// A run in progress: data, networks and files of one training, set up and then carried through epoch by epoch.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "apps/training/prediction.h"
+#include "apps/training/run_directory.h"
+#include "apps/training/student_step.h"
+
+namespace preceptor {
+
+class TrainingRun {
+ public:
+  // Checks everything that can be checked before the first step; only then the run directory appears.
+  TrainingRun(const TrainingOptions& options, bool resume, const ProgressReport& report, const Dataset* dataset);
+
+  TrainingResult finish();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void open_files(bool continues);
+  void check_data() const;
+  void build_network();
+  void start_from_init();
+  void load_teacher(const CardCheckpoint& checkpoint);
+  void restore();
+  void require_same_config() const;
+
+  void train_epochs();
+  EpochRow train_epoch(StudentStep& step, Loader& loader);
+  void validate(EpochRow& row, Predictor& predictor);
+  void close_epoch(const EpochRow& row);
+  void test(TrainingResult& result);
+  void write_result(const TrainingResult& result, const Evaluation& val, double val_loss, double test_loss) const;
+
+  void note(const std::string& text) const;
+  void report_progress(double fraction, double images_per_second, const EpochRow* row) const;
+
+  TrainingOptions options_;
+  ProgressReport report_;
+  RunDirectory directory_;
+  std::unique_ptr<Context> context_;  // outlives everything that holds device memory
+  std::optional<RunDirectory::Committed> committed_;
+  std::optional<CardCheckpoint> init_;
+  std::optional<Dataset> opened_;
+  const Dataset* data_ = nullptr;
+  ModelCard card_;
+  std::unique_ptr<ResNet> network_;
+  std::optional<LoadedModel> teacher_;
+  std::optional<Optimizer> optimizer_;
+  Schedule schedule_;
+  RunState state_;
+  std::vector<EpochRow> rows_;
+  int images_per_epoch_ = 0;
+  int epochs_before_ = 0;  // finished in earlier sittings
+  Clock::time_point sitting_;
+};
+
+}  // namespace preceptor

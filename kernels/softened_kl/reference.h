@@ -1,0 +1,61 @@
+// Distillation on softened logits as plain loops: the specification that every device is tested against.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/cross_entropy/reference.h"
+
+namespace preceptor::kernels::reference {
+
+// log softmax(logits / temperature) by row.
+template <class T>
+std::vector<T> log_softmax(int rows, int classes, const std::vector<T>& logits, T temperature) {
+  std::vector<T> result(logits.size());
+  for (int row = 0; row < rows; ++row) {
+    const auto first = static_cast<std::size_t>(row) * classes;
+    const T maximum = *std::max_element(logits.begin() + first, logits.begin() + first + classes);
+    T sum = 0;
+    for (int i = 0; i < classes; ++i) sum += std::exp((logits[first + i] - maximum) / temperature);
+    for (int i = 0; i < classes; ++i) result[first + i] = (logits[first + i] - maximum) / temperature - std::log(sum);
+  }
+  return result;
+}
+
+// loss[row] = scale T^2 sum of p log(p / q), p the teacher's and q the student's softened distribution.
+template <class T>
+LossAndGradient<T> softened_kl(int rows, int classes, const std::vector<T>& student, const std::vector<T>& teacher,
+                               T temperature, T scale) {
+  LossAndGradient<T> result{std::vector<T>(rows, T(0)), std::vector<T>(student.size(), T(0))};
+  const std::vector<T> log_q = log_softmax(rows, classes, student, temperature);
+  const std::vector<T> log_p = log_softmax(rows, classes, teacher, temperature);
+  for (std::size_t i = 0; i < student.size(); ++i) {
+    const T p = std::exp(log_p[i]), q = std::exp(log_q[i]);
+    result.loss[i / classes] += scale * temperature * temperature * p * (log_p[i] - log_q[i]);
+    // T^2 from the loss, 1 / T from the softening.
+    result.gradient[i] = scale * temperature * (q - p);
+  }
+  return result;
+}
+
+// Every label is a distribution over yes and no; `known` marks the entries that count.
+template <class T>
+LossAndGradient<T> softened_binary_kl(int rows, int labels, const std::vector<T>& student,
+                                      const std::vector<T>& teacher, const std::vector<bool>& known, T temperature,
+                                      T weight) {
+  LossAndGradient<T> result{std::vector<T>(rows, T(0)), std::vector<T>(student.size(), T(0))};
+  const auto count = std::count(known.begin(), known.end(), true);
+  for (std::size_t i = 0; i < student.size(); ++i) {
+    if (!known[i]) continue;
+    const T scale = weight / static_cast<T>(count);
+    const T s = student[i] / temperature, t = teacher[i] / temperature;
+    // log sigmoid(z) = -softplus(-z), log(1 - sigmoid(z)) = -softplus(z).
+    const T divergence = sigmoid(t) * (softplus(-s) - softplus(-t)) + sigmoid(-t) * (softplus(s) - softplus(t));
+    result.loss[i / labels] += scale * temperature * temperature * divergence;
+    result.gradient[i] = scale * temperature * (sigmoid(s) - sigmoid(t));
+  }
+  return result;
+}
+
+}  // namespace preceptor::kernels::reference

@@ -1,0 +1,178 @@
+// The tape: sums of contributions, memory that is shared between them, pauses, and what stays behind.
+#include "engine/ops.h"
+#include "tests/engine/support.h"
+
+namespace preceptor {
+namespace {
+
+using test::grid_values;
+using test::tensor_of;
+
+const Shape shape{2, 16, 3, 3};
+constexpr std::size_t count = 2 * 16 * 9;
+
+class TapeTest : public testing::Test {
+ protected:
+  Tensor watched(unsigned seed) {
+    Tensor tensor = tensor_of(*context, shape, grid_values(count, seed));
+    context->tape().watch(tensor);
+    return tensor;
+  }
+  // The total loss gets sum(weights * y); the tape is the only owner of the weights.
+  void weigh(const Tensor& y, unsigned seed) {
+    Tape& tape = context->tape();
+    tape.record_loss([&tape, target = y.without_values(), weights = tensor_of(*context, shape, weights_of(seed))](
+                         const Tensor&) { tape.accumulate(target, weights); });
+  }
+  static std::vector<float> weights_of(unsigned seed) { return grid_values(count, 100 + seed); }
+  // Where x is positive, else 0.
+  static std::vector<float> where_positive(const Tensor& x, const std::vector<float>& values) {
+    const std::vector<float> signs = x.to_host();
+    std::vector<float> result(values);
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] = signs[i] > 0 ? values[i] : 0.0f;
+    return result;
+  }
+  static std::vector<float> sum(std::vector<float> a, const std::vector<float>& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
+    return a;
+  }
+  std::vector<float> gradient(const Tensor& tensor) {
+    const Tensor result = context->tape().gradient(tensor);
+    EXPECT_TRUE(result.defined());
+    return result.defined() ? result.to_host() : std::vector<float>();
+  }
+
+  std::unique_ptr<Context> context = Context::on_cpu(1, 0);
+};
+
+TEST_F(TapeTest, FanOutAddsUp) {
+  const Tensor x = watched(1);
+  for (unsigned use = 0; use < 3; ++use) weigh(relu(x), use);
+  context->tape().backward();
+  EXPECT_EQ(gradient(x), where_positive(x, sum(sum(weights_of(0), weights_of(1)), weights_of(2))));
+}
+
+TEST_F(TapeTest, SumOfATensorWithItselfCountsTwice) {
+  const Tensor x = watched(2);
+  weigh(add(x, x), 0);
+  context->tape().backward();
+  EXPECT_EQ(gradient(x), sum(weights_of(0), weights_of(0)));
+}
+
+TEST_F(TapeTest, SharedContributionIsNotAddedTo) {
+  const Tensor a = watched(3), b = watched(4);
+  weigh(relu(a), 1);    // visited last: adds to what a shares with b
+  weigh(relu(b), 2);    // before that, the same from the other side
+  weigh(add(a, b), 0);  // visited first: one tensor becomes the derivative of both
+  context->tape().backward();
+  EXPECT_EQ(gradient(a), sum(weights_of(0), where_positive(a, weights_of(1))));
+  EXPECT_EQ(gradient(b), sum(weights_of(0), where_positive(b, weights_of(2))));
+}
+
+TEST_F(TapeTest, SharedContributionIsNotMaskedInPlace) {
+  const Tensor a = watched(5), b = watched(6), c = watched(7);
+  weigh(add(add(relu(a), relu(b)), c), 0);
+  context->tape().backward();
+  EXPECT_EQ(gradient(a), where_positive(a, weights_of(0)));
+  EXPECT_EQ(gradient(b), where_positive(b, weights_of(0)));
+  EXPECT_EQ(gradient(c), weights_of(0));
+}
+
+TEST_F(TapeTest, ContributionThatSomebodyHoldsIsNotWrittenTo) {
+  const Tensor x = watched(8), held = tensor_of(*context, shape, weights_of(0));
+  Tape& tape = context->tape();
+  for (int use = 0; use < 2; ++use)
+    tape.record_loss([&tape, &held, target = x.without_values()](const Tensor&) { tape.accumulate(target, held); });
+  Tensor y = relu(x);
+  tape.record_loss([&tape, &held, target = y.without_values()](const Tensor&) { tape.accumulate(target, held); });
+  tape.backward();
+  EXPECT_EQ(held.to_host(), weights_of(0));
+  EXPECT_EQ(gradient(x), sum(where_positive(x, weights_of(0)), sum(weights_of(0), weights_of(0))));
+}
+
+TEST_F(TapeTest, PauseRecordsNothing) {
+  const Tensor x = watched(9);
+  Tape& tape = context->tape();
+  const std::size_t before = tape.size();
+  {
+    const Tape::Pause outer(tape);
+    {
+      const Tape::Pause inner(tape);
+      EXPECT_EQ(relu(x).slot(), -1);
+    }
+    EXPECT_FALSE(tape.recording());
+    const Tensor y = add(max_pool(x, 1, 1, 0), average_pool(x, 1, 1, 0));
+    EXPECT_EQ(y.slot(), -1);
+    EXPECT_FALSE(tape.watches(x));
+    attention_transfer(x, y);
+  }
+  EXPECT_TRUE(tape.recording());
+  EXPECT_EQ(tape.size(), before);
+  EXPECT_GE(relu(x).slot(), 0);
+}
+
+TEST_F(TapeTest, UnwatchedInputsAreNotRecorded) {
+  const Tensor x = tensor_of(*context, shape, grid_values(count, 10));
+  const Tensor y = relu(add(x, x));
+  attention_transfer(y, x);
+  EXPECT_EQ(y.slot(), -1);
+  EXPECT_EQ(context->tape().size(), 0u);
+}
+
+TEST_F(TapeTest, RecordedLossesAddUp) {
+  const std::vector<float> values = grid_values(12, 11, 3), labels{0, 2, 1, 1}, other = grid_values(12, 12, 3);
+  const auto gradient_of = [&](bool first, bool second) {
+    Tensor x = tensor_of(*context, {4, 3}, values);
+    context->tape().watch(x);
+    if (first) softmax_cross_entropy(x, tensor_of(*context, {4}, labels), 0.25f);
+    if (second) softened_kl(x, tensor_of(*context, {4, 3}, other), 2, 3);
+    context->tape().backward();
+    std::vector<float> result = gradient(x);
+    context->tape().clear();
+    return result;
+  };
+  EXPECT_EQ(gradient_of(true, true), sum(gradient_of(false, true), gradient_of(true, false)));
+}
+
+TEST_F(TapeTest, DerivativeOfAnUnrelatedInputIsUndefined) {
+  const Tensor before = watched(13), x = watched(14), after = watched(15);
+  const Tensor unused = relu(after);  // recorded, but no loss depends on it
+  weigh(relu(x), 0);
+  context->tape().backward();
+  EXPECT_TRUE(context->tape().gradient(x).defined());
+  EXPECT_FALSE(context->tape().gradient(before).defined());
+  EXPECT_FALSE(context->tape().gradient(after).defined());
+  EXPECT_FALSE(context->tape().gradient(tensor_of(*context, {1}, {1})).defined());
+}
+
+TEST_F(TapeTest, BackwardReleasesWhatTheStepTook) {
+  {
+    const Tensor x = watched(16);
+    Tensor y = max_pool(relu(add(x, x)), 2, 1, 0);
+    const Tensor pooled = global_average_pool(average_pool(y, 2, 1, 0));
+    y = Tensor();
+    softened_kl(pooled, tensor_of(*context, {2, 16}, grid_values(32, 17)), 1);
+    EXPECT_GT(context->pool(Lifetime::step).live(), 5u);
+    context->tape().backward();
+    EXPECT_EQ(context->tape().size(), 1u);                // the watched input
+    EXPECT_EQ(context->pool(Lifetime::step).live(), 3u);  // x, its derivative and the logits
+    context->tape().clear();
+  }
+  EXPECT_EQ(context->pool(Lifetime::step).live(), 0u);
+  EXPECT_EQ(context->pool(Lifetime::step).in_use(), 0u);
+  EXPECT_EQ(context->tape().size(), 0u);
+}
+
+TEST_F(TapeTest, ClearForgetsAForwardPass) {
+  {
+    const Tensor x = watched(18);
+    weigh(relu(x), 0);
+    context->tape().clear();
+    context->tape().backward();
+    EXPECT_FALSE(context->tape().gradient(x).defined());
+  }
+  EXPECT_EQ(context->pool(Lifetime::step).live(), 0u);
+}
+
+}  // namespace
+}  // namespace preceptor
