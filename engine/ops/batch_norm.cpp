@@ -42,10 +42,10 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
     const bool reuse = d_y.owns_alone();
     const Tensor d_residual = !want_residual ? Tensor() : reuse ? d_y : context.empty(x.shape());
     const Tensor d_x = reuse && !want_residual ? d_y : context.empty(x.shape());
-    context.run(kernels::BatchNormBackward{x.map(), relu ? activation.map() : FeatureMap<float>{}, d_y.map(), d_x.map(),
-                                           want_residual ? d_residual.map() : FeatureMap<float>{}, p.gamma.value(),
-                                           mean.data(), inverse_deviation.data(), want_gamma ? p.gamma.gradient() : nullptr,
-                                           want_beta ? p.beta.gradient() : nullptr, true});
+    context.run(kernels::BatchNormBackward{
+        x.map(), relu ? activation.map() : FeatureMap<float>{}, d_y.map(), d_x.map(),
+        want_residual ? d_residual.map() : FeatureMap<float>{}, p.gamma.value(), mean.data(), inverse_deviation.data(),
+        want_gamma ? p.gamma.gradient() : nullptr, want_beta ? p.beta.gradient() : nullptr, true});
     if (want_residual) context.tape().accumulate(shortcut, d_residual);
     context.tape().accumulate(x, d_x);
   });

@@ -115,8 +115,9 @@ TEST(CrossEntropy, BinaryMatchesTheReference) {
         const double q = reference::sigmoid(static_cast<double>(logits[i]));
         probabilities.check(static_cast<double>(p[i]), q, allowed(1, q), i);
         const double target = static_cast<double>(targets[i]);
+        const double complement = reference::sigmoid(-static_cast<double>(logits[i]));
         // The gradient is a difference of (1 - t) q and t (1 - q).
-        const double terms = std::isnan(target) ? 0 : 0.5 / known * ((1 - target) * q + target * (1 - q));
+        const double terms = std::isnan(target) ? 0 : 0.5 / known * ((1 - target) * q + target * complement);
         gradients.check(static_cast<double>(gradient[i]), expected.gradient[i], allowed(2, terms, 8), i);
       }
     }

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# On a machine with a GPU, without network: builds, tests, sanitizes and measures, and leaves a small folder of results.
+# Usage: tests/gpu/run.sh [section...]    sections: tests sanitizer bench-step bench-kernels (default: all)
+# Results: build/gpu-results (or $OUT): summary.md and one log per section.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+results=${OUT:-build/gpu-results}
+mkdir -p "$results"
+sections=("$@")
+[ ${#sections[@]} -gt 0 ] || sections=(tests sanitizer bench-step bench-kernels)
+failed=0
+
+card=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null || echo "no GPU found")
+toolkit=$(nvcc --version 2>/dev/null | tail -n 1 || echo "no nvcc")
+{
+  echo "# Results of $(date --utc +%Y-%m-%d)"
+  echo
+  echo "- commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+  echo "- card and driver: $card"
+  echo "- toolkit: $toolkit"
+  echo "- processor: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores"
+  echo
+} > "$results/summary.md"
+
+# section NAME COMMAND...: runs it, keeps its output, notes how it ended.
+section() {
+  local name=$1
+  shift
+  echo "== $name: $*" >&2
+  if "$@" > "$results/$name.log" 2>&1; then
+    echo "- $name: passed" >> "$results/summary.md"
+  else
+    echo "- $name: FAILED, see $name.log" >> "$results/summary.md"
+    failed=1
+  fi
+}
+
+# note NAME TEXT: a section that has nothing to run, said so and not passed over.
+note() { echo "- $1: $2" >> "$results/summary.md"; }
+
+section configure cmake --preset release -Wno-dev
+section build cmake --build --preset release --parallel "$(nproc)"
+
+for name in "${sections[@]}"; do
+  case $name in
+    tests)
+      section tests ctest --preset release --parallel "$(nproc)"
+      note tests-cuda "not yet measured: this version has no cuda device"
+      ;;
+    sanitizer) note sanitizer "not yet measured: compute-sanitizer needs the cuda device" ;;
+    bench-step)
+      for size in 28 64 224; do
+        section "bench-step-$size" build/release/bin/preceptor-bench step --model resnet18 --stem imagenet --size $size --batch 32 --json
+        if python3 -c 'import torch, torchvision' 2>/dev/null; then
+          section "torch-step-$size" python3 tests/peers/torch_step.py --model resnet18 --size $size --batch 32 --threads "$(nproc)" --memory-format channels_last
+        fi
+      done
+      ;;
+    bench-kernels) section bench-kernels build/release/bin/preceptor-bench kernels ;;
+    *)
+      echo "there is no section $name" >&2
+      exit 64
+      ;;
+  esac
+done
+
+cat "$results/summary.md"
+exit $failed
