@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "kernels/convolution/small_map_data_gradient.h"
 #include "kernels/convolution/small_map_weight_gradient.h"
 #include "kernels/device/onednn.h"
 
@@ -263,6 +264,7 @@ std::size_t workspace_bytes(const ConvolutionForward& a, const Device&) {
   return plan_for(key_of(a)).workspace_bytes();
 }
 std::size_t workspace_bytes(const ConvolutionDataGradient& a, const Device&) {
+  if (small_map_data_gradient_pays(a)) return 0;
   return plan_for(key_of(a)).workspace_bytes();
 }
 std::size_t workspace_bytes(const ConvolutionWeightGradient& a, const Device&) {
@@ -288,6 +290,7 @@ void run_on(Cpu, const ConvolutionForward& a) {
 }
 
 void run_on(Cpu, const ConvolutionDataGradient& a) {
+  if (small_map_data_gradient_pays(a)) return small_map_data_gradient(a);
   Plan& plan = plan_for(key_of(a));
   read_weights(plan, a.weight, a.workspace);
   set(plan, DNNL_ARG_DIFF_DST, a.d_y.data);
