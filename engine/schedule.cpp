@@ -30,7 +30,8 @@ double Schedule::learning_rate(int epoch, double progress) const {
 
 void Schedule::finish_epoch(double validation_loss) {
   if (options_.kind != ScheduleKind::plateau) return;
-  if (state_.waited < 0 || validation_loss < state_.best) {
+  // A NaN is never better, also as the first loss.
+  if (validation_loss < (state_.waited < 0 ? INFINITY : state_.best)) {
     state_.best = validation_loss;
     state_.waited = 0;
     return;

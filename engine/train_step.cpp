@@ -17,7 +17,7 @@ TrainStep::TrainStep(Context& context, std::function<void()> body, bool replay)
     : context_(context), body_(std::move(body)), replay_(replay) {}
 
 void TrainStep::operator()() {
-  if (graph_) return graph_->replay();
+  if (graph_) return replay();
   require_empty(context_, "before it");
   if (!replay_ || eager_steps_ < warmup_steps) {
     body_();
@@ -33,6 +33,11 @@ void TrainStep::operator()() {
   }
   graph_ = context_.stream().end_capture();
   require_empty(context_, "after recording it");
+  replay();
+}
+
+void TrainStep::replay() {
+  context_.pool(Lifetime::step).expose();
   graph_->replay();
 }
 

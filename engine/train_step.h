@@ -19,6 +19,8 @@ class TrainStep {
   bool replaying() const { return graph_.has_value(); }
 
  private:
+  void replay();
+
   Context& context_;
   std::function<void()> body_;
   bool replay_;

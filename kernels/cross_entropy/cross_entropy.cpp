@@ -9,7 +9,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int exponential = 16;  // its time, in values of a loop that only moves memory
+constexpr int exponential = 32;  // its time, in values of a loop that only moves memory
 
 std::int64_t count_known(const float* values, std::int64_t count) {
   std::int64_t known = 0;

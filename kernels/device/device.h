@@ -69,7 +69,11 @@ class Stream {
   bool capturing() const { return capturing_; }
   void begin_capture();
   Graph end_capture();
-  void synchronize() {}  // on the cpu nothing is ever pending
+  // Waits for all launches. On the cpu nothing is ever pending; while capturing it is an error, because what was
+  // recorded has no result yet.
+  void synchronize() const {
+    if (capturing_) throw Error(ErrorKind::internal, "a recorded step may not wait for its own results");
+  }
 
   // Starts or stops adding up time and cost per family, in eager execution and in replay.
   void set_profiling(bool on) { profiling_ = on; }

@@ -31,11 +31,16 @@ class Pool {
   std::size_t live() const { return used_.size(); }          // allocations not yet released
   void reset_peak() { peak_ = in_use_; }
 
+  // Lets a replayed graph use the addresses it was recorded with, although they are free by now. Without
+  // AddressSanitizer this does nothing.
+  void expose();
+
  private:
   std::string name_;
   std::byte* base_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t in_use_ = 0, peak_ = 0;
+  std::size_t highest_ = 0;  // end of the highest address ever handed out
   std::int64_t allocations_ = 0;
   std::map<std::size_t, std::size_t> free_;  // offset -> bytes, neighbours merged
   std::map<std::size_t, std::size_t> used_;  // offset -> bytes

@@ -1,4 +1,4 @@
-// Pooling on the cpu: the channels of a block are the vector lanes; gradients are gathered, so they are written once.
+// Pooling on the cpu: the channels of a block are the vector lanes; gradients are gathered row by row.
 #include "kernels/pooling/pooling.h"
 
 #include <algorithm>
@@ -81,29 +81,33 @@ void max_plane(const MaxPoolForward& a, const float* x, float* y, std::uint8_t* 
   }
 }
 
+// The gradient of one row of x, from the rows of y whose windows cover it. The row stays in L1 while it is summed, and
+// no position needs a division to find its windows.
 template <int block>
-void max_gradient_plane(const MaxPoolBackward& a, const float* d_y, const std::uint8_t* winner, float* d_x) {
+void max_gradient_row(const MaxPoolBackward& a, const float* d_y, const std::uint8_t* winner, int row, float* d_x) {
   using Values = typename Position<block>::Values;
   using Indices = typename Position<block>::Indices;
   using Bytes = typename Position<block>::Bytes;
-  for (int row = 0; row < a.d_x.height; ++row) {
-    const Range out_rows = outputs_over(a, row, a.d_y.height);
-    for (int column = 0; column < a.d_x.width; ++column, d_x += block) {
-      const Range out_columns = outputs_over(a, column, a.d_y.width);
-      Values sum = {};
-      for (int out_row = out_rows.begin; out_row < out_rows.end; ++out_row)
-        for (int out_column = out_columns.begin; out_column < out_columns.end; ++out_column) {
-          const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(out_row) * a.d_y.width + out_column) * block;
-          const int window_row = row + a.padding - out_row * a.stride;
-          const int window_column = column + a.padding - out_column * a.stride;
-          Values value;
-          Bytes bytes;
-          std::memcpy(&value, d_y + at, sizeof value);
-          std::memcpy(&bytes, winner + at, sizeof bytes);
-          const Indices won = __builtin_convertvector(bytes, Indices) == window_row * a.window + window_column;
-          sum += won ? value : Values{};
-        }
-      std::memcpy(d_x, &sum, sizeof sum);
+  std::fill_n(d_x, a.d_x.width * block, 0.0f);
+  const Range out_rows = outputs_over(a, row, a.d_y.height);
+  for (int out_row = out_rows.begin; out_row < out_rows.end; ++out_row) {
+    const int first_position = (row + a.padding - out_row * a.stride) * a.window;
+    for (int out_column = 0; out_column < a.d_y.width; ++out_column) {
+      const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(out_row) * a.d_y.width + out_column) * block;
+      Values value;
+      Bytes bytes;
+      std::memcpy(&value, d_y + at, sizeof value);
+      std::memcpy(&bytes, winner + at, sizeof bytes);
+      const Indices won = __builtin_convertvector(bytes, Indices) - first_position;
+      const Range columns = inputs_under(a, out_column, a.d_x.width);
+      const int window_column = out_column * a.stride - a.padding;
+      for (int column = columns.begin; column < columns.end; ++column) {
+        float* target = d_x + static_cast<std::ptrdiff_t>(column) * block;
+        Values sum;
+        std::memcpy(&sum, target, sizeof sum);
+        sum += won == column - window_column ? value : Values{};
+        std::memcpy(target, &sum, sizeof sum);
+      }
     }
   }
 }
@@ -134,23 +138,27 @@ void average_plane(const AveragePoolForward& a, const float* x, float* y) {
   }
 }
 
+// As max_gradient_row.
 template <int block>
-void average_gradient_plane(const AveragePoolBackward& a, const float* d_y, float* d_x) {
+void average_gradient_row(const AveragePoolBackward& a, const float* d_y, int row, float* d_x) {
   using Values = typename Position<block>::Values;
-  for (int row = 0; row < a.d_x.height; ++row) {
-    const Range out_rows = outputs_over(a, row, a.d_y.height);
-    for (int column = 0; column < a.d_x.width; ++column, d_x += block) {
-      const Range out_columns = outputs_over(a, column, a.d_y.width);
-      Values sum = {};
-      for (int out_row = out_rows.begin; out_row < out_rows.end; ++out_row)
-        for (int out_column = out_columns.begin; out_column < out_columns.end; ++out_column) {
-          Values value;
-          std::memcpy(&value, d_y + (static_cast<std::ptrdiff_t>(out_row) * a.d_y.width + out_column) * block,
-                      sizeof value);
-          sum += value *
-                 average_weight(a, inputs_under(a, out_row, a.d_x.height), inputs_under(a, out_column, a.d_x.width));
-        }
-      std::memcpy(d_x, &sum, sizeof sum);
+  std::fill_n(d_x, a.d_x.width * block, 0.0f);
+  const Range out_rows = outputs_over(a, row, a.d_y.height);
+  for (int out_row = out_rows.begin; out_row < out_rows.end; ++out_row) {
+    const Range rows = inputs_under(a, out_row, a.d_x.height);
+    for (int out_column = 0; out_column < a.d_y.width; ++out_column) {
+      const Range columns = inputs_under(a, out_column, a.d_x.width);
+      Values value;
+      std::memcpy(&value, d_y + (static_cast<std::ptrdiff_t>(out_row) * a.d_y.width + out_column) * block,
+                  sizeof value);
+      value *= average_weight(a, rows, columns);
+      for (int column = columns.begin; column < columns.end; ++column) {
+        float* target = d_x + static_cast<std::ptrdiff_t>(column) * block;
+        Values sum;
+        std::memcpy(&sum, target, sizeof sum);
+        sum += value;
+        std::memcpy(target, &sum, sizeof sum);
+      }
     }
   }
 }
@@ -166,13 +174,15 @@ void run_on(Cpu, const MaxPoolForward& a) {
   });
 }
 
-// mapping: as forward, gathered at each input from the windows over it, so nothing is zeroed first; bytes: d_y and
+// mapping: as forward; every row of d_x is gathered from the windows over it, so memory is written once; bytes: d_y and
 // winner read, d_x written; operations: 2 per input and window over it.
 void run_on(Cpu, const MaxPoolBackward& a) {
   for_each_plane(a.d_x, a.d_x.elements(), [&](auto block, int image, int channel_block) {
-    max_gradient_plane<block()>(a, a.d_y.block_data(image, channel_block),
-                                a.winner + winner_offset(a.d_y, image, channel_block),
-                                a.d_x.block_data(image, channel_block));
+    const float* d_y = a.d_y.block_data(image, channel_block);
+    const std::uint8_t* winner = a.winner + winner_offset(a.d_y, image, channel_block);
+    float* d_x = a.d_x.block_data(image, channel_block);
+    for (int row = 0; row < a.d_x.height; ++row, d_x += a.d_x.width * block)
+      max_gradient_row<block()>(a, d_y, winner, row, d_x);
   });
 }
 
@@ -184,10 +194,13 @@ void run_on(Cpu, const AveragePoolForward& a) {
   });
 }
 
-// mapping: as forward, gathered; bytes: d_y read, d_x written; operations: 2 per input and window over it.
+// mapping: as MaxPoolBackward; bytes: d_y read, d_x written; operations: 2 per input and window over it.
 void run_on(Cpu, const AveragePoolBackward& a) {
   for_each_plane(a.d_x, a.d_x.elements(), [&](auto block, int image, int channel_block) {
-    average_gradient_plane<block()>(a, a.d_y.block_data(image, channel_block), a.d_x.block_data(image, channel_block));
+    const float* d_y = a.d_y.block_data(image, channel_block);
+    float* d_x = a.d_x.block_data(image, channel_block);
+    for (int row = 0; row < a.d_x.height; ++row, d_x += a.d_x.width * block)
+      average_gradient_row<block()>(a, d_y, row, d_x);
   });
 }
 

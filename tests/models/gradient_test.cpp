@@ -1,0 +1,170 @@
+// The gradient of a whole ResNet-8 with distillation losses against differences along directions.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "models/registry.h"
+#include "models/transfer/method.h"
+
+namespace preceptor {
+namespace {
+
+using Values = std::vector<float>;
+
+// A student with the loss on labels, kd and at towards a teacher of the same architecture, on 4 images of 8x8.
+class WholeNetworkGradient : public testing::Test {
+ protected:
+  void SetUp() override {
+    ResNetOptions options;
+    options.name = "resnet8";
+    options.outputs = 10;
+    student = make_model(*context, options);
+    student->initialize(1);
+    teacher = make_model(*context, options);
+    teacher->initialize(2);
+    teacher->fold();
+    set_norms();
+    student->parameters().allocate_gradients();
+    input = context->empty({images, 3, 8, 8}, Lifetime::persistent);
+    input.from_host(random(input.shape().elements(), 3));
+    labels = context->empty({images}, Lifetime::persistent);
+    labels.from_host({1, 4, 4, 9});
+  }
+
+  static Values random(std::size_t count, unsigned seed) {
+    std::mt19937 generator(seed);
+    std::uniform_real_distribution<float> uniform(-1, 1);
+    Values values(count);
+    for (float& value : values) value = uniform(generator);
+    return values;
+  }
+
+  // A difference must not step over a kink of ReLU. So every batch norm has a gamma of at most 0.3 and, where a ReLU
+  // follows, a beta of about +2.5 or -2.5 by turns: normalised values of a sum and its shortcut together would have to
+  // be beyond 2.4 / 0.6 = 4 to change a sign. A shortcut without batch norm has the sign of its channel or is zero.
+  void set_norms() {
+    state = student->parameters().state();
+    for (auto& [name, tensor] : state) {
+      const bool is_norm = name.find("bn") != std::string::npos || name.find("downsample.1") != std::string::npos;
+      const Values noise = random(tensor.values.size(), static_cast<unsigned>(tensor.values.size()));
+      if (is_norm && name.ends_with(".weight"))
+        for (std::size_t i = 0; i < noise.size(); ++i) tensor.values[i] = 0.25f + 0.05f * noise[i];
+      if (is_norm && name.ends_with(".bias"))
+        for (std::size_t i = 0; i < noise.size(); ++i)
+          tensor.values[i] = 0.1f * noise[i] + (name.find("downsample") != std::string::npos ? 0.0f
+                                                : i % 2                                      ? -2.5f
+                                                                                             : 2.5f);
+    }
+    student->parameters().load(state);
+  }
+
+  double forward() {
+    const Features reference = teacher->forward(input, Mode::inference);
+    const Features features = student->forward(input, Mode::train);
+    double total = 0;
+    const auto count = [&](const Tensor& rows) {
+      for (float row : rows.to_host()) total += static_cast<double>(row);
+    };
+    const TransferMethod kd = parse_transfer_method("kd:temperature=3,weight=0.5");
+    count(softmax_cross_entropy(features.logits, labels, static_cast<float>(kd.label_weight())));
+    for (const TransferMethod& method : {kd, parse_transfer_method("at:weight=300")})
+      for (const Tensor& rows : transfer_losses(method, features, reference, labels, false)) count(rows);
+    return total;
+  }
+  double loss_at(const std::string& name, const Values& values) {
+    const Tape::Pause pause(context->tape());
+    StateDict moved = state;
+    moved.at(name).values = values;
+    student->parameters().load(moved);
+    const double total = forward();
+    student->parameters().load(state);
+    return total;
+  }
+
+  static constexpr int images = 4;
+  std::unique_ptr<Context> context = Context::on_cpu(1, 0);
+  std::unique_ptr<ResNet> student, teacher;
+  StateDict state;
+  Tensor input, labels;
+};
+
+// Rounding of the loss is measured where it matters: the spread of its values when a parameter moves by a few units in
+// the last place. It bounds each end of a difference, and truncation is the change when the step is halved.
+TEST_F(WholeNetworkGradient, MatchesDifferencesForEveryParameter) {
+  forward();
+  context->tape().backward();
+  const StateDict gradients = student->parameters().gradients();
+  context->tape().clear();
+  EXPECT_EQ(context->pool(Lifetime::step).live(), 0u);
+  const double epsilon = static_cast<double>(std::numeric_limits<float>::epsilon());
+  double worst = 0, loosest = 0;
+  unsigned seed = 10;
+  for (const auto& [name, gradient] : gradients) {
+    SCOPED_TRACE(name);
+    const Values& start = state.at(name).values;
+    double scale = 0, norm = 0;
+    for (std::size_t i = 0; i < start.size(); ++i) {
+      scale += static_cast<double>(start[i]) * static_cast<double>(start[i]);
+      norm += static_cast<double>(gradient.values[i]) * static_cast<double>(gradient.values[i]);
+    }
+    scale = std::sqrt(scale / static_cast<double>(start.size()));
+    norm = std::sqrt(norm);
+    double lowest = INFINITY, highest = -INFINITY;
+    for (int i = 0; i < 12; ++i) {
+      Values moved = random(start.size(), ++seed);
+      for (std::size_t j = 0; j < moved.size(); ++j)
+        moved[j] =
+            static_cast<float>(static_cast<double>(start[j]) * (1 + 4 * epsilon * static_cast<double>(moved[j])));
+      const double loss = loss_at(name, moved);
+      lowest = std::min(lowest, loss);
+      highest = std::max(highest, loss);
+    }
+    const Values direction = random(start.size(), ++seed);
+    // (loss(v + h d) - loss(v - h d)) / 2h, and the same from the recorded gradient and the steps really taken.
+    const auto difference = [&](double step, double& recorded) {
+      Values ends[2] = {start, start};
+      for (std::size_t i = 0; i < start.size(); ++i)
+        for (int side = 0; side < 2; ++side)
+          ends[side][i] += static_cast<float>((side ? step : -step) * static_cast<double>(direction[i]));
+      recorded = 0;
+      for (std::size_t i = 0; i < start.size(); ++i)
+        recorded += static_cast<double>(gradient.values[i]) *
+                    (static_cast<double>(ends[1][i]) - static_cast<double>(ends[0][i])) / (2 * step);
+      return (loss_at(name, ends[1]) - loss_at(name, ends[0])) / (2 * step);
+    };
+    const double step = scale / 64;
+    double recorded = 0;
+    const double whole = difference(step, recorded), half = difference(step / 2, recorded);
+    const double allowed = std::abs(whole - half) + (highest - lowest) / (step / 2);
+    EXPECT_LE(std::abs(half - recorded), allowed)
+        << "recorded " << recorded << ", differences " << whole << " and " << half;
+    // A direction in [-1, 1] meets a gradient of norm g with about g / sqrt(3); what is allowed must be far below.
+    EXPECT_LE(allowed, 0.05 * norm) << "nothing would be noticed";
+    worst = std::max(worst, std::abs(half - recorded) / allowed);
+    loosest = std::max(loosest, allowed / norm);
+  }
+  EXPECT_EQ(gradients.size(), 9u * 3 + 2);  // convolutions with their norms, and the classifier
+  std::printf("resnet8: largest error is %.2g of what is allowed, which is at most %.2g of the gradient's norm\n",
+              worst, loosest);
+}
+
+// The design above: half of the channels are positive everywhere and half zero everywhere, at every stage.
+TEST_F(WholeNetworkGradient, StaysAwayFromKinks) {
+  const Tape::Pause pause(context->tape());
+  for (const Tensor& stage : student->forward(input, Mode::train).stages) {
+    const Values values = stage.to_host();
+    const std::size_t plane = static_cast<std::size_t>(stage.shape()[2] * stage.shape()[3]);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::size_t channel = i / plane % static_cast<std::size_t>(stage.shape()[1]);
+      if (channel % 2)
+        ASSERT_EQ(values[i], 0) << "channel " << channel;
+      else
+        ASSERT_GT(values[i], 0.25f) << "channel " << channel;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace preceptor
