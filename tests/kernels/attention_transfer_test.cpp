@@ -66,18 +66,20 @@ void check(Pair& pair, Comparison& losses, Comparison& gradients) {
   for (int image = 0; image < s.images; ++image) {
     const Attention a = attention_of(student, image, s.channels, s.plane());
     const Attention b = attention_of(teacher, image, pair.teacher_count, s.plane());
-    double terms = 0, projection = 0;
+    double error = 0, projection = 0;
     for (int i = 0; i < s.plane(); ++i) {
-      terms += 2 * std::abs(a.values[i] - b.values[i]) * (a.values[i] + b.values[i]);
-      projection += 2 * a.values[i] * (a.values[i] + b.values[i]);
+      const double sum = a.values[i] + b.values[i], difference = std::abs(a.values[i] - b.values[i]);
+      const double of_difference = 2 * allowed(n, sum);
+      error += scale * (2 * difference * of_difference + of_difference * of_difference);
+      projection += 2 * a.values[i] * sum;
     }
     const double loss = expected.loss[image];
-    losses.check(static_cast<double>(pair.loss[image]), loss, 2 * allowed(n, scale * terms + loss), image);
+    losses.check(static_cast<double>(pair.loss[image]), loss, error + allowed(1, loss), image);
     for (int i = 0; i < s.channels * s.plane(); ++i) {
       const std::size_t at = static_cast<std::size_t>(image) * s.channels * s.plane() + i, position = i % s.plane();
       const double sizes = 2 * (a.values[position] + b.values[position]) + 2 * projection * a.values[position];
-      const double error = 4 * scale * std::abs(student[at]) / s.channels / a.norm * sizes;
-      gradients.check(static_cast<double>(actual[at]), expected.gradient[at], allowed(n, error), at);
+      const double terms = 4 * scale * std::abs(student[at]) / s.channels / a.norm * sizes;
+      gradients.check(static_cast<double>(actual[at]), expected.gradient[at], allowed(n, terms), at);
     }
   }
 }

@@ -25,10 +25,12 @@ double total(const std::vector<double>& values) {
   return sum;
 }
 
-// The cpu computes in double and rounds once. What double leaves is relative to the largest logarithm times T^2.
+// The cpu computes in double and rounds once. What double leaves is relative to the largest logarithm, times T^2 in the
+// loss and T in the gradient.
 double allowed_here(double expected, double largest_logit, double temperature, double n) {
   const double logarithms = 1 + std::log(n) + 2 * largest_logit / temperature;
-  return allowed(0, std::abs(expected), 2) + 0x1p-53 * (8 + std::sqrt(n)) * logarithms * temperature * temperature;
+  return allowed(0, std::abs(expected), 2) +
+         0x1p-53 * (8 + std::sqrt(n)) * logarithms * std::max(temperature, temperature * temperature);
 }
 
 double largest_magnitude(const std::vector<float>& a, const std::vector<float>& b) {
