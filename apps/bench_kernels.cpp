@@ -1,6 +1,8 @@
 // The shapes, arguments and table of the kernel measurements.
 #include "apps/bench_kernels.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -18,6 +20,20 @@
 
 namespace preceptor {
 namespace {
+
+constexpr std::array families = {kernels::ConvolutionForward::name,
+                                 kernels::ConvolutionDataGradient::name,
+                                 kernels::ConvolutionWeightGradient::name,
+                                 kernels::BatchNormForward::name,
+                                 kernels::BatchNormBackward::name,
+                                 kernels::ReluForward::name,
+                                 kernels::ReluBackward::name,
+                                 kernels::Add::name,
+                                 kernels::MaxPoolForward::name,
+                                 kernels::MaxPoolBackward::name,
+                                 kernels::SoftmaxCrossEntropy::name,
+                                 kernels::SoftenedKl::name,
+                                 kernels::Update::name};
 
 // Runs one family after the other and collects or prints a row for every shape.
 class KernelBench {
@@ -260,7 +276,13 @@ void KernelBench::time_updates() {
 }
 
 void KernelBench::run_all() {
-  copy_rate_ = measure_copy_rate(context_->device().threads);
+  const auto family_wanted = [this](const char* name) { return wanted(name); };
+  if (std::none_of(families.begin(), families.end(), family_wanted)) {
+    std::string names;
+    for (const char* name : families) names += message(names.empty() ? "" : ", ", name);
+    fail(ErrorKind::usage, "--family ", options_.family, ": no family's name starts so; families: ", names);
+  }
+  copy_rate_ = measure_copy_rate(*context_, flush_);
   multiply_rate_ = measure_multiply_rate();
   if (!options_.json) {
     std::printf("this machine with %d threads: copy %.2f GB/s, multiply %.1f GFLOP/s\n\n", context_->device().threads,
@@ -274,10 +296,6 @@ void KernelBench::run_all() {
   if (wanted("max_pool_forward") || wanted("max_pool_backward")) time_max_pool();
   if (wanted("softmax_cross_entropy") || wanted("softened_kl")) time_losses();
   if (wanted("update")) time_updates();
-  require(!rows_.empty(), "bench: no family starts with '", options_.family,
-          "'; families: convolution_forward, convolution_data_gradient, convolution_weight_gradient, "
-          "batch_norm_forward, batch_norm_backward, relu_forward, relu_backward, add, max_pool_forward, "
-          "max_pool_backward, softmax_cross_entropy, softened_kl, update");
   if (!options_.json) return;
   const nlohmann::ordered_json result{{"threads", context_->device().threads},
                                       {"copy_bytes_per_second", copy_rate_},

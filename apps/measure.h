@@ -2,10 +2,10 @@
 #pragma once
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <functional>
 #include <random>
 #include <thread>
@@ -58,17 +58,20 @@ std::vector<double> time_repeats(const Effort& effort, const Body& body, const B
 
 // Calls body(first, last) on `threads` parts of [0, count).
 template <class Body>
-void over_threads(int threads, std::size_t count, const Body& body) {
+void over_threads(int threads, int count, const Body& body) {
   std::vector<std::thread> others;
-  const auto bound = [&](int part) {
-    return count * static_cast<std::size_t>(part) / static_cast<std::size_t>(threads);
-  };
+  const auto bound = [&](int part) { return static_cast<std::size_t>(count) * part / threads; };
   for (int part = 1; part < threads; ++part) others.emplace_back([&, part] { body(bound(part), bound(part + 1)); });
   body(bound(0), bound(1));
   for (std::thread& other : others) other.join();
 }
 
-// Large enough that no cache of a desktop or server core group keeps anything else.
+// More bytes than the last cache keeps, so that writing them empties it of everything else.
+inline std::size_t bytes_beyond_caches() {
+  const long last_cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return std::max(std::size_t{128} << 20, 2 * static_cast<std::size_t>(std::max(0L, last_cache)));
+}
+
 class CacheFlush {
  public:
   void operator()() {
@@ -76,7 +79,7 @@ class CacheFlush {
   }
 
  private:
-  std::vector<unsigned char> bytes_ = std::vector<unsigned char>(std::size_t{128} << 20);
+  std::vector<unsigned char> bytes_ = std::vector<unsigned char>(bytes_beyond_caches());
 };
 
 inline std::vector<float> random_normal(std::size_t count, std::uint64_t seed) {
@@ -87,27 +90,33 @@ inline std::vector<float> random_normal(std::size_t count, std::uint64_t seed) {
   return values;
 }
 
-// Bytes read and written per second by a copy that is much larger than the caches.
-inline double measure_copy_rate(int threads) {
-  constexpr std::size_t bytes = std::size_t{256} << 20;
-  std::vector<char> from(bytes, 1), to(bytes, 2);
+// Bytes read and written per second by a copy, measured as the kernels are: in their memory, with a cold cache. Long
+// enough that starting threads does not count, short enough that another process seldom interrupts it.
+inline double measure_copy_rate(Context& context, CacheFlush& flush) {
+  constexpr int count = 1 << 22;
+  const Tensor from = context.empty({count}), to = context.empty({count});
+  from.from_host(random_normal(count, 1));
+  to.from_host(random_normal(count, 2));
+  const float* source = from.data();
+  float* target = to.data();
   const auto copy = [&] {
-    over_threads(threads, bytes, [&](std::size_t first, std::size_t last) {
-      std::memcpy(to.data() + first, from.data() + first, last - first);
+    over_threads(context.device().threads, count, [&](std::size_t first, std::size_t last) {
+      // Doubled on the way, or the compiler calls memcpy, which is 3 times slower than a loop on some AMD processors
+      // (glibc bug 30994).
+      for (std::size_t i = first; i < last; ++i) target[i] = 2 * source[i];
     });
   };
-  copy();
-  return 2.0 * static_cast<double>(bytes) / median(time_repeats({.repeats = 9}, copy, [] {}));
+  return 2.0 * sizeof(float) * count / median(time_repeats({.repeats = 15}, copy, std::ref(flush)));
 }
 
 // Operations per second of a square single-precision matrix product.
 inline double measure_multiply_rate() {
-  constexpr int n = 1024;
+  constexpr int n = 768;
   const std::vector<float> a = random_normal(n * n, 1), b = random_normal(n * n, 2);
   std::vector<float> c(n * n);
   const auto multiply = [&] { kernels::multiply_on_cpu(false, false, n, n, n, a.data(), b.data(), 0, c.data()); };
   multiply();
-  return 2.0 * n * n * n / median(time_repeats({.repeats = 15}, multiply, [] {}));
+  return 2.0 * n * n * n / median(time_repeats({.repeats = 31}, multiply, [] {}));
 }
 
 // The most memory this process has held so far.

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <new>
 #include <vector>
@@ -51,6 +52,8 @@ int run_app(int argc, char** argv, const std::function<int(int, char**)>& body) 
     return code;
   } catch (const Error& error) {
     return report_failure(app, error.what(), static_cast<int>(error.kind()));
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report_failure(app, error.what(), static_cast<int>(ErrorKind::io));
   } catch (const std::bad_alloc&) {
     return report_failure(app, "out of memory", internal);
   } catch (const std::exception& error) {

@@ -90,7 +90,7 @@ void add_schedule_flags(CLI::App& app, TrainingOptions& options) {
   };
   number("--schedule", options.schedule, "constant, step, cosine or plateau", "NAME");
   app.add_option("--milestones", options.milestones, "step: the rate falls after these many epochs, for example 10,15")
-      ->type_name("EPOCH,...")
+      ->type_name("EPOCH")
       ->delimiter(',')
       ->group("Schedule");
   number("--factor", options.factor, "step and plateau: multiplies the rate", "NUMBER");

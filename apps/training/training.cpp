@@ -89,6 +89,7 @@ void TrainingRun::build_network() {
           network_->freezable_blocks(), " blocks that can be frozen");
   if (!committed_) network_->initialize(options_.seed);
   if (init_) start_from_init();
+  init_.reset();
   network_->freeze(options_.freeze);
   optimizer_.emplace(network_->parameters(), optimizer_options(options_));
   schedule_ = Schedule(schedule_options(options_));

@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -21,6 +22,13 @@ std::size_t peak_memory_bytes() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+// Before the metrics, which accept no NaN, and before the commit: the last good epoch stays.
+void require_converging(int epoch, double loss, const std::vector<float>& probabilities) {
+  const bool finite = std::isfinite(loss) && std::all_of(probabilities.begin(), probabilities.end(),
+                                                         [](float value) { return std::isfinite(value); });
+  require(finite, "epoch ", epoch, ": the training diverged (loss ", loss, "); a lower --lr or --clip-norm 1 may help");
 }
 
 }  // namespace
@@ -84,6 +92,7 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
   row.label_loss = sums.label_loss;
   row.transfer_loss = sums.transfer_loss;
   row.train_loss = label_weight(transfer_methods(options_)) * sums.label_loss + sums.transfer_loss;
+  require_converging(row.epoch, row.train_loss, sums.probabilities);
   row.train_auc =
       evaluate_scores(data_->task, data_->outputs, data_->label_names, sums.probabilities, labels, 0, options_.seed)
           .auc_macro;
@@ -93,14 +102,12 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
 void TrainingRun::validate(EpochRow& row, Predictor& predictor) {
   network_->fold();
   const Predictions predictions = predictor.predict(data_->val);
+  require_converging(row.epoch, row.train_loss, predictions.probabilities);
   const Evaluation evaluation = evaluate_scores(data_->task, data_->outputs, data_->label_names,
                                                 predictions.probabilities, data_->val.labels, 0, options_.seed);
   row.val_loss = predictions.loss;
   row.val_auc = evaluation.auc_macro;
   row.val_accuracy = evaluation.accuracy;
-  for (const float probability : predictions.probabilities)
-    require(std::isfinite(probability) && std::isfinite(row.train_loss), "epoch ", row.epoch,
-            ": the training diverged (loss ", row.train_loss, "); a lower --lr or --clip-norm 1 may help");
 }
 
 void TrainingRun::close_epoch(const EpochRow& row) {

@@ -1,0 +1,185 @@
+// The command lines of the documentation, at small sizes: what they print and what they leave.
+#include "process.h"
+#include "small_medmnist.h"
+
+namespace preceptor::test {
+namespace {
+
+// The metrics that preceptor-evaluate prints and result.json holds.
+void expect_same_metrics(const nlohmann::json& printed, const nlohmann::json& kept) {
+  for (const char* key : {"n", "auc_macro", "auc_low", "auc_high", "auc", "accuracy", "undefined", "loss"}) {
+    ASSERT_TRUE(printed.contains(key)) << key;
+    EXPECT_EQ(printed[key], kept[key]) << key;
+  }
+}
+
+TEST(Commands, TeacherTransferAndStudent) {
+  const Workplace place;
+  const Arguments small = {"--batch", "16", "--threads", "2", "--bootstrap", "50"};
+  place.run(
+      with({"preceptor-train", "--data", tiny_chest, "--model", "resnet20", "--epochs", "1", "--out", "runs/teacher"},
+           small));
+  place.run(with({"preceptor-train", "--data", tiny_other, "--model", "resnet20", "--init",
+                  "runs/teacher/best.safetensors", "--freeze", "3", "--epochs", "1", "--out", "runs/transfer"},
+                 small));
+  place.run(with({"preceptor-distill", "--data", tiny_other, "--teacher", "runs/teacher/best.safetensors", "--model",
+                  "resnet8", "--method", "kd:temperature=4,weight=0.9", "--epochs", "2", "--out", "runs/student"},
+                 small));
+  for (const char* run : {"runs/teacher", "runs/transfer", "runs/student"})
+    EXPECT_EQ(place.files(run), complete_run) << run;
+
+  const Arguments evaluation = {"preceptor-evaluate",
+                                "--checkpoint",
+                                "runs/student/best.safetensors",
+                                "--data",
+                                tiny_other,
+                                "--split",
+                                "test",
+                                "--threads",
+                                "2",
+                                "--bootstrap",
+                                "50"};
+  const nlohmann::json result = place.json("runs/student/result.json");
+  expect_same_metrics(nlohmann::json::parse(place.run(with(evaluation, {"--json"}))), result["test"]);
+  EXPECT_EQ(result["test"]["n"], 32);
+  EXPECT_EQ(result["test"]["auc"].size(), 5u);
+  EXPECT_EQ(result["config"]["method"][0], "kd:temperature=4,weight=0.9");
+  EXPECT_NE(place.run(evaluation).find("cardiomegaly"), std::string::npos);
+
+  const std::string csv = place.bytes("runs/student/metrics.csv");
+  EXPECT_EQ(csv.rfind("epoch,learning_rate,train_loss,label_loss,transfer_loss,train_auc,val_loss,val_auc,"
+                      "val_accuracy,images_per_second,seconds\n1,",
+                      0),
+            0u)
+      << csv;
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3) << csv;
+}
+
+TEST(Commands, MedmnistFile) {
+  const Workplace place;
+  write_bytes(place.path("retinamnist.npz"), SmallMedmnist().bytes());
+  place.run({"preceptor-train",
+             "--data",
+             "medmnist:retinamnist.npz",
+             "--model",
+             "resnet18",
+             "--epochs",
+             "1",
+             "--batch",
+             "16",
+             "--optimizer",
+             "adam",
+             "--lr",
+             "1e-3",
+             "--seed",
+             "0",
+             "--device",
+             "cpu",
+             "--threads",
+             "2",
+             "--out",
+             "runs/retina"});
+  EXPECT_EQ(place.files("runs/retina"), complete_run);
+  place.run({"preceptor-train", "--resume", "runs/retina"});
+  const nlohmann::json result = place.json("runs/retina/result.json");
+  EXPECT_EQ(result["config"]["stem"], "small");
+  EXPECT_EQ(result["test"]["auc"].size(), 5u);
+}
+
+TEST(Commands, AttentionTransferAndAllLearningFlags) {
+  const Workplace place;
+  place.run(tiny_training("teacher", {"--zero-last-gamma", "--flip", "--shift", "2"}));
+  place.run({"preceptor-distill",
+             "--data",
+             tiny_other,
+             "--teacher",
+             "teacher/best.safetensors",
+             "--model",
+             "resnet14",
+             "--method",
+             "kd:weight=1",
+             "--method",
+             "at:weight=10",
+             "--epochs",
+             "3",
+             "--batch",
+             "16",
+             "--threads",
+             "2",
+             "--optimizer",
+             "sgd",
+             "--nesterov",
+             "--lr",
+             "0.01",
+             "--weight-decay",
+             "1e-4",
+             "--schedule",
+             "step",
+             "--milestones",
+             "1,2",
+             "--factor",
+             "0.5",
+             "--warmup",
+             "1",
+             "--clip-norm",
+             "1",
+             "--clip-value",
+             "0.5",
+             "--flip",
+             "--shift",
+             "2",
+             "--bootstrap",
+             "0",
+             "--out",
+             "student"});
+  const nlohmann::json config = place.json("student/result.json")["config"];
+  EXPECT_EQ(config["milestones"], (nlohmann::json{1, 2}));
+  EXPECT_EQ(config["method"].size(), 2u);
+  for (const char* schedule : {"cosine", "plateau"})
+    place.run(tiny_training(schedule, {"--schedule", schedule, "--optimizer", "adamw"}));
+}
+
+TEST(Commands, OneSeedOneResult) {
+  const Workplace place;
+  const Arguments augmented = {"--flip", "--shift", "2", "--seed", "7"};
+  place.run(tiny_training("first", augmented));
+  place.run(tiny_training("second", augmented));
+  place.run(tiny_training("other", {"--flip", "--shift", "2", "--seed", "8"}));
+  for (const char* file : {"/best.safetensors", "/last.safetensors", "/last.state.safetensors", "/config.toml"}) {
+    EXPECT_TRUE(place.bytes(std::string("first") + file) == place.bytes(std::string("second") + file)) << file;
+    EXPECT_FALSE(place.bytes(std::string("first") + file) == place.bytes(std::string("other") + file)) << file;
+  }
+  EXPECT_EQ(place.json("first/result.json")["test"], place.json("second/result.json")["test"]);
+}
+
+TEST(Commands, FilesOfFlagsEqualFlags) {
+  const Workplace place;
+  write_bytes(place.path("run.toml"),
+              "# a comment\n"
+              "data = '" +
+                  tiny_chest +
+                  "'  # another\n"
+                  "\"model\" = \"resnet8\"\n"
+                  "epochs = 2\nbatch = 16\nthreads = 2\nbootstrap = 5_0\nflip = true\nlr = 2e-3\n"
+                  "schedule = \"st\\u0065p\"\nmilestones = [\n  1,\n]\nout = \"overruled\"\n");
+  place.run({"preceptor-train", "--config", "run.toml", "--out", "file"});
+  place.run(tiny_training("flags", {"--flip", "--lr", "0.002", "--schedule", "step", "--milestones", "1"}));
+  EXPECT_FALSE(place.exists("overruled"));
+  EXPECT_EQ(place.bytes("file/config.toml"), place.bytes("flags/config.toml"));
+  EXPECT_TRUE(place.bytes("file/last.safetensors") == place.bytes("flags/last.safetensors"));
+  // A run's own config starts another one like it.
+  place.run({"preceptor-train", "--config", "flags/config.toml", "--out", "again"});
+  EXPECT_TRUE(place.bytes("again/last.safetensors") == place.bytes("flags/last.safetensors"));
+}
+
+TEST(Commands, HelpIsEnoughToWorkFrom) {
+  const Workplace place;
+  for (const char* app : {"preceptor-train", "preceptor-distill", "preceptor-evaluate"}) {
+    const std::string help = place.run({app, "--help"});
+    for (const char* word : {"--data FORMAT:PATH", "--threads COUNT", "--config FILE", "Example", "Exit codes", "66"})
+      EXPECT_NE(help.find(word), std::string::npos) << app << ": " << word;
+  }
+}
+
+}  // namespace
+}  // namespace preceptor::test
