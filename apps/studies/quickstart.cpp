@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -13,7 +12,6 @@
 #include "apps/training/loaded_model.h"
 #include "apps/training/prediction.h"
 #include "apps/training/results.h"
-#include "apps/training/run_options.h"
 #include "apps/training/training.h"
 #include "data/phantom.h"
 #include "engine/check.h"
@@ -90,14 +88,11 @@ class Quickstart {
   double seconds_ = 0;
 };
 
-// Finished runs are only tested again; an interrupted one goes on.
+// Finished runs are only tested again; an interrupted one goes on; one with other settings is an error.
 TrainingResult Quickstart::train_run(TrainingOptions training, const Dataset& dataset) {
   const int runs = 2 + static_cast<int>(arm_plans().size()) * options_.seeds;
   std::fprintf(stderr, "[%d/%d] %s: %s, %d epochs\n", ++started_, runs, training.out.c_str(), training.model.c_str(),
                training.epochs);
-  const std::string config = training.out + "/config.toml";
-  require(!std::filesystem::exists(config) || read_file(config) == config_text(training), training.out,
-          " holds a run with other settings; remove ", options_.out, " or choose another --out");
   const TrainingResult result = train(training, true, ProgressLine(), &dataset);
   seconds_ += result.seconds;
   return result;
