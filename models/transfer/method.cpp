@@ -2,6 +2,7 @@
 #include "models/transfer/method.h"
 
 #include <charconv>
+#include <cmath>
 
 #include "models/transfer/at.h"
 #include "models/transfer/kd.h"
@@ -42,8 +43,8 @@ TransferMethod parse_transfer_method(const std::string& text) {
     const std::string number = equal == std::string::npos ? "" : setting.substr(equal + 1);
     double value = 0;
     const auto [rest, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-    require(error == std::errc() && rest == number.data() + number.size() && value >= 0, "--method ", text, ": ", key,
-            " is no number of at least 0: '", number, "'");
+    require(error == std::errc() && rest == number.data() + number.size() && std::isfinite(value) && value >= 0,
+            "--method ", text, ": ", key, " is no number of at least 0: '", number, "'");
     method.values[key] = value;
   }
   if (method.name == "kd") check_kd(method);
@@ -51,14 +52,15 @@ TransferMethod parse_transfer_method(const std::string& text) {
 }
 
 std::string to_string(const TransferMethod& method) {
-  std::ostringstream text;
-  text << method.name;
+  std::string text = method.name;
   char separator = ':';
   for (const auto& [key, value] : method.values) {
-    text << separator << key << '=' << value;
+    char digits[32];  // the shortest text that reads back as the same number
+    const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+    text += separator + key + "=" + std::string(digits, end);
     separator = ',';
   }
-  return text.str();
+  return text;
 }
 
 double TransferMethod::label_weight() const { return name == "kd" ? 1 - values.at("weight") : 1; }
