@@ -67,6 +67,7 @@ std::string difference_sentences(const Comparison& comparison) {
 // Whether the test images alone could explain what was seen.
 std::string overlap_sentence(const Comparison& comparison) {
   const ArmSummary base = summarize(comparison, 0);
+  const std::string base_name = lower_start(comparison.arms.front().name);
   std::vector<std::string> apart, overlapping;
   for (std::size_t i = 1; i < comparison.arms.size(); ++i) {
     const ArmSummary arm = summarize(comparison, i);
@@ -74,10 +75,11 @@ std::string overlap_sentence(const Comparison& comparison) {
     (overlap ? overlapping : apart).push_back(lower_start(comparison.arms[i].name));
   }
   std::string text = message("The bootstrap intervals over the ", comparison.test_images, " test images (first seed) ");
-  if (!overlapping.empty())
-    text += "overlap with that of " + comparison.arms.front().label + " for " + listed(overlapping);
+  if (!overlapping.empty()) text += "overlap with the one of \"" + base_name + "\" for " + listed(overlapping);
   if (!overlapping.empty() && !apart.empty()) text += " and ";
-  if (!apart.empty()) text += "are apart from it for " + listed(apart);
+  if (!apart.empty())
+    text += message("do not overlap with ", overlapping.empty() ? "the one of \"" + base_name + "\"" : "it", " for ",
+                    listed(apart));
   return text + ". ";
 }
 

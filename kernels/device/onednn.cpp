@@ -64,11 +64,19 @@ Forward::primitive_desc make_forward(const ConvolutionDescription& d, const dnnl
 #endif
 }
 
+memory::dims sizes(const memory::desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_dims();
+#else
+  return desc.dims();
+#endif
+}
+
 Forward::primitive_desc hint(const ConvolutionDescription& d) {
   ConvolutionDescription plain = d;
   plain.bias.reset();
   plain.winograd = false;
-  plain.weights = memory::desc(d.weights.dims(), memory::data_type::f32, memory::format_tag::any);
+  plain.weights = memory::desc(sizes(d.weights), memory::data_type::f32, memory::format_tag::any);
   return make_forward(plain, dnnl::primitive_attr());
 }
 
