@@ -225,7 +225,7 @@ Report Quickstart::make_report() const {
        "best macro AUC on the target's validation images; the test images are used once, after that"},
       {"Distillation", "kd:temperature=4,weight=0.9, the binary form for each label; no gradient flows to the teacher"},
       {"Attention transfer",
-       "at:weight=10, chosen from 1, 10, 100 and 1000 by validation AUC on another target sample"},
+       "at:weight=10, chosen from 1, 10 and 100 by validation AUC on another target sample; 1000 failed here"},
       {"Machine time", message(duration_text(seconds_), " of training with ", options_.threads, " threads")},
       {"Single runs", "each run's folder holds config.toml, metrics.csv and checkpoints"}};
   return report;
