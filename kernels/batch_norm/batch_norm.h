@@ -7,11 +7,12 @@
 namespace preceptor::kernels {
 
 // y = relu?(gamma (x - mean) / sqrt(variance + epsilon) + beta + residual?) with the batch's own statistics.
+template <class T>
 struct BatchNormForward {
   static constexpr const char* name = "batch_norm_forward";
-  FeatureMap<const float> x;
-  FeatureMap<const float> residual;  // data is nullptr: none; else the shape of x
-  FeatureMap<float> y;               // shape of x
+  FeatureMap<const T> x;
+  FeatureMap<const T> residual;  // data is nullptr: none; else the shape of x
+  FeatureMap<T> y;               // shape of x
   const float* gamma;                // [channels]
   const float* beta;                 // [channels]
   float* running_mean;               // [channels] moved by momentum; nullptr: not updated
@@ -21,30 +22,42 @@ struct BatchNormForward {
   float epsilon, momentum;           // running = (1 - momentum) running + momentum batch
   bool relu;
 };
-Cost cost(const BatchNormForward& arguments);
-void run_on(Cpu, const BatchNormForward& arguments);
+template <class T>
+Cost cost(const BatchNormForward<T>& arguments);
+void run_on(Cpu, const BatchNormForward<float>& arguments);
+template <class T>
+void run_on(Cuda, const BatchNormForward<T>& arguments);
+template <class T>
+void run_on(Emulated, const BatchNormForward<T>& arguments);
 
 // The same with given statistics: evaluation, and frozen blocks in training.
+template <class T>
 struct BatchNormInference {
   static constexpr const char* name = "batch_norm_inference";
-  FeatureMap<const float> x;
-  FeatureMap<const float> residual;  // data is nullptr: none
-  FeatureMap<float> y;
+  FeatureMap<const T> x;
+  FeatureMap<const T> residual;  // data is nullptr: none
+  FeatureMap<T> y;
   const float *gamma, *beta, *running_mean, *running_variance;  // [channels]
   float epsilon;
   bool relu;
 };
-Cost cost(const BatchNormInference& arguments);
-void run_on(Cpu, const BatchNormInference& arguments);
+template <class T>
+Cost cost(const BatchNormInference<T>& arguments);
+void run_on(Cpu, const BatchNormInference<float>& arguments);
+template <class T>
+void run_on(Cuda, const BatchNormInference<T>& arguments);
+template <class T>
+void run_on(Emulated, const BatchNormInference<T>& arguments);
 
 // Gradients of either form. The ReLU mask is taken from y > 0.
+template <class T>
 struct BatchNormBackward {
   static constexpr const char* name = "batch_norm_backward";
-  FeatureMap<const float> x;
-  FeatureMap<const float> y;  // data is nullptr when no ReLU was applied
-  FeatureMap<const float> d_y;
-  FeatureMap<float> d_x;           // may be d_y's memory when d_residual is not d_y's memory
-  FeatureMap<float> d_residual;    // data is nullptr: no residual; the masked d_y; may be d_y's memory
+  FeatureMap<const T> x;
+  FeatureMap<const T> y;  // data is nullptr when no ReLU was applied
+  FeatureMap<const T> d_y;
+  FeatureMap<T> d_x;           // may be d_y's memory when d_residual is not d_y's memory
+  FeatureMap<T> d_residual;    // data is nullptr: no residual; the masked d_y; may be d_y's memory
   const float* gamma;              // [channels]
   const float* mean;               // [channels] as the forward pass used it
   const float* inverse_deviation;  // [channels]
@@ -52,8 +65,13 @@ struct BatchNormBackward {
   float* d_beta;                   // [channels], overwritten; nullptr: not wanted
   bool batch_statistics;           // true: BatchNormForward; false: fixed statistics, so d_x has no mean terms
 };
-Cost cost(const BatchNormBackward& arguments);
-void run_on(Cpu, const BatchNormBackward& arguments);
+template <class T>
+Cost cost(const BatchNormBackward<T>& arguments);
+void run_on(Cpu, const BatchNormBackward<float>& arguments);
+template <class T>
+void run_on(Cuda, const BatchNormBackward<T>& arguments);
+template <class T>
+void run_on(Emulated, const BatchNormBackward<T>& arguments);
 
 // Folds a following batch norm with fixed statistics into a convolution:
 // folded_weight = weight * gamma / sqrt(variance + epsilon) by output channel, folded_bias = beta - mean * that factor.
@@ -68,5 +86,7 @@ struct FoldBatchNorm {
 };
 Cost cost(const FoldBatchNorm& arguments);
 void run_on(Cpu, const FoldBatchNorm& arguments);
+void run_on(Cuda, const FoldBatchNorm& arguments);
+void run_on(Emulated, const FoldBatchNorm& arguments);
 
 }  // namespace preceptor::kernels

@@ -13,21 +13,42 @@ namespace preceptor::kernels {
 
 enum class DeviceKind { cpu, cuda, emulated };
 
-// Overload tags: a family implements run_on(Cpu, const Arguments&) and, in its .cu file, run_on(Cuda, ...).
+// In which order the emulated device runs the blocks of a grid, the warps of a block and the lanes of a warp.
+enum class ThreadOrder { forward, reverse, shuffled };
+
+// Overload tags with what a launch needs to know of its stream. A family implements run_on(Cpu, const Arguments&) and,
+// in its .cu file, run_on(Gpu, const Arguments&), which nvcc compiles for Cuda and g++ for Emulated (gpu.h).
 struct Cpu {};
+struct Cuda {
+  void* stream;       // cudaStream_t
+  unsigned* tickets;  // see Stream
+};
+struct Emulated {
+  int threads;  // host threads that share the blocks of a grid
+  ThreadOrder order;
+  std::uint64_t seed;  // of the shuffled order
+  unsigned* tickets;   // see Stream
+};
 
 // A device and the choices that follow from it. Copyable.
 struct Device {
   DeviceKind kind = DeviceKind::cpu;
-  int threads = 1;  // cpu: OpenMP threads of every kernel
+  int threads = 1;  // cpu: OpenMP threads of every kernel; emulated: host threads that share the blocks of a grid
+  ThreadOrder order = ThreadOrder::forward;  // emulated
+  std::uint64_t seed = 0;                    // emulated, shuffled order
 
-  // Channels that lie next to each other in a feature map: 16 with AVX-512, 8 with AVX2; 1 (plain order) where the
-  // number of channels is not a multiple. oneDNN's direct convolutions want exactly these blocks.
+  // Channels that lie next to each other in a feature map. cpu: 16 with AVX-512, 8 with AVX2; 1 (plain order) where the
+  // number of channels is not a multiple: oneDNN's direct convolutions want exactly these blocks. cuda and emulated:
+  // all channels, which is channels-last.
   int channel_block(int channels) const;
 };
 
 // Opens the cpu with this many OpenMP threads (0: all that the process may use).
 Device cpu_device(int threads);
+// The host model of CUDA (kernels/device/emulator): for correctness, not for speed.
+Device emulated_device(int threads = 0, ThreadOrder order = ThreadOrder::forward, std::uint64_t seed = 0);
+// The first CUDA device. Throws with one clear line where this build or this machine has none.
+Device cuda_device();
 
 // What a launch must move and compute at least; `bench` divides times by it.
 struct Cost {
@@ -61,7 +82,8 @@ class Graph {
 // Graph is captured: then it is recorded and not executed, as on cuda.
 class Stream {
  public:
-  explicit Stream(Device device) : device_(device) {}
+  explicit Stream(Device device);
+  ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
@@ -69,16 +91,17 @@ class Stream {
   bool capturing() const { return capturing_; }
   void begin_capture();
   Graph end_capture();
-  // Waits for all launches. On the cpu nothing is ever pending; while capturing it is an error, because what was
+  // Waits for all launches; only on cuda anything is ever pending. While capturing it is an error, because what was
   // recorded has no result yet.
-  void synchronize() const {
-    if (capturing_) throw Error(ErrorKind::internal, "a recorded step may not wait for its own results");
-  }
+  void synchronize() const;
 
   // Starts or stops adding up time and cost per family, in eager execution and in replay.
   void set_profiling(bool on) { profiling_ = on; }
   const std::vector<ProfileRow>& profile() const { return profile_; }
   void clear_profile() { profile_.clear(); }
+
+  Cuda cuda() const { return {native_, tickets_}; }
+  Emulated emulated() const { return {device_.threads, device_.order, device_.seed, tickets_}; }
 
   // Executes or records one launch; called by run().
   template <class Launch>
@@ -102,23 +125,41 @@ class Stream {
   void add_profile(const char* family, const Cost& cost, double seconds);
 
   Device device_;
+  void* native_ = nullptr;  // cuda: cudaStream_t
+  // cuda, emulated: counters with which the last block of a launch finds out that it is the last (reduce.cuh). Zero
+  // between launches; the launches of one stream do not overlap, so they can share them.
+  unsigned* tickets_ = nullptr;
   bool capturing_ = false;
   bool profiling_ = false;
   Graph graph_;
   std::vector<ProfileRow> profile_;
 };
 
+// Counters that a launch may use at most: its grid has at most this many blocks that reduce independently.
+constexpr int ticket_count = 4096;
+
 // The only switch over devices. Arguments is the argument struct of a kernel family: trivially copyable, with a
-// static `name`, a cost(arguments) and a run_on overload for every device, all found beside the struct.
+// static `name`, a cost(arguments) and a run_on overload for every device that it runs on, all found beside the struct.
 template <class Arguments>
 void run(const Arguments& arguments, Stream& stream) {
   static_assert(std::is_trivially_copyable_v<Arguments>, "arguments are copied into graphs and to the device");
+  const auto submit = [&](auto device) {
+    if constexpr (requires { run_on(device, arguments); })
+      stream.submit(Arguments::name, cost(arguments), [=] { run_on(device, arguments); });
+    else
+      throw Error(ErrorKind::usage, std::string(Arguments::name) + ": not on this device in this storage type");
+  };
   switch (stream.device().kind) {
     case DeviceKind::cpu:
-      return stream.submit(Arguments::name, cost(arguments), [arguments] { run_on(Cpu{}, arguments); });
-    case DeviceKind::cuda:
+      return submit(Cpu{});
     case DeviceKind::emulated:
-      break;
+      return submit(stream.emulated());
+    case DeviceKind::cuda:
+#ifdef PRECEPTOR_CUDA
+      return submit(stream.cuda());
+#else
+      break;  // no such Device can be made
+#endif
   }
   throw Error(ErrorKind::usage, "this build has no such device");
 }

@@ -10,6 +10,11 @@
 
 namespace preceptor::kernels {
 
+// Device memory outside any pool, exactly `bytes` long and aligned to 64 bytes. On the emulated device an access behind its
+// end is found by AddressSanitizer.
+void* allocate(const Device& device, std::size_t bytes);
+void release(const Device& device, void* memory);
+
 // A range of device memory with a deterministic best-fit allocator: the same sequence of calls gives the same
 // addresses, so launches can be recorded. On the cpu the range is address space only; pages come with first use.
 // Not thread-safe: one thread drives a stream. Under AddressSanitizer what is free cannot be touched.
@@ -36,6 +41,7 @@ class Pool {
   void expose();
 
  private:
+  Device device_;
   std::string name_;
   std::byte* base_ = nullptr;
   std::size_t capacity_ = 0;
@@ -55,5 +61,7 @@ struct Copy {
 };
 Cost cost(const Copy& arguments);
 void run_on(Cpu, const Copy& arguments);
+void run_on(Emulated, const Copy& arguments);
+void run_on(Cuda, const Copy& arguments);
 
 }  // namespace preceptor::kernels

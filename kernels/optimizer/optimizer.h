@@ -41,6 +41,8 @@ struct Update {
 };
 Cost cost(const Update& arguments);
 void run_on(Cpu, const Update& arguments);
+void run_on(Cuda, const Update& arguments);
+void run_on(Emulated, const Update& arguments);
 
 // norm = L2 norm over all gradients; scale = min(1, max_norm / (norm + 1e-6)), as torch's clip_grad_norm_.
 struct GradientNorm {
@@ -54,6 +56,8 @@ struct GradientNorm {
 };
 Cost cost(const GradientNorm& arguments);
 void run_on(Cpu, const GradientNorm& arguments);
+void run_on(Cuda, const GradientNorm& arguments);
+void run_on(Emulated, const GradientNorm& arguments);
 
 // state->step += 1; the last launch of a step.
 struct AdvanceStep {
@@ -62,5 +66,7 @@ struct AdvanceStep {
 };
 Cost cost(const AdvanceStep& arguments);
 void run_on(Cpu, const AdvanceStep& arguments);
+void run_on(Cuda, const AdvanceStep& arguments);
+void run_on(Emulated, const AdvanceStep& arguments);
 
 }  // namespace preceptor::kernels

@@ -1,38 +1,56 @@
 // Distillation on logits softened by a temperature: over classes (softmax), and per label for multi-label outputs.
 #pragma once
 
+#include "kernels/device/bfloat16.h"
 #include "kernels/device/device.h"
 
 namespace preceptor::kernels {
 
-// Hinton et al. 2015: T^2 KL(softmax(teacher / T) || softmax(student / T)), loss and gradient in one launch.
+// Hinton et al. 2015: T^2 KL(softmax(teacher / T) || softmax(student / T)), loss and gradient in one launch; with labels
+// the student's whole loss, hard and soft. T is float or bfloat16 (cpu: float).
+template <class T>
 struct SoftenedKl {
   static constexpr const char* name = "softened_kl";
-  const float* student;  // [rows, classes] logits
-  const float* teacher;  // [rows, classes] logits
-  float* loss;        // [rows] scale * T^2 * KL; the mean over the batch when scale is 1 / rows and the rows are added
-  float* d_student;   // [rows, classes] d loss[row] / d student
+  const T* student;  // [rows, classes] logits
+  const T* teacher;  // [rows, classes] logits
+  float* loss;        // [rows] scale * T^2 * KL, plus hard_scale * cross entropy; the mean over the batch when the scales
+                      // are 1 / rows and the rows are added
+  T* d_student;       // [rows, classes] d loss[row] / d student
   int rows, classes;  // classes >= 1
   float temperature;  // > 0
   float scale;        // weight of the term, usually weight / rows
+  const float* row_temperature = nullptr;  // [rows] > 0, in place of temperature; nullptr: temperature for all
+  const float* labels = nullptr;           // [rows] class index as float; NaN: no hard loss in this row; nullptr: none
+  float hard_scale = 0;                    // weight of -log softmax(student)[label], usually weight / rows
 };
-Cost cost(const SoftenedKl& arguments);
-void run_on(Cpu, const SoftenedKl& arguments);
+template <class T>
+Cost cost(const SoftenedKl<T>& arguments);
+void run_on(Cpu, const SoftenedKl<float>& arguments);
+template <class T>
+void run_on(Cuda, const SoftenedKl<T>& arguments);
+template <class T>
+void run_on(Emulated, const SoftenedKl<T>& arguments);
 
 // The multi-label form: each label is a binary distribution, p = sigmoid(teacher / T), q = sigmoid(student / T), and
 // the loss is T^2 [p log(p / q) + (1 - p) log((1 - p) / (1 - q))], averaged over the entries whose target is known.
+template <class T>
 struct SoftenedBinaryKl {
   static constexpr const char* name = "softened_binary_kl";
-  const float* student;  // [rows, labels] logits
-  const float* teacher;  // [rows, labels] logits
+  const T* student;      // [rows, labels] logits
+  const T* teacher;      // [rows, labels] logits
   const float* targets;  // [rows, labels]; a NaN marks an unknown label, left out here too; nullptr: all count
   float* loss;           // [rows] weight / known * sum over the row's known labels; known is counted over all rows
-  float* d_student;      // [rows, labels] d (sum of loss) / d student; 0 where unknown
+  T* d_student;          // [rows, labels] d (sum of loss) / d student; 0 where unknown
   int rows, labels;
   float temperature;  // > 0
   float weight;
 };
-Cost cost(const SoftenedBinaryKl& arguments);
-void run_on(Cpu, const SoftenedBinaryKl& arguments);
+template <class T>
+Cost cost(const SoftenedBinaryKl<T>& arguments);
+void run_on(Cpu, const SoftenedBinaryKl<float>& arguments);
+template <class T>
+void run_on(Cuda, const SoftenedBinaryKl<T>& arguments);
+template <class T>
+void run_on(Emulated, const SoftenedBinaryKl<T>& arguments);
 
 }  // namespace preceptor::kernels

@@ -1,15 +1,86 @@
-// Runs one launch on the cpu with a given number of threads, through the same switch that the engine uses.
+// The devices that one test body runs on, memory on them, and launches through the same switch that the engine uses.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
 #include "kernels/device/device.h"
+#include "kernels/device/memory.h"
 
 namespace preceptor::test {
 
 template <class Arguments>
-void execute(const Arguments& arguments, int threads = 2) {
-  kernels::Stream stream(kernels::cpu_device(threads));
+void execute(const Arguments& arguments, const kernels::Device& device) {
+  kernels::Stream stream(device);
   kernels::run(arguments, stream);
   stream.synchronize();
 }
+template <class Arguments>
+void execute(const Arguments& arguments, int threads = 2) {
+  execute(arguments, kernels::cpu_device(threads));
+}
+
+// Values on a device in a block of memory of exactly their size; copied there and back in whole.
+template <class T>
+class DeviceBuffer {
+ public:
+  DeviceBuffer(const kernels::Device& device, std::vector<T> values)
+      : device_(device),
+        count_(values.size()),
+        data_(static_cast<T*>(kernels::allocate(device, count_ * sizeof(T)))) {
+    execute(kernels::Copy{data_, values.data(), count_ * sizeof(T)}, device_);
+  }
+  DeviceBuffer(const DeviceBuffer&) = delete;
+  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
+  ~DeviceBuffer() { kernels::release(device_, data_); }
+
+  T* data() const { return data_; }
+  std::size_t size() const { return count_; }
+  std::vector<T> host() const {
+    std::vector<T> values(count_);
+    execute(kernels::Copy{values.data(), data_, count_ * sizeof(T)}, device_);
+    return values;
+  }
+
+ private:
+  kernels::Device device_;
+  std::size_t count_;
+  T* data_;
+};
+
+// All devices there are. A test suite of class DeviceTest runs once on each; where a device is missing its tests are
+// skipped, or fail if REQUIRE_DEVICE names it.
+inline constexpr kernels::DeviceKind all_devices[] = {kernels::DeviceKind::cpu, kernels::DeviceKind::emulated,
+                                                      kernels::DeviceKind::cuda};
+inline std::string name_of(kernels::DeviceKind kind) {
+  return kind == kernels::DeviceKind::cpu ? "cpu" : kind == kernels::DeviceKind::emulated ? "emulated" : "cuda";
+}
+
+class DeviceTest : public testing::TestWithParam<kernels::DeviceKind> {
+ protected:
+  void SetUp() override {
+    try {
+      device_ = GetParam() == kernels::DeviceKind::cpu        ? kernels::cpu_device(2)
+                : GetParam() == kernels::DeviceKind::emulated ? kernels::emulated_device(2)
+                                                              : kernels::cuda_device();
+    } catch (const Error& error) {
+      const char* required = std::getenv("REQUIRE_DEVICE");
+      if (required && name_of(GetParam()) == required) FAIL() << error.what();
+      GTEST_SKIP() << error.what();
+    }
+  }
+  const kernels::Device& device() const { return device_; }
+  bool on_cpu() const { return device_.kind == kernels::DeviceKind::cpu; }
+
+ private:
+  kernels::Device device_;
+};
+// Behind the tests of a suite X that derives from DeviceTest: INSTANTIATE_ON_ALL_DEVICES(X);
+#define INSTANTIATE_ON_ALL_DEVICES(suite)                                        \
+  INSTANTIATE_TEST_SUITE_P(On, suite, testing::ValuesIn(all_devices), \
+                           [](const auto& kind) { return name_of(kind.param); })
 
 }  // namespace preceptor::test

@@ -1,0 +1,73 @@
+// What kernel source and its launches ask of the emulator. The answers are in other translation units on purpose: inlined
+// into a kernel file, sanitizers and hooks would report the emulator itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <source_location>
+
+#include "kernels/device/device.h"
+
+// CUDA's types and variables, as real variables: `break x.cu:40 if threadIdx.x == 5` works in gdb.
+struct uint3 {
+  unsigned x, y, z;
+};
+struct dim3 {
+  unsigned x = 1, y = 1, z = 1;
+  constexpr dim3() = default;
+  template <class X, class Y = unsigned, class Z = unsigned>
+  constexpr dim3(X width, Y height = 1, Z depth = 1)
+      : x(static_cast<unsigned>(width)), y(static_cast<unsigned>(height)), z(static_cast<unsigned>(depth)) {}
+};
+extern constinit thread_local uint3 threadIdx, blockIdx;
+extern constinit thread_local dim3 blockDim, gridDim;
+
+namespace preceptor::kernels::emulator {
+
+using Place = std::source_location;
+
+// A launch: blocks of threads that all call invoke(parameters).
+struct Grid {
+  const void* kernel;  // for its name in errors
+  dim3 grid, block;
+  std::size_t shared_bytes;
+  const void* parameters;
+  std::size_t parameter_bytes;
+  void (*invoke)(const void* parameters);
+};
+
+// Runs all blocks. Throws Error(internal) with kernel, line, thread and reason for what a card would not forgive.
+void run_grid(const Emulated& gpu, const Grid& grid);
+
+// Memory of the block: NaN until written. A key stands for one SHARED line.
+void* static_shared(const void* key, std::size_t bytes, std::size_t alignment);
+void* dynamic_shared_memory();
+
+// Waits for all threads of the block at the same place; gives the number of threads whose predicate is not zero.
+int barrier(int predicate, Place place);
+
+// Waits for the lanes in `mask` at the same place. The last to arrive calls execute(mask, what the 32 lanes passed);
+// lanes that are not in the mask have nullptr there.
+void collective(unsigned mask, void (*execute)(unsigned mask, void* const* lanes), void* argument, Place place);
+
+int lane_of_this_thread();
+
+// Orders the thread's writes before what it does next, for threads of other blocks.
+void fence();
+
+// 16 bytes from global to shared memory, delivered when the thread waits for it: commit() closes a group, wait(n) delivers
+// all groups but the n newest.
+void copy_async(void* shared, const void* global, std::size_t bytes, const void* code);
+void copy_async_commit();
+void copy_async_wait(int groups_in_flight);
+
+// Tells the emulator of an access to memory. Kernel files that are compiled with -fsanitize=thread
+// (PRECEPTOR_EMULATOR_WATCH) tell of all others by themselves.
+enum class Access : std::uint8_t { read, write, atomic };
+#ifdef PRECEPTOR_EMULATOR_WATCH
+void watch(const void* address, std::size_t bytes, Access access, const void* code);
+#else
+inline void watch(const void*, std::size_t, Access, const void*) {}
+#endif
+
+}  // namespace preceptor::kernels::emulator
