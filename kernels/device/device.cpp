@@ -5,10 +5,17 @@
 
 #include <chrono>
 #include <cstring>
+#include <utility>
+
+#include "kernels/device/memory.h"
+#ifdef PRECEPTOR_CUDA
+#include "kernels/device/cuda/cuda_device.h"
+#endif
 
 namespace preceptor::kernels {
 
 int Device::channel_block(int channels) const {
+  if (kind != DeviceKind::cpu) return channels;
 #ifdef __AVX512F__
   constexpr int blocks[] = {16, 8};
 #else
@@ -25,8 +32,41 @@ Device cpu_device(int threads) {
   return Device{DeviceKind::cpu, omp_get_max_threads()};
 }
 
+Device emulated_device(int threads, ThreadOrder order, std::uint64_t seed) {
+  return Device{DeviceKind::emulated, threads > 0 ? threads : omp_get_max_threads(), order, seed};
+}
+
+#ifndef PRECEPTOR_CUDA
+Device cuda_device() { throw Error(ErrorKind::usage, "this build has no cuda device: it was configured without CUDA"); }
+#endif
+
 void Graph::replay() const {
   for (const auto& node : nodes_) node();
+}
+
+Stream::Stream(Device device) : device_(device) {
+  if (device_.kind == DeviceKind::cpu) return;
+#ifdef PRECEPTOR_CUDA
+  if (device_.kind == DeviceKind::cuda) native_ = cuda::create_stream();
+#endif
+  tickets_ = static_cast<unsigned*>(allocate(device_, ticket_count * sizeof(unsigned)));
+  const std::vector<unsigned> zeros(ticket_count);
+  run(Copy{tickets_, zeros.data(), ticket_count * sizeof(unsigned)}, *this);
+  synchronize();
+}
+
+Stream::~Stream() {
+  if (tickets_) release(device_, tickets_);
+#ifdef PRECEPTOR_CUDA
+  if (native_) cuda::destroy_stream(native_);
+#endif
+}
+
+void Stream::synchronize() const {
+  if (capturing_) throw Error(ErrorKind::internal, "a recorded step may not wait for its own results");
+#ifdef PRECEPTOR_CUDA
+  if (native_) cuda::synchronize(native_);
+#endif
 }
 
 void Stream::begin_capture() {

@@ -3,7 +3,13 @@
 
 #include <sys/mman.h>
 
+#include <cstdlib>
 #include <cstring>
+
+#include "kernels/device/emulator/device_memory.h"
+#ifdef PRECEPTOR_CUDA
+#include "kernels/device/cuda/cuda_device.h"
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -26,8 +32,28 @@ constexpr std::size_t red_zone = 0;
 
 }  // namespace
 
-Pool::Pool(Device, std::string name, std::size_t bytes)
-    : name_(std::move(name)), capacity_(bytes ? bytes : default_capacity) {
+void* allocate(const Device& device, std::size_t bytes) {
+#ifdef PRECEPTOR_CUDA
+  if (device.kind == DeviceKind::cuda) return cuda::allocate(bytes);
+#endif
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, std::max<std::size_t>(bytes, 1)) != 0)
+    throw Error(ErrorKind::internal, "cannot allocate " + std::to_string(bytes) + " bytes");
+  if (device.kind == DeviceKind::emulated) emulator::add_device_memory(memory, bytes);
+  return memory;
+}
+
+void release(const Device& device, void* memory) {
+#ifdef PRECEPTOR_CUDA
+  if (device.kind == DeviceKind::cuda) return cuda::release(memory);
+#endif
+  if (device.kind == DeviceKind::emulated) emulator::remove_device_memory(memory);
+  std::free(memory);
+}
+
+Pool::Pool(Device device, std::string name, std::size_t bytes)
+    : device_(device), name_(std::move(name)), capacity_(bytes ? bytes : default_capacity) {
+  if (device_.kind == DeviceKind::cuda) throw Error(ErrorKind::usage, "pools on cuda are not supported yet");
   capacity_ = (capacity_ + alignment - 1) / alignment * alignment;
   void* memory = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED)
@@ -36,11 +62,13 @@ Pool::Pool(Device, std::string name, std::size_t bytes)
   // Huge pages save most of the page faults and TLB misses of the first step.
   madvise(memory, capacity_, MADV_HUGEPAGE);
   base_ = static_cast<std::byte*>(memory);
+  if (device_.kind == DeviceKind::emulated) emulator::add_device_memory(base_, capacity_);
   free_[0] = capacity_;
   ASAN_POISON_MEMORY_REGION(base_, capacity_);
 }
 
 Pool::~Pool() {
+  if (device_.kind == DeviceKind::emulated) emulator::remove_device_memory(base_);
   ASAN_UNPOISON_MEMORY_REGION(base_, capacity_);
   munmap(base_, capacity_);
 }
@@ -94,5 +122,6 @@ void Pool::expose() { ASAN_UNPOISON_MEMORY_REGION(base_, highest_); }
 Cost cost(const Copy& arguments) { return {2.0 * static_cast<double>(arguments.bytes), 0}; }
 
 void run_on(Cpu, const Copy& arguments) { std::memcpy(arguments.to, arguments.from, arguments.bytes); }
+void run_on(Emulated, const Copy& arguments) { std::memcpy(arguments.to, arguments.from, arguments.bytes); }
 
 }  // namespace preceptor::kernels

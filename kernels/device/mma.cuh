@@ -47,12 +47,6 @@ __device__ inline void mma_tf32(float (&c)[4], const unsigned (&a)[4], const uns
 
 #else  // the same on the host: kernels/device/emulator/matrix.cpp
 
-namespace emulator {
-void load_matrix(unsigned (&result)[4], const void* shared_row, bool transposed, Place place, const void* code);
-void mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place);
-void mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place);
-}  // namespace emulator
-
 EMULATOR_UNWATCHED void load_matrix(unsigned (&result)[4], const void* shared_row,
                                     emulator::Place place = emulator::Place::current()) {
   emulator::load_matrix(result, shared_row, false, place, __builtin_return_address(0));

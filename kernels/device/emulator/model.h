@@ -70,14 +70,6 @@ void launch(const Emulated& gpu, void (*kernel)(Parameters...), dim3 grid, dim3 
 
 namespace emulator {
 
-// One shuffle of a lane: what it gives, whom it asks, what it gets.
-struct Shuffle {
-  std::uint64_t value;
-  int source;
-  std::uint64_t result;
-};
-void shuffle(unsigned mask, Shuffle& lane, Place place);
-
 template <class T>
 T shuffle_value(unsigned mask, T value, int source, Place place) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 8);
@@ -87,15 +79,6 @@ T shuffle_value(unsigned mask, T value, int source, Place place) {
   std::memcpy(&value, &lane.result, sizeof value);
   return value;
 }
-
-// One vote or reduction of a lane.
-struct Vote {
-  unsigned value, result;
-};
-enum class VoteKind { all, any, ballot, add, minimum, maximum, conjunction, disjunction, exclusive, signed_minimum, signed_maximum };
-unsigned vote(unsigned mask, VoteKind kind, unsigned value, Place place);
-
-inline int lane_index() { return lane_of_this_thread(); }
 
 }  // namespace emulator
 }  // namespace preceptor::kernels
@@ -125,27 +108,27 @@ inline void __syncwarp(unsigned mask = 0xffffffffu, preceptor::kernels::emulator
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32,
               preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_index();
+  const int lane = preceptor::kernels::emulator::lane_of_this_thread();
   return preceptor::kernels::emulator::shuffle_value(mask, value, (lane & ~(width - 1)) + (source & (width - 1)), place);
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, unsigned distance, int width = 32,
                    preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_index(), in_group = lane & (width - 1);
+  const int lane = preceptor::kernels::emulator::lane_of_this_thread(), in_group = lane & (width - 1);
   const int source = in_group + static_cast<int>(distance) < width ? lane + static_cast<int>(distance) : lane;
   return preceptor::kernels::emulator::shuffle_value(mask, value, source, place);
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned distance, int width = 32,
                  preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_index(), in_group = lane & (width - 1);
+  const int lane = preceptor::kernels::emulator::lane_of_this_thread(), in_group = lane & (width - 1);
   const int source = in_group >= static_cast<int>(distance) ? lane - static_cast<int>(distance) : lane;
   return preceptor::kernels::emulator::shuffle_value(mask, value, source, place);
 }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32,
                   preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_index(), other = lane ^ bits;
+  const int lane = preceptor::kernels::emulator::lane_of_this_thread(), other = lane ^ bits;
   // Lanes of earlier groups may be read, those of later groups give the own value (PTX, shfl.bfly).
   const int source = other <= (lane | (width - 1)) ? other : lane;
   return preceptor::kernels::emulator::shuffle_value(mask, value, source, place);

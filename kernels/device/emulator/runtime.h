@@ -52,6 +52,34 @@ void collective(unsigned mask, void (*execute)(unsigned mask, void* const* lanes
 
 int lane_of_this_thread();
 
+// What a lane gives to a shuffle, the lane it asks, and what it gets from there.
+struct Shuffle {
+  std::uint64_t value;
+  int source;
+  std::uint64_t result;
+};
+void shuffle(unsigned mask, Shuffle& lane, Place place);
+
+enum class VoteKind {
+  all,
+  any,
+  ballot,
+  add,
+  minimum,
+  maximum,
+  signed_minimum,
+  signed_maximum,
+  conjunction,
+  disjunction,
+  exclusive
+};
+unsigned vote(unsigned mask, VoteKind kind, unsigned value, Place place);
+
+// Tensor core instructions of a warp; mma.cuh says which lane holds what.
+void load_matrix(unsigned (&result)[4], const void* shared_row, bool transposed, Place place, const void* code);
+void mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place);
+void mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place);
+
 // Orders the thread's writes before what it does next, for threads of other blocks.
 void fence();
 

@@ -1,0 +1,106 @@
+// One host thread that runs blocks: a fiber per CUDA thread, the order in which they run, and what they wait for.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/device/emulator/fiber.h"
+#include "kernels/device/emulator/runtime.h"
+#include "kernels/device/emulator/shared_memory.h"
+#include "kernels/device/emulator/watcher.h"
+
+namespace preceptor::kernels::emulator {
+
+constexpr int warp_lanes = 32;
+constexpr int most_threads = 1024;
+
+// A cp.async that was issued and not waited for.
+struct PendingCopy {
+  void* shared;
+  const void* global;
+  std::size_t bytes;
+  const void* code;
+};
+
+struct Thread : Fiber {
+  Thread();
+  uint3 index{};  // threadIdx
+  int linear = 0;
+  std::vector<PendingCopy> open_copies;                // not yet in a group
+  std::vector<std::vector<PendingCopy>> copy_groups;  // oldest first
+};
+
+// A collective that waits for the rest of its lanes.
+struct Gathering {
+  unsigned mask, arrived;
+  Place place;
+  void* argument[warp_lanes];
+};
+
+struct Warp {
+  unsigned existing = 0, returned = 0, ready = 0;  // lanes
+  std::vector<Gathering> gatherings;
+};
+
+class Worker {
+ public:
+  static Worker& of_this_thread();
+  // The worker whose block is being run by this host thread; nullptr outside of kernels.
+  static Worker* running();
+
+  // Runs one block. Throws Error for what a card would not forgive; the block is then abandoned.
+  void run_block(const Emulated& gpu, const Grid& grid, std::int64_t block);
+
+  int barrier(int predicate, Place place);
+  void collective(unsigned mask, void (*execute)(unsigned, void* const*), void* argument, Place place);
+  void copy_async(const PendingCopy& copy);
+  void copy_async_commit();
+  void copy_async_wait(int groups_in_flight);
+
+  const Thread& thread() const { return *current_; }
+  const Grid& grid() const { return *grid_; }
+  SharedMemory& shared() { return shared_; }
+  Watcher& watcher() { return watcher_; }
+
+  // Ends the block with an error at a place of the current thread.
+  [[noreturn]] void fail(const std::string& where, const std::string& reason);
+  [[noreturn]] void fail(Place place, const std::string& reason);
+
+ private:
+  static void run_thread();  // entry of every fiber
+  void thread_returned();
+  void prepare(const Grid& grid);
+  void yield();        // to the next thread that can run; comes back when this one can again
+  Thread* choose();    // nullptr: none can run
+  int choose_bit(unsigned set);
+  std::string who_waits() const;
+  std::string name_of(int linear) const;
+
+  Fiber host_;
+  std::vector<std::unique_ptr<Thread>> threads_;
+  bool started_ = false;  // the fibers wait for a block
+  SharedMemory shared_;
+  Watcher watcher_{*this};
+
+  const Grid* grid_ = nullptr;
+  ThreadOrder order_ = ThreadOrder::forward;
+  std::uint64_t random_ = 0;
+  int thread_count_ = 0, returned_ = 0, first_returned_ = -1;
+  std::vector<Warp> warps_;
+  unsigned ready_warps_ = 0;
+  int warp_ = 0;  // that runs now
+  Thread* current_ = nullptr;
+
+  int arrived_ = 0, nonzero_ = 0, barrier_result_ = 0;
+  Place barrier_place_;
+  int barrier_first_ = 0;  // thread that came first
+
+  std::string error_;
+};
+
+bool is_builtin_variable(const void* address);  // threadIdx, blockIdx, blockDim or gridDim
+std::string text_of(uint3 index);
+std::string text_of(Place place);
+
+}  // namespace preceptor::kernels::emulator
