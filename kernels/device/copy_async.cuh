@@ -20,8 +20,9 @@ __device__ inline void copy_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(in_flight) : "memory");
 }
 #else
-EMULATOR_UNWATCHED void copy_async16(void* shared, const void* global) {
-  emulator::copy_async(shared, global, 16, __builtin_return_address(0));
+EMULATOR_UNWATCHED void copy_async16(void* shared, const void* global,
+                                     emulator::Place place = emulator::Place::current()) {
+  emulator::copy_async(shared, global, 16, place, __builtin_return_address(0));
 }
 inline void copy_async_commit() { emulator::copy_async_commit(); }
 template <int in_flight>

@@ -35,12 +35,14 @@ __device__ inline void store16(T* p, const Pack<T>& pack) {
 }
 #else
 template <class T>
-EMULATOR_UNWATCHED Pack<T> load16(const T* p) {
+EMULATOR_UNWATCHED Pack<T> load16(const T* p, emulator::Place place = emulator::Place::current()) {
+  emulator::require_aligned(p, 16, place);
   emulator::watch(p, 16, emulator::Access::read, __builtin_return_address(0));
   return *reinterpret_cast<const Pack<T>*>(p);
 }
 template <class T>
-EMULATOR_UNWATCHED void store16(T* p, const Pack<T>& pack) {
+EMULATOR_UNWATCHED void store16(T* p, const Pack<T>& pack, emulator::Place place = emulator::Place::current()) {
+  emulator::require_aligned(p, 16, place);
   emulator::watch(p, 16, emulator::Access::write, __builtin_return_address(0));
   *reinterpret_cast<Pack<T>*>(p) = pack;
 }

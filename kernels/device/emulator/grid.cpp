@@ -91,11 +91,16 @@ int lane_of_this_thread() { return Worker::running()->thread().linear % warp_lan
 
 void fence() { Worker::running()->watcher().fence(); }
 
-void copy_async(void* shared, const void* global, std::size_t bytes, const void* code) {
-  Worker& worker = *Worker::running();
-  if (reinterpret_cast<std::uintptr_t>(shared) % bytes != 0 || reinterpret_cast<std::uintptr_t>(global) % bytes != 0)
-    worker.fail(line_of_code(code), "cp.async of " + std::to_string(bytes) + " bytes between addresses that are no multiples of it");
-  worker.copy_async({shared, global, bytes, code});
+void misaligned(const void* address, std::size_t bytes, Place place) {
+  Worker::running()->fail(place, "misaligned: an access of " + std::to_string(bytes) + " bytes at " +
+                                     std::to_string(reinterpret_cast<std::uintptr_t>(address) % bytes) +
+                                     " bytes behind a multiple of that");
+}
+
+void copy_async(void* shared, const void* global, std::size_t bytes, Place place, const void* code) {
+  require_aligned(shared, bytes, place);
+  require_aligned(global, bytes, place);
+  Worker::running()->copy_async({shared, global, bytes, code});
 }
 void copy_async_commit() { Worker::running()->copy_async_commit(); }
 void copy_async_wait(int groups_in_flight) { Worker::running()->copy_async_wait(groups_in_flight); }

@@ -1,11 +1,9 @@
 // ldmatrix and mma.sync over the 32 lanes, with the fragment layouts of the PTX manual (mma.cuh). Products are exact in
 // float, sums are added in the order of k; the rounding of a card's tensor cores is not modelled.
 #include <bit>
-#include <cmath>
 #include <cstring>
 
 #include "kernels/device/bfloat16.h"
-#include "kernels/device/emulator/symbols.h"
 #include "kernels/device/emulator/worker.h"
 
 namespace preceptor::kernels::emulator {
@@ -85,8 +83,7 @@ void execute_tf32(unsigned, void* const* lanes) {
 
 void load_matrix(unsigned (&result)[4], const void* shared_row, bool transposed, Place place, const void* code) {
   Worker& worker = *Worker::running();
-  if (reinterpret_cast<std::uintptr_t>(shared_row) % 16 != 0)
-    worker.fail(place, "ldmatrix from an address that is no multiple of 16");
+  require_aligned(shared_row, 16, place);
   worker.watcher().access(shared_row, 16, Access::read, code);
   LoadMatrix lane{result, static_cast<const std::uint16_t*>(shared_row), transposed};
   worker.collective(~0u, execute_load, &lane, place);

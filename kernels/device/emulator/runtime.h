@@ -80,12 +80,18 @@ void load_matrix(unsigned (&result)[4], const void* shared_row, bool transposed,
 void mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place);
 void mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place);
 
+// A card faults on an address that is no multiple of the width of its access.
+void misaligned(const void* address, std::size_t bytes, Place place);
+inline void require_aligned(const void* address, std::size_t bytes, Place place) {
+  if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) misaligned(address, bytes, place);
+}
+
 // Orders the thread's writes before what it does next, for threads of other blocks.
 void fence();
 
 // 16 bytes from global to shared memory, delivered when the thread waits for it: commit() closes a group, wait(n) delivers
 // all groups but the n newest.
-void copy_async(void* shared, const void* global, std::size_t bytes, const void* code);
+void copy_async(void* shared, const void* global, std::size_t bytes, Place place, const void* code);
 void copy_async_commit();
 void copy_async_wait(int groups_in_flight);
 

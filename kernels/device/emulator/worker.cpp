@@ -107,7 +107,7 @@ void Worker::run_block(const Emulated& gpu, const Grid& grid, std::int64_t block
   grid_ = &grid;
   order_ = gpu.order;
   // Never zero, or the generator would stay there.
-  random_ = (gpu.seed + 1) * 0x9E3779B97F4A7C15u + static_cast<std::uint64_t>(block) * 0xD1B54A32D192ED03u | 1u;
+  random_ = ((gpu.seed + 1) * 0x9E3779B97F4A7C15u + static_cast<std::uint64_t>(block) * 0xD1B54A32D192ED03u) | 1u;
   blockDim = grid.block;
   gridDim = grid.grid;
   blockIdx = index_of(block, grid.grid);
