@@ -30,7 +30,7 @@
 // A kernel's access that the runtime is told about: the access itself must not be watched again by the compiler's hooks.
 // Never inlined where hooks are on, so that __builtin_return_address(0) is the place in the kernel.
 #ifdef PRECEPTOR_EMULATOR_WATCH
-#define EMULATOR_UNWATCHED __attribute__((no_sanitize("thread"), noinline))
+#define EMULATOR_UNWATCHED __attribute__((no_sanitize("thread"), noinline)) inline
 #else
 #define EMULATOR_UNWATCHED inline
 #endif

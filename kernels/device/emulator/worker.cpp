@@ -22,6 +22,9 @@ constexpr std::size_t stack_bytes = 64 * 1024;
 
 constinit thread_local Worker* running_worker = nullptr;
 
+// Unwinds the thread that found the error; the others of its block own nothing.
+struct Abandoned {};
+
 bool same(const Place& a, const Place& b) {
   return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
 }
@@ -65,9 +68,13 @@ Worker* Worker::running() { return running_worker; }
 
 void Worker::run_thread() {
   for (;;) {
-    const Grid& grid = *running_worker->grid_;
-    grid.invoke(grid.parameters);
-    running_worker->thread_returned();
+    try {
+      const Grid& grid = *running_worker->grid_;
+      grid.invoke(grid.parameters);
+      running_worker->thread_returned();
+    } catch (const Abandoned&) {
+      running_worker->current_->switch_to(running_worker->host_);
+    }
   }
 }
 
@@ -231,11 +238,11 @@ void Worker::collective(unsigned mask, void (*execute)(unsigned, void* const*), 
     fail(place, "this collective waits for lanes that returned from the kernel: " + lanes_text(mask & warp.returned));
   auto gathering = warp.gatherings.begin();
   for (; gathering != warp.gatherings.end(); ++gathering) {
-    if (!(gathering->mask & mask)) continue;
-    if (gathering->mask != mask || !same(gathering->place, place))
-      fail(place, "the lanes " + lanes_text(gathering->arrived) + " of the warp wait at another collective, " +
+    if (gathering->mask == mask && same(gathering->place, place)) break;
+    // Lanes may meet elsewhere before they come to a collective that others wait at already, but not with those others.
+    if (gathering->mask & bit(lane) && gathering->arrived & mask)
+      fail(place, "divergent collectives: the lanes " + lanes_text(gathering->arrived) + " of the warp wait at the one in " +
                       text_of(gathering->place));
-    break;
   }
   if (gathering == warp.gatherings.end()) {
     warp.gatherings.push_back({mask, 0, place, {}});
@@ -279,8 +286,9 @@ void Worker::fail(const std::string& where, const std::string& reason) {
   error_ = kernel_name(grid_->kernel) + ": " + (where.empty() ? "" : where + ": ") + "thread " + text_of(current_->index) +
            " of block " + text_of(blockIdx) + ": " + reason;
   watcher_.abandon_block();
-  current_->switch_to(host_);
-  __builtin_unreachable();
+  // Hooks are called from code that the compiler believes cannot throw; there the thread's stack is just forgotten.
+  if constexpr (watching) current_->switch_to(host_);
+  throw Abandoned{};
 }
 
 std::string Worker::name_of(int linear) const {
