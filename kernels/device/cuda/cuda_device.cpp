@@ -36,6 +36,27 @@ void* create_stream() {
 void destroy_stream(void* stream) { static_cast<void>(cudaStreamDestroy(static_cast<cudaStream_t>(stream))); }
 void synchronize(void* stream) { CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream))); }
 
+double seconds_of(void* stream, const std::function<void()>& launches) {
+  cudaEvent_t begin = nullptr, end = nullptr;
+  CUDA_CHECK(cudaEventCreate(&begin));
+  CUDA_CHECK(cudaEventCreate(&end));
+  CUDA_CHECK(cudaEventRecord(begin, static_cast<cudaStream_t>(stream)));
+  launches();
+  CUDA_CHECK(cudaEventRecord(end, static_cast<cudaStream_t>(stream)));
+  CUDA_CHECK(cudaEventSynchronize(end));
+  float milliseconds = 0;
+  CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin, end));
+  CUDA_CHECK(cudaEventDestroy(begin));
+  CUDA_CHECK(cudaEventDestroy(end));
+  return 1e-3 * static_cast<double>(milliseconds);
+}
+
+std::size_t free_bytes() {
+  std::size_t free = 0, total = 0;
+  CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  return free;
+}
+
 void* allocate(std::size_t bytes) {
   void* memory = nullptr;
   CUDA_CHECK(cudaMalloc(&memory, bytes > 0 ? bytes : 1));
