@@ -75,7 +75,10 @@ Pool::Pool(Device device, std::string name, std::size_t bytes)
 }
 
 Pool::~Pool() {
-  if (device_.kind == DeviceKind::cuda) return kernels::release(device_, base_);
+  if (device_.kind == DeviceKind::cuda) {
+    kernels::release(device_, base_);
+    return;
+  }
   if (device_.kind == DeviceKind::emulated) emulator::remove_device_memory(base_);
   set_accessible(0, capacity_, true);
   munmap(base_, capacity_);

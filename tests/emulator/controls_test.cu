@@ -50,7 +50,8 @@ __global__ void shared_out_of_bounds(Data d) {
 
 __global__ void dynamic_shared_out_of_bounds(Data d) {
   float* tile = dynamic_shared<float>();
-  for (unsigned i = threadIdx.x; i <= 64; i += 64) tile[i] = d.in[threadIdx.x];  // bug: dynamic shared memory out of bounds
+  for (unsigned i = threadIdx.x; i <= 64; i += 64)
+    tile[i] = d.in[threadIdx.x];  // bug: dynamic shared memory out of bounds
   __syncthreads();
   d.out[threadIdx.x] = tile[threadIdx.x];
 }
@@ -182,8 +183,10 @@ struct Control {
 };
 
 const Control controls[] = {
-    {"global memory out of bounds", global_out_of_bounds, 1, 64, 0, memory | race, "not on the device", "heap-buffer-overflow"},
-    {"shared memory out of bounds", shared_out_of_bounds, 1, 64, 0, memory | race, "out of bounds", "heap-buffer-overflow"},
+    {"global memory out of bounds", global_out_of_bounds, 1, 64, 0, memory | race, "not on the device",
+     "heap-buffer-overflow"},
+    {"shared memory out of bounds", shared_out_of_bounds, 1, 64, 0, memory | race, "out of bounds",
+     "heap-buffer-overflow"},
     {"dynamic shared memory out of bounds", dynamic_shared_out_of_bounds, 1, 64, 256, memory | race, "out of bounds",
      "heap-buffer-overflow"},
     {"missing barrier, read after write", missing_barrier_read_after_write, 1, 64, 0, race, "race"},
@@ -194,10 +197,13 @@ const Control controls[] = {
     {"same value written twice", same_value_written_twice, 1, 64, 0, race, "race"},
     {"shared memory nobody wrote", uninitialised_shared, 1, 64, 0, race, "no thread has written", "", true},
     {"divergent barrier", divergent_barrier, 1, 64, 0, plain | memory | race, "divergent barriers"},
-    {"early exit before a barrier", early_exit_before_barrier, 1, 64, 0, plain | memory | race, "returned from the kernel"},
-    {"early exit before a collective", early_exit_before_shuffle, 1, 64, 0, plain | memory | race, "returned from the kernel"},
+    {"early exit before a barrier", early_exit_before_barrier, 1, 64, 0, plain | memory | race,
+     "returned from the kernel"},
+    {"early exit before a collective", early_exit_before_shuffle, 1, 64, 0, plain | memory | race,
+     "returned from the kernel"},
     {"shuffle with missing lanes", shuffle_with_missing_lanes, 1, 64, 0, plain | memory | race, "no thread can go on"},
-    {"shuffle from a lane outside the mask", shuffle_from_outside, 1, 64, 0, plain | memory | race, "does not take part"},
+    {"shuffle from a lane outside the mask", shuffle_from_outside, 1, 64, 0, plain | memory | race,
+     "does not take part"},
     {"missing cp.async wait", missing_copy_wait, 1, 64, 0, race, "nobody has waited for", "", true},
     {"misaligned vector load", misaligned_vector, 1, 64, 0, plain | memory | race, "misaligned"},
     {"wrong mma fragment index", wrong_fragment_index, 1, 32, 0, race, "race"},
@@ -236,8 +242,8 @@ TEST_P(Controls, AreReportedInTheRightLine) {
       EXPECT_TRUE(found);
       return;
     }
-    GTEST_SKIP() << "found by the lanes:" << (control.lanes & plain ? " plain" : "") << (control.lanes & memory ? " memory" : "")
-                 << (control.lanes & race ? " race" : "");
+    GTEST_SKIP() << "found by the lanes:" << (control.lanes & plain ? " plain" : "")
+                 << (control.lanes & memory ? " memory" : "") << (control.lanes & race ? " race" : "");
   }
   if (this_lane == memory && *control.in_memory_lane) {
     testing::GTEST_FLAG(death_test_style) = "threadsafe";

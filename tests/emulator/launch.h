@@ -25,7 +25,7 @@ inline std::vector<Device> gpu_devices() {
 #ifdef __CUDACC__
   return {cuda_device()};
 #else
-  return {emulated_device(1, ThreadOrder::forward),     emulated_device(2, ThreadOrder::reverse),
+  return {emulated_device(1, ThreadOrder::forward), emulated_device(2, ThreadOrder::reverse),
           emulated_device(1, ThreadOrder::shuffled, 1), emulated_device(2, ThreadOrder::shuffled, 2),
           emulated_device(2, ThreadOrder::shuffled, 3)};
 #endif

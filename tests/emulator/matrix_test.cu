@@ -62,7 +62,8 @@ __global__ void multiply_loaded(const float* a, const float* b, float* c) {
 
 void check(void (*kernel)(const float*, const float*, float*), int inner) {
   for (const Device& device : gpu_devices()) {
-    std::vector<float> a(16 * static_cast<std::size_t>(inner)), b(static_cast<std::size_t>(inner) * 8), expected(16 * 8);
+    std::vector<float> a(16 * static_cast<std::size_t>(inner)), b(static_cast<std::size_t>(inner) * 8),
+        expected(16 * 8);
     for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(static_cast<int>(i * 37 % 101) - 50);
     for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(static_cast<int>(i * 53 % 97) - 48);
     for (int row = 0; row < 16; ++row)

@@ -13,7 +13,8 @@ __global__ void write_coordinates(int* out) {
   const dim3 b = blockDim, g = gridDim;
   const unsigned thread = (threadIdx.z * b.y + threadIdx.y) * b.x + threadIdx.x;
   const unsigned block = (blockIdx.z * g.y + blockIdx.y) * g.x + blockIdx.x;
-  out[block * b.x * b.y * b.z + thread] = static_cast<int>(block * 10000 + threadIdx.z * 100 + threadIdx.y * 10 + threadIdx.x);
+  out[block * b.x * b.y * b.z + thread] =
+      static_cast<int>(block * 10000 + threadIdx.z * 100 + threadIdx.y * 10 + threadIdx.x);
 }
 
 TEST(Vocabulary, GridsAndBlocksOfThreeDimensions) {
@@ -53,7 +54,8 @@ TEST(Vocabulary, StaticAndDynamicSharedMemory) {
 
 __global__ void count_predicates(int* out) {
   const int t = static_cast<int>(threadIdx.x);
-  const int counted = __syncthreads_count(t % 3 == 0), all = __syncthreads_and(t < 64), some = __syncthreads_or(t == 63);
+  const int counted = __syncthreads_count(t % 3 == 0), all = __syncthreads_and(t < 64),
+            some = __syncthreads_or(t == 63);
   const int none = __syncthreads_or(t > 64), not_all = __syncthreads_and(t != 5);
   out[t] = counted * 10000 + all * 1000 + some * 100 + none * 10 + not_all;
 }
@@ -142,7 +144,8 @@ TEST(Vocabulary, HalvesOfAWarpApart) {
     DeviceBuffer<int> out(device, std::vector<int>(32));
     launch_once(device, halves_apart, 1, 32, 0, out.data());
     const auto host = out.host();
-    for (int lane = 0; lane < 32; ++lane) EXPECT_EQ(host[static_cast<std::size_t>(lane)], lane < 16 ? lane ^ 1 : lane ^ 2);
+    for (int lane = 0; lane < 32; ++lane)
+      EXPECT_EQ(host[static_cast<std::size_t>(lane)], lane < 16 ? lane ^ 1 : lane ^ 2);
   }
 }
 

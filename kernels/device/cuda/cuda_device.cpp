@@ -1,4 +1,5 @@
-// The first CUDA device through the runtime API; libcuda is never linked, so programs start on machines without a driver.
+// The first CUDA device through the runtime API; libcuda is never linked, so programs start on machines without a
+// driver.
 #include "kernels/device/cuda/cuda_device.h"
 
 #include "kernels/device/cuda/status.h"
@@ -11,8 +12,9 @@ void check_cuda(cudaError_t status, const char* call, const char* file, int line
   if (status == cudaSuccess) return;
   // A failed launch leaves its status behind; the next call must not report it again.
   static_cast<void>(cudaGetLastError());
-  throw Error(ErrorKind::internal, std::string("cuda: ") + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) +
-                                       ") in " + call + ", " + file + ":" + std::to_string(line));
+  throw Error(ErrorKind::internal, std::string("cuda: ") + cudaGetErrorString(status) + " (" +
+                                       cudaGetErrorName(status) + ") in " + call + ", " + file + ":" +
+                                       std::to_string(line));
 }
 
 Device cuda_device() {

@@ -157,7 +157,8 @@ Thread* Worker::choose() {
     if (!ready_warps_) return nullptr;
     warp_ = choose_bit(ready_warps_);
   }
-  return threads_[static_cast<std::size_t>(warp_ * warp_lanes + choose_bit(warps_[static_cast<std::size_t>(warp_)].ready))]
+  return threads_[static_cast<std::size_t>(warp_ * warp_lanes +
+                                           choose_bit(warps_[static_cast<std::size_t>(warp_)].ready))]
       .get();
 }
 
@@ -179,7 +180,8 @@ void Worker::thread_returned() {
     if (gathering.mask & lane)
       fail(gathering.place, "this collective waits for lane " + std::to_string(self.linear % warp_lanes) +
                                 ", which returned from the kernel");
-  if (arrived_ > 0) fail(barrier_place_, "this barrier waits for " + name_of(self.linear) + ", which returned from the kernel");
+  if (arrived_ > 0)
+    fail(barrier_place_, "this barrier waits for " + name_of(self.linear) + ", which returned from the kernel");
   warp.returned |= lane;
   warp.ready &= ~lane;
   if (!warp.ready) ready_warps_ &= ~(1u << warp_);
@@ -233,7 +235,8 @@ void Worker::collective(unsigned mask, void (*execute)(unsigned, void* const*), 
   if (!(mask & bit(lane)))
     fail(place, "the mask of this collective names the lanes " + lanes_text(mask) + " but not the calling lane");
   if (mask & ~warp.existing)
-    fail(place, "the mask of this collective names lanes that the block does not have: " + lanes_text(mask & ~warp.existing));
+    fail(place,
+         "the mask of this collective names lanes that the block does not have: " + lanes_text(mask & ~warp.existing));
   if (mask & warp.returned)
     fail(place, "this collective waits for lanes that returned from the kernel: " + lanes_text(mask & warp.returned));
   auto gathering = warp.gatherings.begin();
@@ -241,8 +244,8 @@ void Worker::collective(unsigned mask, void (*execute)(unsigned, void* const*), 
     if (gathering->mask == mask && same(gathering->place, place)) break;
     // Lanes may meet elsewhere before they come to a collective that others wait at already, but not with those others.
     if (gathering->mask & bit(lane) && gathering->arrived & mask)
-      fail(place, "divergent collectives: the lanes " + lanes_text(gathering->arrived) + " of the warp wait at the one in " +
-                      text_of(gathering->place));
+      fail(place, "divergent collectives: the lanes " + lanes_text(gathering->arrived) +
+                      " of the warp wait at the one in " + text_of(gathering->place));
   }
   if (gathering == warp.gatherings.end()) {
     warp.gatherings.push_back({mask, 0, place, {}});
@@ -283,8 +286,8 @@ void Worker::copy_async_wait(int groups_in_flight) {
 void Worker::fail(Place place, const std::string& reason) { fail(text_of(place), reason); }
 
 void Worker::fail(const std::string& where, const std::string& reason) {
-  error_ = kernel_name(grid_->kernel) + ": " + (where.empty() ? "" : where + ": ") + "thread " + text_of(current_->index) +
-           " of block " + text_of(blockIdx) + ": " + reason;
+  error_ = kernel_name(grid_->kernel) + ": " + (where.empty() ? "" : where + ": ") + "thread " +
+           text_of(current_->index) + " of block " + text_of(blockIdx) + ": " + reason;
   watcher_.abandon_block();
   // Hooks are called from code that the compiler believes cannot throw; there the thread's stack is just forgotten.
   if constexpr (watching) current_->switch_to(host_);
@@ -302,9 +305,11 @@ std::string Worker::who_waits() const {
            text_of(barrier_place_);
   for (std::size_t i = 0; i < warps_.size(); ++i)
     for (const Gathering& gathering : warps_[i].gatherings)
-      text += (text.empty() ? "" : "; ") + ("the lanes " + lanes_text(gathering.arrived)) + " of warp " + std::to_string(i) +
-              " wait for the lanes " + lanes_text(gathering.mask & ~gathering.arrived) + " in " + text_of(gathering.place);
-  if (returned_ > 0) text += "; " + std::to_string(returned_) + " threads returned, the first was " + name_of(first_returned_);
+      text += (text.empty() ? "" : "; ") + ("the lanes " + lanes_text(gathering.arrived)) + " of warp " +
+              std::to_string(i) + " wait for the lanes " + lanes_text(gathering.mask & ~gathering.arrived) + " in " +
+              text_of(gathering.place);
+  if (returned_ > 0)
+    text += "; " + std::to_string(returned_) + " threads returned, the first was " + name_of(first_returned_);
   return text;
 }
 
