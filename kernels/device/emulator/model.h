@@ -83,62 +83,48 @@ T shuffle_value(unsigned mask, T value, int source, Place place) {
 }  // namespace emulator
 }  // namespace preceptor::kernels
 
+// The runtime, and the place of a call as a last parameter that nobody writes.
+namespace emulator_runtime = preceptor::kernels::emulator;
+#define CALL_PLACE emulator_runtime::Place place = emulator_runtime::Place::current()
+
 // Barriers of the block.
-inline void __syncthreads(preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  preceptor::kernels::emulator::barrier(0, place);
-}
-inline int __syncthreads_count(
-    int predicate, preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  return preceptor::kernels::emulator::barrier(predicate, place);
-}
-inline int __syncthreads_or(
-    int predicate, preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  return preceptor::kernels::emulator::barrier(predicate, place) != 0;
-}
-inline int __syncthreads_and(
-    int predicate, preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  return preceptor::kernels::emulator::barrier(!predicate, place) == 0;
-}
+inline void __syncthreads(CALL_PLACE) { emulator_runtime::barrier(0, place); }
+inline int __syncthreads_count(int predicate, CALL_PLACE) { return emulator_runtime::barrier(predicate, place); }
+inline int __syncthreads_or(int predicate, CALL_PLACE) { return emulator_runtime::barrier(predicate, place) != 0; }
+inline int __syncthreads_and(int predicate, CALL_PLACE) { return emulator_runtime::barrier(!predicate, place) == 0; }
 
 // Collectives of the warp.
-inline void __syncwarp(unsigned mask = 0xffffffffu,
-                       preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  preceptor::kernels::emulator::collective(mask, nullptr, nullptr, place);
+inline void __syncwarp(unsigned mask = 0xffffffffu, CALL_PLACE) {
+  emulator_runtime::collective(mask, nullptr, nullptr, place);
 }
 template <class T>
-T __shfl_sync(unsigned mask, T value, int source, int width = 32,
-              preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_of_this_thread();
-  return preceptor::kernels::emulator::shuffle_value(mask, value, (lane & ~(width - 1)) + (source & (width - 1)),
-                                                     place);
+T __shfl_sync(unsigned mask, T value, int source, int width = 32, CALL_PLACE) {
+  const int lane = emulator_runtime::lane_of_this_thread();
+  return emulator_runtime::shuffle_value(mask, value, (lane & ~(width - 1)) + (source & (width - 1)), place);
 }
 template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned distance, int width = 32,
-                   preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_of_this_thread(), in_group = lane & (width - 1);
+T __shfl_down_sync(unsigned mask, T value, unsigned distance, int width = 32, CALL_PLACE) {
+  const int lane = emulator_runtime::lane_of_this_thread(), in_group = lane & (width - 1);
   const int source = in_group + static_cast<int>(distance) < width ? lane + static_cast<int>(distance) : lane;
-  return preceptor::kernels::emulator::shuffle_value(mask, value, source, place);
+  return emulator_runtime::shuffle_value(mask, value, source, place);
 }
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned distance, int width = 32,
-                 preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_of_this_thread(), in_group = lane & (width - 1);
+T __shfl_up_sync(unsigned mask, T value, unsigned distance, int width = 32, CALL_PLACE) {
+  const int lane = emulator_runtime::lane_of_this_thread(), in_group = lane & (width - 1);
   const int source = in_group >= static_cast<int>(distance) ? lane - static_cast<int>(distance) : lane;
-  return preceptor::kernels::emulator::shuffle_value(mask, value, source, place);
+  return emulator_runtime::shuffle_value(mask, value, source, place);
 }
 template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32,
-                  preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_of_this_thread(), other = lane ^ bits;
+T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32, CALL_PLACE) {
+  const int lane = emulator_runtime::lane_of_this_thread(), other = lane ^ bits;
   // Lanes of earlier groups may be read, those of later groups give the own value (PTX, shfl.bfly).
   const int source = other <= (lane | (width - 1)) ? other : lane;
-  return preceptor::kernels::emulator::shuffle_value(mask, value, source, place);
+  return emulator_runtime::shuffle_value(mask, value, source, place);
 }
-#define PRECEPTOR_VOTE(name, kind, type)                                                                            \
-  inline type name(unsigned mask, type value,                                                                       \
-                   preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {    \
-    return static_cast<type>(preceptor::kernels::emulator::vote(mask, preceptor::kernels::emulator::VoteKind::kind, \
-                                                                static_cast<unsigned>(value), place));              \
+#define PRECEPTOR_VOTE(name, kind, type)                                                                      \
+  inline type name(unsigned mask, type value, CALL_PLACE) {                                                   \
+    return static_cast<type>(                                                                                 \
+        emulator_runtime::vote(mask, emulator_runtime::VoteKind::kind, static_cast<unsigned>(value), place)); \
   }
 PRECEPTOR_VOTE(__all_sync, all, int)
 PRECEPTOR_VOTE(__any_sync, any, int)
@@ -152,19 +138,15 @@ PRECEPTOR_VOTE(__reduce_and_sync, conjunction, unsigned)
 PRECEPTOR_VOTE(__reduce_or_sync, disjunction, unsigned)
 PRECEPTOR_VOTE(__reduce_xor_sync, exclusive, unsigned)
 #undef PRECEPTOR_VOTE
-inline unsigned __ballot_sync(
-    unsigned mask, int predicate,
-    preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  return preceptor::kernels::emulator::vote(mask, preceptor::kernels::emulator::VoteKind::ballot,
-                                            static_cast<unsigned>(predicate), place);
+inline unsigned __ballot_sync(unsigned mask, int predicate, CALL_PLACE) {
+  return emulator_runtime::vote(mask, emulator_runtime::VoteKind::ballot, static_cast<unsigned>(predicate), place);
 }
 
 // Memory: fences order what a block wrote before an atomic that another block reads.
-EMULATOR_UNWATCHED void __threadfence() { preceptor::kernels::emulator::fence(); }
+EMULATOR_UNWATCHED void __threadfence() { emulator_runtime::fence(); }
 template <class T>
 EMULATOR_UNWATCHED T __ldg(const T* p) {
-  preceptor::kernels::emulator::watch(p, sizeof(T), preceptor::kernels::emulator::Access::read,
-                                      __builtin_return_address(0));
+  emulator_runtime::watch(p, sizeof(T), emulator_runtime::Access::read, __builtin_return_address(0));
   return *p;
 }
 
@@ -172,8 +154,7 @@ EMULATOR_UNWATCHED T __ldg(const T* p) {
 #define PRECEPTOR_ATOMIC(name, expression)                                                                            \
   template <class T>                                                                                                  \
   EMULATOR_UNWATCHED T name(T* p, std::type_identity_t<T> value) {                                                    \
-    preceptor::kernels::emulator::watch(p, sizeof(T), preceptor::kernels::emulator::Access::atomic,                   \
-                                        __builtin_return_address(0));                                                 \
+    emulator_runtime::watch(p, sizeof(T), emulator_runtime::Access::atomic, __builtin_return_address(0));             \
     T old = __atomic_load_n(p, __ATOMIC_SEQ_CST);                                                                     \
     while (                                                                                                           \
         !__atomic_compare_exchange_n(p, &old, static_cast<T>(expression), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) \
@@ -192,11 +173,12 @@ PRECEPTOR_ATOMIC(atomicInc, old >= value ? 0 : old + 1)
 #undef PRECEPTOR_ATOMIC
 template <class T>
 EMULATOR_UNWATCHED T atomicCAS(T* p, std::type_identity_t<T> compare, std::type_identity_t<T> value) {
-  preceptor::kernels::emulator::watch(p, sizeof(T), preceptor::kernels::emulator::Access::atomic,
-                                      __builtin_return_address(0));
+  emulator_runtime::watch(p, sizeof(T), emulator_runtime::Access::atomic, __builtin_return_address(0));
   __atomic_compare_exchange_n(p, &compare, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   return compare;
 }
+
+#undef CALL_PLACE
 
 // Arithmetic. The fast forms are exact here: what they lose on a card is not modelled.
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
