@@ -11,14 +11,17 @@ namespace {
 
 constexpr int exponential = 16;  // its time, in values of a loop that only moves memory
 
-// log(sum of exp(z / T)).
-double log_sum_exp(const float* z, int count, double inverse_temperature) {
-  // Subtracting the row maximum changes nothing in exact arithmetic and keeps exp() below 1.
-  const double maximum = static_cast<double>(*std::max_element(z, z + count));
-  double sum = 0;
-  for (int i = 0; i < count; ++i) sum += std::exp((static_cast<double>(z[i]) - maximum) * inverse_temperature);
-  return std::log(sum) + maximum * inverse_temperature;
-}
+// log(sum of exp(z / T)) = maximum / T + logarithm, kept apart: rows with equal logits then differ by exactly nothing.
+struct LogSumExp {
+  double maximum, logarithm;
+  LogSumExp(const float* z, int count, double inverse_temperature) {
+    // Subtracting the row maximum changes nothing in exact arithmetic and keeps exp() below 1.
+    maximum = static_cast<double>(*std::max_element(z, z + count));
+    double sum = 0;
+    for (int i = 0; i < count; ++i) sum += std::exp((static_cast<double>(z[i]) - maximum) * inverse_temperature);
+    logarithm = std::log(sum);
+  }
+};
 
 // -log softmax(z)[label] and its derivatives.
 struct HardLoss {
@@ -64,17 +67,19 @@ void run_on(Cpu, const SoftenedKl<float>& a) {
     const float *student = a.student + first, *teacher = a.teacher + first;
     const double temperature = static_cast<double>(a.row_temperature ? a.row_temperature[row] : a.temperature);
     const double inverse = 1 / temperature;
-    const double log_student = log_sum_exp(student, a.classes, inverse);
-    const double log_teacher = log_sum_exp(teacher, a.classes, inverse);
+    const LogSumExp of_student(student, a.classes, inverse), of_teacher(teacher, a.classes, inverse);
+    const double distance = of_teacher.maximum - of_student.maximum;
+    const double log_ratio = of_teacher.logarithm - of_student.logarithm;
     const bool labelled = a.labels && !std::isnan(a.labels[row]);
     const HardLoss hard = labelled ? HardLoss(student, a.classes, static_cast<int>(a.labels[row])) : HardLoss();
     const double hard_scale = labelled ? static_cast<double>(a.hard_scale) : 0;
     double divergence = 0;
     for (int i = 0; i < a.classes; ++i) {
       const double t = static_cast<double>(teacher[i]), s = static_cast<double>(student[i]);
-      const double p = std::exp(t * inverse - log_teacher), q = std::exp(s * inverse - log_student);
+      const double p = std::exp((t - of_teacher.maximum) * inverse - of_teacher.logarithm);
+      const double q = std::exp((s - of_student.maximum) * inverse - of_student.logarithm);
       // log(p / q), with the exact difference first: equal logits cost exactly nothing.
-      divergence += p * ((t - s) * inverse - (log_teacher - log_student));
+      divergence += p * (((t - s) - distance) * inverse - log_ratio);
       double gradient = scale * temperature * (q - p);
       if (labelled) gradient += hard_scale * hard.gradient(s, i);
       a.d_student[first + i] = static_cast<float>(gradient);
@@ -101,7 +106,9 @@ void run_on(Cpu, const SoftenedBinaryKl<float>& a) {
       if (a.targets && std::isnan(a.targets[at])) continue;
       const Binary p(static_cast<double>(a.teacher[at]) * inverse), q(static_cast<double>(a.student[at]) * inverse);
       divergence += p.one * (p.log_one - q.log_one) + p.zero * (p.log_zero - q.log_zero);
-      a.d_student[at] = static_cast<float>(scale * temperature * (q.one * p.zero - p.one * q.zero));
+      // The two outcomes' derivatives are opposite; the one of what the teacher holds for unlikely has the digits.
+      const double difference = p.one < p.zero ? q.one - p.one : p.zero - q.zero;
+      a.d_student[at] = static_cast<float>(scale * temperature * difference);
     }
     a.loss[row] = static_cast<float>(scale * temperature * temperature * divergence);
   }

@@ -61,6 +61,9 @@ class OffsetBuffer {
   DeviceBuffer<T> buffer_;
 };
 
+// bfloat16 keeps 8 digits: half of the last is 2^-8 of a value, and 2^-134 below the smallest normal number.
+inline double bfloat16_rounding(double magnitude) { return 0x1p-8 * magnitude + 0x1p-134; }
+
 template <class T>
 struct LossAndGradient {
   std::vector<float> loss;
@@ -159,8 +162,7 @@ struct Problem {
       for (int i = 0; i < classes; ++i) {
         const double value = expected.gradient[first + i];
         double error = allowed_here(value, soft.gradient[i], hard.gradient[i]);
-        // bfloat16 keeps 8 digits: half of the last is 2^-9 of the value, 2^-134 below its smallest normal number.
-        if (sizeof(T) == 2) error += 0x1p-9 * (std::abs(value) + error) + 0x1p-134;
+        if (sizeof(T) == 2) error += bfloat16_rounding(std::abs(value) + error);
         gradients.check(static_cast<double>(static_cast<float>(actual.gradient[first + i])), value, error, first + i);
       }
     }
