@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test; with --all also under the address, undefined-behaviour and
-# thread sanitizers.
+# thread sanitizers, and the emulated device's kernels under its race detector.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -39,6 +39,7 @@ if setarch "$(uname -m)" --addr-no-randomize true 2>/dev/null; then
   fixed_addresses=(setarch "$(uname -m)" --addr-no-randomize)
 fi
 
+# Also the emulated device's memory lane.
 build asan
 ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
   "${fixed_addresses[@]}" ctest --preset asan --parallel "$jobs" --label-exclude slow
@@ -48,3 +49,7 @@ ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrac
 build tsan --target test_data
 OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1 \
   "${fixed_addresses[@]}" ctest --preset tsan --parallel "$jobs" --label-regex data
+
+# The emulated device's race lane.
+build emulated-race --target test_kernels test_emulator
+ctest --preset emulated-race --parallel "$jobs"

@@ -79,8 +79,13 @@ Graph Stream::end_capture() {
   return std::move(graph_);
 }
 
-double Stream::now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+double Stream::seconds_of(const std::function<void()>& launches) const {
+#ifdef PRECEPTOR_CUDA
+  if (native_) return cuda::seconds_of(native_, launches);
+#endif
+  const auto begin = std::chrono::steady_clock::now();
+  launches();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 void Stream::add_profile(const char* family, const Cost& cost, double seconds) {

@@ -30,6 +30,16 @@ constexpr std::size_t default_capacity = std::size_t{1} << 40;
 constexpr std::size_t red_zone = 0;
 #endif
 
+void* reserve_address_space(const std::string& pool, std::size_t bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED)
+    throw Error(ErrorKind::internal,
+                "pool " + pool + ": cannot reserve " + std::to_string(bytes) + " bytes of address space");
+  // Huge pages save most of the page faults and TLB misses of the first step.
+  madvise(memory, bytes, MADV_HUGEPAGE);
+  return memory;
+}
+
 }  // namespace
 
 void* allocate(const Device& device, std::size_t bytes) {
@@ -53,24 +63,33 @@ void release(const Device& device, void* memory) {
 
 Pool::Pool(Device device, std::string name, std::size_t bytes)
     : device_(device), name_(std::move(name)), capacity_(bytes ? bytes : default_capacity) {
-  if (device_.kind == DeviceKind::cuda) throw Error(ErrorKind::usage, "pools on cuda are not supported yet");
+#ifdef PRECEPTOR_CUDA
+  if (device_.kind == DeviceKind::cuda && bytes == 0) capacity_ = cuda::free_bytes() / 5 * 2;
+#endif
   capacity_ = (capacity_ + alignment - 1) / alignment * alignment;
-  void* memory = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED)
-    throw Error(ErrorKind::internal,
-                "pool " + name_ + ": cannot reserve " + std::to_string(capacity_) + " bytes of address space");
-  // Huge pages save most of the page faults and TLB misses of the first step.
-  madvise(memory, capacity_, MADV_HUGEPAGE);
-  base_ = static_cast<std::byte*>(memory);
+  base_ = static_cast<std::byte*>(device_.kind == DeviceKind::cuda ? kernels::allocate(device_, capacity_)
+                                                                   : reserve_address_space(name_, capacity_));
   if (device_.kind == DeviceKind::emulated) emulator::add_device_memory(base_, capacity_);
   free_[0] = capacity_;
-  ASAN_POISON_MEMORY_REGION(base_, capacity_);
+  set_accessible(0, capacity_, false);
 }
 
 Pool::~Pool() {
+  if (device_.kind == DeviceKind::cuda) {
+    kernels::release(device_, base_);
+    return;
+  }
   if (device_.kind == DeviceKind::emulated) emulator::remove_device_memory(base_);
-  ASAN_UNPOISON_MEMORY_REGION(base_, capacity_);
+  set_accessible(0, capacity_, true);
   munmap(base_, capacity_);
+}
+
+void Pool::set_accessible(std::size_t offset, std::size_t bytes, bool accessible) {
+  if (device_.kind == DeviceKind::cuda) return;  // not of this address space
+  if (accessible)
+    ASAN_UNPOISON_MEMORY_REGION(base_ + offset, bytes);
+  else
+    ASAN_POISON_MEMORY_REGION(base_ + offset, bytes);
 }
 
 void* Pool::allocate(std::size_t bytes) {
@@ -90,7 +109,7 @@ void* Pool::allocate(std::size_t bytes) {
   peak_ = std::max(peak_, in_use_);
   ++allocations_;
   highest_ = std::max(highest_, offset + size);
-  ASAN_UNPOISON_MEMORY_REGION(base_ + offset, bytes);
+  set_accessible(offset, bytes, true);
   return base_ + offset;
 }
 
@@ -99,7 +118,7 @@ void Pool::release(void* pointer) {
   if (block == used_.end())
     throw Error(ErrorKind::internal, "pool " + name_ + ": release of an address that is not in use");
   auto [offset, size] = *block;
-  ASAN_POISON_MEMORY_REGION(base_ + offset, size);
+  set_accessible(offset, size, false);
   in_use_ -= size;
   used_.erase(block);
   auto next = free_.lower_bound(offset);
@@ -117,7 +136,7 @@ void Pool::release(void* pointer) {
   free_[offset] = size;
 }
 
-void Pool::expose() { ASAN_UNPOISON_MEMORY_REGION(base_, highest_); }
+void Pool::expose() { set_accessible(0, highest_, true); }
 
 Cost cost(const Copy& arguments) { return {2.0 * static_cast<double>(arguments.bytes), 0}; }
 

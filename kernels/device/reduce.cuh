@@ -42,8 +42,8 @@ __device__ T reduce_block(T value, const Combine& combine, T neutral) {
   return value;
 }
 
-// True in the block that comes last of the `blocks` that call this with the same ticket: what the others wrote before is
-// then visible to all its threads. The ticket is 0 before and after. To be called by all threads of the block.
+// True in the block that comes last of the `blocks` that call this with the same ticket: what the others wrote before
+// is then visible to all its threads. The ticket is 0 before and after. To be called by all threads of the block.
 __device__ inline bool last_block(unsigned* ticket, unsigned blocks) {
   SHARED(bool, last, );
   // Each thread makes its own writes visible before the barrier tells thread 0 that all have done so.

@@ -28,9 +28,7 @@ template <class T>
 class DeviceBuffer {
  public:
   DeviceBuffer(const kernels::Device& device, std::vector<T> values)
-      : device_(device),
-        count_(values.size()),
-        data_(static_cast<T*>(kernels::allocate(device, count_ * sizeof(T)))) {
+      : device_(device), count_(values.size()), data_(static_cast<T*>(kernels::allocate(device, count_ * sizeof(T)))) {
     execute(kernels::Copy{data_, values.data(), count_ * sizeof(T)}, device_);
   }
   DeviceBuffer(const DeviceBuffer&) = delete;
@@ -79,7 +77,7 @@ class DeviceTest : public testing::TestWithParam<kernels::DeviceKind> {
   kernels::Device device_;
 };
 // Behind the tests of a suite X that derives from DeviceTest: INSTANTIATE_ON_ALL_DEVICES(X);
-#define INSTANTIATE_ON_ALL_DEVICES(suite)                                        \
+#define INSTANTIATE_ON_ALL_DEVICES(suite)                             \
   INSTANTIATE_TEST_SUITE_P(On, suite, testing::ValuesIn(all_devices), \
                            [](const auto& kind) { return name_of(kind.param); })
 

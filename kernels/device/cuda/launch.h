@@ -24,7 +24,8 @@ template <class... Parameters, class... Arguments>
 void launch(Cuda gpu, void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
             const Arguments&... arguments) {
   if (shared_bytes > 48 * 1024)
-    CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
+    CUDA_CHECK(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
   kernel<<<grid, block, shared_bytes, static_cast<cudaStream_t>(gpu.stream)>>>(static_cast<Parameters>(arguments)...);
   CUDA_CHECK(cudaGetLastError());
 }

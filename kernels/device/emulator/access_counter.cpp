@@ -23,10 +23,12 @@ std::size_t distinct(std::vector<Value>& values) {
 }
 
 // Wavefronts of lanes that are served together: the largest number of different words in one bank.
-std::int64_t wavefronts(const std::vector<std::uintptr_t>& addresses, std::size_t first, std::size_t last, std::uintptr_t bytes) {
+std::int64_t wavefronts(const std::vector<std::uintptr_t>& addresses, std::size_t first, std::size_t last,
+                        std::uintptr_t bytes) {
   std::vector<std::uintptr_t> words;
   for (std::size_t i = first; i < last; ++i)
-    for (std::uintptr_t at = addresses[i] / bank_bytes; at <= (addresses[i] + bytes - 1) / bank_bytes; ++at) words.push_back(at);
+    for (std::uintptr_t at = addresses[i] / bank_bytes; at <= (addresses[i] + bytes - 1) / bank_bytes; ++at)
+      words.push_back(at);
   words.resize(distinct(words));
   std::int64_t by_bank[banks] = {};
   for (std::uintptr_t word : words) ++by_bank[word % banks];
@@ -71,7 +73,8 @@ void AccessCounter::barrier() {
   if (counting) ++counters.barriers;
 }
 
-void AccessCounter::access(int thread, const void* address, std::size_t bytes, Access access, bool shared, const void* code) {
+void AccessCounter::access(int thread, const void* address, std::size_t bytes, Access access, bool shared,
+                           const void* code) {
   if (!counting) return;
   const std::uint32_t offset = code_offset(code);
   const std::uint32_t visit = visits_[static_cast<std::size_t>(thread)][offset]++;
@@ -92,7 +95,8 @@ void AccessCounter::tally(const Group& group) {
   if (!group.shared) {
     std::vector<std::uintptr_t> sectors;
     for (std::uintptr_t address : addresses)
-      for (std::uintptr_t at = address / sector_bytes; at <= (address + group.bytes - 1) / sector_bytes; ++at) sectors.push_back(at);
+      for (std::uintptr_t at = address / sector_bytes; at <= (address + group.bytes - 1) / sector_bytes; ++at)
+        sectors.push_back(at);
     const auto count = static_cast<std::int64_t>(distinct(sectors));
     if (group.access != Access::write) counters.read_sectors += count;
     if (group.access != Access::read) counters.written_sectors += count;
@@ -100,7 +104,8 @@ void AccessCounter::tally(const Group& group) {
   }
   ++counters.shared_accesses;
   // 32 lanes of 4 bytes, 16 of 8 or 8 of 16 fill the 128 bytes that the banks give at once.
-  const std::size_t together = std::min<std::size_t>(banks, banks * bank_bytes / std::max<std::size_t>(group.bytes, bank_bytes));
+  const std::size_t together =
+      std::min<std::size_t>(banks, banks * bank_bytes / std::max<std::size_t>(group.bytes, bank_bytes));
   for (std::size_t first = 0; first < addresses.size(); first += together)
     counters.bank_conflicts +=
         wavefronts(addresses, first, std::min(addresses.size(), first + together), group.bytes) - 1;

@@ -10,8 +10,8 @@
 
 namespace preceptor::kernels::emulator {
 
-// Lanes are fibers that run one after another, so the accesses of one instruction are found by its place in the code and by
-// how often the lane has been there in this block: the n-th time of every lane is one access of the warp.
+// Lanes are fibers that run one after another, so the accesses of one instruction are found by its place in the code
+// and by how often the lane has been there in this block: the n-th time of every lane is one access of the warp.
 class AccessCounter {
  public:
   static void start();

@@ -40,6 +40,23 @@ void __tsan_read_range(void* address, unsigned long bytes) {
 void __tsan_write_range(void* address, unsigned long bytes) {
   watch(address, bytes, Access::write, __builtin_return_address(0));
 }
+
+// Atomics of the standard library's inline functions, which host code in kernel files and tests uses; a kernel's own
+// are told of by model.h.
+#define ATOMIC_HOOKS(bits, type)                                                                                \
+  type __tsan_atomic##bits##_load(const volatile type* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); } \
+  void __tsan_atomic##bits##_store(volatile type* p, type value, int) {                                         \
+    __atomic_store_n(p, value, __ATOMIC_SEQ_CST);                                                               \
+  }                                                                                                             \
+  type __tsan_atomic##bits##_fetch_add(volatile type* p, type value, int) {                                     \
+    return __atomic_fetch_add(p, value, __ATOMIC_SEQ_CST);                                                      \
+  }                                                                                                             \
+  type __tsan_atomic##bits##_exchange(volatile type* p, type value, int) {                                      \
+    return __atomic_exchange_n(p, value, __ATOMIC_SEQ_CST);                                                     \
+  }
+ATOMIC_HOOKS(8, char)
+ATOMIC_HOOKS(32, int)
+ATOMIC_HOOKS(64, long)
 }
 
 #endif

@@ -37,9 +37,7 @@ void execute_load(unsigned, void* const* lanes) {
   }
 }
 
-float half_of(unsigned word, int half) {
-  return std::bit_cast<float>((half == 0 ? word << 16 : word & 0xffff0000u));
-}
+float half_of(unsigned word, int half) { return std::bit_cast<float>((half == 0 ? word << 16 : word & 0xffff0000u)); }
 // The 13 lowest bits do not reach the multiplier.
 float tf32_of(unsigned word) { return std::bit_cast<float>(word & 0xffffe000u); }
 

@@ -27,10 +27,10 @@
   name##_type& name = *static_cast<name##_type*>( \
       ::preceptor::kernels::emulator::static_shared(&name##_key, sizeof(name##_type), alignof(name##_type)))
 
-// A kernel's access that the runtime is told about: the access itself must not be watched again by the compiler's hooks.
-// Never inlined where hooks are on, so that __builtin_return_address(0) is the place in the kernel.
+// A kernel's access that the runtime is told about: the access itself must not be watched again by the compiler's
+// hooks. Never inlined where hooks are on, so that __builtin_return_address(0) is the place in the kernel.
 #ifdef PRECEPTOR_EMULATOR_WATCH
-#define EMULATOR_UNWATCHED __attribute__((no_sanitize("thread"), noinline))
+#define EMULATOR_UNWATCHED __attribute__((no_sanitize("thread"), noinline)) inline
 #else
 #define EMULATOR_UNWATCHED inline
 #endif
@@ -64,8 +64,8 @@ void launch(const Emulated& gpu, void (*kernel)(Parameters...), dim3 grid, dim3 
   const auto invoke = [](const void* memory) {
     std::apply([](auto function, const auto&... values) { function(values...); }, *static_cast<const Tuple*>(memory));
   };
-  emulator::run_grid(gpu, {reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, &parameters,
-                           sizeof parameters, invoke});
+  emulator::run_grid(
+      gpu, {reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, &parameters, sizeof parameters, invoke});
 }
 
 namespace emulator {
@@ -83,61 +83,48 @@ T shuffle_value(unsigned mask, T value, int source, Place place) {
 }  // namespace emulator
 }  // namespace preceptor::kernels
 
+// The runtime, and the place of a call as a last parameter that nobody writes.
+namespace emulator_runtime = preceptor::kernels::emulator;
+#define CALL_PLACE emulator_runtime::Place place = emulator_runtime::Place::current()
+
 // Barriers of the block.
-inline void __syncthreads(preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  preceptor::kernels::emulator::barrier(0, place);
-}
-inline int __syncthreads_count(int predicate, preceptor::kernels::emulator::Place place =
-                                                  preceptor::kernels::emulator::Place::current()) {
-  return preceptor::kernels::emulator::barrier(predicate, place);
-}
-inline int __syncthreads_or(int predicate, preceptor::kernels::emulator::Place place =
-                                               preceptor::kernels::emulator::Place::current()) {
-  return preceptor::kernels::emulator::barrier(predicate, place) != 0;
-}
-inline int __syncthreads_and(int predicate, preceptor::kernels::emulator::Place place =
-                                                preceptor::kernels::emulator::Place::current()) {
-  return preceptor::kernels::emulator::barrier(!predicate, place) == 0;
-}
+inline void __syncthreads(CALL_PLACE) { emulator_runtime::barrier(0, place); }
+inline int __syncthreads_count(int predicate, CALL_PLACE) { return emulator_runtime::barrier(predicate, place); }
+inline int __syncthreads_or(int predicate, CALL_PLACE) { return emulator_runtime::barrier(predicate, place) != 0; }
+inline int __syncthreads_and(int predicate, CALL_PLACE) { return emulator_runtime::barrier(!predicate, place) == 0; }
 
 // Collectives of the warp.
-inline void __syncwarp(unsigned mask = 0xffffffffu, preceptor::kernels::emulator::Place place =
-                                                        preceptor::kernels::emulator::Place::current()) {
-  preceptor::kernels::emulator::collective(mask, nullptr, nullptr, place);
+inline void __syncwarp(unsigned mask = 0xffffffffu, CALL_PLACE) {
+  emulator_runtime::collective(mask, nullptr, nullptr, place);
 }
 template <class T>
-T __shfl_sync(unsigned mask, T value, int source, int width = 32,
-              preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_of_this_thread();
-  return preceptor::kernels::emulator::shuffle_value(mask, value, (lane & ~(width - 1)) + (source & (width - 1)), place);
+T __shfl_sync(unsigned mask, T value, int source, int width = 32, CALL_PLACE) {
+  const int lane = emulator_runtime::lane_of_this_thread();
+  return emulator_runtime::shuffle_value(mask, value, (lane & ~(width - 1)) + (source & (width - 1)), place);
 }
 template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned distance, int width = 32,
-                   preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_of_this_thread(), in_group = lane & (width - 1);
+T __shfl_down_sync(unsigned mask, T value, unsigned distance, int width = 32, CALL_PLACE) {
+  const int lane = emulator_runtime::lane_of_this_thread(), in_group = lane & (width - 1);
   const int source = in_group + static_cast<int>(distance) < width ? lane + static_cast<int>(distance) : lane;
-  return preceptor::kernels::emulator::shuffle_value(mask, value, source, place);
+  return emulator_runtime::shuffle_value(mask, value, source, place);
 }
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned distance, int width = 32,
-                 preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_of_this_thread(), in_group = lane & (width - 1);
+T __shfl_up_sync(unsigned mask, T value, unsigned distance, int width = 32, CALL_PLACE) {
+  const int lane = emulator_runtime::lane_of_this_thread(), in_group = lane & (width - 1);
   const int source = in_group >= static_cast<int>(distance) ? lane - static_cast<int>(distance) : lane;
-  return preceptor::kernels::emulator::shuffle_value(mask, value, source, place);
+  return emulator_runtime::shuffle_value(mask, value, source, place);
 }
 template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32,
-                  preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) {
-  const int lane = preceptor::kernels::emulator::lane_of_this_thread(), other = lane ^ bits;
+T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32, CALL_PLACE) {
+  const int lane = emulator_runtime::lane_of_this_thread(), other = lane ^ bits;
   // Lanes of earlier groups may be read, those of later groups give the own value (PTX, shfl.bfly).
   const int source = other <= (lane | (width - 1)) ? other : lane;
-  return preceptor::kernels::emulator::shuffle_value(mask, value, source, place);
+  return emulator_runtime::shuffle_value(mask, value, source, place);
 }
-#define PRECEPTOR_VOTE(name, kind, type)                                                                       \
-  inline type name(unsigned mask, type value,                                                                  \
-                   preceptor::kernels::emulator::Place place = preceptor::kernels::emulator::Place::current()) { \
-    return static_cast<type>(preceptor::kernels::emulator::vote(                                               \
-        mask, preceptor::kernels::emulator::VoteKind::kind, static_cast<unsigned>(value), place));             \
+#define PRECEPTOR_VOTE(name, kind, type)                                                                      \
+  inline type name(unsigned mask, type value, CALL_PLACE) {                                                   \
+    return static_cast<type>(                                                                                 \
+        emulator_runtime::vote(mask, emulator_runtime::VoteKind::kind, static_cast<unsigned>(value), place)); \
   }
 PRECEPTOR_VOTE(__all_sync, all, int)
 PRECEPTOR_VOTE(__any_sync, any, int)
@@ -151,50 +138,47 @@ PRECEPTOR_VOTE(__reduce_and_sync, conjunction, unsigned)
 PRECEPTOR_VOTE(__reduce_or_sync, disjunction, unsigned)
 PRECEPTOR_VOTE(__reduce_xor_sync, exclusive, unsigned)
 #undef PRECEPTOR_VOTE
-inline unsigned __ballot_sync(unsigned mask, int predicate,
-                              preceptor::kernels::emulator::Place place =
-                                  preceptor::kernels::emulator::Place::current()) {
-  return preceptor::kernels::emulator::vote(mask, preceptor::kernels::emulator::VoteKind::ballot,
-                                            static_cast<unsigned>(predicate), place);
+inline unsigned __ballot_sync(unsigned mask, int predicate, CALL_PLACE) {
+  return emulator_runtime::vote(mask, emulator_runtime::VoteKind::ballot, static_cast<unsigned>(predicate), place);
 }
 
 // Memory: fences order what a block wrote before an atomic that another block reads.
-EMULATOR_UNWATCHED void __threadfence() { preceptor::kernels::emulator::fence(); }
+EMULATOR_UNWATCHED void __threadfence() { emulator_runtime::fence(); }
 template <class T>
 EMULATOR_UNWATCHED T __ldg(const T* p) {
-  preceptor::kernels::emulator::watch(p, sizeof(T), preceptor::kernels::emulator::Access::read,
-                                      __builtin_return_address(0));
+  emulator_runtime::watch(p, sizeof(T), emulator_runtime::Access::read, __builtin_return_address(0));
   return *p;
 }
 
 // Atomics give the old value.
-#define PRECEPTOR_ATOMIC(name, expression)                                                                      \
-  template <class T>                                                                                            \
-  EMULATOR_UNWATCHED T name(T* p, std::type_identity_t<T> value) {                                              \
-    preceptor::kernels::emulator::watch(p, sizeof(T), preceptor::kernels::emulator::Access::atomic,             \
-                                        __builtin_return_address(0));                                           \
-    T old = __atomic_load_n(p, __ATOMIC_SEQ_CST);                                                               \
-    while (!__atomic_compare_exchange_n(p, &old, static_cast<T>(expression), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) \
-      ;                                                                                                         \
-    return old;                                                                                                 \
+#define PRECEPTOR_ATOMIC(name, expression)                                                                            \
+  template <class T>                                                                                                  \
+  EMULATOR_UNWATCHED T name(T* p, std::type_identity_t<T> value) {                                                    \
+    emulator_runtime::watch(p, sizeof(T), emulator_runtime::Access::atomic, __builtin_return_address(0));             \
+    T old = __atomic_load_n(p, __ATOMIC_SEQ_CST);                                                                     \
+    while (                                                                                                           \
+        !__atomic_compare_exchange_n(p, &old, static_cast<T>(expression), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) \
+      ;                                                                                                               \
+    return old;                                                                                                       \
   }
 PRECEPTOR_ATOMIC(atomicAdd, old + value)
 PRECEPTOR_ATOMIC(atomicSub, old - value)
 PRECEPTOR_ATOMIC(atomicExch, value)
 PRECEPTOR_ATOMIC(atomicMin, old < value ? old : value)
 PRECEPTOR_ATOMIC(atomicMax, old > value ? old : value)
-PRECEPTOR_ATOMIC(atomicAnd, old & value)
+PRECEPTOR_ATOMIC(atomicAnd, old& value)
 PRECEPTOR_ATOMIC(atomicOr, old | value)
 PRECEPTOR_ATOMIC(atomicXor, old ^ value)
 PRECEPTOR_ATOMIC(atomicInc, old >= value ? 0 : old + 1)
 #undef PRECEPTOR_ATOMIC
 template <class T>
 EMULATOR_UNWATCHED T atomicCAS(T* p, std::type_identity_t<T> compare, std::type_identity_t<T> value) {
-  preceptor::kernels::emulator::watch(p, sizeof(T), preceptor::kernels::emulator::Access::atomic,
-                                      __builtin_return_address(0));
+  emulator_runtime::watch(p, sizeof(T), emulator_runtime::Access::atomic, __builtin_return_address(0));
   __atomic_compare_exchange_n(p, &compare, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   return compare;
 }
+
+#undef CALL_PLACE
 
 // Arithmetic. The fast forms are exact here: what they lose on a card is not modelled.
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }

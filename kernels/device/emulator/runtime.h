@@ -1,5 +1,5 @@
-// What kernel source and its launches ask of the emulator. The answers are in other translation units on purpose: inlined
-// into a kernel file, sanitizers and hooks would report the emulator itself.
+// What kernel source and its launches ask of the emulator. The answers are in other translation units on purpose:
+// inlined into a kernel file, sanitizers and hooks would report the emulator itself.
 #pragma once
 
 #include <cstddef>
@@ -89,8 +89,8 @@ inline void require_aligned(const void* address, std::size_t bytes, Place place)
 // Orders the thread's writes before what it does next, for threads of other blocks.
 void fence();
 
-// 16 bytes from global to shared memory, delivered when the thread waits for it: commit() closes a group, wait(n) delivers
-// all groups but the n newest.
+// 16 bytes from global to shared memory, delivered when the thread waits for it: commit() closes a group, wait(n)
+// delivers all groups but the n newest.
 void copy_async(void* shared, const void* global, std::size_t bytes, Place place, const void* code);
 void copy_async_commit();
 void copy_async_wait(int groups_in_flight);

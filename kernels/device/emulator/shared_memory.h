@@ -8,8 +8,8 @@
 
 namespace preceptor::kernels::emulator {
 
-constexpr std::size_t most_static_shared = 48 * 1024;   // bytes, as nvcc allows
-constexpr std::size_t most_shared = 227 * 1024;  // bytes a block, sm_90
+constexpr std::size_t most_static_shared = 48 * 1024;  // bytes, as nvcc allows
+constexpr std::size_t most_shared = 227 * 1024;        // bytes a block, sm_90
 
 class SharedMemory {
  public:
@@ -29,7 +29,8 @@ class SharedMemory {
   std::size_t static_bytes() const { return static_bytes_; }
 
  private:
-  // Arrays start at multiples of 128 bytes, so that banks are those of an array's own indices; each leaves a gap behind it.
+  // Arrays start at multiples of 128 bytes, so that banks are those of an array's own indices; each leaves a gap behind
+  // it.
   static constexpr std::size_t alignment = 128;
   static constexpr std::size_t arena_bytes = 512 * 1024;
 

@@ -70,7 +70,8 @@ std::string line_of_code(const void* return_address) {
   // The call, not what comes behind it.
   const std::vector<Frame> frames = frames_at(static_cast<const char*>(return_address) - 1);
   for (const Frame& frame : frames)
-    if (frame.place.find("/kernels/device/") == std::string::npos && frame.place.find("/include/c++/") == std::string::npos)
+    if (frame.place.find("/kernels/device/") == std::string::npos &&
+        frame.place.find("/include/c++/") == std::string::npos)
       return short_path(frame.place);
   return frames.empty() ? "unknown line" : short_path(frames.back().place);
 }

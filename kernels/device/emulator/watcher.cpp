@@ -1,5 +1,5 @@
-// Races by epochs: two accesses of a block are ordered when a barrier, or for lanes of a warp a full-warp collective, lies
-// between them; accesses of two blocks only through an atomic that one released and the other acquired.
+// Races by epochs: two accesses of a block are ordered when a barrier, or for lanes of a warp a full-warp collective,
+// lies between them; accesses of two blocks only through an atomic that one released and the other acquired.
 #include "kernels/device/emulator/watcher.h"
 
 #ifdef PRECEPTOR_EMULATOR_WATCH
@@ -55,7 +55,8 @@ const char* verb(Access access) {
 struct Watcher::State {
   Shadow shadow;
   AccessCounter counter;
-  std::uint32_t generation = 0;  // of shadow cells: one for the global memory of a grid, one for each block's shared memory
+  std::uint32_t generation =
+      0;  // of shadow cells: one for the global memory of a grid, one for each block's shared memory
   std::uint32_t global_generation = 0, shared_generation = 0;
 
   std::uint32_t block = 0, epoch = 0;
@@ -165,7 +166,8 @@ void Watcher::access(const void* address, std::size_t bytes, Access access, cons
   if (thread.owns(address)) return;
   const bool in_shared = worker_.shared().in_arena(address);
   const auto text_of_this = [&] {
-    return std::string(verb(access)) + " " + std::to_string(bytes) + " bytes of " + (in_shared ? "shared" : "global") + " memory";
+    return std::string(verb(access)) + " " + std::to_string(bytes) + " bytes of " + (in_shared ? "shared" : "global") +
+           " memory";
   };
   if (in_shared) {
     if (!worker_.shared().in_an_array(address, bytes))
@@ -194,15 +196,16 @@ void Watcher::access(const void* address, std::size_t bytes, Access access, cons
   if (access == Access::atomic) s.acquire_and_release(address, linear);
   if (access == Access::write && !in_shared) s.threads[linear].unfenced_writes = true;
 
-  Record now{s.block, s.epoch, s.warp_epoch[linear / warp_lanes], code_offset(code), static_cast<std::uint16_t>(linear), 0,
-             access};
+  Record now{s.block, s.epoch, s.warp_epoch[linear / warp_lanes], code_offset(code), static_cast<std::uint16_t>(linear),
+             0,       access};
   const auto conflict = [&](const Record& before) {
     const uint3 other{before.thread % blockDim.x, before.thread / blockDim.x % blockDim.y,
                       before.thread / blockDim.x / blockDim.y};
-    const std::string which = before.block == s.block ? "the same block" : "block number " + std::to_string(before.block);
-    worker_.fail(line_of_code(code), "race: it " + text_of_this() + ", which thread " + text_of(other) + " of " + which + " " +
-                                         verb(before.access) + " in " + line_of_code(code_at(before.code)) +
-                                         ", and nothing orders the two");
+    const std::string which =
+        before.block == s.block ? "the same block" : "block number " + std::to_string(before.block);
+    worker_.fail(line_of_code(code), "race: it " + text_of_this() + ", which thread " + text_of(other) + " of " +
+                                         which + " " + verb(before.access) + " in " +
+                                         line_of_code(code_at(before.code)) + ", and nothing orders the two");
   };
   const std::uint32_t generation = in_shared ? s.shared_generation : s.global_generation;
   s.shadow.for_cells(address, bytes, generation, [&](Cell& cell, std::uint8_t part) {

@@ -22,6 +22,9 @@ constexpr std::size_t stack_bytes = 64 * 1024;
 
 constinit thread_local Worker* running_worker = nullptr;
 
+// Unwinds the thread that found the error; the others of its block own nothing.
+struct Abandoned {};
+
 bool same(const Place& a, const Place& b) {
   return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
 }
@@ -65,9 +68,13 @@ Worker* Worker::running() { return running_worker; }
 
 void Worker::run_thread() {
   for (;;) {
-    const Grid& grid = *running_worker->grid_;
-    grid.invoke(grid.parameters);
-    running_worker->thread_returned();
+    try {
+      const Grid& grid = *running_worker->grid_;
+      grid.invoke(grid.parameters);
+      running_worker->thread_returned();
+    } catch (const Abandoned&) {
+      running_worker->current_->switch_to(running_worker->host_);
+    }
   }
 }
 
@@ -150,7 +157,8 @@ Thread* Worker::choose() {
     if (!ready_warps_) return nullptr;
     warp_ = choose_bit(ready_warps_);
   }
-  return threads_[static_cast<std::size_t>(warp_ * warp_lanes + choose_bit(warps_[static_cast<std::size_t>(warp_)].ready))]
+  return threads_[static_cast<std::size_t>(warp_ * warp_lanes +
+                                           choose_bit(warps_[static_cast<std::size_t>(warp_)].ready))]
       .get();
 }
 
@@ -172,7 +180,8 @@ void Worker::thread_returned() {
     if (gathering.mask & lane)
       fail(gathering.place, "this collective waits for lane " + std::to_string(self.linear % warp_lanes) +
                                 ", which returned from the kernel");
-  if (arrived_ > 0) fail(barrier_place_, "this barrier waits for " + name_of(self.linear) + ", which returned from the kernel");
+  if (arrived_ > 0)
+    fail(barrier_place_, "this barrier waits for " + name_of(self.linear) + ", which returned from the kernel");
   warp.returned |= lane;
   warp.ready &= ~lane;
   if (!warp.ready) ready_warps_ &= ~(1u << warp_);
@@ -226,16 +235,17 @@ void Worker::collective(unsigned mask, void (*execute)(unsigned, void* const*), 
   if (!(mask & bit(lane)))
     fail(place, "the mask of this collective names the lanes " + lanes_text(mask) + " but not the calling lane");
   if (mask & ~warp.existing)
-    fail(place, "the mask of this collective names lanes that the block does not have: " + lanes_text(mask & ~warp.existing));
+    fail(place,
+         "the mask of this collective names lanes that the block does not have: " + lanes_text(mask & ~warp.existing));
   if (mask & warp.returned)
     fail(place, "this collective waits for lanes that returned from the kernel: " + lanes_text(mask & warp.returned));
   auto gathering = warp.gatherings.begin();
   for (; gathering != warp.gatherings.end(); ++gathering) {
-    if (!(gathering->mask & mask)) continue;
-    if (gathering->mask != mask || !same(gathering->place, place))
-      fail(place, "the lanes " + lanes_text(gathering->arrived) + " of the warp wait at another collective, " +
-                      text_of(gathering->place));
-    break;
+    if (gathering->mask == mask && same(gathering->place, place)) break;
+    // Lanes may meet elsewhere before they come to a collective that others wait at already, but not with those others.
+    if (gathering->mask & bit(lane) && gathering->arrived & mask)
+      fail(place, "divergent collectives: the lanes " + lanes_text(gathering->arrived) +
+                      " of the warp wait at the one in " + text_of(gathering->place));
   }
   if (gathering == warp.gatherings.end()) {
     warp.gatherings.push_back({mask, 0, place, {}});
@@ -276,11 +286,12 @@ void Worker::copy_async_wait(int groups_in_flight) {
 void Worker::fail(Place place, const std::string& reason) { fail(text_of(place), reason); }
 
 void Worker::fail(const std::string& where, const std::string& reason) {
-  error_ = kernel_name(grid_->kernel) + ": " + (where.empty() ? "" : where + ": ") + "thread " + text_of(current_->index) +
-           " of block " + text_of(blockIdx) + ": " + reason;
+  error_ = kernel_name(grid_->kernel) + ": " + (where.empty() ? "" : where + ": ") + "thread " +
+           text_of(current_->index) + " of block " + text_of(blockIdx) + ": " + reason;
   watcher_.abandon_block();
-  current_->switch_to(host_);
-  __builtin_unreachable();
+  // Hooks are called from code that the compiler believes cannot throw; there the thread's stack is just forgotten.
+  if constexpr (watching) current_->switch_to(host_);
+  throw Abandoned{};
 }
 
 std::string Worker::name_of(int linear) const {
@@ -294,9 +305,11 @@ std::string Worker::who_waits() const {
            text_of(barrier_place_);
   for (std::size_t i = 0; i < warps_.size(); ++i)
     for (const Gathering& gathering : warps_[i].gatherings)
-      text += (text.empty() ? "" : "; ") + ("the lanes " + lanes_text(gathering.arrived)) + " of warp " + std::to_string(i) +
-              " wait for the lanes " + lanes_text(gathering.mask & ~gathering.arrived) + " in " + text_of(gathering.place);
-  if (returned_ > 0) text += "; " + std::to_string(returned_) + " threads returned, the first was " + name_of(first_returned_);
+      text += (text.empty() ? "" : "; ") + ("the lanes " + lanes_text(gathering.arrived)) + " of warp " +
+              std::to_string(i) + " wait for the lanes " + lanes_text(gathering.mask & ~gathering.arrived) + " in " +
+              text_of(gathering.place);
+  if (returned_ > 0)
+    text += "; " + std::to_string(returned_) + " threads returned, the first was " + name_of(first_returned_);
   return text;
 }
 

@@ -27,7 +27,7 @@ struct Thread : Fiber {
   Thread();
   uint3 index{};  // threadIdx
   int linear = 0;
-  std::vector<PendingCopy> open_copies;                // not yet in a group
+  std::vector<PendingCopy> open_copies;               // not yet in a group
   std::vector<std::vector<PendingCopy>> copy_groups;  // oldest first
 };
 
@@ -71,8 +71,8 @@ class Worker {
   static void run_thread();  // entry of every fiber
   void thread_returned();
   void prepare(const Grid& grid);
-  void yield();        // to the next thread that can run; comes back when this one can again
-  Thread* choose();    // nullptr: none can run
+  void yield();      // to the next thread that can run; comes back when this one can again
+  Thread* choose();  // nullptr: none can run
   int choose_bit(unsigned set);
   std::string who_waits() const;
   std::string name_of(int linear) const;
