@@ -49,32 +49,34 @@ class DeviceBuffer {
   T* data_;
 };
 
-// All devices there are. A test suite of class DeviceTest runs once on each; where a device is missing its tests are
-// skipped, or fail if REQUIRE_DEVICE names it.
-inline constexpr kernels::DeviceKind all_devices[] = {kernels::DeviceKind::cpu, kernels::DeviceKind::emulated,
-                                                      kernels::DeviceKind::cuda};
-inline std::string name_of(kernels::DeviceKind kind) {
-  return kind == kernels::DeviceKind::cpu ? "cpu" : kind == kernels::DeviceKind::emulated ? "emulated" : "cuda";
+// Opens a device; where that fails the test is skipped, or fails if REQUIRE_DEVICE names it.
+template <class Open>
+void skip_unless_present(const Open& open, const std::string& name) {
+  try {
+    open();
+  } catch (const Error& error) {
+    const char* required = std::getenv("REQUIRE_DEVICE");
+    if (required && name == required) FAIL() << error.what();
+    GTEST_SKIP() << error.what();
+  }
 }
 
-class DeviceTest : public testing::TestWithParam<kernels::DeviceKind> {
- protected:
-  void SetUp() override {
-    try {
-      device_ = GetParam() == kernels::DeviceKind::cpu        ? kernels::cpu_device(2)
-                : GetParam() == kernels::DeviceKind::emulated ? kernels::emulated_device(2)
-                                                              : kernels::cuda_device();
-    } catch (const Error& error) {
-      const char* required = std::getenv("REQUIRE_DEVICE");
-      if (required && name_of(GetParam()) == required) FAIL() << error.what();
-      GTEST_SKIP() << error.what();
-    }
-  }
-  const kernels::Device& device() const { return device_; }
-  bool on_cpu() const { return device_.kind == kernels::DeviceKind::cpu; }
+// All devices there are. A test suite of class DeviceTest : public testing::TestWithParam<kernels::DeviceKind> {
+protected:
+void SetUp() override {
+  skip_unless_present(
+      [this] {
+        device_ = GetParam() == kernels::DeviceKind::cpu        ? kernels::cpu_device(2)
+                  : GetParam() == kernels::DeviceKind::emulated ? kernels::emulated_device(2)
+                                                                : kernels::cuda_device();
+      },
+      name_of(GetParam()));
+}
+const kernels::Device& device() const { return device_; }
+bool on_cpu() const { return device_.kind == kernels::DeviceKind::cpu; }
 
- private:
-  kernels::Device device_;
+private:
+kernels::Device device_;
 };
 // Behind the tests of a suite X that derives from DeviceTest: INSTANTIATE_ON_ALL_DEVICES(X);
 #define INSTANTIATE_ON_ALL_DEVICES(suite)                             \
