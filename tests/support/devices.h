@@ -61,22 +61,29 @@ void skip_unless_present(const Open& open, const std::string& name) {
   }
 }
 
-// All devices there are. A test suite of class DeviceTest : public testing::TestWithParam<kernels::DeviceKind> {
-protected:
-void SetUp() override {
-  skip_unless_present(
-      [this] {
-        device_ = GetParam() == kernels::DeviceKind::cpu        ? kernels::cpu_device(2)
-                  : GetParam() == kernels::DeviceKind::emulated ? kernels::emulated_device(2)
-                                                                : kernels::cuda_device();
-      },
-      name_of(GetParam()));
+// All devices there are. A test suite that derives from DeviceTest runs once on each.
+inline constexpr kernels::DeviceKind all_devices[] = {kernels::DeviceKind::cpu, kernels::DeviceKind::emulated,
+                                                      kernels::DeviceKind::cuda};
+inline std::string name_of(kernels::DeviceKind kind) {
+  return kind == kernels::DeviceKind::cpu ? "cpu" : kind == kernels::DeviceKind::emulated ? "emulated" : "cuda";
 }
-const kernels::Device& device() const { return device_; }
-bool on_cpu() const { return device_.kind == kernels::DeviceKind::cpu; }
 
-private:
-kernels::Device device_;
+class DeviceTest : public testing::TestWithParam<kernels::DeviceKind> {
+ protected:
+  void SetUp() override {
+    skip_unless_present(
+        [this] {
+          device_ = GetParam() == kernels::DeviceKind::cpu        ? kernels::cpu_device(2)
+                    : GetParam() == kernels::DeviceKind::emulated ? kernels::emulated_device(2)
+                                                                  : kernels::cuda_device();
+        },
+        name_of(GetParam()));
+  }
+  const kernels::Device& device() const { return device_; }
+  bool on_cpu() const { return device_.kind == kernels::DeviceKind::cpu; }
+
+ private:
+  kernels::Device device_;
 };
 // Behind the tests of a suite X that derives from DeviceTest: INSTANTIATE_ON_ALL_DEVICES(X);
 #define INSTANTIATE_ON_ALL_DEVICES(suite)                             \
