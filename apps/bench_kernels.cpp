@@ -24,8 +24,8 @@ namespace {
 constexpr std::array families = {kernels::ConvolutionForward::name,
                                  kernels::ConvolutionDataGradient::name,
                                  kernels::ConvolutionWeightGradient::name,
-                                 kernels::BatchNormForward::name,
-                                 kernels::BatchNormBackward::name,
+                                 kernels::BatchNormForward<float>::name,
+                                 kernels::BatchNormBackward<float>::name,
                                  kernels::ReluForward::name,
                                  kernels::ReluBackward::name,
                                  kernels::Add::name,
@@ -168,33 +168,39 @@ void KernelBench::time_batch_norms() {
     const Shape shape{options_.batch, layer.out, side, side};
     const Tensor x = normal(shape), residual = normal(shape), y = normal(shape), d_y = normal(shape);
     const Tensor gamma = normal({layer.out}), beta = normal({layer.out}), mean = normal({layer.out});
-    const Tensor deviation = normal({layer.out}), d_gamma = normal({layer.out}), d_beta = normal({layer.out});
+    const Tensor deviation = normal({layer.out}), offset = normal({layer.out});
+    const Tensor d_gamma = normal({layer.out}), d_beta = normal({layer.out});
     const std::string text = message(options_.batch, "x", layer.out, "x", side, "x", side, " + residual, ReLU");
-    time(kernels::BatchNormForward{.x = x.map(),
-                                   .residual = residual.map(),
-                                   .y = y.map(),
-                                   .gamma = gamma.data(),
-                                   .beta = beta.data(),
-                                   .running_mean = nullptr,
-                                   .running_variance = nullptr,
-                                   .mean = mean.data(),
-                                   .inverse_deviation = deviation.data(),
-                                   .epsilon = 1e-5f,
-                                   .momentum = 0.1f,
-                                   .relu = true},
-         text);
-    time(kernels::BatchNormBackward{.x = x.map(),
-                                    .y = y.map(),
-                                    .d_y = d_y.map(),
-                                    .d_x = x.map(),
-                                    .d_residual = d_y.map(),
-                                    .gamma = gamma.data(),
-                                    .mean = mean.data(),
-                                    .inverse_deviation = deviation.data(),
-                                    .d_gamma = d_gamma.data(),
-                                    .d_beta = d_beta.data(),
-                                    .batch_statistics = true},
-         text);
+    time_with_workspace(kernels::BatchNormForward<float>{.x = x.map(),
+                                                         .residual = residual.map(),
+                                                         .y = y.map(),
+                                                         .gamma = gamma.data(),
+                                                         .beta = beta.data(),
+                                                         .running_mean = nullptr,
+                                                         .running_variance = nullptr,
+                                                         .mean = mean.data(),
+                                                         .inverse_deviation = deviation.data(),
+                                                         .offset = offset.data(),
+                                                         .epsilon = 1e-5f,
+                                                         .momentum = 0.1f,
+                                                         .relu = true,
+                                                         .workspace = nullptr},
+                        text);
+    time_with_workspace(kernels::BatchNormBackward<float>{.x = x.map(),
+                                                          .y = y.map(),
+                                                          .d_y = d_y.map(),
+                                                          .d_x = x.map(),
+                                                          .d_residual = d_y.map(),
+                                                          .gamma = gamma.data(),
+                                                          .mean = mean.data(),
+                                                          .inverse_deviation = deviation.data(),
+                                                          .offset = offset.data(),
+                                                          .d_gamma = d_gamma.data(),
+                                                          .d_beta = d_beta.data(),
+                                                          .relu = true,
+                                                          .batch_statistics = true,
+                                                          .workspace = nullptr},
+                        text);
   }
 }
 
@@ -259,11 +265,20 @@ void KernelBench::time_updates() {
   second.from_host(squares);
   for (const bool adam : {false, true}) {
     // Segments live in device memory, which is the host's on a cpu.
-    const kernels::UpdateSegment segment{
-        value.data(), gradient.data(), first.data(), adam ? second.data() : nullptr, count, 1.0f, 0.0f};
+    const kernels::UpdateSegment segment{.value = value.data(),
+                                         .gradient = gradient.data(),
+                                         .first = first.data(),
+                                         .second = adam ? second.data() : nullptr,
+                                         .rounded = nullptr,
+                                         .count = count,
+                                         .first_chunk = 0,
+                                         .learning_rate_scale = 1,
+                                         .weight_decay = 0};
     const kernels::Update update{.segments = &segment,
                                  .segment_count = 1,
+                                 .chunks = kernels::update_chunks(count),
                                  .elements = count,
+                                 .rounded_elements = 0,
                                  .state = context_->step_state(),
                                  .gradient_scale = nullptr,
                                  .rule = adam ? kernels::UpdateRule::adam : kernels::UpdateRule::sgd,

@@ -50,6 +50,9 @@ class Context {
   void run(const Arguments& arguments) {
     kernels::run(arguments, stream_);
   }
+  // The same for a kernel that has a workspace.
+  template <class Arguments>
+  void run_with_workspace(Arguments arguments);
 
  private:
   kernels::Stream stream_;
@@ -70,5 +73,13 @@ class Buffer {
   kernels::Pool& pool_;
   void* data_;
 };
+
+template <class Arguments>
+void Context::run_with_workspace(Arguments arguments) {
+  const std::size_t bytes = workspace_bytes(arguments, device());
+  const std::shared_ptr<Buffer> workspace = bytes ? scratch(bytes) : nullptr;
+  arguments.workspace = workspace ? workspace->data() : nullptr;
+  run(arguments);
+}
 
 }  // namespace preceptor

@@ -21,9 +21,17 @@ Optimizer::Optimizer(Parameters& parameters, const OptimizerOptions& options)
     if (needs_first) state.first = context_.zeros(flat, Lifetime::persistent);
     if (needs_second) state.second = context_.zeros(flat, Lifetime::persistent);
     const auto count = static_cast<std::int64_t>(flat.elements());
-    segments.push_back({parameter.value(), parameter.gradient(), state.first.data(), state.second.data(), count, 1.0f,
-                        options.weight_decay});
+    segments.push_back({.value = parameter.value(),
+                        .gradient = parameter.gradient(),
+                        .first = state.first.data(),
+                        .second = state.second.data(),
+                        .rounded = nullptr,
+                        .count = count,
+                        .first_chunk = chunks_,
+                        .learning_rate_scale = 1,
+                        .weight_decay = options.weight_decay});
     elements_ += count;
+    chunks_ += kernels::update_chunks(count);
     states_.push_back(std::move(state));
   }
   require(!segments.empty(), "optimizer: no parameter is left to train");
@@ -40,11 +48,29 @@ void Optimizer::step() {
   const float* scale = nullptr;
   if (norm_.defined()) {
     scale = norm_.data() + 1;
-    context_.run(kernels::GradientNorm{segments, count, elements_, options_.clip_norm, norm_.data(), norm_.data() + 1});
+    context_.run_with_workspace(kernels::GradientNorm{.segments = segments,
+                                                      .segment_count = count,
+                                                      .chunks = chunks_,
+                                                      .elements = elements_,
+                                                      .max_norm = options_.clip_norm,
+                                                      .norm = norm_.data(),
+                                                      .scale = norm_.data() + 1,
+                                                      .workspace = nullptr});
   }
-  context_.run(kernels::Update{segments, count, elements_, context_.step_state(), scale, options_.rule,
-                               options_.momentum, options_.nesterov, options_.beta1, options_.beta2, options_.epsilon,
-                               options_.clip_value});
+  context_.run(kernels::Update{.segments = segments,
+                               .segment_count = count,
+                               .chunks = chunks_,
+                               .elements = elements_,
+                               .rounded_elements = 0,
+                               .state = context_.step_state(),
+                               .gradient_scale = scale,
+                               .rule = options_.rule,
+                               .momentum = options_.momentum,
+                               .nesterov = options_.nesterov,
+                               .beta1 = options_.beta1,
+                               .beta2 = options_.beta2,
+                               .epsilon = options_.epsilon,
+                               .clip_value = options_.clip_value});
   context_.run(kernels::AdvanceStep{context_.step_state()});
 }
 

@@ -42,7 +42,7 @@ class Optimizer {
   std::vector<State> states_;
   std::shared_ptr<Buffer> segments_;
   Tensor norm_;  // [2]: norm, scale
-  std::int64_t elements_ = 0;
+  std::int64_t elements_ = 0, chunks_ = 0;
 };
 
 }  // namespace preceptor

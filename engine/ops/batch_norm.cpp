@@ -26,26 +26,51 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
   if (!batch_statistics) {
     require(!recorded, "batch_norm: the form with fixed statistics is for inference and frozen layers; ",
             p.gamma.name(), " or its input is being trained");
-    context.run(kernels::BatchNormInference{x.map(), residual_map, y.map(), p.gamma.value(), p.beta.value(),
-                                            p.running_mean.value(), p.running_variance.value(), p.epsilon, relu});
+    context.run(kernels::BatchNormInference<float>{x.map(), residual_map, y.map(), p.gamma.value(), p.beta.value(),
+                                                   p.running_mean.value(), p.running_variance.value(), p.epsilon,
+                                                   relu});
     return y;
   }
   const Tensor mean = context.empty(channels), inverse_deviation = context.empty(channels);
-  context.run(kernels::BatchNormForward{x.map(), residual_map, y.map(), p.gamma.value(), p.beta.value(),
-                                        p.running_mean.value(), p.running_variance.value(), mean.data(),
-                                        inverse_deviation.data(), p.epsilon, p.momentum, relu});
+  const Tensor offset = context.empty(channels);
+  context.run_with_workspace(kernels::BatchNormForward<float>{.x = x.map(),
+                                                              .residual = residual_map,
+                                                              .y = y.map(),
+                                                              .gamma = p.gamma.value(),
+                                                              .beta = p.beta.value(),
+                                                              .running_mean = p.running_mean.value(),
+                                                              .running_variance = p.running_variance.value(),
+                                                              .mean = mean.data(),
+                                                              .inverse_deviation = inverse_deviation.data(),
+                                                              .offset = offset.data(),
+                                                              .epsilon = p.epsilon,
+                                                              .momentum = p.momentum,
+                                                              .relu = relu,
+                                                              .workspace = nullptr});
   if (!recorded) return y;
 
   const Tensor shortcut = residual ? *residual : Tensor();
-  context.tape().record(y, [=, activation = relu ? y : Tensor(), &context](const Tensor& d_y) {
+  // Without a residual the gradient recomputes where the ReLU let x pass; y need not be kept for that.
+  context.tape().record(y, [=, kept = relu && residual ? y : Tensor(), &context](const Tensor& d_y) {
     // The derivative that comes in is nobody else's most of the time; then one of the results takes its memory.
     const bool reuse = d_y.owns_alone();
     const Tensor d_residual = !want_residual ? Tensor() : reuse ? d_y : context.empty(x.shape());
     const Tensor d_x = reuse && !want_residual ? d_y : context.empty(x.shape());
-    context.run(kernels::BatchNormBackward{
-        x.map(), relu ? activation.map() : FeatureMap<float>{}, d_y.map(), d_x.map(),
-        want_residual ? d_residual.map() : FeatureMap<float>{}, p.gamma.value(), mean.data(), inverse_deviation.data(),
-        want_gamma ? p.gamma.gradient() : nullptr, want_beta ? p.beta.gradient() : nullptr, true});
+    context.run_with_workspace(
+        kernels::BatchNormBackward<float>{.x = x.map(),
+                                          .y = kept.defined() ? kept.map() : FeatureMap<float>{},
+                                          .d_y = d_y.map(),
+                                          .d_x = d_x.map(),
+                                          .d_residual = want_residual ? d_residual.map() : FeatureMap<float>{},
+                                          .gamma = p.gamma.value(),
+                                          .mean = mean.data(),
+                                          .inverse_deviation = inverse_deviation.data(),
+                                          .offset = offset.data(),
+                                          .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
+                                          .d_beta = want_beta ? p.beta.gradient() : nullptr,
+                                          .relu = relu,
+                                          .batch_statistics = true,
+                                          .workspace = nullptr});
     if (want_residual) context.tape().accumulate(shortcut, d_residual);
     context.tape().accumulate(x, d_x);
   });

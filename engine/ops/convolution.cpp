@@ -7,15 +7,6 @@
 namespace preceptor {
 namespace {
 
-// Runs a convolution kernel with the workspace it asks for.
-template <class Arguments>
-void run_with_workspace(Context& context, Arguments arguments) {
-  const std::size_t bytes = kernels::workspace_bytes(arguments, context.device());
-  const std::shared_ptr<Buffer> workspace = bytes ? context.scratch(bytes) : nullptr;
-  arguments.workspace = workspace ? workspace->data() : nullptr;
-  context.run(arguments);
-}
-
 Shape output_shape(const Tensor& x, const Shape& weight, const kernels::ConvolutionGeometry& geometry) {
   require(x.shape().rank() == 4 && weight.rank() == 4 && x.shape()[1] == weight[1], "convolution: input ", x.shape(),
           " does not fit weights ", weight);
@@ -41,14 +32,14 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
   if (bias)
     require(bias->shape() == Shape{weight.shape()[0]}, "convolution: bias ", bias->shape(), " does not fit weights ",
             weight.shape());
-  run_with_workspace(context, kernels::ConvolutionForward{.x = x.map(),
-                                                          .weight = weight.value(),
-                                                          .bias = bias ? bias->value() : nullptr,
-                                                          .residual = {},
-                                                          .y = y.map(),
-                                                          .geometry = geometry,
-                                                          .relu = false,
-                                                          .workspace = nullptr});
+  context.run_with_workspace(kernels::ConvolutionForward{.x = x.map(),
+                                                         .weight = weight.value(),
+                                                         .bias = bias ? bias->value() : nullptr,
+                                                         .residual = {},
+                                                         .y = y.map(),
+                                                         .geometry = geometry,
+                                                         .relu = false,
+                                                         .workspace = nullptr});
   const bool want_weight = context.tape().recording() && weight.watched();
   const bool want_bias = context.tape().recording() && bias && bias->watched();
   const bool want_x = context.tape().watches(x);
@@ -57,13 +48,12 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
 
   context.tape().record(y, [=, b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
     if (want_weight)
-      run_with_workspace(context,
-                         kernels::ConvolutionWeightGradient{x.map(), d_y.map(), weight.gradient(),
-                                                            want_bias ? b.gradient() : nullptr, geometry, nullptr});
+      context.run_with_workspace(kernels::ConvolutionWeightGradient{
+          x.map(), d_y.map(), weight.gradient(), want_bias ? b.gradient() : nullptr, geometry, nullptr});
     if (!want_x) return;
     Tensor d_x = context.empty(x.shape());
-    run_with_workspace(context,
-                       kernels::ConvolutionDataGradient{d_y.map(), weight.value(), d_x.map(), geometry, nullptr});
+    context.run_with_workspace(
+        kernels::ConvolutionDataGradient{d_y.map(), weight.value(), d_x.map(), geometry, nullptr});
     context.tape().accumulate(x, std::move(d_x));
   });
   return y;
@@ -93,8 +83,8 @@ Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, cons
             " differ");
   Tensor y = residual.defined() && residual.owns_alone() ? residual : context.empty(shape);
   y.set_slot(-1);
-  run_with_workspace(context, kernels::ConvolutionForward{
-                                  .x = x.map(),
+  context.run_with_workspace(
+      kernels::ConvolutionForward{.x = x.map(),
                                   .weight = folded.weight.data(),
                                   .bias = folded.bias.data(),
                                   .residual = residual.defined() ? residual.map() : kernels::FeatureMap<float>{},

@@ -11,6 +11,9 @@
 namespace preceptor::kernels {
 namespace {
 
+using Forward = BatchNormForward<float>;
+using Backward = BatchNormBackward<float>;
+
 constexpr int chunk = 4096;  // values: 16 KiB, so a chunk that needs a second look is still in L1
 
 // Images are summed in at most this many groups, merged in order: the result does not depend on the threads.
@@ -89,7 +92,7 @@ void add_chunk(const float* x, int values, Moments<block>& total, float (&shift)
 
 // Statistics of one channel block over some images.
 template <int block>
-Moments<block> sum_images(const BatchNormForward& a, int channel_block, int first_image, int last_image) {
+Moments<block> sum_images(const Forward& a, int channel_block, int first_image, int last_image) {
   Moments<block> total;
   const int values = a.x.plane() * block;
   float shift[lanes];
@@ -101,7 +104,17 @@ Moments<block> sum_images(const BatchNormForward& a, int channel_block, int firs
   return total;
 }
 
-// y = (x - mean) scale + offset, tiled over the lanes.
+// The value before residual and ReLU. Its multiply-add is written out because the gradient's recomputed mask has to
+// have the forward pass's bits in whatever loop it stands.
+inline float normalise(float x, float mean, float scale, float offset) {
+#ifdef FP_FAST_FMAF
+  return std::fma(x - mean, scale, offset);
+#else
+  return (x - mean) * scale + offset;
+#endif
+}
+
+// What normalise() takes of a channel, tiled over the lanes.
 struct Affine {
   float mean[lanes], scale[lanes], offset[lanes];
 };
@@ -112,7 +125,7 @@ void apply_to_plane(const float* x, const float* residual, float* y, int values,
   for_each_group(values, [&](int i, auto count) {
 #pragma omp simd
     for (int j = 0; j < count; ++j) {
-      float result = (x[i + j] - local.mean[j]) * local.scale[j] + local.offset[j];
+      float result = normalise(x[i + j], local.mean[j], local.scale[j], local.offset[j]);
       if constexpr (with_residual) result += residual[i + j];
       if constexpr (relu) result = result < 0 ? 0 : result;
       y[i + j] = result;
@@ -133,19 +146,20 @@ void apply(const Arguments& a, int image, int channel_block, const Affine& affin
 
 // Writes the statistics of a channel block and prepares the affine map that applies them.
 template <int block>
-void finish(const BatchNormForward& a, int channel_block, const Moments<block>& moments, Affine& affine) {
+void finish(const Forward& a, int channel_block, const Moments<block>& moments, Affine& affine) {
   float mean[block], scale[block], offset[block];
   for (int i = 0; i < block; ++i) {
     const int channel = channel_block * block + i;
     const double variance = moments.squares[i] / moments.count;
-    const double inverse = 1 / std::sqrt(variance + static_cast<double>(a.epsilon));
+    const float inverse = static_cast<float>(1 / std::sqrt(variance + static_cast<double>(a.epsilon)));
     mean[i] = static_cast<float>(moments.mean[i]);
-    scale[i] = static_cast<float>(static_cast<double>(a.gamma[channel]) * inverse);
+    scale[i] = a.gamma[channel] * inverse;
     // Rounding the mean to float moves x - mean; the offset takes that back.
     const double rounding = static_cast<double>(mean[i]) - moments.mean[i];
     offset[i] = static_cast<float>(static_cast<double>(a.beta[channel]) + rounding * static_cast<double>(scale[i]));
     a.mean[channel] = mean[i];
-    a.inverse_deviation[channel] = static_cast<float>(inverse);
+    a.inverse_deviation[channel] = inverse;
+    a.offset[channel] = offset[i];
     if (!a.running_mean) continue;
     const double unbiased = moments.count > 1 ? moments.squares[i] / (moments.count - 1) : variance;
     a.running_mean[channel] += a.momentum * (mean[i] - a.running_mean[channel]);
@@ -170,16 +184,40 @@ struct GradientSums {
   }
 };
 
-template <int block, bool masked>
-void add_gradient_chunk(const float* x, const float* y, const float* d_y, int values, const float (&mean)[lanes],
+enum class Mask { none, given, recomputed };  // of the ReLU: by y, or by y's sign computed anew
+
+Mask mask_of(const Backward& a) { return !a.relu ? Mask::none : a.y.data ? Mask::given : Mask::recomputed; }
+
+// Calls function with the mask as an integral constant.
+template <class Function>
+void specialise_mask(Mask mask, const Function& function) {
+  if (mask == Mask::none) return function(std::integral_constant<Mask, Mask::none>{});
+  if (mask == Mask::given) return function(std::integral_constant<Mask, Mask::given>{});
+  function(std::integral_constant<Mask, Mask::recomputed>{});
+}
+
+// d_y where the ReLU let the forward pass through. y is read only where it is given.
+template <Mask mask>
+float masked(float d_y, float x, const float* y, float mean, float scale, float offset) {
+  if constexpr (mask == Mask::none) return d_y;
+  if constexpr (mask == Mask::given) return where_positive(*y, d_y);
+  return where_positive(normalise(x, mean, scale, offset), d_y);
+}
+
+template <int block, Mask mask>
+void add_gradient_chunk(const float* x, const float* y, const float* d_y, int values, const Affine& affine,
                         GradientSums<block>& sums) {
+  const Affine local = affine;
   float plain[lanes] = {}, centred[lanes] = {};
+  const auto gradient_at = [&](int i, int j) {
+    return masked<mask>(d_y[i + j], x[i + j], y + i + j, local.mean[j], local.scale[j], local.offset[j]);
+  };
   int i = 0;
   for (; i + lanes <= values; i += lanes) {
     for (int j = 0; j < lanes; ++j) {
-      const float gradient = masked ? where_positive(y[i + j], d_y[i + j]) : d_y[i + j];
+      const float gradient = gradient_at(i, j);
       plain[j] += gradient;
-      centred[j] += gradient * (x[i + j] - mean[j]);
+      centred[j] += gradient * (x[i + j] - local.mean[j]);
     }
   }
   float all_plain[lanes], all_centred[lanes];  // the rest's run-time bound would push the sums out of registers
@@ -187,87 +225,96 @@ void add_gradient_chunk(const float* x, const float* y, const float* d_y, int va
   std::copy_n(centred, lanes, all_centred);
 #pragma omp simd
   for (int j = 0; j < values - i; ++j) {
-    const float gradient = masked ? where_positive(y[i + j], d_y[i + j]) : d_y[i + j];
+    const float gradient = gradient_at(i, j);
     all_plain[j] += gradient;
-    all_centred[j] += gradient * (x[i + j] - mean[j]);
+    all_centred[j] += gradient * (x[i + j] - local.mean[j]);
   }
   fold_lanes<block>(all_plain, sums.plain);
   fold_lanes<block>(all_centred, sums.centred);
 }
 
+// The forward pass's affine map of a channel block.
 template <int block>
-GradientSums<block> sum_images(const BatchNormBackward& a, int channel_block, int first_image, int last_image) {
+void tile_affine(const Backward& a, int channel_block, Affine& affine) {
+  const int first = channel_block * block;
+  float scale[block];
+  for (int i = 0; i < block; ++i) scale[i] = a.gamma[first + i] * a.inverse_deviation[first + i];
+  tile_lanes<block>(a.mean + first, affine.mean);
+  tile_lanes<block>(scale, affine.scale);
+  if (a.recomputes_y()) tile_lanes<block>(a.offset + first, affine.offset);
+}
+
+template <int block>
+GradientSums<block> sum_images(const Backward& a, int channel_block, int first_image, int last_image) {
   GradientSums<block> sums;
-  if (!a.batch_statistics && !a.d_gamma && !a.d_beta) return sums;
+  if (!a.needs_sums()) return sums;
   const int values = a.x.plane() * block;
-  float mean[lanes];
-  tile_lanes<block>(a.mean + channel_block * block, mean);
-  for (int image = first_image; image < last_image; ++image) {
-    const float* x = a.x.block_data(image, channel_block);
-    const float* d_y = a.d_y.block_data(image, channel_block);
-    const float* y = a.y.data ? a.y.block_data(image, channel_block) : nullptr;
-    for (int i = 0; i < values; i += chunk) {
-      const int count = std::min(chunk, values - i);
-      if (y)
-        add_gradient_chunk<block, true>(x + i, y + i, d_y + i, count, mean, sums);
-      else
-        add_gradient_chunk<block, false>(x + i, nullptr, d_y + i, count, mean, sums);
+  Affine affine{};
+  tile_affine<block>(a, channel_block, affine);
+  specialise_mask(mask_of(a), [&](auto mask) {
+    for (int image = first_image; image < last_image; ++image) {
+      const float* x = a.x.block_data(image, channel_block);
+      const float* d_y = a.d_y.block_data(image, channel_block);
+      const float* y = mask() == Mask::given ? a.y.block_data(image, channel_block) : x;
+      for (int i = 0; i < values; i += chunk)
+        add_gradient_chunk<block, mask()>(x + i, y + i, d_y + i, std::min(chunk, values - i), affine, sums);
     }
-  }
+  });
   return sums;
 }
 
-// d_x = d_y scale - constant - (x - mean) slope, tiled over the lanes.
+// d_x = masked d_y scale - constant - (x - mean) slope, tiled over the lanes.
 struct GradientAffine {
-  float mean[lanes], scale[lanes], constant[lanes], slope[lanes];
+  Affine forward;
+  float constant[lanes], slope[lanes];
 };
 
 template <int block>
-void finish(const BatchNormBackward& a, int channel_block, const GradientSums<block>& sums, GradientAffine& affine) {
+void finish(const Backward& a, int channel_block, const GradientSums<block>& sums, GradientAffine& affine) {
   const double count = static_cast<double>(a.x.images) * a.x.plane();
-  float scale[block], constant[block], slope[block];
+  float constant[block], slope[block];
   for (int i = 0; i < block; ++i) {
     const int channel = channel_block * block + i;
     const double inverse = static_cast<double>(a.inverse_deviation[channel]);
     const double factor = static_cast<double>(a.gamma[channel]) * inverse;
     const double normalised = sums.centred[i] * inverse;
-    scale[i] = static_cast<float>(factor);
     constant[i] = a.batch_statistics ? static_cast<float>(factor * sums.plain[i] / count) : 0;
     slope[i] = a.batch_statistics ? static_cast<float>(factor * inverse * normalised / count) : 0;
     if (a.d_gamma) a.d_gamma[channel] = static_cast<float>(normalised);
     if (a.d_beta) a.d_beta[channel] = static_cast<float>(sums.plain[i]);
   }
-  tile_lanes<block>(a.mean + channel_block * block, affine.mean);
-  tile_lanes<block>(scale, affine.scale);
+  tile_affine<block>(a, channel_block, affine.forward);
   tile_lanes<block>(constant, affine.constant);
   tile_lanes<block>(slope, affine.slope);
 }
 
-template <bool masked, bool with_residual, bool batch_statistics>
-void apply_gradient(const BatchNormBackward& a, int image, int channel_block, const GradientAffine& affine) {
+template <Mask mask, bool with_residual, bool batch_statistics>
+void apply_gradient(const Backward& a, int image, int channel_block, const GradientAffine& affine) {
   const GradientAffine local = affine;
+  const Affine& forward = local.forward;
   const float* x = a.x.block_data(image, channel_block);
-  const float* y = masked ? a.y.block_data(image, channel_block) : nullptr;
+  const float* y = mask == Mask::given ? a.y.block_data(image, channel_block) : x;
   const float* d_y = a.d_y.block_data(image, channel_block);
   float* d_x = a.d_x.block_data(image, channel_block);
   float* d_residual = with_residual ? a.d_residual.block_data(image, channel_block) : nullptr;
   for_each_group(a.x.plane() * a.x.block, [&](int i, auto count) {
 #pragma omp simd
     for (int j = 0; j < count; ++j) {
-      const float gradient = masked ? where_positive(y[i + j], d_y[i + j]) : d_y[i + j];
+      const float gradient =
+          masked<mask>(d_y[i + j], x[i + j], y + i + j, forward.mean[j], forward.scale[j], forward.offset[j]);
       if constexpr (with_residual) d_residual[i + j] = gradient;
-      float result = gradient * local.scale[j];
-      if constexpr (batch_statistics) result -= local.constant[j] + (x[i + j] - local.mean[j]) * local.slope[j];
+      float result = gradient * forward.scale[j];
+      if constexpr (batch_statistics) result -= local.constant[j] + (x[i + j] - forward.mean[j]) * local.slope[j];
       d_x[i + j] = result;
     }
   });
 }
 
-void apply(const BatchNormBackward& a, int image, int channel_block, const GradientAffine& affine) {
-  specialise(a.y.data != nullptr, [&](auto masked) {
+void apply(const Backward& a, int image, int channel_block, const GradientAffine& affine) {
+  specialise_mask(mask_of(a), [&](auto mask) {
     specialise(a.d_residual.data != nullptr, [&](auto with_residual) {
       specialise(a.batch_statistics, [&](auto batch_statistics) {
-        apply_gradient<masked(), with_residual(), batch_statistics()>(a, image, channel_block, affine);
+        apply_gradient<mask(), with_residual(), batch_statistics()>(a, image, channel_block, affine);
       });
     });
   });
@@ -324,19 +371,19 @@ void reduce_and_apply(const Arguments& a) {
 
 // mapping: reduce_and_apply; bytes: x (and residual) read, y written, x read again where it does not stay in a cache;
 // operations: about 8 per element; hazard: with a mean far from zero E[x^2] - E[x]^2 would have no digits left.
-void run_on(Cpu, const BatchNormForward& a) {
+void run_on(Cpu, const Forward& a) {
   specialise_block(a.x.block, [&](auto block) { reduce_and_apply<block(), Moments<block()>, Affine>(a); });
 }
 
 // mapping: reduce_and_apply; bytes: x, d_y (and y) read, d_x (and d_residual) written, the inputs read again where they
 // do not stay in a cache; operations: about 9 per element; hazard: outputs may be d_y's memory, so each element is read
 // before it is written.
-void run_on(Cpu, const BatchNormBackward& a) {
+void run_on(Cpu, const Backward& a) {
   specialise_block(a.x.block, [&](auto block) { reduce_and_apply<block(), GradientSums<block()>, GradientAffine>(a); });
 }
 
 // mapping: (image, channel block) over threads; bytes: each map once; operations: 3 or 4 per element.
-void run_on(Cpu, const BatchNormInference& a) {
+void run_on(Cpu, const BatchNormInference<float>& a) {
   const int blocks = a.x.channel_blocks();
   Affine* affine = scratch<Affine>(blocks);
   specialise_block(a.x.block, [&](auto block) {
@@ -344,7 +391,7 @@ void run_on(Cpu, const BatchNormInference& a) {
       const int first = channel_block * block;
       float scale[largest_block];
       for (int i = 0; i < block; ++i)
-        scale[i] = a.gamma[first + i] / std::sqrt(a.running_variance[first + i] + a.epsilon);
+        scale[i] = a.gamma[first + i] * (1 / std::sqrt(a.running_variance[first + i] + a.epsilon));
       tile_lanes<block()>(a.running_mean + first, affine[channel_block].mean);
       tile_lanes<block()>(scale, affine[channel_block].scale);
       tile_lanes<block()>(a.beta + first, affine[channel_block].offset);
@@ -370,24 +417,6 @@ void run_on(Cpu, const FoldBatchNorm& a) {
       }
     }
   }
-}
-
-Cost cost(const BatchNormForward& a) {
-  const double elements = static_cast<double>(a.x.elements());
-  return {elements * sizeof(float) * (a.residual.data ? 3 : 2), elements * (a.residual.data ? 9 : 8)};
-}
-Cost cost(const BatchNormInference& a) {
-  const double elements = static_cast<double>(a.x.elements());
-  return {elements * sizeof(float) * (a.residual.data ? 3 : 2), elements * (a.residual.data ? 4 : 3)};
-}
-Cost cost(const BatchNormBackward& a) {
-  const double elements = static_cast<double>(a.x.elements());
-  const int maps = 3 + (a.y.data ? 1 : 0) + (a.d_residual.data ? 1 : 0);
-  return {elements * sizeof(float) * maps, elements * 9};
-}
-Cost cost(const FoldBatchNorm& a) {
-  const double weights = static_cast<double>(a.out_channels) * a.inner;
-  return {weights * 2 * sizeof(float), weights};
 }
 
 }  // namespace preceptor::kernels

@@ -1,10 +1,14 @@
 // Batch normalisation (Ioffe and Szegedy 2015) with the residual sum and ReLU that follow it in one pass.
 #pragma once
 
+#include "kernels/device/bfloat16.h"
 #include "kernels/device/device.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
+
+// Maps are stored in T, float or bfloat16 (cpu: float): channel-blocked on the cpu, channels-last on cuda and emulated.
+// Everything [channels] is float.
 
 // y = relu?(gamma (x - mean) / sqrt(variance + epsilon) + beta + residual?) with the batch's own statistics.
 template <class T>
@@ -13,17 +17,22 @@ struct BatchNormForward {
   FeatureMap<const T> x;
   FeatureMap<const T> residual;  // data is nullptr: none; else the shape of x
   FeatureMap<T> y;               // shape of x
-  const float* gamma;                // [channels]
-  const float* beta;                 // [channels]
-  float* running_mean;               // [channels] moved by momentum; nullptr: not updated
-  float* running_variance;           // [channels] with the unbiased batch variance, as torch does
-  float* mean;                       // [channels] out: of this batch, for the gradient
-  float* inverse_deviation;          // [channels] out: 1 / sqrt(biased variance + epsilon)
-  float epsilon, momentum;           // running = (1 - momentum) running + momentum batch
+  const float* gamma;            // [channels]
+  const float* beta;             // [channels]
+  float* running_mean;           // [channels] moved by momentum; nullptr: not updated
+  float* running_variance;       // [channels] with the unbiased batch variance, as torch does
+  float* mean;                   // [channels] out: of this batch, for the gradient
+  float* inverse_deviation;      // [channels] out: 1 / sqrt(biased variance + epsilon)
+  float* offset;                 // [channels] out: beta without what rounding the mean to float adds to y, so that
+                                 // y = relu?((x - mean) (gamma inverse_deviation) + offset + residual?) to the last bit
+  float epsilon, momentum;       // running = (1 - momentum) running + momentum batch
   bool relu;
+  void* workspace;  // workspace_bytes(arguments), 64-byte aligned
 };
 template <class T>
 Cost cost(const BatchNormForward<T>& arguments);
+template <class T>
+std::size_t workspace_bytes(const BatchNormForward<T>& arguments, const Device& device);
 void run_on(Cpu, const BatchNormForward<float>& arguments);
 template <class T>
 void run_on(Cuda, const BatchNormForward<T>& arguments);
@@ -49,24 +58,33 @@ void run_on(Cuda, const BatchNormInference<T>& arguments);
 template <class T>
 void run_on(Emulated, const BatchNormInference<T>& arguments);
 
-// Gradients of either form. The ReLU mask is taken from y > 0.
+// Gradients of either form. The ReLU passes d_y where y > 0. Without a residual that can be recomputed from x, to the
+// last bit, which saves reading y and keeping it.
 template <class T>
 struct BatchNormBackward {
   static constexpr const char* name = "batch_norm_backward";
   FeatureMap<const T> x;
-  FeatureMap<const T> y;  // data is nullptr when no ReLU was applied
+  FeatureMap<const T> y;  // data is nullptr: recomputed, which a residual rules out; not read without relu
   FeatureMap<const T> d_y;
-  FeatureMap<T> d_x;           // may be d_y's memory when d_residual is not d_y's memory
-  FeatureMap<T> d_residual;    // data is nullptr: no residual; the masked d_y; may be d_y's memory
+  FeatureMap<T> d_x;               // may be d_y's memory when d_residual is not d_y's memory
+  FeatureMap<T> d_residual;        // data is nullptr: no residual; the masked d_y; may be d_y's memory
   const float* gamma;              // [channels]
   const float* mean;               // [channels] as the forward pass used it
   const float* inverse_deviation;  // [channels]
+  const float* offset;             // [channels] of the forward pass, or beta; read only where y is recomputed
   float* d_gamma;                  // [channels], overwritten; nullptr: not wanted
   float* d_beta;                   // [channels], overwritten; nullptr: not wanted
+  bool relu;                       // of the forward pass
   bool batch_statistics;           // true: BatchNormForward; false: fixed statistics, so d_x has no mean terms
+  void* workspace;                 // workspace_bytes(arguments), 64-byte aligned
+
+  bool recomputes_y() const { return relu && !y.data; }
+  bool needs_sums() const { return batch_statistics || d_gamma || d_beta; }
 };
 template <class T>
 Cost cost(const BatchNormBackward<T>& arguments);
+template <class T>
+std::size_t workspace_bytes(const BatchNormBackward<T>& arguments, const Device& device);
 void run_on(Cpu, const BatchNormBackward<float>& arguments);
 template <class T>
 void run_on(Cuda, const BatchNormBackward<T>& arguments);

@@ -30,8 +30,10 @@ struct FeatureMap {
   }
   T* block_data(int image, int channel_block) const { return data + block_offset(image, channel_block); }
 
-  // The same map, read only.
-  operator FeatureMap<const T>() const requires(!std::is_const_v<T>) {
+  // The same map, read only. A template, because nvcc warns of a class's conversion to itself.
+  template <class Constant>
+    requires(std::is_same_v<Constant, const T> && !std::is_const_v<T>)
+  operator FeatureMap<Constant>() const {
     return {data, images, channels, height, width, block, pitch};
   }
 };

@@ -68,13 +68,21 @@ struct Step {
   float inverse_root_correction2;
 };
 
-template <bool clipped>
+// The new value, and its rounded copy.
+template <bool rounded>
+void set_value(const UpdateSegment& s, std::int64_t i, float value) {
+  s.value[i] = value;
+  if constexpr (rounded) s.rounded[i] = bfloat16(value);
+}
+
+template <bool clipped, bool rounded>
 void sgd(const Step step, const UpdateSegment& s, std::int64_t first, std::int64_t last) {
   const float rate = static_cast<float>(step.learning_rate * static_cast<double>(s.learning_rate_scale));
   if (!s.first) {
 #pragma omp simd
     for (std::int64_t i = first; i < last; ++i)
-      s.value[i] -= rate * (step.gradient<clipped>(s.gradient[i]) + s.weight_decay * s.value[i]);
+      set_value<rounded>(s, i,
+                         s.value[i] - rate * (step.gradient<clipped>(s.gradient[i]) + s.weight_decay * s.value[i]));
     return;
   }
   // On the first step the buffer is the gradient, whatever the memory held.
@@ -85,13 +93,13 @@ void sgd(const Step step, const UpdateSegment& s, std::int64_t first, std::int64
       const float gradient = step.gradient<clipped>(s.gradient[i]) + s.weight_decay * s.value[i];
       const float buffer = first_step ? gradient : step.momentum * s.first[i] + gradient;
       s.first[i] = buffer;
-      s.value[i] -= rate * (along * gradient + by_buffer * buffer);
+      set_value<rounded>(s, i, s.value[i] - rate * (along * gradient + by_buffer * buffer));
     }
   });
 }
 
-template <bool clipped, bool decoupled>
-void adam(const Step step, const UpdateSegment& s, std::int64_t first, std::int64_t last) {
+template <bool clipped, bool rounded>
+void adam(const Step step, const UpdateSegment& s, bool decoupled, std::int64_t first, std::int64_t last) {
   const double rate = step.learning_rate * static_cast<double>(s.learning_rate_scale);
   const float step_size = static_cast<float>(rate / step.correction1);
   const float keep = decoupled ? static_cast<float>(1 - rate * static_cast<double>(s.weight_decay)) : 1.0f;
@@ -104,26 +112,25 @@ void adam(const Step step, const UpdateSegment& s, std::int64_t first, std::int6
     s.first[i] = mean;
     s.second[i] = square;
     const float deviation = std::sqrt(square) * step.inverse_root_correction2 + step.epsilon;
-    s.value[i] = keep * s.value[i] - step_size * mean / deviation;
+    set_value<rounded>(s, i, keep * s.value[i] - step_size * mean / deviation);
   }
 }
 
-template <bool clipped>
 void update(const Update& a, const Step& step, const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
-  switch (a.rule) {
-    case UpdateRule::sgd:
-      return sgd<clipped>(step, segment, first, last);
-    case UpdateRule::adam:
-      return adam<clipped, false>(step, segment, first, last);
-    case UpdateRule::adamw:
-      return adam<clipped, true>(step, segment, first, last);
-  }
+  specialise(a.clip_value > 0, [&](auto clipped) {
+    specialise(segment.rounded != nullptr, [&](auto rounded) {
+      if (a.rule == UpdateRule::sgd)
+        sgd<clipped(), rounded()>(step, segment, first, last);
+      else
+        adam<clipped(), rounded()>(step, segment, a.rule == UpdateRule::adamw, first, last);
+    });
+  });
 }
 
 }  // namespace
 
 // mapping: an equal share of all elements per thread, whatever the segments' sizes; bytes: value, gradient and state
-// read, value and state written; operations: 4 (sgd) to 16 (adam) per element.
+// read, value, state and rounded copy written; operations: 4 (sgd) to 16 (adam) per element.
 void run_on(Cpu, const Update& a) {
   const Step step(a);
   const std::int64_t total = count_elements(a.segments, a.segment_count);
@@ -132,7 +139,7 @@ void run_on(Cpu, const Update& a) {
     const std::int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
     for_range(a.segments, a.segment_count, total * thread / threads, total * (thread + 1) / threads,
               [&](const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
-                specialise(a.clip_value > 0, [&](auto clipped) { update<clipped()>(a, step, segment, first, last); });
+                update(a, step, segment, first, last);
               });
   }
 }
@@ -167,13 +174,17 @@ void run_on(Cpu, const AdvanceStep& a) { a.state->step += 1; }
 
 Cost cost(const Update& a) {
   const double elements = static_cast<double>(a.elements);
-  if (a.rule != UpdateRule::sgd) return {elements * 7 * sizeof(float), elements * 16};
+  const double rounded = static_cast<double>(a.rounded_elements) * sizeof(bfloat16);
+  if (a.rule != UpdateRule::sgd) return {elements * 7 * sizeof(float) + rounded, elements * 16};
   const bool momentum = a.momentum != 0;
-  return {elements * (momentum ? 5 : 3) * sizeof(float), elements * (momentum ? 8 : 4)};
+  return {elements * (momentum ? 5 : 3) * sizeof(float) + rounded, elements * (momentum ? 8 : 4)};
 }
 Cost cost(const GradientNorm& a) {
   const double elements = static_cast<double>(a.elements);
   return {elements * sizeof(float), elements * 2};
+}
+std::size_t workspace_bytes(const GradientNorm& a, const Device& device) {
+  return device.kind == DeviceKind::cpu ? 0 : static_cast<std::size_t>(a.chunks) * sizeof(double);
 }
 Cost cost(const AdvanceStep&) { return {2 * sizeof(std::int64_t), 1}; }
 

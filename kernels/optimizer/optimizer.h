@@ -1,17 +1,24 @@
 // Updates of all parameters in one launch: SGD with momentum, Adam, AdamW; gradient norm and clipping.
 #pragma once
 
+#include "kernels/device/bfloat16.h"
 #include "kernels/device/device.h"
 
 namespace preceptor::kernels {
 
+// Elements that a block of a GPU handles; a segment's last chunk may be shorter.
+constexpr std::int64_t update_chunk = 8192;
+constexpr std::int64_t update_chunks(std::int64_t count) { return (count + update_chunk - 1) / update_chunk; }
+
 // One parameter tensor with its gradient and the optimiser's state, any of it in device memory.
 struct UpdateSegment {
-  float* value;           // [count]
-  const float* gradient;  // [count]
-  float* first;           // [count] momentum, or Adam's first moment; nullptr for SGD without momentum
-  float* second;          // [count] Adam's second moment; nullptr for SGD
-  std::int64_t count;
+  float* value;              // [count]
+  const float* gradient;     // [count]
+  float* first;              // [count] momentum, or Adam's first moment; nullptr for SGD without momentum
+  float* second;             // [count] Adam's second moment; nullptr for SGD
+  bfloat16* rounded;         // [count] out: the new value in bfloat16, for computing with; nullptr: not wanted
+  std::int64_t count;        // > 0
+  std::int64_t first_chunk;  // the sum of update_chunks(count) over the segments before this one
   float learning_rate_scale;
   float weight_decay;
 };
@@ -30,9 +37,11 @@ struct Update {
   static constexpr const char* name = "update";
   const UpdateSegment* segments;  // [segment_count], device memory
   int segment_count;
-  std::int64_t elements;        // of all segments, for cost()
-  const StepState* state;       // this is step state->step + 1
-  const float* gradient_scale;  // [1] every gradient is multiplied by it (GradientNorm); nullptr: 1
+  std::int64_t chunks;            // of all segments
+  std::int64_t elements;          // of all segments, for cost()
+  std::int64_t rounded_elements;  // of those with a rounded copy, for cost()
+  const StepState* state;         // this is step state->step + 1
+  const float* gradient_scale;    // [1] every gradient is multiplied by it (GradientNorm); nullptr: 1
   UpdateRule rule;
   float momentum;               // sgd
   bool nesterov;                // sgd
@@ -49,12 +58,15 @@ struct GradientNorm {
   static constexpr const char* name = "gradient_norm";
   const UpdateSegment* segments;
   int segment_count;
-  std::int64_t elements;
+  std::int64_t chunks;    // of all segments
+  std::int64_t elements;  // of all segments, for cost()
   float max_norm;
-  float* norm;   // [1]
-  float* scale;  // [1]
+  float* norm;      // [1]
+  float* scale;     // [1]
+  void* workspace;  // workspace_bytes(arguments), 64-byte aligned
 };
 Cost cost(const GradientNorm& arguments);
+std::size_t workspace_bytes(const GradientNorm& arguments, const Device& device);
 void run_on(Cpu, const GradientNorm& arguments);
 void run_on(Cuda, const GradientNorm& arguments);
 void run_on(Emulated, const GradientNorm& arguments);

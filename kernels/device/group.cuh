@@ -1,0 +1,42 @@
+// What a thread moves in one access: 16 bytes, or one value where alignment allows no more. Kernels are written once
+// for both, with the group as their template argument: Pack<T> (load16.cuh) or Single<T>.
+#pragma once
+
+#include "kernels/device/load16.cuh"
+
+namespace preceptor::kernels {
+
+template <class T>
+struct Single {
+  static constexpr int count = 1;
+  T value[1];
+};
+
+template <class Group, class T>
+__device__ inline Group load_group(const T* p) {
+  if constexpr (Group::count == 1)
+    return {{*p}};
+  else
+    return load16(p);
+}
+template <class T>
+__device__ inline void store_group(T* p, const Pack<T>& group) {
+  store16(p, group);
+}
+template <class T>
+__device__ inline void store_group(T* p, const Single<T>& group) {
+  *p = group.value[0];
+}
+
+// `count` neighbouring floats; p is a multiple of 16 bytes unless count is 1.
+template <int count>
+__device__ inline void load_floats(const float* p, float (&values)[count]) {
+  using Group = std::conditional_t<count == 1, Single<float>, Pack<float>>;
+  static_assert(count % Group::count == 0);
+  for (int i = 0; i < count; i += Group::count) {
+    const Group group = load_group<Group>(p + i);
+    for (int j = 0; j < Group::count; ++j) values[i + j] = group.value[j];
+  }
+}
+
+}  // namespace preceptor::kernels
