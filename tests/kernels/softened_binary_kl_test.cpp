@@ -54,7 +54,7 @@ struct BinaryProblem {
   LossAndGradient<T> run(const Device& device) const {
     const OffsetBuffer<T> s(device, offset, student), t(device, teacher_offset, teacher);
     const OffsetBuffer<T> d_student(device, offset, std::vector<T>(student.size(), static_cast<T>(unknown)));
-    const OffsetBuffer<float> y(device, targets_offset, targets);
+    const OffsetBuffer<float> y(device, targets_offset, or_one(targets));
     const DeviceBuffer<float> loss(device, std::vector<float>(static_cast<std::size_t>(rows), unknown));
     execute(kernels::SoftenedBinaryKl<T>{.student = s.data(),
                                          .teacher = t.data(),

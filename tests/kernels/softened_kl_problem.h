@@ -35,6 +35,11 @@ std::vector<double> widened(const std::vector<T>& values) {
   return result;
 }
 
+// Values, or one where there are none: a buffer has at least that.
+inline std::vector<float> or_one(const std::vector<float>& values) {
+  return values.empty() ? std::vector<float>{unknown} : values;
+}
+
 // An array that begins `offset` values behind an aligned address. What lies before it keeps a pattern that is a NaN.
 template <class T>
 class OffsetBuffer {
@@ -108,7 +113,7 @@ struct Problem {
     const OffsetBuffer<T> s(device, student_offset, student), t(device, teacher_offset, teacher);
     const OffsetBuffer<T> d_student(device, d_student_offset, std::vector<T>(student.size(), static_cast<T>(unknown)));
     const DeviceBuffer<float> loss(device, std::vector<float>(static_cast<std::size_t>(rows), unknown));
-    const DeviceBuffer<float> temperatures(device, row_temperature), classes_of_rows(device, labels);
+    const DeviceBuffer<float> temperatures(device, or_one(row_temperature)), classes_of_rows(device, or_one(labels));
     launch(kernels::SoftenedKl<T>{.student = s.data(),
                                   .teacher = t.data(),
                                   .loss = loss.data(),
