@@ -88,14 +88,15 @@ __global__ void __launch_bounds__(most_short_threads) short_rows(const SoftenedK
       student[begin + i] = from_float<T>(statistics.gradient(s, t, i == labelled, divergence));
     }
     divergence = reduce_lanes(divergence, Sum{}, lanes);
-    if (present && lane == 0) loss[row] = statistics.loss(divergence);
+    if (lane == 0) loss[row] = statistics.loss(divergence);  // rows behind the last have a place too
   }
   __syncthreads();
   unstage(a.d_student + first, student, run);
   for (int row = thread; row < rows; row += threads) a.loss[first_row + row] = loss[row];
 }
 
-// `combine` of several values at once over the block: one exchange through shared memory for all.
+// `combine` of several values at once over the block: one exchange through shared memory for all. With the same
+// template arguments to be called once in a kernel: no barrier guards the memory against a second call.
 template <int count, class Combine>
 __device__ void combine_block(float (&value)[count], const Combine& combine, float neutral) {
   SHARED(float, by_warp, [count][warp_size]);
@@ -107,7 +108,6 @@ __device__ void combine_block(float (&value)[count], const Combine& combine, flo
   __syncthreads();
   const bool present = lane < static_cast<int>(blockDim.x) / warp_size;
   for (int i = 0; i < count; ++i) value[i] = reduce_lanes(present ? by_warp[i][lane] : neutral, combine);
-  __syncthreads();
 }
 
 // mapping: a block takes a row, each thread every blockDim-th piece of 16 bytes; bytes: student and teacher read once
@@ -219,8 +219,8 @@ __global__ void __launch_bounds__(longest_block)
       __syncthreads();
       unstage(a.d_student + first, student, run);
       for (int next = 0; next < rows; next += threads / lanes) {
-        const int row = next + thread / lanes;
-        const int begin = max(row * a.labels - done, 0), end = row < rows ? min((row + 1) * a.labels - done, count) : 0;
+        // A row of several tiles is alone in its block: here it is row 0, all of the tile.
+        const int row = next + thread / lanes, begin = row * a.labels, end = min(begin + a.labels, count);
         float sum = 0;
         for (int i = begin + lane; i < end; i += lanes) sum += terms[targets_run.shift + i];
         sum = reduce_lanes(sum, Sum{}, lanes);

@@ -97,10 +97,12 @@ struct Problem {
     for (int row = 0; row < rows; ++row)
       row_temperature.push_back(static_cast<float>(std::exp(random.uniform(std::log(0.05), std::log(100.0)))));
   }
-  // One row in five has no label.
+  // A fifth of the rows has no label, a fifth the first class, a fifth the last.
   void add_labels(Random& random) {
-    for (int row = 0; row < rows; ++row)
-      labels.push_back(random.integer(0, 4) == 0 ? unknown : static_cast<float>(random.integer(0, classes - 1)));
+    for (int row = 0; row < rows; ++row) {
+      const int kind = random.integer(0, 4), any = random.integer(0, classes - 1);
+      labels.push_back(kind == 0 ? unknown : static_cast<float>(kind == 1 ? 0 : kind == 2 ? classes - 1 : any));
+    }
   }
   std::string text() const {
     return std::to_string(rows) + "x" + std::to_string(classes) + " T " + std::to_string(temperature) +
