@@ -126,10 +126,10 @@ __device__ inline Term binary_term(float student, float teacher, const Softening
   const float small_s = exp2f(-fabsf(s) * softening.bits), small_t = exp2f(-t * softening.bits);
   const float high_s = 1 / (1 + small_s), high_t = 1 / (1 + small_t);
   const float low_s = small_s * high_s, low_t = small_t * high_t;
-  const float distance = fmaxf(s, 0.0f) - t, log_ratio = logf((1 + small_s) / (1 + small_t));
-  const Term yes =
-      softened_term(high_t, s < 0 ? low_s : high_s, fmaf((s - t) - distance, softening.inverse, -log_ratio));
-  const Term no = softened_term(low_t, s < 0 ? high_s : low_s, fmaf(-distance, softening.inverse, -log_ratio));
+  const float log_ratio = logf((1 + small_s) / (1 + small_t));
+  // The logits' part of log(q / p) is min(s, 0) for yes and t - max(s, 0) for no.
+  const Term yes = softened_term(high_t, s < 0 ? low_s : high_s, fmaf(fminf(s, 0.0f), softening.inverse, -log_ratio));
+  const Term no = softened_term(low_t, s < 0 ? high_s : low_s, fmaf(t - fmaxf(s, 0.0f), softening.inverse, -log_ratio));
   return {yes.divergence + no.divergence, -flip * no.gradient};
 }
 

@@ -98,8 +98,9 @@ void run_on(Cpu, const SoftenedBinaryKl<float>& a) {
       const double small_t = std::exp(-t * inverse), small_s = std::exp(-std::abs(s) * inverse);
       const double yes = 1 / (1 + small_t), no = small_t / (1 + small_t);
       const double student_no = (s < 0 ? 1 : small_s) / (1 + small_s);
-      const double distance = t - std::max(s, 0.0), log_ratio = std::log1p(small_t) - std::log1p(small_s);
-      divergence += yes * (((t - s) - distance) * inverse - log_ratio) + no * (-distance * inverse - log_ratio);
+      const double log_ratio = std::log1p(small_t) - std::log1p(small_s);
+      divergence +=
+          yes * (-std::min(s, 0.0) * inverse - log_ratio) + no * ((std::max(s, 0.0) - t) * inverse - log_ratio);
       a.d_student[at] = static_cast<float>(scale * temperature * flip * (no - student_no));
     }
     a.loss[row] = static_cast<float>(scale * temperature * temperature * divergence);

@@ -69,7 +69,8 @@ struct BinaryProblem {
     return {loss.host(), d_student.host()};
   }
 
-  // An entry is a row of two classes with the logits z and 0: softened_kl_error.h bounds it.
+  // An entry is a row of two classes with the logits |t| and 0, the student's flipped with them: softened_kl_error.h
+  // bounds it.
   void check(const LossAndGradient<T>& actual, bool in_double, Comparison& losses, Comparison& gradients) const {
     const auto s = widened(student), t = widened(teacher);
     const double wide = static_cast<double>(temperature);
@@ -87,12 +88,12 @@ struct BinaryProblem {
         RowError error;
         error.gradient = {0, 0};
         if (!in_double) {
-          const double two_s[2] = {s[i], 0}, two_t[2] = {t[i], 0};
+          const double two_s[2] = {std::copysign(1.0, t[i]) * s[i], 0}, two_t[2] = {std::abs(t[i]), 0};
           error = softened_kl_error(two_s, two_t, 2, wide);
         }
         if (known[i]) loss_error += scale * (error.loss + wide * wide * of_double);
         double gradient_error =
-            allowed(0, std::abs(expected.gradient[i]), 3) + scale * (error.gradient[0] + wide * of_double);
+            allowed(0, std::abs(expected.gradient[i]), 3) + scale * (error.gradient[1] + wide * of_double);
         if (sizeof(T) == 2) gradient_error += bfloat16_rounding(std::abs(expected.gradient[i]) + gradient_error);
         gradients.check(static_cast<double>(static_cast<float>(actual.gradient[i])), expected.gradient[i],
                         known[i] ? gradient_error : 0, i);

@@ -30,9 +30,9 @@ inline double sum_roundings(int classes) { return 4 + std::sqrt(classes) + 5 * (
 // - the divergence sum p (e^d - 1 - d) sees the error of Zs as sum (q - p), which is 0, and that of Zt as the
 // divergence
 //   itself: only their squares are left. This is why that formula is used;
-// - where |d| < 1/2 a term is p times a series in d, cut off at 0.7 u of it, and `own` enters times q - p; elsewhere it
-// is
-//   q - p - p d.
+// - where |d| < 1/2 a term is p times a series in d, and `own` enters times q - p; the series is cut off at 0.7 u, has
+// 2 u of
+//   roundings and three products. Elsewhere it is q - p - p d.
 inline RowError softened_kl_error(const double* student, const double* teacher, int classes, double temperature) {
   constexpr double u = float_roundoff, smallest = std::numeric_limits<float>::denorm_min();
   const double ms = *std::max_element(student, student + classes), mt = *std::max_element(teacher, teacher + classes);
@@ -66,8 +66,8 @@ inline RowError softened_kl_error(const double* student, const double* teacher, 
                             2 * std::abs(difference) + std::abs(d) + 1 + 2 * std::abs(log_ratio));
     double loss = 0, gradient = q * error_zs + p * error_zt;
     if (std::abs(d) < 0.51) {  // the kernel's d decides between the two
-      loss += std::abs(q - p) * own + term * (error_p + 13 * u);
-      gradient += q * own + std::abs(q - p) * (error_p + 9 * u);
+      loss += std::abs(q - p) * own + term * (error_p + 6 * u);
+      gradient += q * own + std::abs(q - p) * (error_p + 5 * u);
     }
     if (std::abs(d) > 0.49) {
       loss += q * error_q + p * error_p * (1 + std::abs(d)) + p * own + 2 * u * (q + p + p * std::abs(d));
