@@ -32,7 +32,7 @@ constexpr std::array families = {kernels::ConvolutionForward::name,
                                  kernels::MaxPoolForward::name,
                                  kernels::MaxPoolBackward::name,
                                  kernels::SoftmaxCrossEntropy::name,
-                                 kernels::SoftenedKl::name,
+                                 kernels::SoftenedKl<float>::name,
                                  kernels::Update::name};
 
 // Runs one family after the other and collects or prints a row for every shape.
@@ -245,14 +245,14 @@ void KernelBench::time_losses() {
                                     .classes = classes,
                                     .weight = 1},
        text);
-  time(kernels::SoftenedKl{.student = student.data(),
-                           .teacher = teacher.data(),
-                           .loss = loss.data(),
-                           .d_student = gradient.data(),
-                           .rows = rows,
-                           .classes = classes,
-                           .temperature = 4,
-                           .scale = 1.0f / static_cast<float>(rows)},
+  time(kernels::SoftenedKl<float>{.student = student.data(),
+                                  .teacher = teacher.data(),
+                                  .loss = loss.data(),
+                                  .d_student = gradient.data(),
+                                  .rows = rows,
+                                  .classes = classes,
+                                  .temperature = 4,
+                                  .scale = 1.0f / static_cast<float>(rows)},
        text);
 }
 

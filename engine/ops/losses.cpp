@@ -56,8 +56,8 @@ Tensor softened_kl(const Tensor& student, const Tensor& teacher, float temperatu
   const int rows = student.shape()[0], classes = student.shape()[1];
   Context& context = student.context();
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
-  context.run(kernels::SoftenedKl{student.data(), teacher.data(), loss.data(), d_student.data(), rows, classes,
-                                  temperature, weight / static_cast<float>(rows)});
+  context.run(kernels::SoftenedKl<float>{student.data(), teacher.data(), loss.data(), d_student.data(), rows, classes,
+                                         temperature, weight / static_cast<float>(rows)});
   record(student, d_student);
   return loss;
 }
@@ -71,8 +71,8 @@ Tensor softened_binary_kl(const Tensor& student, const Tensor& teacher, const Te
   const int rows = student.shape()[0], labels = student.shape()[1];
   Context& context = student.context();
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
-  context.run(kernels::SoftenedBinaryKl{student.data(), teacher.data(), targets.data(), loss.data(), d_student.data(),
-                                        rows, labels, temperature, weight});
+  context.run(kernels::SoftenedBinaryKl<float>{student.data(), teacher.data(), targets.data(), loss.data(),
+                                               d_student.data(), rows, labels, temperature, weight});
   record(student, d_student);
   return loss;
 }

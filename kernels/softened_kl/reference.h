@@ -9,12 +9,13 @@
 
 namespace preceptor::kernels::reference {
 
-// log softmax(logits / temperature) by row.
+// log softmax(logits / temperature) by row, with a temperature for every row.
 template <class T>
-std::vector<T> log_softmax(int rows, int classes, const std::vector<T>& logits, T temperature) {
+std::vector<T> log_softmax(int rows, int classes, const std::vector<T>& logits, const std::vector<T>& temperatures) {
   std::vector<T> result(logits.size());
   for (int row = 0; row < rows; ++row) {
     const auto first = static_cast<std::size_t>(row) * classes;
+    const T temperature = temperatures[row];
     const T maximum = *std::max_element(logits.begin() + first, logits.begin() + first + classes);
     T sum = 0;
     for (int i = 0; i < classes; ++i) sum += std::exp((logits[first + i] - maximum) / temperature);
@@ -26,16 +27,30 @@ std::vector<T> log_softmax(int rows, int classes, const std::vector<T>& logits, 
 // loss[row] = scale T^2 sum of p log(p / q), p the teacher's and q the student's softened distribution.
 template <class T>
 LossAndGradient<T> softened_kl(int rows, int classes, const std::vector<T>& student, const std::vector<T>& teacher,
-                               T temperature, T scale) {
+                               const std::vector<T>& temperatures, T scale) {
   LossAndGradient<T> result{std::vector<T>(rows, T(0)), std::vector<T>(student.size(), T(0))};
-  const std::vector<T> log_q = log_softmax(rows, classes, student, temperature);
-  const std::vector<T> log_p = log_softmax(rows, classes, teacher, temperature);
+  const std::vector<T> log_q = log_softmax(rows, classes, student, temperatures);
+  const std::vector<T> log_p = log_softmax(rows, classes, teacher, temperatures);
   for (std::size_t i = 0; i < student.size(); ++i) {
-    const T p = std::exp(log_p[i]), q = std::exp(log_q[i]);
+    const T p = std::exp(log_p[i]), q = std::exp(log_q[i]), temperature = temperatures[i / classes];
     result.loss[i / classes] += scale * temperature * temperature * p * (log_p[i] - log_q[i]);
     // T^2 from the loss, 1 / T from the softening.
     result.gradient[i] = scale * temperature * (q - p);
   }
+  return result;
+}
+
+// The student's whole loss: the above and hard_scale * -log softmax(student)[label] in the rows whose label is no NaN.
+template <class T>
+LossAndGradient<T> softened_kl_with_labels(int rows, int classes, const std::vector<T>& student,
+                                           const std::vector<T>& teacher, const std::vector<T>& temperatures, T scale,
+                                           const std::vector<T>& labels, T hard_scale) {
+  LossAndGradient<T> result = softened_kl(rows, classes, student, teacher, temperatures, scale);
+  // Their mean is over the labels that are known; here every row weighs hard_scale.
+  const T known = static_cast<T>(count_known(labels));
+  const LossAndGradient<T> hard = softmax_cross_entropy(rows, classes, student, labels, hard_scale * known);
+  for (int row = 0; row < rows; ++row) result.loss[row] += hard.loss[row];
+  for (std::size_t i = 0; i < student.size(); ++i) result.gradient[i] += hard.gradient[i];
   return result;
 }
 

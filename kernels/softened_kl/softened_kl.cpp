@@ -20,6 +20,24 @@ double log_sum_exp(const float* z, int count, double inverse_temperature) {
   return std::log(sum) + maximum * inverse_temperature;
 }
 
+// -log softmax(z)[label] and its derivatives.
+struct HardLoss {
+  double maximum = 0, others = 0, sum = 1, loss = 0;
+  int label = -1;
+
+  HardLoss() = default;
+  HardLoss(const float* z, int classes, int of) : label(of) {
+    maximum = static_cast<double>(*std::max_element(z, z + classes));
+    for (int i = 0; i < classes; ++i)
+      if (i != label) others += std::exp(static_cast<double>(z[i]) - maximum);
+    const double below = static_cast<double>(z[label]) - maximum;
+    sum = others + std::exp(below);
+    // Where the label is the best class its own 1 would take the digits of the others.
+    loss = below < 0 ? std::log(sum) - below : std::log1p(others);
+  }
+  double gradient(double z, int i) const { return (i == label ? -others : std::exp(z - maximum)) / sum; }
+};
+
 // A probability, its complement and their logarithms, from a logit.
 struct Binary {
   double one, zero, log_one, log_zero;
@@ -35,32 +53,39 @@ struct Binary {
 
 }  // namespace
 
-// mapping: rows over threads; bytes: student and teacher read, d_student written; operations: about 20 per entry;
-// hazard: at T = 100 the terms p log(p / q) cancel to 1e-5 of their size, which T^2 makes visible: hence double.
-void run_on(Cpu, const SoftenedKl& a) {
-  const double temperature = static_cast<double>(a.temperature), inverse = 1 / temperature;
+// mapping: rows over threads; bytes: student and teacher read, d_student written; operations: about 20 per entry and 10
+// more with labels; hazard: at T = 100 the terms p log(p / q) cancel to 1e-5 of their size, which T^2 makes visible:
+// hence double. The label's derivative is the sum of the other classes, because p - 1 has no digits in a confident row.
+void run_on(Cpu, const SoftenedKl<float>& a) {
   const double scale = static_cast<double>(a.scale);
 #pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, 4 * exponential))
   for (int row = 0; row < a.rows; ++row) {
     const std::size_t first = static_cast<std::size_t>(row) * a.classes;
     const float *student = a.student + first, *teacher = a.teacher + first;
+    const double temperature = static_cast<double>(a.row_temperature ? a.row_temperature[row] : a.temperature);
+    const double inverse = 1 / temperature;
     const double log_student = log_sum_exp(student, a.classes, inverse);
     const double log_teacher = log_sum_exp(teacher, a.classes, inverse);
+    const bool labelled = a.labels && !std::isnan(a.labels[row]);
+    const HardLoss hard = labelled ? HardLoss(student, a.classes, static_cast<int>(a.labels[row])) : HardLoss();
+    const double hard_scale = labelled ? static_cast<double>(a.hard_scale) : 0;
     double divergence = 0;
     for (int i = 0; i < a.classes; ++i) {
       const double t = static_cast<double>(teacher[i]), s = static_cast<double>(student[i]);
       const double p = std::exp(t * inverse - log_teacher), q = std::exp(s * inverse - log_student);
       // log(p / q), with the exact difference first: equal logits cost exactly nothing.
       divergence += p * ((t - s) * inverse - (log_teacher - log_student));
-      a.d_student[first + i] = static_cast<float>(scale * temperature * (q - p));
+      double gradient = scale * temperature * (q - p);
+      if (labelled) gradient += hard_scale * hard.gradient(s, i);
+      a.d_student[first + i] = static_cast<float>(gradient);
     }
-    a.loss[row] = static_cast<float>(scale * temperature * temperature * divergence);
+    a.loss[row] = static_cast<float>(scale * temperature * temperature * divergence + hard_scale * hard.loss);
   }
 }
 
 // mapping: rows over threads; bytes: student, teacher and targets read, d_student written; operations: about 30 per
 // entry; hazard: as above; log(1 - p) is taken from the logit, 1 - p has no digits for a confident teacher.
-void run_on(Cpu, const SoftenedBinaryKl& a) {
+void run_on(Cpu, const SoftenedBinaryKl<float>& a) {
   const std::size_t entries = static_cast<std::size_t>(a.rows) * a.labels;
   std::size_t known = a.targets ? 0 : entries;
   if (a.targets)
@@ -82,13 +107,23 @@ void run_on(Cpu, const SoftenedBinaryKl& a) {
   }
 }
 
-Cost cost(const SoftenedKl& a) {
-  const double entries = static_cast<double>(a.rows) * a.classes;
-  return {(3 * entries + a.rows) * sizeof(float), 20 * entries};
+// A row that does not fit on chip is read again from where it no longer fits.
+template <class T>
+Cost cost(const SoftenedKl<T>& a) {
+  const double rows = a.rows, entries = rows * a.classes;
+  const double read_again = rows * std::max(0, a.classes - softened_kl_on_chip / static_cast<int>(2 * sizeof(T)));
+  const double scalars = rows * (1 + (a.row_temperature != nullptr) + (a.labels != nullptr));
+  return {(3 * entries + 2 * read_again) * sizeof(T) + scalars * sizeof(float), (a.labels ? 30 : 20) * entries};
 }
-Cost cost(const SoftenedBinaryKl& a) {
+template Cost cost(const SoftenedKl<float>&);
+template Cost cost(const SoftenedKl<bfloat16>&);
+
+template <class T>
+Cost cost(const SoftenedBinaryKl<T>& a) {
   const double entries = static_cast<double>(a.rows) * a.labels;
-  return {((a.targets ? 4 : 3) * entries + a.rows) * sizeof(float), 30 * entries};
+  return {3 * entries * sizeof(T) + (a.rows + (a.targets ? entries : 0)) * sizeof(float), 30 * entries};
 }
+template Cost cost(const SoftenedBinaryKl<float>&);
+template Cost cost(const SoftenedBinaryKl<bfloat16>&);
 
 }  // namespace preceptor::kernels

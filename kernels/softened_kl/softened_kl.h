@@ -6,19 +6,23 @@
 
 namespace preceptor::kernels {
 
-// Hinton et al. 2015: T^2 KL(softmax(teacher / T) || softmax(student / T)), loss and gradient in one launch; with labels
-// the student's whole loss, hard and soft. T is float or bfloat16 (cpu: float).
+// Bytes of a row's logits, student's and teacher's together, that the kernel keeps on chip. What a row has beyond is
+// read twice. 160 KiB is what a block of every card since sm_80 can have.
+constexpr int softened_kl_on_chip = 160 * 1024;
+
+// Hinton et al. 2015: T^2 KL(softmax(teacher / T) || softmax(student / T)), loss and gradient in one launch; with
+// labels the student's whole loss, hard and soft. T is float or bfloat16 (cpu: float).
 template <class T>
 struct SoftenedKl {
   static constexpr const char* name = "softened_kl";
   const T* student;  // [rows, classes] logits
   const T* teacher;  // [rows, classes] logits
-  float* loss;        // [rows] scale * T^2 * KL, plus hard_scale * cross entropy; the mean over the batch when the scales
-                      // are 1 / rows and the rows are added
-  T* d_student;       // [rows, classes] d loss[row] / d student
-  int rows, classes;  // classes >= 1
-  float temperature;  // > 0
-  float scale;        // weight of the term, usually weight / rows
+  float* loss;   // [rows] scale * T^2 * KL, plus hard_scale * cross entropy; the mean over the batch when the scales
+                 // are 1 / rows and the rows are added
+  T* d_student;  // [rows, classes] d loss[row] / d student
+  int rows, classes;                       // classes >= 1
+  float temperature;                       // > 0
+  float scale;                             // weight of the term, usually weight / rows
   const float* row_temperature = nullptr;  // [rows] > 0, in place of temperature; nullptr: temperature for all
   const float* labels = nullptr;           // [rows] class index as float; NaN: no hard loss in this row; nullptr: none
   float hard_scale = 0;                    // weight of -log softmax(student)[label], usually weight / rows

@@ -13,9 +13,11 @@ namespace preceptor::test {
 using namespace kernels;
 
 #ifdef __CUDACC__
+constexpr DeviceKind gpu_kind = DeviceKind::cuda;
 inline Device gpu_device() { return cuda_device(); }
 inline Gpu gpu_of(const Stream& stream) { return stream.cuda(); }
 #else
+constexpr DeviceKind gpu_kind = DeviceKind::emulated;
 inline Device gpu_device() { return emulated_device(2); }
 inline Gpu gpu_of(const Stream& stream) { return stream.emulated(); }
 #endif
@@ -30,6 +32,14 @@ inline std::vector<Device> gpu_devices() {
           emulated_device(2, ThreadOrder::shuffled, 3)};
 #endif
 }
+
+// Skipped where there is no such device, or failed if REQUIRE_DEVICE names it.
+class GpuTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    skip_unless_present([] { gpu_device(); }, name_of(gpu_kind));
+  }
+};
 
 // Launches kernel(data..., arguments...) once and waits.
 template <class... Parameters, class... Arguments>

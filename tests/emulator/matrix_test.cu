@@ -7,6 +7,8 @@
 namespace preceptor::test {
 namespace {
 
+class Matrix : public GpuTest {};
+
 // C [16][8] = A [16][inner] B [inner][8], all row-major floats; every lane packs its own fragments.
 __global__ void multiply_bf16(const float* a, const float* b, float* c) {
   const int lane = static_cast<int>(threadIdx.x), g = lane / 4, t = lane % 4;
@@ -77,9 +79,9 @@ void check(void (*kernel)(const float*, const float*, float*), int inner) {
   }
 }
 
-TEST(Matrix, Bfloat16ProductsOfIntegersAreExact) { check(multiply_bf16, 16); }
-TEST(Matrix, Tf32ProductsOfIntegersAreExact) { check(multiply_tf32, 8); }
-TEST(Matrix, LoadedFragmentsAreTheSame) { check(multiply_loaded, 16); }
+TEST_F(Matrix, Bfloat16ProductsOfIntegersAreExact) { check(multiply_bf16, 16); }
+TEST_F(Matrix, Tf32ProductsOfIntegersAreExact) { check(multiply_tf32, 8); }
+TEST_F(Matrix, LoadedFragmentsAreTheSame) { check(multiply_loaded, 16); }
 
 __global__ void multiply_one_tf32(float* value) {
   unsigned a[4] = {__float_as_uint(value[0]), 0, 0, 0}, b[2] = {__float_as_uint(1.0f), 0};
@@ -89,7 +91,7 @@ __global__ void multiply_one_tf32(float* value) {
   if (threadIdx.x == 0) value[0] = c[0];
 }
 
-TEST(Matrix, Tf32IgnoresTheLowestThirteenBits) {
+TEST_F(Matrix, Tf32IgnoresTheLowestThirteenBits) {
   for (const Device& device : gpu_devices()) {
     DeviceBuffer<float> value(device, {std::bit_cast<float>(0x3f801fffu)});
     launch_once(device, multiply_one_tf32, 1, 32, 0, value.data());

@@ -9,6 +9,8 @@
 namespace preceptor::test {
 namespace {
 
+class Vocabulary : public GpuTest {};
+
 __global__ void write_coordinates(int* out) {
   const dim3 b = blockDim, g = gridDim;
   const unsigned thread = (threadIdx.z * b.y + threadIdx.y) * b.x + threadIdx.x;
@@ -17,7 +19,7 @@ __global__ void write_coordinates(int* out) {
       static_cast<int>(block * 10000 + threadIdx.z * 100 + threadIdx.y * 10 + threadIdx.x);
 }
 
-TEST(Vocabulary, GridsAndBlocksOfThreeDimensions) {
+TEST_F(Vocabulary, GridsAndBlocksOfThreeDimensions) {
   for (const Device& device : gpu_devices()) {
     const dim3 grid(3, 2, 2), block(4, 4, 2);
     DeviceBuffer<int> out(device, std::vector<int>(12 * 32, -1));
@@ -41,7 +43,7 @@ __global__ void reverse_in_block(const float* in, float* out, int per_thread) {
   if (fixed[(n - 1 - t) / 32][31 - t % 32] != dynamic[n - 1 - t]) out[first + t] = -1;
 }
 
-TEST(Vocabulary, StaticAndDynamicSharedMemory) {
+TEST_F(Vocabulary, StaticAndDynamicSharedMemory) {
   for (const Device& device : gpu_devices()) {
     std::vector<float> values(5 * 128 * 3);
     std::iota(values.begin(), values.end(), 0.0f);
@@ -60,7 +62,7 @@ __global__ void count_predicates(int* out) {
   out[t] = counted * 10000 + all * 1000 + some * 100 + none * 10 + not_all;
 }
 
-TEST(Vocabulary, BarriersWithPredicates) {
+TEST_F(Vocabulary, BarriersWithPredicates) {
   for (const Device& device : gpu_devices()) {
     DeviceBuffer<int> out(device, std::vector<int>(64));
     launch_once(device, count_predicates, 1, 64, 0, out.data());
@@ -81,7 +83,7 @@ __global__ void shuffle_all_ways(int* out) {
   mine[7] = static_cast<int>(__shfl_xor_sync(all_lanes, static_cast<double>(lane) + 0.5, 1) * 2);
 }
 
-TEST(Vocabulary, Shuffles) {
+TEST_F(Vocabulary, Shuffles) {
   for (const Device& device : gpu_devices()) {
     DeviceBuffer<int> out(device, std::vector<int>(64 * 8));
     launch_once(device, shuffle_all_ways, 1, 64, 0, out.data());
@@ -116,7 +118,7 @@ __global__ void vote_all_ways(int* out) {
   mine[9] = static_cast<int>(__reduce_xor_sync(all_lanes, static_cast<unsigned>(lane) + 1));
 }
 
-TEST(Vocabulary, VotesAndReductions) {
+TEST_F(Vocabulary, VotesAndReductions) {
   for (const Device& device : gpu_devices()) {
     DeviceBuffer<int> out(device, std::vector<int>(32 * 10));
     launch_once(device, vote_all_ways, 1, 32, 0, out.data());
@@ -139,7 +141,7 @@ __global__ void halves_apart(int* out) {
   __syncwarp();
 }
 
-TEST(Vocabulary, HalvesOfAWarpApart) {
+TEST_F(Vocabulary, HalvesOfAWarpApart) {
   for (const Device& device : gpu_devices()) {
     DeviceBuffer<int> out(device, std::vector<int>(32));
     launch_once(device, halves_apart, 1, 32, 0, out.data());
@@ -166,7 +168,7 @@ __global__ void atomics(int* values, unsigned* wrapped) {
   atomicExch(&values[8], 5);
 }
 
-TEST(Vocabulary, Atomics) {
+TEST_F(Vocabulary, Atomics) {
   for (const Device& device : gpu_devices()) {
     DeviceBuffer<int> values(device, {0, 0, 1000, -1, 0xffff, 0, 0, 0, 0});
     DeviceBuffer<unsigned> wrapped(device, {0});
@@ -185,7 +187,7 @@ __global__ void copy_packs(const T* in, T* out, int packs) {
   store16(out + i * Pack<T>::count, pack);
 }
 
-TEST(Vocabulary, PacksOfSixteenBytes) {
+TEST_F(Vocabulary, PacksOfSixteenBytes) {
   for (const Device& device : gpu_devices()) {
     std::vector<float> floats(4 * 37);
     std::iota(floats.begin(), floats.end(), 1.0f);
@@ -219,7 +221,7 @@ __global__ void sum_tiles(const float* in, float* out, int tiles) {
   out[t] = sum;
 }
 
-TEST(Vocabulary, AsynchronousCopies) {
+TEST_F(Vocabulary, AsynchronousCopies) {
   for (const Device& device : gpu_devices()) {
     std::vector<float> values(5 * 128);
     std::iota(values.begin(), values.end(), 0.0f);
@@ -249,7 +251,7 @@ __global__ void reduce_everything(const float* in, float* partial, float* out, u
   }
 }
 
-TEST(Vocabulary, ReductionsOverLanesBlocksAndGrids) {
+TEST_F(Vocabulary, ReductionsOverLanesBlocksAndGrids) {
   for (const Device& device : gpu_devices()) {
     std::vector<float> values(7 * 96);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 7919 % 1009);

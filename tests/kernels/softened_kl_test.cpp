@@ -1,23 +1,19 @@
-// Distillation on softened logits against its reference: all temperatures, extreme logits, unknown labels.
+// Softened KL over classes on every device: all temperatures, extreme logits, any number of classes, labels.
 #include "kernels/softened_kl/softened_kl.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
+#include <tuple>
 
 #include "kernels/softened_kl/reference.h"
-#include "tests/support/compare.h"
-#include "tests/support/devices.h"
+#include "tests/kernels/softened_kl_problem.h"
 #include "tests/support/gradient_check.h"
-#include "tests/support/shapes.h"
 
 namespace preceptor::test {
 namespace {
 
 using namespace kernels;
-
-constexpr double temperatures[] = {0.05, 0.5, 1, 4, 20, 100};
 
 double total(const std::vector<double>& values) {
   double sum = 0;
@@ -25,154 +21,196 @@ double total(const std::vector<double>& values) {
   return sum;
 }
 
-// The cpu computes in double and rounds once. What double leaves is relative to the largest logarithm, times T^2 in the
-// loss and T in the gradient.
-double allowed_here(double expected, double largest_logit, double temperature, double n) {
-  const double logarithms = 1 + std::log(n) + 2 * largest_logit / temperature;
-  return allowed(0, std::abs(expected), 2) +
-         0x1p-53 * (8 + std::sqrt(n)) * logarithms * std::max(temperature, temperature * temperature);
-}
-
-double largest_magnitude(const std::vector<float>& a, const std::vector<float>& b) {
-  float largest = 0;
-  for (const auto* values : {&a, &b})
-    for (float value : *values) largest = std::max(largest, std::abs(value));
-  return static_cast<double>(largest);
-}
-
-TEST(SoftenedKl, ReferenceGradientsMatchFiniteDifferences) {
+TEST(SoftenedKlReference, GradientsMatchFiniteDifferences) {
   Random random("softened kl gradient");
   const auto student = to_double(random.values(3 * 5)), teacher = to_double(random.values(3 * 5));
-  std::vector<bool> known(15, true);
-  known[2] = known[7] = known[8] = false;
-  for (double temperature : {0.5, 1.0, 4.0}) {
-    const auto classes = reference::softened_kl(3, 5, student, teacher, temperature, 0.3);
-    check_gradient(student, classes.gradient, [&](const auto& at) {
-      return total(reference::softened_kl(3, 5, at, teacher, temperature, 0.3).loss);
-    });
-    const auto labels = reference::softened_binary_kl(3, 5, student, teacher, known, temperature, 0.3);
-    check_gradient(student, labels.gradient, [&](const auto& at) {
-      return total(reference::softened_binary_kl(3, 5, at, teacher, known, temperature, 0.3).loss);
-    });
-  }
-}
-
-TEST(SoftenedKl, MatchesTheReference) {
-  Random random("softened kl");
-  Comparison losses("softened kl, loss"), gradients("softened kl, gradient");
-  for (double temperature : temperatures)
-    for (double size : {1e-15, 1.0, 30.0, 1e4})
-      for (int repeat = 0; repeat < 3; ++repeat) {
-        const int rows = random.awkward_size(129), classes = random.awkward_size(129);
-        SCOPED_TRACE(std::to_string(rows) + "x" + std::to_string(classes) + " T " + std::to_string(temperature) +
-                     " size " + std::to_string(size));
-        const auto student = random.values(static_cast<std::size_t>(rows) * classes, Kind::normal, size);
-        const auto teacher = random.values(student.size(), Kind::normal, size);
-        std::vector<float> loss(rows), gradient(student.size());
-        const float as_float = static_cast<float>(temperature);
-        execute(
-            SoftenedKl{student.data(), teacher.data(), loss.data(), gradient.data(), rows, classes, as_float, 0.5f});
-        const double t = static_cast<double>(as_float), largest = largest_magnitude(student, teacher);
-        const auto expected = reference::softened_kl(rows, classes, to_double(student), to_double(teacher), t, 0.5);
-        for (int row = 0; row < rows; ++row)
-          losses.check(static_cast<double>(loss[row]), expected.loss[row],
-                       allowed_here(expected.loss[row], largest, t, classes), row);
-        for (std::size_t i = 0; i < gradient.size(); ++i)
-          gradients.check(static_cast<double>(gradient[i]), expected.gradient[i],
-                          allowed_here(expected.gradient[i], largest, t, classes), i);
-      }
-}
-
-TEST(SoftenedKl, BinaryMatchesTheReference) {
-  Random random("softened binary kl");
-  Comparison losses("softened binary kl, loss"), gradients("softened binary kl, gradient");
-  for (double temperature : temperatures)
-    for (double size : {1e-15, 1.0, 30.0, 1e4})
-      for (bool with_targets : {false, true}) {
-        const int rows = random.awkward_size(129), labels = random.awkward_size(33);
-        SCOPED_TRACE(std::to_string(rows) + "x" + std::to_string(labels) + " T " + std::to_string(temperature) +
-                     " size " + std::to_string(size));
-        const auto student = random.values(static_cast<std::size_t>(rows) * labels, Kind::normal, size);
-        const auto teacher = random.values(student.size(), Kind::normal, size);
-        std::vector<float> targets(student.size(), 1.0f), loss(rows), gradient(student.size(), 1.0f);
-        std::vector<bool> known(student.size(), true);
-        if (with_targets)
-          for (std::size_t i = 0; i < targets.size(); ++i)
-            if (random.coin()) {
-              targets[i] = std::numeric_limits<float>::quiet_NaN();
-              known[i] = false;
-            }
-        const float as_float = static_cast<float>(temperature);
-        execute(SoftenedBinaryKl{student.data(), teacher.data(), with_targets ? targets.data() : nullptr, loss.data(),
-                                 gradient.data(), rows, labels, as_float, 0.5f});
-        const double t = static_cast<double>(as_float), largest = largest_magnitude(student, teacher);
-        const auto expected =
-            reference::softened_binary_kl(rows, labels, to_double(student), to_double(teacher), known, t, 0.5);
-        for (int row = 0; row < rows; ++row)
-          losses.check(static_cast<double>(loss[row]), expected.loss[row],
-                       allowed_here(expected.loss[row], largest, t, labels), row);
-        for (std::size_t i = 0; i < gradient.size(); ++i)
-          gradients.check(static_cast<double>(gradient[i]), expected.gradient[i],
-                          known[i] ? allowed_here(expected.gradient[i], largest, t, 1) : 0, i);
-      }
-}
-
-TEST(SoftenedKl, FiniteForEveryTemperatureAndLogit) {
-  std::vector<float> student, teacher;
-  for (float s : {-1e4f, -1.0f, 0.0f, 1e4f})
-    for (float t : {-1e4f, 0.0f, 1.0f, 1e4f}) {
-      student.insert(student.end(), {s, 0});
-      teacher.insert(teacher.end(), {t, 0});
-    }
-  const int rows = static_cast<int>(student.size()) / 2;
-  std::vector<float> loss(rows), gradient(student.size());
-  const auto all_finite = [&] {
-    for (float value : loss) EXPECT_TRUE(std::isfinite(value) && value >= 0) << value;
-    for (float value : gradient) EXPECT_TRUE(std::isfinite(value)) << value;
+  const std::vector<double> temperatures = {0.5, 1, 4}, labels = {2, static_cast<double>(unknown), 0};
+  const auto at = [&](const std::vector<double>& logits) {
+    return reference::softened_kl_with_labels(3, 5, logits, teacher, temperatures, 0.3, labels, 0.7);
   };
-  for (float temperature : {0.05f, 0.1f, 1.0f, 10.0f, 100.0f}) {
-    execute(SoftenedKl{student.data(), teacher.data(), loss.data(), gradient.data(), rows, 2, temperature, 1});
-    all_finite();
-    execute(SoftenedBinaryKl{student.data(), teacher.data(), nullptr, loss.data(), gradient.data(), rows, 2,
-                             temperature, 1});
-    all_finite();
+  check_gradient(student, at(student).gradient, [&](const auto& logits) { return total(at(logits).loss); });
+}
+
+class SoftenedKl : public DeviceTest {
+ protected:
+  // Calls body with a value of each storage type that the device has.
+  template <class Body>
+  void for_types(const Body& body) {
+    body(float{});
+    if (!on_cpu()) body(bfloat16{});
+  }
+  std::string label(const char* what, std::size_t bytes) const {
+    return "softened kl, " + name_of(device().kind) + (bytes == 4 ? ", float, " : ", bfloat16, ") + what;
+  }
+};
+
+TEST_P(SoftenedKl, MatchesTheReference) {
+  for_types([&](auto type) {
+    using T = decltype(type);
+    Random random("softened kl");
+    Comparison losses(label("loss", sizeof(T))), gradients(label("gradient", sizeof(T)));
+    for (float temperature : {0.05f, 0.5f, 1.0f, 4.0f, 20.0f, 100.0f})
+      for (double size : {1e-15, 1.0, 30.0, 1e4})
+        for (int repeat = 0; repeat < (slow(device()) ? 1 : 3); ++repeat) {
+          Problem<T> problem(random, random.awkward_size(33), random.awkward_size(129), temperature, size);
+          if (repeat == 1) problem.add_labels(random);
+          SCOPED_TRACE(problem.text() + " size " + std::to_string(size));
+          problem.check(problem.run(device()), on_cpu(), losses, gradients);
+        }
+  });
+}
+
+// Around every change of the mapping: powers of two up to a warp, short and long rows, blocks that grow, rows that do
+// not fit on chip (20480 floats, 40960 bfloat16).
+TEST_P(SoftenedKl, AnyNumberOfClasses) {
+  for_types([&](auto type) {
+    using T = decltype(type);
+    Random random("softened kl classes");
+    Comparison losses(label("loss", sizeof(T))), gradients(label("gradient", sizeof(T)));
+    for (int classes :
+         {1, 2, 3, 14, 17, 31, 32, 33, 100, 127, 128, 129, 255, 256, 257, 1000, 1023, 4099, 30011, 50021}) {
+      if (slow(device()) && classes > 1023 && classes != (sizeof(T) == 2 ? 50021 : 30011)) continue;
+      Problem<T> problem(random, classes > 256 ? 3 : random.integer(3, 140), classes, 3, 5);
+      problem.add_row_temperatures(random);
+      problem.add_labels(random);
+      SCOPED_TRACE(problem.text());
+      problem.check(problem.run(device()), on_cpu(), losses, gradients);
+    }
+  });
+}
+
+// Blocks take several rounds of rows only when there are rows for more than a thousand blocks.
+TEST_P(SoftenedKl, ManyRows) {
+  Random random("softened kl rows");
+  Comparison losses(label("loss", 4)), gradients(label("gradient", 4));
+  for (const auto& [rows, classes] : {std::pair{70001, 2}, {17003, 31}, {300007, 1}}) {
+    if (slow(device()) && classes != 31) continue;
+    Problem<float> problem(random, rows, classes, 2, 3);
+    problem.add_labels(random);
+    SCOPED_TRACE(problem.text());
+    problem.check(problem.run(device()), on_cpu(), losses, gradients);
   }
 }
 
-TEST(SoftenedKl, EqualLogitsCostNothing) {
-  Random random("softened kl equal");
-  const auto logits = random.values(31 * 7, Kind::normal, 10);
-  std::vector<float> loss(31), gradient(logits.size());
-  execute(SoftenedKl{logits.data(), logits.data(), loss.data(), gradient.data(), 31, 7, 4, 1});
-  EXPECT_EQ(loss, std::vector<float>(31, 0.0f));
-  EXPECT_EQ(gradient, std::vector<float>(logits.size(), 0.0f));
+TEST_P(SoftenedKl, ArraysMayBeginAnywhere) {
+  for_types([&](auto type) {
+    using T = decltype(type);
+    Random random("softened kl offsets");
+    Comparison losses(label("loss", sizeof(T))), gradients(label("gradient", sizeof(T)));
+    for (int classes : {1, 3, 14, 129, 258, 1027})
+      for (const auto& [s, t, d_s] :
+           {std::tuple{1, 1, 1}, {3, 3, 3}, {4, 4, 4}, {8, 0, 8}, {1, 0, 0}, {0, 2, 0}, {0, 0, 5}}) {
+        Problem<T> problem(random, 5, classes, 4, 2);
+        problem.student_offset = s;
+        problem.teacher_offset = t;
+        problem.d_student_offset = d_s;
+        problem.add_labels(random);
+        SCOPED_TRACE(problem.text() + " offsets " + std::to_string(s) + " " + std::to_string(t) + " " +
+                     std::to_string(d_s));
+        problem.check(problem.run(device()), on_cpu(), losses, gradients);
+      }
+  });
 }
 
-TEST(SoftenedKl, WithoutKnownLabelsLossAndGradientAreZero) {
-  const std::vector<float> student(12, 3.0f), teacher(12, -1.0f);
-  const std::vector<float> targets(12, std::numeric_limits<float>::quiet_NaN());
-  std::vector<float> loss(4, 1.0f), gradient(12, 1.0f);
-  execute(SoftenedBinaryKl{student.data(), teacher.data(), targets.data(), loss.data(), gradient.data(), 4, 3, 2, 1});
-  EXPECT_EQ(loss, std::vector<float>(4, 0.0f));
-  EXPECT_EQ(gradient, std::vector<float>(12, 0.0f));
+TEST_P(SoftenedKl, FiniteForEveryTemperatureAndLogit) {
+  for_types([&](auto type) {
+    using T = decltype(type);
+    for (int classes : {2, 258}) {
+      std::vector<float> student, teacher;
+      for (float s : {-1e4f, -1.0f, 0.0f, 1e4f})
+        for (float t : {-1e4f, 0.0f, 1.0f, 1e4f}) {
+          student.push_back(s);
+          teacher.push_back(t);
+          student.insert(student.end(), classes - 1, 0);
+          teacher.insert(teacher.end(), classes - 1, 0);
+        }
+      Random random("softened kl finite");
+      Problem<T> problem(random, 16, classes, 1, 1);
+      problem.student = stored<T>(student);
+      problem.teacher = stored<T>(teacher);
+      problem.labels.assign(16, 0);
+      problem.labels[3] = unknown;
+      for (float temperature : {0.05f, 0.1f, 1.0f, 10.0f, 100.0f}) {
+        problem.temperature = temperature;
+        SCOPED_TRACE(problem.text());
+        const auto result = problem.run(device());
+        for (float value : result.loss) EXPECT_TRUE(std::isfinite(value) && value >= 0) << value;
+        for (T value : result.gradient) EXPECT_TRUE(std::isfinite(static_cast<float>(value)));
+      }
+    }
+  });
 }
 
-TEST(SoftenedKl, TheSameBitsWhateverTheThreads) {
-  Random random("softened kl bits");
-  const int rows = 129, columns = 61;
-  const auto student = random.values(static_cast<std::size_t>(rows) * columns), teacher = random.values(student.size());
-  std::vector<std::vector<float>> first;
-  for (int threads : {1, 2, 2}) {
-    std::vector<std::vector<float>> now(4);
-    for (int i : {0, 2}) now[i].resize(rows), now[i + 1].resize(student.size());
-    execute(SoftenedKl{student.data(), teacher.data(), now[0].data(), now[1].data(), rows, columns, 4, 1}, threads);
-    execute(
-        SoftenedBinaryKl{student.data(), teacher.data(), nullptr, now[2].data(), now[3].data(), rows, columns, 4, 1},
-        threads);
-    if (first.empty()) first = now;
-    for (std::size_t i = 0; i < now.size(); ++i) EXPECT_TRUE(same_bits(now[i], first[i])) << threads << " " << i;
+TEST_P(SoftenedKl, EqualLogitsCostNothing) {
+  for_types([&](auto type) {
+    using T = decltype(type);
+    Random random("softened kl equal");
+    for (int classes : {1, 7, 40, 300, 1031}) {
+      Problem<T> problem(random, 31, classes, 4, 10);
+      problem.teacher = problem.student;
+      problem.add_row_temperatures(random);
+      const auto result = problem.run(device());
+      EXPECT_EQ(result.loss, std::vector<float>(31, 0.0f)) << classes;
+      EXPECT_EQ(widened(result.gradient), std::vector<double>(problem.student.size(), 0.0)) << classes;
+    }
+  });
+}
+
+// A row that has diverged must show, and must not reach its neighbours in the block.
+TEST_P(SoftenedKl, NanStaysInItsRow) {
+  Random random("softened kl nan");
+  for (int classes : {5, 40, 300}) {
+    Problem<float> problem(random, 9, classes, 2, 1);
+    problem.add_labels(random);
+    const auto clean = problem.run(device());
+    problem.student[static_cast<std::size_t>(4) * classes + 2] = unknown;
+    const auto result = problem.run(device());
+    for (int row = 0; row < 9; ++row) {
+      if (row == 4)
+        EXPECT_TRUE(std::isnan(result.loss[row])) << classes;
+      else
+        EXPECT_EQ(result.loss[row], clean.loss[row]) << classes << " " << row;
+      for (std::size_t i = static_cast<std::size_t>(row) * classes; i < static_cast<std::size_t>(row + 1) * classes;
+           ++i)
+        if (row != 4) EXPECT_EQ(result.gradient[i], clean.gradient[i]) << classes << " " << i;
+    }
   }
 }
+
+TEST_P(SoftenedKl, TheSameBitsInEveryOrder) {
+  for_types([&](auto type) {
+    using T = decltype(type);
+    Random random("softened kl bits");
+    for (int classes : {3, 61, 200, 1000}) {
+      Problem<T> problem(random, classes == 3 ? 129 : 9, classes, 4, 3);
+      problem.add_labels(random);
+      const auto first = problem.run(device());
+      for (const Device& order : five_orders(device())) EXPECT_TRUE(problem.run(order) == first) << classes;
+      // How many rows share a block changes nothing for a row.
+      Problem<T> fewer = problem;
+      fewer.rows = 2;
+      fewer.student.resize(static_cast<std::size_t>(2) * classes);
+      fewer.teacher.resize(fewer.student.size());
+      const auto of_fewer = fewer.run(device());
+      for (int row = 0; row < 2; ++row) EXPECT_EQ(of_fewer.loss[row], first.loss[row]) << classes;
+    }
+  });
+}
+
+TEST(SoftenedKlCost, CountsWhatIsReadTwice) {
+  kernels::SoftenedKl<float> a{};
+  a.rows = 3;
+  a.classes = 20480;
+  EXPECT_EQ(cost(a).bytes, 3.0 * (3 * 20480 + 1) * 4);
+  a.classes = 20481;
+  EXPECT_EQ(cost(a).bytes, 3.0 * (3 * 20481 + 2 + 1) * 4);
+  const float present = 0;
+  a.classes = 10;
+  a.labels = a.row_temperature = &present;
+  EXPECT_EQ(cost(a).bytes, 3.0 * (3 * 10 + 3) * 4);
+}
+
+INSTANTIATE_ON_ALL_DEVICES(SoftenedKl);
 
 }  // namespace
 }  // namespace preceptor::test

@@ -49,8 +49,19 @@ class DeviceBuffer {
   T* data_;
 };
 
-// All devices there are. A test suite of class DeviceTest runs once on each; where a device is missing its tests are
-// skipped, or fail if REQUIRE_DEVICE names it.
+// Opens a device; where that fails the test is skipped, or fails if REQUIRE_DEVICE names it.
+template <class Open>
+void skip_unless_present(const Open& open, const std::string& name) {
+  try {
+    open();
+  } catch (const Error& error) {
+    const char* required = std::getenv("REQUIRE_DEVICE");
+    if (required && name == required) FAIL() << error.what();
+    GTEST_SKIP() << error.what();
+  }
+}
+
+// All devices there are. A test suite that derives from DeviceTest runs once on each.
 inline constexpr kernels::DeviceKind all_devices[] = {kernels::DeviceKind::cpu, kernels::DeviceKind::emulated,
                                                       kernels::DeviceKind::cuda};
 inline std::string name_of(kernels::DeviceKind kind) {
@@ -60,15 +71,13 @@ inline std::string name_of(kernels::DeviceKind kind) {
 class DeviceTest : public testing::TestWithParam<kernels::DeviceKind> {
  protected:
   void SetUp() override {
-    try {
-      device_ = GetParam() == kernels::DeviceKind::cpu        ? kernels::cpu_device(2)
-                : GetParam() == kernels::DeviceKind::emulated ? kernels::emulated_device(2)
-                                                              : kernels::cuda_device();
-    } catch (const Error& error) {
-      const char* required = std::getenv("REQUIRE_DEVICE");
-      if (required && name_of(GetParam()) == required) FAIL() << error.what();
-      GTEST_SKIP() << error.what();
-    }
+    skip_unless_present(
+        [this] {
+          device_ = GetParam() == kernels::DeviceKind::cpu        ? kernels::cpu_device(2)
+                    : GetParam() == kernels::DeviceKind::emulated ? kernels::emulated_device(2)
+                                                                  : kernels::cuda_device();
+        },
+        name_of(GetParam()));
   }
   const kernels::Device& device() const { return device_; }
   bool on_cpu() const { return device_.kind == kernels::DeviceKind::cpu; }

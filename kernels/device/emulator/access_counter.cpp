@@ -76,10 +76,11 @@ void AccessCounter::barrier() {
 void AccessCounter::access(int thread, const void* address, std::size_t bytes, Access access, bool shared,
                            const void* code) {
   if (!counting) return;
-  const std::uint32_t offset = code_offset(code);
-  const std::uint32_t visit = visits_[static_cast<std::size_t>(thread)][offset]++;
+  // A cp.async reads global and writes shared memory from one place.
+  const std::uint32_t place = code_offset(code) * 2 + shared;
+  const std::uint32_t visit = visits_[static_cast<std::size_t>(thread)][place]++;
   auto& groups = groups_[static_cast<std::size_t>(thread / warp_lanes)];
-  const Key key = static_cast<Key>(offset) << 32 | visit;
+  const Key key = static_cast<Key>(place) << 32 | visit;
   Group& group = groups[key];
   group.shared = shared;
   group.access = access;

@@ -30,10 +30,10 @@ class AccessCounter {
     std::uint32_t bytes = 0;
     std::vector<std::uintptr_t> addresses;
   };
-  using Key = std::uint64_t;  // code offset, visit
+  using Key = std::uint64_t;  // place, visit
   static void tally(const Group& group);
 
-  std::vector<std::unordered_map<std::uint32_t, std::uint32_t>> visits_;  // by thread: code offset -> times
+  std::vector<std::unordered_map<std::uint32_t, std::uint32_t>> visits_;  // by thread: place -> times
   std::vector<std::unordered_map<Key, Group>> groups_;                    // by warp
 };
 

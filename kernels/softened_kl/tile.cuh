@@ -1,0 +1,78 @@
+// A run of neighbouring values, staged in shared memory in 16-byte pieces wherever in memory it begins.
+#pragma once
+
+#include "kernels/device/copy_async.cuh"
+#include "kernels/device/load16.cuh"
+
+namespace preceptor::kernels {
+
+constexpr int sector_bytes = 32;  // the unit of global memory traffic
+
+// True when all pointers have the same remainder by 16: whole pieces of one array are whole pieces of the others.
+template <class... Pointers>
+__device__ inline bool same_alignment(const void* first, const Pointers*... others) {
+  const auto remainder = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16; };
+  return ((remainder(first) == remainder(others)) && ...);
+}
+
+// Values between p and the next sector. Pieces are counted from there: 512 bytes of a warp are then 16 sectors, not 17.
+template <class T>
+__device__ int values_to_sector(const T* p) {
+  return static_cast<int>((sector_bytes - reinterpret_cast<std::uintptr_t>(p) % sector_bytes) % sector_bytes /
+                          sizeof(T));
+}
+
+// Where the values of a run lie in a tile of shared memory: value i at shift + i, so that pieces stay pieces.
+struct Placement {
+  int count;   // values
+  int shift;   // values between the sector's begin and the run's
+  int head;    // values before the first piece
+  int pieces;  // of 16 bytes
+
+  // pieces_allowed: whether all arrays of this placement have the same alignment; if not, single values are moved.
+  template <class T>
+  __device__ Placement(const T* run, int values, bool pieces_allowed)
+      : count(values), shift(0), head(values), pieces(0) {
+    if (!pieces_allowed) return;
+    const int to_sector = values_to_sector(run);
+    shift = to_sector == 0 ? 0 : sector_bytes / static_cast<int>(sizeof(T)) - to_sector;
+    head = min(to_sector, count);
+    pieces = (count - head) / Pack<T>::count;
+  }
+  // Calls move(value) for the values that are in no piece, in turns of the block's threads.
+  template <class T, class Move>
+  __device__ void for_loose(const Move& move) const {
+    const int in_pieces = pieces * Pack<T>::count;
+    for (int i = static_cast<int>(threadIdx.x); i < count - in_pieces; i += static_cast<int>(blockDim.x))
+      move(i < head ? i : i + in_pieces);
+  }
+  // Calls move(first value) for the pieces.
+  template <class T, class Move>
+  __device__ void for_pieces(const Move& move) const {
+    for (int i = static_cast<int>(threadIdx.x); i < pieces; i += static_cast<int>(blockDim.x))
+      move(head + i * Pack<T>::count);
+  }
+};
+
+// Room for `count` values at any shift, in whole pieces.
+template <class T>
+__host__ __device__ constexpr int tile_values(int count) {
+  return static_cast<int>(steps(count + sector_bytes / static_cast<int>(sizeof(T)) - 1, Pack<T>::count)) *
+         Pack<T>::count;
+}
+
+// Begins to copy a run into a tile. It is there after copy_async_commit, copy_async_wait and a barrier.
+template <class T>
+__device__ void stage(T* tile, const T* run, const Placement& at) {
+  at.for_pieces<T>([&](int i) { copy_async16(tile + at.shift + i, run + i); });
+  at.for_loose<T>([&](int i) { tile[at.shift + i] = run[i]; });
+}
+
+// Copies a tile to where its run lies.
+template <class T>
+__device__ void unstage(T* run, const T* tile, const Placement& at) {
+  at.for_pieces<T>([&](int i) { store16(run + i, load16(tile + at.shift + i)); });
+  at.for_loose<T>([&](int i) { run[i] = tile[at.shift + i]; });
+}
+
+}  // namespace preceptor::kernels

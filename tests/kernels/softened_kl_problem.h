@@ -1,0 +1,189 @@
+// Random problems for softened KL, on any device and in any storage type, and the comparison with the reference.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "kernels/device/emulator/counters.h"
+#include "kernels/softened_kl/reference.h"
+#include "kernels/softened_kl/softened_kl.h"
+#include "tests/kernels/softened_kl_error.h"
+#include "tests/support/compare.h"
+#include "tests/support/devices.h"
+#include "tests/support/shapes.h"
+
+namespace preceptor::test {
+
+inline constexpr float unknown = std::numeric_limits<float>::quiet_NaN();
+
+template <class T>
+std::vector<T> stored(const std::vector<float>& values) {
+  std::vector<T> result;
+  for (float value : values) result.push_back(static_cast<T>(value));
+  return result;
+}
+template <class T>
+std::vector<double> widened(const std::vector<T>& values) {
+  std::vector<double> result;
+  for (T value : values) result.push_back(static_cast<double>(static_cast<float>(value)));
+  return result;
+}
+
+// An array that begins `offset` values behind an aligned address. What lies before it keeps a pattern that is a NaN.
+template <class T>
+class OffsetBuffer {
+ public:
+  OffsetBuffer(const kernels::Device& device, int offset, const std::vector<T>& values)
+      : offset_(offset), buffer_(device, padded(offset, values)) {}
+
+  T* data() const { return buffer_.data() + offset_; }
+  std::vector<T> host() const {
+    const std::vector<T> all = buffer_.host();
+    const std::vector<T> before = padded(offset_, {});
+    EXPECT_TRUE(same_bits(std::vector<T>(all.begin(), all.begin() + offset_), before)) << "written before its begin";
+    return {all.begin() + offset_, all.end()};
+  }
+
+ private:
+  static std::vector<T> padded(int offset, const std::vector<T>& values) {
+    std::vector<T> result(static_cast<std::size_t>(offset), static_cast<T>(unknown));
+    result.insert(result.end(), values.begin(), values.end());
+    return result;
+  }
+
+  int offset_;
+  DeviceBuffer<T> buffer_;
+};
+
+template <class T>
+struct LossAndGradient {
+  std::vector<float> loss;
+  std::vector<T> gradient;
+  bool operator==(const LossAndGradient& other) const {
+    return same_bits(loss, other.loss) && same_bits(gradient, other.gradient);
+  }
+};
+
+template <class T>
+struct Problem {
+  int rows, classes;
+  float temperature;
+  std::vector<T> student, teacher;
+  std::vector<float> row_temperature, labels;  // empty: none
+  float scale = 0.5f, hard_scale = 0.75f;
+  int student_offset = 0, teacher_offset = 0, d_student_offset = 0;
+
+  Problem(Random& random, int row_count, int class_count, float t, double size)
+      : rows(row_count), classes(class_count), temperature(t) {
+    const auto entries = static_cast<std::size_t>(rows) * classes;
+    student = stored<T>(random.values(entries, Kind::normal, size));
+    teacher = stored<T>(random.values(entries, Kind::normal, size));
+  }
+  void add_row_temperatures(Random& random) {
+    for (int row = 0; row < rows; ++row)
+      row_temperature.push_back(static_cast<float>(std::exp(random.uniform(std::log(0.05), std::log(100.0)))));
+  }
+  // One row in five has no label.
+  void add_labels(Random& random) {
+    for (int row = 0; row < rows; ++row)
+      labels.push_back(random.integer(0, 4) == 0 ? unknown : static_cast<float>(random.integer(0, classes - 1)));
+  }
+  std::string text() const {
+    return std::to_string(rows) + "x" + std::to_string(classes) + " T " + std::to_string(temperature) +
+           (row_temperature.empty() ? "" : ", row temperatures") + (labels.empty() ? "" : ", labels");
+  }
+
+  // launch(arguments) runs them on the device.
+  template <class Launch>
+  LossAndGradient<T> run(const kernels::Device& device, const Launch& launch) const {
+    const OffsetBuffer<T> s(device, student_offset, student), t(device, teacher_offset, teacher);
+    const OffsetBuffer<T> d_student(device, d_student_offset, std::vector<T>(student.size(), static_cast<T>(unknown)));
+    const DeviceBuffer<float> loss(device, std::vector<float>(static_cast<std::size_t>(rows), unknown));
+    const DeviceBuffer<float> temperatures(device, row_temperature), classes_of_rows(device, labels);
+    launch(kernels::SoftenedKl<T>{.student = s.data(),
+                                  .teacher = t.data(),
+                                  .loss = loss.data(),
+                                  .d_student = d_student.data(),
+                                  .rows = rows,
+                                  .classes = classes,
+                                  .temperature = temperature,
+                                  .scale = scale,
+                                  .row_temperature = row_temperature.empty() ? nullptr : temperatures.data(),
+                                  .labels = labels.empty() ? nullptr : classes_of_rows.data(),
+                                  .hard_scale = hard_scale});
+    return {loss.host(), d_student.host()};
+  }
+  LossAndGradient<T> run(const kernels::Device& device) const {
+    return run(device, [&](const auto& arguments) { execute(arguments, device); });
+  }
+
+  // The cpu computes in double and rounds once; what double leaves is relative to the largest logarithm, times T^2 in
+  // the loss and T in the gradient. The others compute in float: softened_kl_error.h.
+  void check(const LossAndGradient<T>& actual, bool in_double, Comparison& losses, Comparison& gradients) const {
+    const auto s = widened(student), t = widened(teacher);
+    std::vector<double> temperatures(static_cast<std::size_t>(rows), static_cast<double>(temperature));
+    if (!row_temperature.empty()) temperatures = to_double(row_temperature);
+    const std::vector<double> known =
+        labels.empty() ? std::vector<double>(temperatures.size(), NAN) : to_double(labels);
+    const auto expected = kernels::reference::softened_kl_with_labels(
+        rows, classes, s, t, temperatures, static_cast<double>(scale), known, static_cast<double>(hard_scale));
+    double largest = 0;
+    for (const auto* values : {&s, &t})
+      for (double value : *values) largest = std::max(largest, std::abs(value));
+
+    for (int row = 0; row < rows; ++row) {
+      const auto first = static_cast<std::size_t>(row) * classes;
+      const double temperature_here = temperatures[row], coldest = std::min(1.0, temperature_here);
+      const double logarithms = 1 + std::log(classes) + 2 * largest / coldest;
+      const double of_double = 0x1p-53 * (8 + std::sqrt(classes)) * logarithms *
+                               std::max(temperature_here, temperature_here * temperature_here);
+      RowError soft, hard;
+      soft.gradient.resize(classes, 0.0);
+      hard.gradient.resize(classes, 0.0);
+      if (!in_double) {
+        soft = softened_kl_error(&s[first], &t[first], classes, temperature_here);
+        if (!std::isnan(known[row])) hard = hard_loss_error(&s[first], classes, static_cast<int>(known[row]));
+      }
+      const auto allowed_here = [&](double value, double soft_error, double hard_error) {
+        return allowed(0, std::abs(value), 2) + of_double + static_cast<double>(scale) * soft_error +
+               static_cast<double>(hard_scale) * hard_error;
+      };
+      losses.check(static_cast<double>(actual.loss[row]), expected.loss[row],
+                   allowed_here(expected.loss[row], soft.loss, hard.loss), row);
+      for (int i = 0; i < classes; ++i) {
+        const double value = expected.gradient[first + i];
+        double error = allowed_here(value, soft.gradient[i], hard.gradient[i]);
+        // bfloat16 keeps 8 digits: half of the last is 2^-9 of the value, 2^-134 below its smallest normal number.
+        if (sizeof(T) == 2) error += 0x1p-9 * (std::abs(value) + error) + 0x1p-134;
+        gradients.check(static_cast<double>(static_cast<float>(actual.gradient[first + i])), value, error, first + i);
+      }
+    }
+  }
+};
+
+// The device with five orders of blocks, warps and lanes on the emulated device; elsewhere five times the same.
+inline std::vector<kernels::Device> five_orders(const kernels::Device& device) {
+  if (device.kind != kernels::DeviceKind::emulated) return std::vector<kernels::Device>(5, device);
+  using kernels::ThreadOrder;
+  return {kernels::emulated_device(2, ThreadOrder::forward), kernels::emulated_device(1, ThreadOrder::reverse),
+          kernels::emulated_device(2, ThreadOrder::shuffled, 1), kernels::emulated_device(2, ThreadOrder::shuffled, 2),
+          kernels::emulated_device(1, ThreadOrder::shuffled, seed())};
+}
+
+// Sanitizers and the watcher make the emulated device 5 to 25 times slower: fewer repeats there.
+inline bool slow(const kernels::Device& device) {
+#if defined(__SANITIZE_ADDRESS__)
+  constexpr bool sanitized = true;
+#else
+  constexpr bool sanitized = false;
+#endif
+  return device.kind == kernels::DeviceKind::emulated && (sanitized || kernels::emulator::counters_available());
+}
+
+}  // namespace preceptor::test
