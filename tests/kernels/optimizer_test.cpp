@@ -374,14 +374,15 @@ TEST_P(Optimizer, MovesWhatCostSays) {
       const auto chunks = parts * update_chunks(length);
       const UpdateRule rule = kept == State::adam ? UpdateRule::adam : UpdateRule::sgd;
       const float momentum = kept == State::none ? 0.0f : 0.9f;
-      check(Update{segments.data(), parts, chunks, count, count, state.data(), nullptr, rule, momentum, false, 0.9f,
-                   0.999f, 1e-8f, 0},
-            kept == State::none       ? "sgd"
-            : kept == State::momentum ? "sgd, momentum"
-                                      : "adam");
+      const std::string what = kept == State::none ? "sgd" : kept == State::momentum ? "sgd, momentum" : "adam";
+      const std::string text = what + ", " + std::to_string(parts) + " segments";
+      expect_moves_what_cost_says(Update{segments.data(), parts, chunks, count, count, state.data(), nullptr, rule,
+                                         momentum, false, 0.9f, 0.999f, 1e-8f, 0},
+                                  device(), text);
       if (kept == State::none)
-        check(GradientNorm{segments.data(), parts, chunks, count, 1, results.data(), results.data() + 1, nullptr},
-              "gradient norm");
+        expect_moves_what_cost_says(
+            GradientNorm{segments.data(), parts, chunks, count, 1, results.data(), results.data() + 1, nullptr},
+            device(), "gradient norm, " + std::to_string(parts) + " segments");
     }
   }
 }
