@@ -119,19 +119,19 @@ class Row {
   float hard_factor_ = 0, label_gradient_ = 0, hard_loss_ = 0;
 };
 
-// The same for a label that is a distribution of its own over yes and no: a softmax over the logits {z, 0}.
-__device__ inline Term binary_term(float s, float t, const Softening& softening) {
-  // exp(-|z| / T): the smaller of the two exponentials, the larger is 1.
-  const float small_s = exp2f(-fabsf(s) * softening.bits), small_t = exp2f(-fabsf(t) * softening.bits);
+// The same for a label that is a distribution of its own over yes and no: a softmax over the logits {z, 0}. Flipping
+// both logits exchanges yes and no: the teacher always holds no for unlikely, and the derivative of what is unlikely
+// has the digits.
+__device__ inline Term binary_term(float student, float teacher, const Softening& softening) {
+  const float flip = copysignf(1.0f, teacher), s = flip * student, t = flip * teacher;
+  const float small_s = exp2f(-fabsf(s) * softening.bits), small_t = exp2f(-t * softening.bits);
   const float high_s = 1 / (1 + small_s), high_t = 1 / (1 + small_t);
   const float low_s = small_s * high_s, low_t = small_t * high_t;
-  const float distance = fmaxf(s, 0.0f) - fmaxf(t, 0.0f), log_ratio = logf((1 + small_s) / (1 + small_t));
-  const Term yes = softened_term(t < 0 ? low_t : high_t, s < 0 ? low_s : high_s,
-                                 fmaf((s - t) - distance, softening.inverse, -log_ratio));
-  const Term no =
-      softened_term(t < 0 ? high_t : low_t, s < 0 ? high_s : low_s, fmaf(-distance, softening.inverse, -log_ratio));
-  // The two derivatives are opposite; the one of what the teacher holds for unlikely has the digits.
-  return {yes.divergence + no.divergence, t < 0 ? yes.gradient : -no.gradient};
+  const float distance = fmaxf(s, 0.0f) - t, log_ratio = logf((1 + small_s) / (1 + small_t));
+  const Term yes =
+      softened_term(high_t, s < 0 ? low_s : high_s, fmaf((s - t) - distance, softening.inverse, -log_ratio));
+  const Term no = softened_term(low_t, s < 0 ? high_s : low_s, fmaf(-distance, softening.inverse, -log_ratio));
+  return {yes.divergence + no.divergence, -flip * no.gradient};
 }
 
 // Maxima and sums in one pass over the logits.
