@@ -182,6 +182,8 @@ struct Control {
   bool shows_nan = false;  // in the plain lane the results are not numbers
 };
 
+void PrintTo(const Control& control, std::ostream* out) { *out << control.name; }
+
 const Control controls[] = {
     {"global memory out of bounds", global_out_of_bounds, 1, 64, 0, memory | race, "not on the device",
      "heap-buffer-overflow"},
