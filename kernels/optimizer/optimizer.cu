@@ -63,8 +63,8 @@ struct Rates {
   bool first_step;
 };
 
-// By all lanes of one warp. In double, as 1 - beta^t has four digits in float; a double power takes a microsecond, so
-// one warp computes both at once, one in the even and one in the odd lanes.
+// By all lanes of one warp. In double, as 1 - beta^t has four digits in float; a double power is hundreds of
+// instructions, so one warp computes both at once, one in the even and one in the odd lanes.
 template <bool adam>
 __device__ void find_rates(const Update& a, const UpdateSegment& segment, Rates& rates) {
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
