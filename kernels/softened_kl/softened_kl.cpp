@@ -11,14 +11,17 @@ namespace {
 
 constexpr int exponential = 16;  // its time, in values of a loop that only moves memory
 
-// log(sum of exp(z / T)).
-double log_sum_exp(const float* z, int count, double inverse_temperature) {
-  // Subtracting the row maximum changes nothing in exact arithmetic and keeps exp() below 1.
-  const double maximum = static_cast<double>(*std::max_element(z, z + count));
-  double sum = 0;
-  for (int i = 0; i < count; ++i) sum += std::exp((static_cast<double>(z[i]) - maximum) * inverse_temperature);
-  return std::log(sum) + maximum * inverse_temperature;
-}
+// log(sum of exp(z / T)) = maximum / T + logarithm, kept apart: rows with equal logits then differ by exactly nothing.
+struct LogSumExp {
+  double maximum, logarithm;
+  LogSumExp(const float* z, int count, double inverse_temperature) {
+    // Subtracting the row maximum changes nothing in exact arithmetic and keeps exp() below 1.
+    maximum = static_cast<double>(*std::max_element(z, z + count));
+    double sum = 0;
+    for (int i = 0; i < count; ++i) sum += std::exp((static_cast<double>(z[i]) - maximum) * inverse_temperature);
+    logarithm = std::log(sum);
+  }
+};
 
 // -log softmax(z)[label] and its derivatives.
 struct HardLoss {
@@ -38,16 +41,15 @@ struct HardLoss {
   double gradient(double z, int i) const { return (i == label ? -others : std::exp(z - maximum)) / sum; }
 };
 
-// A probability, its complement and their logarithms, from a logit.
+// Yes and no with the logits z and 0: their probabilities, and their log-sum-exp as above.
 struct Binary {
-  double one, zero, log_one, log_zero;
-  explicit Binary(double z) {
-    const double small = std::exp(-std::abs(z)), logarithm = std::log1p(small);
+  double yes, no, maximum, logarithm;
+  Binary(double z, double inverse_temperature) : maximum(std::max(z, 0.0)) {
+    const double small = std::exp(-std::abs(z) * inverse_temperature);
     const double high = 1 / (1 + small), low = small / (1 + small);
-    one = z >= 0 ? high : low;
-    zero = z >= 0 ? low : high;
-    log_one = std::min(z, 0.0) - logarithm;
-    log_zero = std::min(-z, 0.0) - logarithm;
+    yes = z >= 0 ? high : low;
+    no = z >= 0 ? low : high;
+    logarithm = std::log1p(small);
   }
 };
 
@@ -64,17 +66,19 @@ void run_on(Cpu, const SoftenedKl<float>& a) {
     const float *student = a.student + first, *teacher = a.teacher + first;
     const double temperature = static_cast<double>(a.row_temperature ? a.row_temperature[row] : a.temperature);
     const double inverse = 1 / temperature;
-    const double log_student = log_sum_exp(student, a.classes, inverse);
-    const double log_teacher = log_sum_exp(teacher, a.classes, inverse);
+    const LogSumExp of_student(student, a.classes, inverse), of_teacher(teacher, a.classes, inverse);
+    const double distance = of_teacher.maximum - of_student.maximum;
+    const double log_ratio = of_teacher.logarithm - of_student.logarithm;
     const bool labelled = a.labels && !std::isnan(a.labels[row]);
     const HardLoss hard = labelled ? HardLoss(student, a.classes, static_cast<int>(a.labels[row])) : HardLoss();
     const double hard_scale = labelled ? static_cast<double>(a.hard_scale) : 0;
     double divergence = 0;
     for (int i = 0; i < a.classes; ++i) {
       const double t = static_cast<double>(teacher[i]), s = static_cast<double>(student[i]);
-      const double p = std::exp(t * inverse - log_teacher), q = std::exp(s * inverse - log_student);
+      const double p = std::exp((t - of_teacher.maximum) * inverse - of_teacher.logarithm);
+      const double q = std::exp((s - of_student.maximum) * inverse - of_student.logarithm);
       // log(p / q), with the exact difference first: equal logits cost exactly nothing.
-      divergence += p * ((t - s) * inverse - (log_teacher - log_student));
+      divergence += p * (((t - s) - distance) * inverse - log_ratio);
       double gradient = scale * temperature * (q - p);
       if (labelled) gradient += hard_scale * hard.gradient(s, i);
       a.d_student[first + i] = static_cast<float>(gradient);
@@ -84,7 +88,7 @@ void run_on(Cpu, const SoftenedKl<float>& a) {
 }
 
 // mapping: rows over threads; bytes: student, teacher and targets read, d_student written; operations: about 30 per
-// entry; hazard: as above; log(1 - p) is taken from the logit, 1 - p has no digits for a confident teacher.
+// entry; hazard: as above; nothing is computed from 1 - p, which has no digits for a confident teacher.
 void run_on(Cpu, const SoftenedBinaryKl<float>& a) {
   const std::size_t entries = static_cast<std::size_t>(a.rows) * a.labels;
   std::size_t known = a.targets ? 0 : entries;
@@ -99,9 +103,13 @@ void run_on(Cpu, const SoftenedBinaryKl<float>& a) {
       const std::size_t at = static_cast<std::size_t>(row) * a.labels + label;
       a.d_student[at] = 0;
       if (a.targets && std::isnan(a.targets[at])) continue;
-      const Binary p(static_cast<double>(a.teacher[at]) * inverse), q(static_cast<double>(a.student[at]) * inverse);
-      divergence += p.one * (p.log_one - q.log_one) + p.zero * (p.log_zero - q.log_zero);
-      a.d_student[at] = static_cast<float>(scale * temperature * (q.one * p.zero - p.one * q.zero));
+      const double t = static_cast<double>(a.teacher[at]), s = static_cast<double>(a.student[at]);
+      const Binary p(t, inverse), q(s, inverse);
+      const double distance = p.maximum - q.maximum, log_ratio = p.logarithm - q.logarithm;
+      divergence += p.yes * (((t - s) - distance) * inverse - log_ratio) + p.no * (-distance * inverse - log_ratio);
+      // The two derivatives are opposite; the one of what the teacher holds for unlikely has the digits.
+      const double difference = p.yes < p.no ? q.yes - p.yes : p.no - q.no;
+      a.d_student[at] = static_cast<float>(scale * temperature * difference);
     }
     a.loss[row] = static_cast<float>(scale * temperature * temperature * divergence);
   }

@@ -9,20 +9,23 @@
 
 #include "kernels/device/gpu.h"
 #include "kernels/device/reduce.cuh"
+#include "kernels/softened_kl/long_row.cuh"
 #include "kernels/softened_kl/row.cuh"
 #include "kernels/softened_kl/tile.cuh"
 
 namespace preceptor::kernels {
 namespace {
 
-constexpr int short_classes = 256;           // rows up to here are short
-constexpr int short_threads = 128;           // of a block of short rows
-constexpr int short_tile_bytes = 12 * 1024;  // 16 such blocks fit on a multiprocessor
+constexpr int short_row_bytes = 1280;  // rows up to here share a block; longer ones lose little at their ends' sectors
+constexpr int short_threads = 128;     // of a block of short rows, or more: see run_short_rows
+constexpr int most_short_threads = 512;
+constexpr int short_tile_bytes = 12 * 1024;  // beyond one round of rows
 constexpr int blocks_for_all = 1024;         // before blocks get more than one round of rows
-constexpr int binary_threads = 128;          // of a block of the binary form
-constexpr int binary_tile = 1024;            // values it stages at a time
-constexpr int counting_blocks = 128;         // at most, where each must count the known targets
 constexpr int longest_block = 1024;          // threads
+constexpr int one_block_entries = 4096;      // of the binary form with targets that one block takes alone
+constexpr int binary_threads = 128;          // of its blocks elsewhere
+constexpr int binary_tile = 1024;            // values they stage at a time
+constexpr int counting_blocks = 128;         // at most, where each must count the known targets
 
 // The label of a row: a class, or -1.
 template <class T, bool hard>
@@ -37,7 +40,7 @@ __device__ int label_of(float stored) {
 // writes what only it reads. Shared memory has no conflicts: up to 32 classes the rows of a warp are 32 words in a row,
 // or fewer.
 template <class T, bool hard>
-__global__ void __launch_bounds__(short_threads) short_rows(const SoftenedKl<T> a, int lanes, int tile_rows) {
+__global__ void __launch_bounds__(most_short_threads) short_rows(const SoftenedKl<T> a, int lanes, int tile_rows) {
   const int first_row = static_cast<int>(blockIdx.x) * tile_rows, rows = min(tile_rows, a.rows - first_row);
   const int thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
   const std::size_t first = static_cast<std::size_t>(first_row) * a.classes;
@@ -48,8 +51,7 @@ __global__ void __launch_bounds__(short_threads) short_rows(const SoftenedKl<T> 
   float* const loss = label + tile_rows;
 
   const Placement run(a.student + first, rows * a.classes, same_alignment(a.student, a.teacher, a.d_student));
-  stage(student, a.student + first, run);
-  stage(teacher, a.teacher + first, run);
+  stage(student, a.student + first, teacher, a.teacher + first, run);
   copy_async_commit();
   for (int row = thread; row < rows; row += threads) {
     temperature[row] = a.row_temperature ? a.row_temperature[first_row + row] : a.temperature;
@@ -108,82 +110,6 @@ __device__ void combine_block(float (&value)[count], const Combine& combine, flo
   __syncthreads();
 }
 
-// A piece of a row that may begin anywhere.
-template <class T>
-__device__ Pack<T> load_piece(const T* p, bool aligned) {
-  if (aligned) return load16(p);
-  Pack<T> piece;
-  for (int i = 0; i < Pack<T>::count; ++i) piece.value[i] = p[i];
-  return piece;
-}
-
-// A row of a block, in pieces: `head` values, then pieces of 16 bytes, then a tail of less than a piece. Head and tail
-// are one value each for some threads of the first warp. The first `resident` pieces are kept on chip, each by the
-// thread that uses it, so that no barrier is needed; the others are read where they lie, once for the sums and once for
-// the gradient.
-template <class T>
-struct LongRow {
-  static constexpr int pack = Pack<T>::count;
-  const T *student, *teacher;
-  int classes, head, pieces, resident;
-  bool aligned;
-  T *student_tile, *teacher_tile;
-
-  __device__ LongRow(const T* s, const T* t, const T* d_s, int count, int resident_most)
-      : student(s), teacher(t), classes(count), aligned(same_alignment(s, t, d_s)) {
-    head = aligned ? min(values_to_sector(s), classes) : 0;
-    pieces = (classes - head) / pack;
-    resident = min(pieces, resident_most);
-    student_tile = dynamic_shared<T>();
-    teacher_tile = student_tile + resident_most * pack;
-  }
-
-  __device__ void stage_resident() const {
-    for_range(0, resident, [&](int piece) {
-      const int i = head + piece * pack;
-      if (aligned) {
-        copy_async16(student_tile + piece * pack, student + i);
-        copy_async16(teacher_tile + piece * pack, teacher + i);
-      } else {
-        store16(student_tile + piece * pack, load_piece(student + i, false));
-        store16(teacher_tile + piece * pack, load_piece(teacher + i, false));
-      }
-    });
-    copy_async_commit();
-  }
-
-  // Calls visit(first class, student's logits, teacher's logits) for this thread's pieces and its loose value.
-  template <class Visit>
-  __device__ void for_each(const Visit& visit) const {
-    for_range(resident, pieces, [&](int piece) {
-      const int i = head + piece * pack;
-      visit_piece(i, load_piece(student + i, aligned), load_piece(teacher + i, aligned), visit);
-    });
-    copy_async_wait<0>();
-    for_range(0, resident, [&](int piece) {
-      visit_piece(head + piece * pack, load16(student_tile + piece * pack), load16(teacher_tile + piece * pack), visit);
-    });
-    const int thread = static_cast<int>(threadIdx.x);
-    if (thread < classes - pieces * pack) {
-      const int i = thread < head ? thread : thread + pieces * pack;
-      const float s[1] = {to_float(student[i])}, t[1] = {to_float(teacher[i])};
-      visit(i, s, t);
-    }
-  }
-
- private:
-  template <class Body>
-  __device__ static void for_range(int begin, int end, const Body& body) {
-    for (int i = begin + static_cast<int>(threadIdx.x); i < end; i += static_cast<int>(blockDim.x)) body(i);
-  }
-  template <class Visit>
-  __device__ static void visit_piece(int first, const Pack<T>& student, const Pack<T>& teacher, const Visit& visit) {
-    float s[pack], t[pack];
-    for (int i = 0; i < pack; ++i) s[i] = to_float(student.value[i]), t[i] = to_float(teacher.value[i]);
-    visit(first, s, t);
-  }
-};
-
 // mapping: a block takes a row, each thread every blockDim-th piece of 16 bytes; bytes: student and teacher read once
 // as far as the row fits on chip, twice behind it, d_student written; operations: as above, and 2 exponentials per
 // piece (3 with labels) for the maximum that moves; hazard: sums of exponentials relative to each thread's own maximum
@@ -193,7 +119,6 @@ __global__ void __launch_bounds__(longest_block) long_rows(const SoftenedKl<T> a
   SHARED(float, of_row, [2]);
   const std::size_t offset = static_cast<std::size_t>(blockIdx.x) * a.classes;
   const LongRow<T> row(a.student + offset, a.teacher + offset, a.d_student + offset, a.classes, resident_most);
-  row.stage_resident();
   // Read once, and not by every warp.
   if (threadIdx.x == 0) {
     of_row[0] = a.row_temperature ? a.row_temperature[blockIdx.x] : a.temperature;
@@ -220,23 +145,19 @@ __global__ void __launch_bounds__(longest_block) long_rows(const SoftenedKl<T> a
   }
 
   const Row<hard> statistics(softening, online.maxima, online.sums, label >= 0, a.scale, a.hard_scale);
-  T* const d_student = a.d_student + offset;
   float divergence[1] = {0};
   row.for_each([&](int first, const auto& s, const auto& t) {
     constexpr int count = static_cast<int>(sizeof s / sizeof(float));
-    Pack<T> gradient;
+    T gradient[count];
     for (int i = 0; i < count; ++i)
-      gradient.value[i] = from_float<T>(statistics.gradient(s[i], t[i], first + i == label, divergence[0]));
-    if (count > 1 && row.aligned)
-      store16(d_student + first, gradient);
-    else
-      for (int i = 0; i < count; ++i) d_student[first + i] = gradient.value[i];
+      gradient[i] = from_float<T>(statistics.gradient(s[i], t[i], first + i == label, divergence[0]));
+    row.store(a.d_student + offset + first, gradient);
   });
   combine_block(divergence, Sum{}, 0.0f);
   if (threadIdx.x == 0) a.loss[blockIdx.x] = statistics.loss(divergence[0]);
 }
 
-// The number of targets that are no NaN; every block counts all of them. All threads get it.
+// The number of targets that are no NaN, in global or shared memory. All threads of the block get it.
 __device__ unsigned count_known(const float* targets, std::int64_t entries) {
   constexpr int pack = Pack<float>::count;
   const std::int64_t packs = aligned16(targets) ? entries / pack : 0;
@@ -251,12 +172,13 @@ __device__ unsigned count_known(const float* targets, std::int64_t entries) {
 
 // mapping: a block takes tiles of tile_rows neighbouring rows, or of a part of one long row: single values over
 // threads, then their terms by row over groups of `lanes` lanes; bytes: student, teacher and targets read, d_student
-// written, all in 16-byte pieces; each block reads all targets before, from L2 but for the first: one launch that needs
-// no other block's result; operations: about 60 per entry; hazard: terms replace the targets in shared memory,
-// gradients the student's logits: a thread writes what only it reads, and the tile is filled again only when all have
-// stored theirs.
+// written, all in 16-byte pieces; operations: about 60 per entry; hazard: nothing can be scaled before the known
+// targets of all rows are counted, and in one launch no block can wait for another: one block alone counts those it has
+// staged, and where there are more, each reads all targets, which are in L2 after the first. Terms replace the targets
+// in shared memory, gradients the student's logits: a thread writes what only it reads, and the tile is filled again
+// only when all is stored.
 template <class T>
-__global__ void __launch_bounds__(binary_threads)
+__global__ void __launch_bounds__(longest_block)
     binary_rows(const SoftenedBinaryKl<T> a, int lanes, int tile_rows, int tile) {
   const int thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x), lane = thread % lanes;
   T* const student = dynamic_shared<T>();
@@ -264,12 +186,13 @@ __global__ void __launch_bounds__(binary_threads)
   float* const terms = reinterpret_cast<float*>(teacher + tile_values<T>(tile));
   float* const sums = terms + tile_values<float>(tile);
   const std::int64_t all = static_cast<std::int64_t>(a.rows) * a.labels;
-  const float known = static_cast<float>(a.targets ? count_known(a.targets, all) : static_cast<unsigned>(all));
-  const float scale = known > 0 ? a.weight / known : 0;
+  unsigned known = static_cast<unsigned>(all);
+  if (a.targets && all > tile) known = count_known(a.targets, all);
   const Softening softening(a.temperature);
+  float scale = 0;
 
   for (int first_row = static_cast<int>(blockIdx.x) * tile_rows; first_row < a.rows;
-       first_row += gridDim.x * tile_rows) {
+       first_row += static_cast<int>(gridDim.x) * tile_rows) {
     const int rows = min(tile_rows, a.rows - first_row), entries = rows * a.labels;
     for (int done = 0; done < entries; done += tile) {
       const std::size_t first = static_cast<std::size_t>(first_row) * a.labels + done;
@@ -277,12 +200,13 @@ __global__ void __launch_bounds__(binary_threads)
       const Placement run(a.student + first, count, same_alignment(a.student, a.teacher, a.d_student));
       const float* const targets = a.targets ? a.targets + first : nullptr;
       const Placement targets_run(targets, count, true);
-      stage(student, a.student + first, run);
-      stage(teacher, a.teacher + first, run);
+      stage(student, a.student + first, teacher, a.teacher + first, run);
       if (targets) stage(terms, targets, targets_run);
       copy_async_commit();
       copy_async_wait<0>();
       __syncthreads();
+      if (a.targets && all <= tile) known = count_known(terms + targets_run.shift, all);
+      scale = known > 0 ? a.weight / static_cast<float>(known) : 0;
       for (int i = thread; i < count; i += threads) {
         float& term = terms[targets_run.shift + i];
         T& s = student[run.shift + i];
@@ -314,16 +238,20 @@ int lanes_for(int columns) {
   return static_cast<int>(std::bit_ceil(static_cast<unsigned>(std::min(columns, warp_size))));
 }
 
+// Rows of which a multiple is a whole number of sectors, however many columns they have.
+template <class T>
+constexpr int aligned_rows = sector_bytes / static_cast<int>(sizeof(T));
+
 template <class T, bool hard>
 void run_short_rows(Gpu gpu, const SoftenedKl<T>& a) {
-  const int lanes = lanes_for(a.classes);
-  const int round = short_threads / lanes;  // rows at a time
+  const int lanes = lanes_for(a.classes), threads = std::max(short_threads, lanes * aligned_rows<T>);
+  const int round = threads / lanes;  // rows at a time
   const int row_bytes = 2 * a.classes * static_cast<int>(sizeof(T)) + 3 * static_cast<int>(sizeof(float));
   const int rounds =
       std::clamp(a.rows / (round * blocks_for_all), 1, std::max(1, short_tile_bytes / (round * row_bytes)));
   const int tile_rows = round * rounds;
   const std::size_t shared = 2 * sizeof(T) * tile_values<T>(tile_rows * a.classes) + 3 * sizeof(float) * tile_rows;
-  launch(gpu, short_rows<T, hard>, steps(a.rows, tile_rows), short_threads, shared, a, lanes, tile_rows);
+  launch(gpu, short_rows<T, hard>, steps(a.rows, tile_rows), threads, shared, a, lanes, tile_rows);
 }
 
 template <class T, bool hard>
@@ -338,7 +266,8 @@ void run_long_rows(Gpu gpu, const SoftenedKl<T>& a) {
 
 template <class T>
 void run_on(Gpu gpu, const SoftenedKl<T>& a) {
-  if (a.classes <= short_classes) return a.labels ? run_short_rows<T, true>(gpu, a) : run_short_rows<T, false>(gpu, a);
+  if (a.classes * sizeof(T) <= short_row_bytes)
+    return a.labels ? run_short_rows<T, true>(gpu, a) : run_short_rows<T, false>(gpu, a);
   a.labels ? run_long_rows<T, true>(gpu, a) : run_long_rows<T, false>(gpu, a);
 }
 template void run_on(Gpu, const SoftenedKl<float>&);
@@ -346,14 +275,25 @@ template void run_on(Gpu, const SoftenedKl<bfloat16>&);
 
 template <class T>
 void run_on(Gpu gpu, const SoftenedBinaryKl<T>& a) {
-  const int most_rows = std::max(1, binary_tile / a.labels), fewest_rows = std::max(1, binary_threads / a.labels);
-  const int tile_rows = std::clamp(a.rows / blocks_for_all, fewest_rows, most_rows);
-  const int tile = std::min(binary_tile, tile_rows * a.labels);
+  const std::int64_t all = static_cast<std::int64_t>(a.rows) * a.labels;
+  const bool alone = a.targets && all <= one_block_entries;
+  // Enough rows for a value per thread, more when there are many, in whole sectors where a tile has room for that.
+  int tile_rows = std::max(1, binary_tile / a.labels);
+  if (tile_rows >= aligned_rows<T>) {
+    const int fewest = std::max({1, a.rows / blocks_for_all, binary_threads / a.labels});
+    tile_rows = static_cast<int>(std::min(steps(fewest, aligned_rows<T>), std::int64_t{tile_rows / aligned_rows<T>})) *
+                aligned_rows<T>;
+  }
+  if (alone) tile_rows = a.rows;
+  const int tile = alone ? static_cast<int>(all) : std::min(binary_tile, tile_rows * a.labels);
   const std::int64_t tiles = steps(a.rows, tile_rows);
+  const std::int64_t blocks = a.targets ? std::min<std::int64_t>(tiles, counting_blocks) : tiles;
+  const int threads =
+      alone ? static_cast<int>(std::min<std::int64_t>(steps(all, binary_threads) * binary_threads, longest_block))
+            : binary_threads;
   const std::size_t shared =
       2 * sizeof(T) * tile_values<T>(tile) + sizeof(float) * (tile_values<float>(tile) + tile_rows);
-  launch(gpu, binary_rows<T>, a.targets ? std::min<std::int64_t>(tiles, counting_blocks) : tiles, binary_threads,
-         shared, a, lanes_for(a.labels), tile_rows, tile);
+  launch(gpu, binary_rows<T>, blocks, threads, shared, a, lanes_for(a.labels), tile_rows, tile);
 }
 template void run_on(Gpu, const SoftenedBinaryKl<float>&);
 template void run_on(Gpu, const SoftenedBinaryKl<bfloat16>&);

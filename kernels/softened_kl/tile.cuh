@@ -68,6 +68,19 @@ __device__ void stage(T* tile, const T* run, const Placement& at) {
   at.for_loose<T>([&](int i) { tile[at.shift + i] = run[i]; });
 }
 
+// Two runs in the same places, in one loop: both are on their way before a thread goes on.
+template <class T>
+__device__ void stage(T* tile, const T* run, T* other_tile, const T* other_run, const Placement& at) {
+  at.for_pieces<T>([&](int i) {
+    copy_async16(tile + at.shift + i, run + i);
+    copy_async16(other_tile + at.shift + i, other_run + i);
+  });
+  at.for_loose<T>([&](int i) {
+    tile[at.shift + i] = run[i];
+    other_tile[at.shift + i] = other_run[i];
+  });
+}
+
 // Copies a tile to where its run lies.
 template <class T>
 __device__ void unstage(T* run, const T* tile, const Placement& at) {

@@ -54,7 +54,7 @@ struct BinaryProblem {
   LossAndGradient<T> run(const Device& device) const {
     const OffsetBuffer<T> s(device, offset, student), t(device, teacher_offset, teacher);
     const OffsetBuffer<T> d_student(device, offset, std::vector<T>(student.size(), static_cast<T>(unknown)));
-    const OffsetBuffer<float> y(device, targets_offset, targets);
+    const OffsetBuffer<float> y(device, targets_offset, or_one(targets));
     const DeviceBuffer<float> loss(device, std::vector<float>(static_cast<std::size_t>(rows), unknown));
     execute(kernels::SoftenedBinaryKl<T>{.student = s.data(),
                                          .teacher = t.data(),
@@ -93,7 +93,7 @@ struct BinaryProblem {
         if (known[i]) loss_error += scale * (error.loss + wide * wide * of_double);
         double gradient_error =
             allowed(0, std::abs(expected.gradient[i]), 3) + scale * (error.gradient[0] + wide * of_double);
-        if (sizeof(T) == 2) gradient_error += 0x1p-9 * (std::abs(expected.gradient[i]) + gradient_error) + 0x1p-134;
+        if (sizeof(T) == 2) gradient_error += bfloat16_rounding(std::abs(expected.gradient[i]) + gradient_error);
         gradients.check(static_cast<double>(static_cast<float>(actual.gradient[i])), expected.gradient[i],
                         known[i] ? gradient_error : 0, i);
       }

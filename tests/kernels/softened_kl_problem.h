@@ -35,6 +35,11 @@ std::vector<double> widened(const std::vector<T>& values) {
   return result;
 }
 
+// Values, or one where there are none: a buffer has at least that.
+inline std::vector<float> or_one(const std::vector<float>& values) {
+  return values.empty() ? std::vector<float>{unknown} : values;
+}
+
 // An array that begins `offset` values behind an aligned address. What lies before it keeps a pattern that is a NaN.
 template <class T>
 class OffsetBuffer {
@@ -60,6 +65,9 @@ class OffsetBuffer {
   int offset_;
   DeviceBuffer<T> buffer_;
 };
+
+// bfloat16 keeps 8 digits: half of the last is 2^-8 of a value, and 2^-134 below the smallest normal number.
+inline double bfloat16_rounding(double magnitude) { return 0x1p-8 * magnitude + 0x1p-134; }
 
 template <class T>
 struct LossAndGradient {
@@ -105,7 +113,7 @@ struct Problem {
     const OffsetBuffer<T> s(device, student_offset, student), t(device, teacher_offset, teacher);
     const OffsetBuffer<T> d_student(device, d_student_offset, std::vector<T>(student.size(), static_cast<T>(unknown)));
     const DeviceBuffer<float> loss(device, std::vector<float>(static_cast<std::size_t>(rows), unknown));
-    const DeviceBuffer<float> temperatures(device, row_temperature), classes_of_rows(device, labels);
+    const DeviceBuffer<float> temperatures(device, or_one(row_temperature)), classes_of_rows(device, or_one(labels));
     launch(kernels::SoftenedKl<T>{.student = s.data(),
                                   .teacher = t.data(),
                                   .loss = loss.data(),
@@ -159,8 +167,7 @@ struct Problem {
       for (int i = 0; i < classes; ++i) {
         const double value = expected.gradient[first + i];
         double error = allowed_here(value, soft.gradient[i], hard.gradient[i]);
-        // bfloat16 keeps 8 digits: half of the last is 2^-9 of the value, 2^-134 below its smallest normal number.
-        if (sizeof(T) == 2) error += 0x1p-9 * (std::abs(value) + error) + 0x1p-134;
+        if (sizeof(T) == 2) error += bfloat16_rounding(std::abs(value) + error);
         gradients.check(static_cast<double>(static_cast<float>(actual.gradient[first + i])), value, error, first + i);
       }
     }

@@ -229,7 +229,7 @@ void Watcher::access(const void* address, std::size_t bytes, Access access, cons
 }
 
 void watch(const void* address, std::size_t bytes, Access access, const void* code) {
-  if (Worker* worker = Worker::running()) worker->watcher().access(address, bytes, access, code);
+  if (Worker::in_kernel()) Call()->watcher().access(address, bytes, access, code);
 }
 
 bool counters_available() { return true; }

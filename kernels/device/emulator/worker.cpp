@@ -21,6 +21,7 @@ constexpr std::size_t stack_bytes = 64 * 1024;
 #endif
 
 constinit thread_local Worker* running_worker = nullptr;
+constinit thread_local bool inside_runtime = false;
 
 // Unwinds the thread that found the error; the others of its block own nothing.
 struct Abandoned {};
@@ -64,14 +65,18 @@ Worker& Worker::of_this_thread() {
   thread_local Worker worker;
   return worker;
 }
-Worker* Worker::running() { return running_worker; }
+Worker* Worker::in_kernel() { return inside_runtime ? nullptr : running_worker; }
+
+Call::Call() : worker_(running_worker) { inside_runtime = true; }
+Call::~Call() { inside_runtime = false; }
 
 void Worker::run_thread() {
   for (;;) {
     try {
       const Grid& grid = *running_worker->grid_;
+      inside_runtime = false;
       grid.invoke(grid.parameters);
-      running_worker->thread_returned();
+      Call()->thread_returned();
     } catch (const Abandoned&) {
       running_worker->current_->switch_to(running_worker->host_);
     }

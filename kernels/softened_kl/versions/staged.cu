@@ -19,8 +19,7 @@ __global__ void staged_row(const SoftenedKl<float> a) {
   float* const student_tile = dynamic_shared<float>();
   float* const teacher_tile = student_tile + tile_values<float>(a.classes);
   const Placement run(a.student + first, a.classes, same_alignment(a.student, a.teacher, a.d_student));
-  stage(student_tile, a.student + first, run);
-  stage(teacher_tile, a.teacher + first, run);
+  stage(student_tile, a.student + first, teacher_tile, a.teacher + first, run);
   copy_async_commit();
   copy_async_wait<0>();
   __syncthreads();
