@@ -27,7 +27,7 @@ constinit thread_local bool inside_runtime = false;
 struct Abandoned {};
 
 bool same(const Place& a, const Place& b) {
-  return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
+  return a.line == b.line && a.column == b.column && std::strcmp(a.file, b.file) == 0;
 }
 
 uint3 index_of(std::int64_t linear, dim3 extent) {
@@ -57,7 +57,7 @@ bool is_builtin_variable(const void* address) {
 std::string text_of(uint3 index) {
   return "(" + std::to_string(index.x) + "," + std::to_string(index.y) + "," + std::to_string(index.z) + ")";
 }
-std::string text_of(Place place) { return short_path(place.file_name()) + ":" + std::to_string(place.line()); }
+std::string text_of(Place place) { return short_path(place.file) + ":" + std::to_string(place.line); }
 
 Thread::Thread() : Fiber(stack_bytes) {}
 
