@@ -178,6 +178,9 @@ void add_kernels_command(CLI::App& app, KernelBenchOptions& options) {
   CLI::App* command = app.add_subcommand(
       "kernels", "Times single kernel families with a cold cache against the machine's copy and multiply rates");
   const auto positive = CLI::Range(1, 1 << 20);
+  command->add_option("--device", options.device, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   command->add_option("--family", options.family, "Only families whose name starts so; without it all of them");
   command->add_option("--size", options.size, "Pixels along each side of the network's images")
       ->check(positive)

@@ -6,12 +6,13 @@
 namespace preceptor {
 
 struct KernelBenchOptions {
+  std::string device = "cpu";  // or cuda
   std::string family;
   int size = 64, batch = 32, threads = 2, repeats = 15;
   bool json = false;
 };
 
-// Prints a row for every family and shape. Errors: usage, where no family has such a name.
+// Prints a row for every family and shape that the device has. Errors: usage, where no family has such a name.
 void run_kernel_bench(const KernelBenchOptions& options);
 
 }  // namespace preceptor

@@ -2,7 +2,7 @@
 # Runs the commands of a page and looks for the output that the page shows.
 #   check_commands.sh PAGE PATTERN   only commands that match the pattern (grep -E), from the project's root
 # In a block ```console a line that starts with "$ " is a command; the lines below it are what it prints: each must be part
-# of a line of its output, in this order; a line "..." stands for anything.
+# of a line of its output, in this order (several may share a line); a line "..." stands for anything.
 set -uo pipefail
 page=$1 pattern=$2
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,7 +20,7 @@ check() {
       found=0
       for ((i = at; i < ${#lines[@]}; ++i)); do
         if [[ ${lines[i]} == *"$wanted"* ]]; then
-          found=1 at=$((i + 1))
+          found=1 at=$i
           break
         fi
       done

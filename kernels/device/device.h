@@ -139,13 +139,25 @@ class Stream {
 // Counters that a launch may use at most: its grid has at most this many blocks that reduce independently.
 constexpr int ticket_count = 4096;
 
+// True where a family is there for a device: by the run_on overloads beside its argument struct.
+template <class Tag, class Arguments>
+concept RunsOn = requires(Tag device, const Arguments& arguments) {
+  run_on(device, arguments);
+};
+template <class Arguments>
+constexpr bool runs_on(DeviceKind kind) {
+  return kind == DeviceKind::cpu    ? RunsOn<Cpu, Arguments>
+         : kind == DeviceKind::cuda ? RunsOn<Cuda, Arguments>
+                                    : RunsOn<Emulated, Arguments>;
+}
+
 // The only switch over devices. Arguments is the argument struct of a kernel family: trivially copyable, with a
 // static `name`, a cost(arguments) and a run_on overload for every device that it runs on, all found beside the struct.
 template <class Arguments>
 void run(const Arguments& arguments, Stream& stream) {
   static_assert(std::is_trivially_copyable_v<Arguments>, "arguments are copied into graphs and to the device");
   const auto submit = [&](auto device) {
-    if constexpr (requires { run_on(device, arguments); })
+    if constexpr (RunsOn<decltype(device), Arguments>)
       stream.submit(Arguments::name, cost(arguments), [=] { run_on(device, arguments); });
     else
       throw Error(ErrorKind::usage, std::string(Arguments::name) + ": not on this device in this storage type");

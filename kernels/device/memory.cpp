@@ -140,7 +140,9 @@ void Pool::expose() { set_accessible(0, highest_, true); }
 
 Cost cost(const Copy& arguments) { return {2.0 * static_cast<double>(arguments.bytes), 0}; }
 
-void run_on(Cpu, const Copy& arguments) { std::memcpy(arguments.to, arguments.from, arguments.bytes); }
-void run_on(Emulated, const Copy& arguments) { std::memcpy(arguments.to, arguments.from, arguments.bytes); }
+void run_on(Cpu, const Copy& arguments) {
+  if (arguments.bytes > 0) std::memcpy(arguments.to, arguments.from, arguments.bytes);  // pointers to nothing may be null
+}
+void run_on(Emulated, const Copy& arguments) { run_on(Cpu{}, arguments); }
 
 }  // namespace preceptor::kernels

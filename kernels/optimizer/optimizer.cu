@@ -60,11 +60,11 @@ struct Rates {
   float rate;         // adam: divided by the first moment's correction
   float keep, decay;  // of the value: weight decay beside the gradient or in it
   float add1, add2, inverse_root_correction2;
-  bool first_step;
+  int first_step;  // 0 or 1; a bool would leave padding, which a copy reads and nobody wrote
 };
 
-// By all lanes of one warp. In double, as 1 - beta^t has four digits in float; a double power takes a microsecond, so
-// one warp computes both at once, one in the even and one in the odd lanes.
+// By all lanes of one warp. In double, as 1 - beta^t has four digits in float; a double power is hundreds of
+// instructions, so one warp computes both at once, one in the even and one in the odd lanes.
 template <bool adam>
 __device__ void find_rates(const Update& a, const UpdateSegment& segment, Rates& rates) {
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
@@ -78,14 +78,14 @@ __device__ void find_rates(const Update& a, const UpdateSegment& segment, Rates&
   if (lane != 0) return;
   const double rate = static_cast<double>(a.state->learning_rate) * static_cast<double>(segment.learning_rate_scale);
   const bool decoupled = a.rule == UpdateRule::adamw;
-  rates.gradient_scale = a.gradient_scale ? *a.gradient_scale : 1;
-  rates.rate = static_cast<float>(rate / correction);
-  rates.keep = decoupled ? static_cast<float>(1 - rate * static_cast<double>(segment.weight_decay)) : 1;
-  rates.decay = decoupled ? 0 : segment.weight_decay;
-  rates.add1 = static_cast<float>(1 - static_cast<double>(a.beta1));
-  rates.add2 = static_cast<float>(1 - static_cast<double>(a.beta2));
-  rates.inverse_root_correction2 = static_cast<float>(1 / std::sqrt(correction2));
-  rates.first_step = steps_done == 0;
+  rates = {.gradient_scale = a.gradient_scale ? *a.gradient_scale : 1,
+           .rate = static_cast<float>(rate / correction),
+           .keep = decoupled ? static_cast<float>(1 - rate * static_cast<double>(segment.weight_decay)) : 1,
+           .decay = decoupled ? 0 : segment.weight_decay,
+           .add1 = static_cast<float>(1 - static_cast<double>(a.beta1)),
+           .add2 = static_cast<float>(1 - static_cast<double>(a.beta2)),
+           .inverse_root_correction2 = static_cast<float>(1 / std::sqrt(correction2)),
+           .first_step = steps_done == 0};
 }
 
 // The gradient as the rule takes it: scaled, clamped (in a form that keeps a NaN), with weight decay.

@@ -182,6 +182,8 @@ struct Control {
   bool shows_nan = false;  // in the plain lane the results are not numbers
 };
 
+void PrintTo(const Control& control, std::ostream* out) { *out << control.name; }
+
 const Control controls[] = {
     {"global memory out of bounds", global_out_of_bounds, 1, 64, 0, memory | race, "not on the device",
      "heap-buffer-overflow"},
@@ -251,6 +253,7 @@ TEST_P(Controls, AreReportedInTheRightLine) {
     std::printf("[  control ] %-40s %-7s %s\n", control.name, name_of_lane(this_lane), place.c_str());
     return;
   }
+  std::string first_report;
   for (const Device& device : gpu_devices()) {
     try {
       run(control, device);
@@ -260,9 +263,11 @@ TEST_P(Controls, AreReportedInTheRightLine) {
       EXPECT_NE(text.find(control.expected), std::string::npos) << text;
       EXPECT_NE(text.find(place), std::string::npos) << text << "\n  expected " << place;
       EXPECT_NE(text.find("thread ("), std::string::npos) << text;
+      if (first_report.empty()) first_report = text;
     }
   }
-  std::printf("[  control ] %-40s %-7s %s\n", control.name, name_of_lane(this_lane), place.c_str());
+  std::printf("[  control ] %-40s %-7s %s\n[  report  ] %s\n", control.name, name_of_lane(this_lane), place.c_str(),
+              first_report.c_str());
 }
 
 INSTANTIATE_TEST_SUITE_P(Wrong, Controls, testing::ValuesIn(controls), [](const auto& control) {

@@ -163,6 +163,24 @@ TEST_F(TapeTest, BackwardReleasesWhatTheStepTook) {
   EXPECT_EQ(context->tape().size(), 0u);
 }
 
+// The ReLU of a batch norm is undone from x, so the tape holds y only where a residual was added.
+TEST_F(TapeTest, BatchNormKeepsItsOutputOnlyForAResidual) {
+  Parameters parameters(*context);
+  BatchNormParameters p;
+  for (auto [name, parameter] : {std::pair{"gamma", &p.gamma}, {"beta", &p.beta}})
+    *parameter = parameters.add(name, {16}, ParameterKind::plain);
+  for (auto [name, parameter] : {std::pair{"mean", &p.running_mean}, {"variance", &p.running_variance}})
+    *parameter = parameters.add(name, {16}, ParameterKind::statistic);
+  parameters.allocate_gradients();
+  const Tensor x = watched(18), residual = watched(19);
+  for (bool with_residual : {false, true}) {
+    const std::size_t before = context->pool(Lifetime::step).live();
+    batch_norm(x, p, true, true, with_residual ? &residual : nullptr);
+    // Mean, deviation and offset are kept.
+    EXPECT_EQ(context->pool(Lifetime::step).live(), before + (with_residual ? 4u : 3u));
+  }
+}
+
 TEST_F(TapeTest, ClearForgetsAForwardPass) {
   {
     const Tensor x = watched(18);

@@ -1,15 +1,15 @@
-// Optimiser updates against torch's formulas, element by element; the gradient norm; bitwise repeats.
+// Optimiser updates on every device against torch's formulas, element by element; the gradient norm; bits; bytes.
 #include "kernels/optimizer/optimizer.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "kernels/optimizer/reference.h"
 #include "tests/support/compare.h"
-#include "tests/support/devices.h"
-#include "tests/support/shapes.h"
+#include "tests/support/variants.h"
 
 namespace preceptor::test {
 namespace {
@@ -18,42 +18,127 @@ using namespace kernels;
 using reference::UpdatedElement;
 using reference::UpdateSettings;
 
-// Parameters of awkward sizes, with gradients and state.
-struct Parameters {
-  Parameters(Random& random, const std::vector<int>& counts, bool with_first, bool with_second, Kind kind) {
-    for (int count : counts) {
-      values.push_back(random.values(count));
-      gradients.push_back(random.values(count, kind));
-      first.push_back(random.values(count));
-      second.push_back(random.values(count));
-      for (float& value : second.back()) value *= value;
-    }
-    for (std::size_t i = 0; i < counts.size(); ++i)
-      segments.push_back({values[i].data(), gradients[i].data(), with_first ? first[i].data() : nullptr,
-                          with_second ? second[i].data() : nullptr, counts[i],
-                          static_cast<float>(random.uniform(0.5, 2)), static_cast<float>(random.uniform(0, 0.1))});
-  }
-  int count() const { return static_cast<int>(segments.size()); }
-  std::int64_t elements() const {
-    std::int64_t total = 0;
-    for (const UpdateSegment& segment : segments) total += segment.count;
-    return total;
+// An array that begins `offset` values behind an aligned address. What lies before it must keep its values.
+template <class T>
+class OffsetArray {
+ public:
+  OffsetArray(const Device& device, int offset, const std::vector<float>& values)
+      : offset_(offset), buffer_(device, padded(offset, values)) {}
+
+  T* data() const { return buffer_.data() + offset_; }
+  std::vector<T> host() const {
+    const std::vector<T> all = buffer_.host();
+    EXPECT_TRUE(same_bits(std::vector<T>(all.begin(), all.begin() + offset_), padded(offset_, {}))) << "written before";
+    return {all.begin() + offset_, all.end()};
   }
 
-  std::vector<std::vector<float>> values, gradients, first, second;
-  std::vector<UpdateSegment> segments;
+ private:
+  static std::vector<T> padded(int offset, const std::vector<float>& values) {
+    std::vector<T> result(static_cast<std::size_t>(offset), static_cast<T>(77.0f));
+    for (float value : values) result.push_back(static_cast<T>(value));
+    return result;
+  }
+
+  int offset_;
+  DeviceBuffer<T> buffer_;
 };
 
-const std::vector<int> awkward_counts{1, 31, 32, 33, 127, 128, 129, 5003, 61, 40009};
+// One parameter on the device, and what it held before the update. Every array may begin anywhere.
+struct Segment {
+  Segment(Random& random, const Device& device, int count, Kind kind, bool zero_state)
+      : old_value(random.values(count)),
+        gradients(random.values(count, kind)),
+        old_first(random.values(count)),
+        old_second(random.values(count)),
+        offset(random.coin() ? 0 : random.integer(1, 5)),
+        value(device, offset, old_value),
+        gradient(device, offset, gradients),
+        first(device, random.coin() ? offset : random.integer(0, 5), zero_state ? zeros(count) : old_first),
+        second(device, offset, zero_state ? zeros(count) : squares(old_second)),
+        rounded(device, random.coin() ? offset : random.integer(0, 5), zeros(count)) {
+    if (zero_state)
+      old_first = old_second = zeros(count);
+    else
+      old_second = squares(old_second);
+  }
+  static std::vector<float> zeros(int count) { return std::vector<float>(static_cast<std::size_t>(count), 0.0f); }
+  static std::vector<float> squares(std::vector<float> values) {
+    for (float& v : values) v *= v;
+    return values;
+  }
 
-Update arguments(const Parameters& p, const StepState& state, const float* scale, UpdateRule rule) {
-  return {p.segments.data(), p.count(), p.elements(), &state, scale, rule, 0.9f, false, 0.9f, 0.999f, 1e-8f, 0};
-}
+  std::vector<float> old_value, gradients, old_first, old_second;
+  int offset;
+  OffsetArray<float> value, gradient, first, second;
+  OffsetArray<bfloat16> rounded;
+};
 
-UpdateSettings<double> settings_of(const Update& a, const UpdateSegment& s) {
+// What of the state a rule has, and the parameters of awkward sizes with it.
+enum class State { none, momentum, adam };
+
+struct Parameters {
+  Parameters(Random& random, const Device& device, const std::vector<int>& counts, State state, Kind kind,
+             bool zero_state = false) {
+    for (int count : counts) {
+      segments.push_back(std::make_unique<Segment>(random, device, count, kind, zero_state));
+      const Segment& s = *segments.back();
+      const bool with_rounded = random.coin();
+      table.push_back({.value = s.value.data(),
+                       .gradient = s.gradient.data(),
+                       .first = state == State::none ? nullptr : s.first.data(),
+                       .second = state == State::adam ? s.second.data() : nullptr,
+                       .rounded = with_rounded ? s.rounded.data() : nullptr,
+                       .count = count,
+                       .first_chunk = chunks,
+                       .learning_rate_scale = static_cast<float>(random.uniform(0.5, 2)),
+                       .weight_decay = static_cast<float>(random.uniform(0, 0.1))});
+      chunks += update_chunks(count);
+      elements += count;
+      if (with_rounded) rounded_elements += count;
+    }
+    on_device = std::make_unique<DeviceBuffer<UpdateSegment>>(device, table);
+  }
+
+  Update update(const StepState* state, const float* scale, UpdateRule rule) const {
+    return {.segments = on_device->data(),
+            .segment_count = static_cast<int>(table.size()),
+            .chunks = chunks,
+            .elements = elements,
+            .rounded_elements = rounded_elements,
+            .state = state,
+            .gradient_scale = scale,
+            .rule = rule,
+            .momentum = 0.9f,
+            .nesterov = false,
+            .beta1 = 0.9f,
+            .beta2 = 0.999f,
+            .epsilon = 1e-8f,
+            .clip_value = 0};
+  }
+  GradientNorm norm(float max_norm, float* results) const {
+    return {.segments = on_device->data(),
+            .segment_count = static_cast<int>(table.size()),
+            .chunks = chunks,
+            .elements = elements,
+            .max_norm = max_norm,
+            .norm = results,
+            .scale = results + 1,
+            .workspace = nullptr};
+  }
+
+  std::vector<std::unique_ptr<Segment>> segments;
+  std::vector<UpdateSegment> table;
+  std::unique_ptr<DeviceBuffer<UpdateSegment>> on_device;
+  std::int64_t chunks = 0, elements = 0, rounded_elements = 0;
+};
+
+// Around vectors, warps, blocks and chunks.
+const std::vector<int> awkward_counts{1, 31, 32, 33, 127, 128, 129, 5003, 61, 8191, 8192, 3, 8193, 20483, 2, 16384};
+
+UpdateSettings<double> settings_of(const Update& a, const UpdateSegment& s, const StepState& state, float scale) {
   const auto wide = [](float value) { return static_cast<double>(value); };
   return {a.rule,
-          wide(a.state->learning_rate) * wide(s.learning_rate_scale),
+          wide(state.learning_rate) * wide(s.learning_rate_scale),
           wide(s.weight_decay),
           s.first != nullptr,
           wide(a.momentum),
@@ -61,9 +146,9 @@ UpdateSettings<double> settings_of(const Update& a, const UpdateSegment& s) {
           wide(a.beta1),
           wide(a.beta2),
           wide(a.epsilon),
-          a.gradient_scale ? wide(*a.gradient_scale) : 1.0,
+          wide(scale),
           wide(a.clip_value),
-          a.state->step + 1};
+          state.step + 1};
 }
 
 // How far a float evaluation of the formulas may be from exact: every sum by its terms, carried through to the value.
@@ -88,130 +173,221 @@ UpdatedElement<double> allowed_errors(const UpdateSettings<double>& s, const Upd
   return {allowed(2, value + 2 * step), allowed(2, mean), allowed(2, 2 * square)};
 }
 
-void check_update(Parameters& p, const Update& a, Comparison& values, Comparison& states) {
-  const Parameters before = p;
-  execute(a);
-  for (std::size_t s = 0; s < p.segments.size(); ++s) {
-    const UpdateSettings<double> settings = settings_of(a, p.segments[s]);
-    for (std::size_t i = 0; i < p.values[s].size(); ++i) {
-      const UpdatedElement<double> old{static_cast<double>(before.values[s][i]),
-                                       static_cast<double>(before.first[s][i]),
-                                       static_cast<double>(before.second[s][i])};
-      const double gradient = static_cast<double>(p.gradients[s][i]);
+void check_update(const Parameters& p, const Update& a, const StepState& state, float scale, const Device& device,
+                  Comparison& values, Comparison& states) {
+  execute_on(a, device);
+  for (std::size_t s = 0; s < p.table.size(); ++s) {
+    const Segment& segment = *p.segments[s];
+    const UpdateSettings<double> settings = settings_of(a, p.table[s], state, scale);
+    const auto value = segment.value.host(), first = segment.first.host(), second = segment.second.host();
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      const UpdatedElement<double> old{static_cast<double>(segment.old_value[i]),
+                                       static_cast<double>(segment.old_first[i]),
+                                       static_cast<double>(segment.old_second[i])};
+      const double gradient = static_cast<double>(segment.gradients[i]);
       const auto expected = reference::update(settings, old, gradient);
       const auto error = allowed_errors(settings, old, expected, gradient);
-      values.check(static_cast<double>(p.values[s][i]), expected.value, error.value, i);
-      states.check(static_cast<double>(p.first[s][i]), expected.first, error.first, i);
-      states.check(static_cast<double>(p.second[s][i]), expected.second, error.second, i);
+      values.check(static_cast<double>(value[i]), expected.value, error.value, i);
+      states.check(static_cast<double>(first[i]), expected.first, error.first, i);
+      states.check(static_cast<double>(second[i]), expected.second, error.second, i);
     }
+    const auto expected_rounded = p.table[s].rounded ? value : Segment::zeros(static_cast<int>(value.size()));
+    EXPECT_TRUE(same_bits(segment.rounded.host(), stored<bfloat16>(expected_rounded))) << s;
+    EXPECT_TRUE(same_bits(segment.gradient.host(), segment.gradients)) << s;
   }
 }
 
-TEST(Optimizer, SgdMatchesTheReference) {
+class Optimizer : public DeviceTest {
+ protected:
+  std::string label(const char* what) const { return name_of(device().kind) + ", " + what; }
+};
+
+TEST_P(Optimizer, SgdMatchesTheReference) {
   Random random("sgd");
-  Comparison values("sgd, value"), states("sgd, momentum");
+  Comparison values(label("sgd, value")), states(label("sgd, momentum"));
   for (Kind kind : {Kind::normal, Kind::tiny, Kind::constant, Kind::one_hot})
     for (std::int64_t step : {0, 1, 1000})
       for (bool with_buffer : {false, true})
         for (float clip_value : {0.0f, 0.5f}) {
-          Parameters p(random, awkward_counts, with_buffer, false, kind);
+          if (watched(device()) && kind != Kind::normal && random.coin()) continue;
+          const Parameters p(random, device(), awkward_counts, with_buffer ? State::momentum : State::none, kind);
           const StepState state{0.1f, step, 0};
-          const float scale = 0.3f;
-          Update a = arguments(p, state, random.coin() ? &scale : nullptr, UpdateRule::sgd);
+          const DeviceBuffer<StepState> on_device(device(), {state});
+          const DeviceBuffer<float> scale(device(), {0.3f});
+          const bool scaled = random.coin();
+          Update a = p.update(on_device.data(), scaled ? scale.data() : nullptr, UpdateRule::sgd);
           a.nesterov = random.coin();
           a.clip_value = clip_value;
-          check_update(p, a, values, states);
+          check_update(p, a, state, scaled ? 0.3f : 1.0f, device(), values, states);
         }
 }
 
-TEST(Optimizer, AdamMatchesTheReference) {
+TEST_P(Optimizer, AdamMatchesTheReference) {
   Random random("adam");
-  Comparison values("adam and adamw, value"), states("adam and adamw, moments");
+  Comparison values(label("adam and adamw, value")), states(label("adam and adamw, moments"));
   for (Kind kind : {Kind::normal, Kind::tiny, Kind::constant, Kind::one_hot})
     for (std::int64_t step : {0, 1, 1000, 1000000})
       for (UpdateRule rule : {UpdateRule::adam, UpdateRule::adamw})
         for (float clip_value : {0.0f, 0.5f}) {
-          Parameters p(random, awkward_counts, true, true, kind);
-          if (step == 0)
-            for (auto* moments : {&p.first, &p.second})
-              for (auto& memory : *moments) std::fill(memory.begin(), memory.end(), 0.0f);
+          if (watched(device()) && kind != Kind::normal && random.coin()) continue;
+          const Parameters p(random, device(), awkward_counts, State::adam, kind, step == 0);
           const StepState state{0.01f, step, 0};
-          const float scale = 0.3f;
-          Update a = arguments(p, state, random.coin() ? &scale : nullptr, rule);
+          const DeviceBuffer<StepState> on_device(device(), {state});
+          const DeviceBuffer<float> scale(device(), {0.3f});
+          const bool scaled = random.coin();
+          Update a = p.update(on_device.data(), scaled ? scale.data() : nullptr, rule);
           a.clip_value = clip_value;
-          check_update(p, a, values, states);
+          check_update(p, a, state, scaled ? 0.3f : 1.0f, device(), values, states);
         }
 }
 
-// One step by hand: torch.optim on value 1, gradient 0.5.
-TEST(Optimizer, FirstStepsByHand) {
-  const StepState state{0.1f, 0, 0};
-  float value = 1, gradient = 0.5f, first = 77, second = 0;
-  const UpdateSegment segment{&value, &gradient, &first, &second, 1, 1, 0};
-  Update a{&segment, 1, 1, &state, nullptr, UpdateRule::sgd, 0.9f, true, 0.9f, 0.999f, 1e-8f, 0};
-  execute(a);
-  EXPECT_FLOAT_EQ(value, 1 - 0.1f * 0.95f);  // nesterov: gradient + 0.9 buffer, and the buffer is the gradient
-  EXPECT_FLOAT_EQ(first, 0.5f);
-  value = 1, first = 0;
-  a.rule = UpdateRule::adam;
-  execute(a);
-  EXPECT_FLOAT_EQ(value, 0.9f);  // the first step of Adam is the learning rate
+// More segments than a warp finds its own among in one look, and in two; most of them one element long.
+TEST_P(Optimizer, AnyNumberOfSegments) {
+  Random random("many segments");
+  Comparison values(label("many segments, value")), states(label("many segments, momentum"));
+  for (int count : {1, 2, 32, 33, 65, 1023, 1025, 1100}) {
+    std::vector<int> counts;
+    for (int i = 0; i < count; ++i) counts.push_back(random.integer(0, 30) == 0 ? random.integer(2, 20000) : 1);
+    if (count > 100)
+      for (int& n : counts) n = std::min(n, 9000);
+    const Parameters p(random, device(), counts, State::momentum, Kind::normal);
+    const StepState state{0.1f, 3, 0};
+    const DeviceBuffer<StepState> on_device(device(), {state});
+    check_update(p, p.update(on_device.data(), nullptr, UpdateRule::sgd), state, 1, device(), values, states);
+  }
 }
 
-TEST(Optimizer, NormAndScale) {
+// One step by hand: torch.optim on value 1, gradient 0.5. The momentum of the first step is the gradient, whatever was
+// in its memory.
+TEST_P(Optimizer, FirstStepsByHand) {
+  const DeviceBuffer<StepState> state(device(), {{0.1f, 0, 0}});
+  const auto after = [&](UpdateRule rule, float old_first) {
+    const DeviceBuffer<float> value(device(), {1}), gradient(device(), {0.5f}), first(device(), {old_first});
+    const DeviceBuffer<float> second(device(), {0});
+    const DeviceBuffer<UpdateSegment> segment(
+        device(), {{value.data(), gradient.data(), first.data(), second.data(), nullptr, 1, 0, 1, 0}});
+    execute_on(Update{segment.data(), 1, 1, 1, 0, state.data(), nullptr, rule, 0.9f, true, 0.9f, 0.999f, 1e-8f, 0},
+               device());
+    return std::pair{value.host()[0], first.host()[0]};
+  };
+  for (float old_first : {77.0f, std::numeric_limits<float>::quiet_NaN()}) {
+    const auto [value, first] = after(UpdateRule::sgd, old_first);
+    EXPECT_FLOAT_EQ(value, 1 - 0.1f * 0.95f);  // nesterov: gradient + 0.9 buffer, and the buffer is the gradient
+    EXPECT_FLOAT_EQ(first, 0.5f);
+  }
+  EXPECT_FLOAT_EQ(after(UpdateRule::adam, 0).first, 0.9f);  // the first step of Adam is the learning rate
+}
+
+TEST_P(Optimizer, NormAndScale) {
   Random random("gradient norm");
-  Comparison norms("gradient norm");
-  for (Kind kind : {Kind::normal, Kind::tiny, Kind::constant, Kind::one_hot, Kind::huge}) {
-    const Parameters p(random, awkward_counts, false, false, kind);
-    double square = 0;
-    for (const auto& gradient : p.gradients)
-      for (float value : gradient) square += static_cast<double>(value) * static_cast<double>(value);
-    for (float largest : {0.5f, 1e20f}) {
-      float norm = 0, scale = 0;
-      execute(GradientNorm{p.segments.data(), p.count(), p.elements(), largest, &norm, &scale});
-      // Summed in double, rounded once to float.
-      norms.check(static_cast<double>(norm), std::sqrt(square), allowed(0, std::sqrt(square), 2), 0);
-      const double ratio = std::min(1.0, static_cast<double>(largest) / (std::sqrt(square) + 1e-6));
-      norms.check(static_cast<double>(scale), ratio, allowed(0, ratio, 2), 1);
+  Comparison norms(label("gradient norm"));
+  std::vector<int> many(500, 1);
+  for (const auto& counts : {awkward_counts, std::vector<int>{1}, many})
+    for (Kind kind : {Kind::normal, Kind::tiny, Kind::constant, Kind::one_hot, Kind::huge}) {
+      const Parameters p(random, device(), counts, State::none, kind);
+      double square = 0;
+      for (const auto& segment : p.segments)
+        for (float value : segment->gradients) square += static_cast<double>(value) * static_cast<double>(value);
+      for (float largest : {0.5f, 1e20f}) {
+        const DeviceBuffer<float> results(device(), {-1, -1});
+        execute_with_workspace(p.norm(largest, results.data()), device());
+        const auto actual = results.host();
+        // Summed in double, rounded once to float.
+        norms.check(static_cast<double>(actual[0]), std::sqrt(square), allowed(0, std::sqrt(square), 2), 0);
+        const double ratio = std::min(1.0, static_cast<double>(largest) / (std::sqrt(square) + 1e-6));
+        norms.check(static_cast<double>(actual[1]), ratio, allowed(0, ratio, 2), 1);
+      }
+    }
+}
+
+TEST_P(Optimizer, NotANumberIsNotClippedAway) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const DeviceBuffer<StepState> state(device(), {{0.1f, 0, 0}});
+  for (std::size_t at : {0u, 7u, 8u}) {  // in a group of 16 bytes, and behind the last
+    std::vector<float> gradients(9, 1.0f);
+    gradients[at] = nan;
+    const DeviceBuffer<float> value(device(), std::vector<float>(9, 1.0f)), gradient(device(), gradients);
+    const DeviceBuffer<float> results(device(), {0, 0});
+    const DeviceBuffer<bfloat16> rounded(device(), std::vector<bfloat16>(9));
+    const DeviceBuffer<UpdateSegment> segment(
+        device(), {{value.data(), gradient.data(), nullptr, nullptr, rounded.data(), 9, 0, 1, 0}});
+    execute_with_workspace(GradientNorm{segment.data(), 1, 1, 9, 1.0f, results.data(), results.data() + 1, nullptr},
+                           device());
+    EXPECT_TRUE(std::isnan(results.host()[0]) && std::isnan(results.host()[1]));
+    execute_on(Update{segment.data(), 1, 1, 9, 9, state.data(), nullptr, UpdateRule::sgd, 0, false, 0, 0, 0, 0.5f},
+               device());
+    for (std::size_t i = 0; i < 9; ++i) {
+      EXPECT_EQ(std::isnan(value.host()[i]), i == at);
+      EXPECT_EQ(std::isnan(static_cast<float>(rounded.host()[i])), i == at);
     }
   }
 }
 
-TEST(Optimizer, NotANumberIsNotClippedAway) {
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  float value = 1, gradient = nan, norm = 0, scale = 0;
-  const UpdateSegment segment{&value, &gradient, nullptr, nullptr, 1, 1, 0};
-  execute(GradientNorm{&segment, 1, 1, 1.0f, &norm, &scale});
-  EXPECT_TRUE(std::isnan(norm) && std::isnan(scale));
-  const StepState state{0.1f, 0, 0};
-  execute(Update{&segment, 1, 1, &state, nullptr, UpdateRule::sgd, 0, false, 0, 0, 0, 0.5f});
-  EXPECT_TRUE(std::isnan(value));
+TEST_P(Optimizer, AdvanceCountsSteps) {
+  const DeviceBuffer<StepState> state(device(), {{0.1f, 41, 7}});
+  execute_on(AdvanceStep{state.data()}, device());
+  EXPECT_EQ(state.host()[0].step, 42);
+  EXPECT_EQ(state.host()[0].seed, 7u);
 }
 
-TEST(Optimizer, AdvanceCountsSteps) {
-  StepState state{0.1f, 41, 7};
-  execute(AdvanceStep{&state});
-  EXPECT_EQ(state.step, 42);
-  EXPECT_EQ(state.seed, 7u);
-}
-
-TEST(Optimizer, TheSameBitsWhateverTheThreads) {
+TEST_P(Optimizer, TheSameBitsInAnyOrder) {
   for (UpdateRule rule : {UpdateRule::sgd, UpdateRule::adamw}) {
     std::vector<std::vector<float>> first;
-    for (int threads : {1, 2, 2, 3}) {
+    for (const Device& variant : five_variants(device())) {
       Random random("optimizer bits");
-      Parameters p(random, awkward_counts, true, rule == UpdateRule::adamw, Kind::normal);
-      const StepState state{0.1f, 3, 0};
-      std::vector<float> norm(2);
-      execute(GradientNorm{p.segments.data(), p.count(), p.elements(), 1.0f, &norm[0], &norm[1]}, threads);
-      execute(arguments(p, state, &norm[1], rule), threads);
-      std::vector<std::vector<float>> now{norm};
-      for (const auto* part : {&p.values, &p.first, &p.second}) now.insert(now.end(), part->begin(), part->end());
+      const Parameters p(random, device(), awkward_counts, rule == UpdateRule::sgd ? State::momentum : State::adam,
+                         Kind::normal);
+      const DeviceBuffer<StepState> state(device(), {{0.1f, 3, 0}});
+      const DeviceBuffer<float> norm(device(), {0, 0});
+      execute_with_workspace(p.norm(1, norm.data()), variant);
+      execute_on(p.update(state.data(), norm.data() + 1, rule), variant);
+      std::vector<std::vector<float>> now{norm.host()};
+      for (const auto& s : p.segments) now.insert(now.end(), {s->value.host(), s->first.host(), s->second.host()});
       if (first.empty()) first = now;
-      for (std::size_t i = 0; i < now.size(); ++i) EXPECT_TRUE(same_bits(now[i], first[i])) << threads << " " << i;
+      for (std::size_t i = 0; i < now.size(); ++i) EXPECT_TRUE(same_bits(now[i], first[i])) << i;
     }
   }
 }
+
+// What a warp moves is what cost() says: finding a segment is a few percent beside a chunk.
+TEST_P(Optimizer, MovesWhatCostSays) {
+  if (device().kind != DeviceKind::emulated || !emulator::counters_available())
+    GTEST_SKIP() << "the emulated device counts accesses where it watches them";
+  Random random("optimizer counters");
+  constexpr int count = 65536;
+  const DeviceBuffer<float> value(device(), random.values(count)), gradient(device(), random.values(count));
+  const DeviceBuffer<float> first(device(), random.values(count)), results(device(), {0, 0});
+  const DeviceBuffer<float> second(device(), Segment::squares(random.values(count)));
+  const DeviceBuffer<bfloat16> rounded(device(), std::vector<bfloat16>(count));
+  const DeviceBuffer<StepState> state(device(), {{0.1f, 3, 0}});
+  for (int parts : {1, 8}) {  // all in one segment, or in eight of a chunk each
+    for (State kept : {State::none, State::momentum, State::adam}) {
+      std::vector<UpdateSegment> table;
+      const std::int64_t length = count / parts;
+      for (int i = 0; i < parts; ++i) {
+        const std::int64_t at = i * length;
+        table.push_back({value.data() + at, gradient.data() + at, kept == State::none ? nullptr : first.data() + at,
+                         kept == State::adam ? second.data() + at : nullptr, rounded.data() + at, length,
+                         i * update_chunks(length), 1, 0.01f});
+      }
+      const DeviceBuffer<UpdateSegment> segments(device(), table);
+      const auto chunks = parts * update_chunks(length);
+      const UpdateRule rule = kept == State::adam ? UpdateRule::adam : UpdateRule::sgd;
+      const float momentum = kept == State::none ? 0.0f : 0.9f;
+      const std::string what = kept == State::none ? "sgd" : kept == State::momentum ? "sgd, momentum" : "adam";
+      const std::string text = what + ", " + std::to_string(parts) + " segments";
+      expect_moves_what_cost_says(Update{segments.data(), parts, chunks, count, count, state.data(), nullptr, rule,
+                                         momentum, false, 0.9f, 0.999f, 1e-8f, 0},
+                                  device(), text);
+      if (kept == State::none)
+        expect_moves_what_cost_says(
+            GradientNorm{segments.data(), parts, chunks, count, 1, results.data(), results.data() + 1, nullptr},
+            device(), "gradient norm, " + std::to_string(parts) + " segments");
+    }
+  }
+}
+
+INSTANTIATE_ON_ALL_DEVICES(Optimizer);
 
 }  // namespace
 }  // namespace preceptor::test

@@ -68,6 +68,12 @@ inline std::string name_of(kernels::DeviceKind kind) {
   return kind == kernels::DeviceKind::cpu ? "cpu" : kind == kernels::DeviceKind::emulated ? "emulated" : "cuda";
 }
 
+}  // namespace preceptor::test
+namespace preceptor::kernels {
+inline void PrintTo(DeviceKind kind, std::ostream* out) { *out << test::name_of(kind); }
+}  // namespace preceptor::kernels
+namespace preceptor::test {
+
 class DeviceTest : public testing::TestWithParam<kernels::DeviceKind> {
  protected:
   void SetUp() override {

@@ -71,15 +71,15 @@ void execute_vote(unsigned mask, void* const* lanes) {
 }  // namespace
 
 void shuffle(unsigned mask, Shuffle& lane, Place place) {
-  Worker& worker = *Worker::running();
+  const Call worker;
   if (lane.source < 0 || lane.source >= warp_lanes || !(mask >> lane.source & 1u))
-    worker.fail(place, "shuffle from lane " + std::to_string(lane.source) + ", which does not take part");
-  worker.collective(mask, execute_shuffle, &lane, place);
+    worker->fail(place, "shuffle from lane " + std::to_string(lane.source) + ", which does not take part");
+  worker->collective(mask, execute_shuffle, &lane, place);
 }
 
 unsigned vote(unsigned mask, VoteKind kind, unsigned value, Place place) {
   LaneVote lane{kind, value, 0};
-  Worker::running()->collective(mask, execute_vote, &lane, place);
+  Call()->collective(mask, execute_vote, &lane, place);
   return lane.result;
 }
 

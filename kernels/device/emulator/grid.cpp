@@ -70,39 +70,39 @@ void run_grid(const Emulated& gpu, const Grid& grid) {
 }
 
 void* static_shared(const void* key, std::size_t bytes, std::size_t alignment) {
-  Worker& worker = *Worker::running();
-  void* memory = worker.shared().array(key, bytes, alignment);
+  const Call worker;
+  void* memory = worker->shared().array(key, bytes, alignment);
   if (!memory)
-    worker.fail("", "shared memory is used up: " + std::to_string(worker.shared().static_bytes()) + " static and " +
-                        std::to_string(worker.grid().shared_bytes) + " dynamic bytes; a block has " +
-                        std::to_string(most_static_shared) + " static and " + std::to_string(most_shared) + " in all");
+    worker->fail("", "shared memory is used up: " + std::to_string(worker->shared().static_bytes()) + " static and " +
+                         std::to_string(worker->grid().shared_bytes) + " dynamic bytes; a block has " +
+                         std::to_string(most_static_shared) + " static and " + std::to_string(most_shared) + " in all");
   return memory;
 }
 
-void* dynamic_shared_memory() { return Worker::running()->shared().dynamic(); }
+void* dynamic_shared_memory() { return Call()->shared().dynamic(); }
 
-int barrier(int predicate, Place place) { return Worker::running()->barrier(predicate, place); }
+int barrier(int predicate, Place place) { return Call()->barrier(predicate, place); }
 
 void collective(unsigned mask, void (*execute)(unsigned, void* const*), void* argument, Place place) {
-  Worker::running()->collective(mask, execute, argument, place);
+  Call()->collective(mask, execute, argument, place);
 }
 
-int lane_of_this_thread() { return Worker::running()->thread().linear % warp_lanes; }
-
-void fence() { Worker::running()->watcher().fence(); }
+int lane_of_this_thread() { return Call()->thread().linear % warp_lanes; }
 
 void misaligned(const void* address, std::size_t bytes, Place place) {
-  Worker::running()->fail(place, "misaligned: an access of " + std::to_string(bytes) + " bytes at " +
-                                     std::to_string(reinterpret_cast<std::uintptr_t>(address) % bytes) +
-                                     " bytes behind a multiple of that");
+  Call()->fail(place, "misaligned: an access of " + std::to_string(bytes) + " bytes at " +
+                          std::to_string(reinterpret_cast<std::uintptr_t>(address) % bytes) +
+                          " bytes behind a multiple of that");
 }
+
+void fence() { Call()->watcher().fence(); }
 
 void copy_async(void* shared, const void* global, std::size_t bytes, Place place, const void* code) {
   require_aligned(shared, bytes, place);
   require_aligned(global, bytes, place);
-  Worker::running()->copy_async({shared, global, bytes, code});
+  Call()->copy_async({shared, global, bytes, code});
 }
-void copy_async_commit() { Worker::running()->copy_async_commit(); }
-void copy_async_wait(int groups_in_flight) { Worker::running()->copy_async_wait(groups_in_flight); }
+void copy_async_commit() { Call()->copy_async_commit(); }
+void copy_async_wait(int groups_in_flight) { Call()->copy_async_wait(groups_in_flight); }
 
 }  // namespace preceptor::kernels::emulator

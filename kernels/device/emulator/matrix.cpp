@@ -80,21 +80,21 @@ void execute_tf32(unsigned, void* const* lanes) {
 }  // namespace
 
 void load_matrix(unsigned (&result)[4], const void* shared_row, bool transposed, Place place, const void* code) {
-  Worker& worker = *Worker::running();
   require_aligned(shared_row, 16, place);
-  worker.watcher().access(shared_row, 16, Access::read, code);
+  const Call worker;
+  worker->watcher().access(shared_row, 16, Access::read, code);
   LoadMatrix lane{result, static_cast<const std::uint16_t*>(shared_row), transposed};
-  worker.collective(~0u, execute_load, &lane, place);
+  worker->collective(~0u, execute_load, &lane, place);
 }
 
 void mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place) {
   Multiply lane{c, a, b};
-  Worker::running()->collective(~0u, execute_bf16, &lane, place);
+  Call()->collective(~0u, execute_bf16, &lane, place);
 }
 
 void mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place) {
   Multiply lane{c, a, b};
-  Worker::running()->collective(~0u, execute_tf32, &lane, place);
+  Call()->collective(~0u, execute_tf32, &lane, place);
 }
 
 }  // namespace preceptor::kernels::emulator

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#ifndef __clang__
 #include <source_location>
+#endif
 
 #include "kernels/device/device.h"
 
@@ -24,7 +26,22 @@ extern constinit thread_local dim3 blockDim, gridDim;
 
 namespace preceptor::kernels::emulator {
 
-using Place = std::source_location;
+// std::source_location, which clang 14 does not have.
+struct Place {
+  const char* file = "";
+  unsigned line = 0, column = 0;
+
+#ifdef __clang__
+  static constexpr Place current(const char* file = __builtin_FILE(), unsigned line = __builtin_LINE(),
+                                 unsigned column = __builtin_COLUMN()) {
+    return {file, line, column};
+  }
+#else
+  static constexpr Place current(std::source_location here = std::source_location::current()) {
+    return {here.file_name(), here.line(), here.column()};
+  }
+#endif
+};
 
 // A launch: blocks of threads that all call invoke(parameters).
 struct Grid {

@@ -208,10 +208,11 @@ void Watcher::access(const void* address, std::size_t bytes, Access access, cons
                                          line_of_code(code_at(before.code)) + ", and nothing orders the two");
   };
   const std::uint32_t generation = in_shared ? s.shared_generation : s.global_generation;
+  std::size_t unwritten = 0, cells = 0;
   s.shadow.for_cells(address, bytes, generation, [&](Cell& cell, std::uint8_t part) {
     now.bytes = part;
-    if (in_shared && access != Access::write && (cell.written & part) != part)
-      worker_.fail(line_of_code(code), text_of_this() + " that no thread has written");
+    ++cells;
+    unwritten += (cell.written & part) != part;
     const auto races = [&](const Record& before) {
       return before.bytes & part && !(access == Access::atomic && before.access == Access::atomic) &&
              !s.ordered(before, linear);
@@ -226,10 +227,13 @@ void Watcher::access(const void* address, std::size_t bytes, Access access, cons
     cell.write = now;
     cell.written |= part;
   });
+  // A copy of a whole structure may read padding.
+  if (in_shared && access != Access::write && (bytes <= 16 ? unwritten > 0 : unwritten == cells))
+    worker_.fail(line_of_code(code), text_of_this() + " that no thread has written");
 }
 
 void watch(const void* address, std::size_t bytes, Access access, const void* code) {
-  if (Worker* worker = Worker::running()) worker->watcher().access(address, bytes, access, code);
+  if (Worker::in_kernel()) Call()->watcher().access(address, bytes, access, code);
 }
 
 bool counters_available() { return true; }

@@ -21,12 +21,13 @@ constexpr std::size_t stack_bytes = 64 * 1024;
 #endif
 
 constinit thread_local Worker* running_worker = nullptr;
+constinit thread_local bool inside_runtime = false;
 
 // Unwinds the thread that found the error; the others of its block own nothing.
 struct Abandoned {};
 
 bool same(const Place& a, const Place& b) {
-  return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
+  return a.line == b.line && a.column == b.column && std::strcmp(a.file, b.file) == 0;
 }
 
 uint3 index_of(std::int64_t linear, dim3 extent) {
@@ -56,7 +57,7 @@ bool is_builtin_variable(const void* address) {
 std::string text_of(uint3 index) {
   return "(" + std::to_string(index.x) + "," + std::to_string(index.y) + "," + std::to_string(index.z) + ")";
 }
-std::string text_of(Place place) { return short_path(place.file_name()) + ":" + std::to_string(place.line()); }
+std::string text_of(Place place) { return short_path(place.file) + ":" + std::to_string(place.line); }
 
 Thread::Thread() : Fiber(stack_bytes) {}
 
@@ -64,14 +65,18 @@ Worker& Worker::of_this_thread() {
   thread_local Worker worker;
   return worker;
 }
-Worker* Worker::running() { return running_worker; }
+Worker* Worker::in_kernel() { return inside_runtime ? nullptr : running_worker; }
+
+Call::Call() : worker_(running_worker) { inside_runtime = true; }
+Call::~Call() { inside_runtime = false; }
 
 void Worker::run_thread() {
   for (;;) {
     try {
       const Grid& grid = *running_worker->grid_;
+      inside_runtime = false;
       grid.invoke(grid.parameters);
-      running_worker->thread_returned();
+      Call()->thread_returned();
     } catch (const Abandoned&) {
       running_worker->current_->switch_to(running_worker->host_);
     }

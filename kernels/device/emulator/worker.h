@@ -46,8 +46,9 @@ struct Warp {
 class Worker {
  public:
   static Worker& of_this_thread();
-  // The worker whose block is being run by this host thread; nullptr outside of kernels.
-  static Worker* running();
+  // The worker whose kernel code is being run by this host thread; nullptr outside of kernels and in the runtime
+  // itself, whose strings and containers may be instances that were compiled, with hooks, in a kernel file.
+  static Worker* in_kernel();
 
   // Runs one block. Throws Error for what a card would not forgive; the block is then abandoned.
   void run_block(const Emulated& gpu, const Grid& grid, std::int64_t block);
@@ -97,6 +98,19 @@ class Worker {
   int barrier_first_ = 0;  // thread that came first
 
   std::string error_;
+};
+
+// A call from kernel code into the runtime; the calling thread is not in its kernel until this ends.
+class Call {
+ public:
+  Call();
+  ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  Worker* operator->() const { return worker_; }
+
+ private:
+  Worker* worker_;
 };
 
 bool is_builtin_variable(const void* address);  // threadIdx, blockIdx, blockDim or gridDim
