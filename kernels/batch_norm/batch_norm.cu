@@ -49,16 +49,11 @@ __global__ void __launch_bounds__(Tiling::threads, 2) sum_moments(BatchNormForwa
   }
   Sums<width> own{};
   Group shift{};
-  if (at.first < at.last) {
-    shift = load_group<Group>(row_at(a.x, at.first, at.channel));
-    own.count = static_cast<float>(steps(at.last - at.first, step));
-  }
-  Position rest = at;
-  rest.first += step;
-  for_each_row<4>(rest, step, [&](int row, auto rows) {
+  for_each_row<4>(at, step, [&](int row, auto rows) {
     Group x[rows.value];
 #pragma unroll
     for (int u = 0; u < rows.value; ++u) x[u] = load_group<Group>(row_at(a.x, row + u * step, at.channel));
+    if (row == at.first) shift = x[0];
 #pragma unroll
     for (int u = 0; u < rows.value; ++u)
 #pragma unroll
@@ -69,13 +64,15 @@ __global__ void __launch_bounds__(Tiling::threads, 2) sum_moments(BatchNormForwa
       }
   });
   __syncthreads();
-  if (own.count > 0)
+  if (at.first < at.last) {
+    own.count = static_cast<float>(steps(at.last - at.first, step));
 #pragma unroll
     for (int j = 0; j < width; ++j) {
       const float distance = own.first[j] / own.count, squares = fmaf(-own.first[j], distance, own.second[j]);
       own.first[j] = to_float(shift.value[j]) - origin[Staging<width>::slot(at.lane, j)] + distance;
       own.second[j] = squares < 0 ? 0 : squares;  // in this form a NaN survives
     }
+  }
 
   Sums<1> total;
   if (reduce_map_rows(own, MergeMoments{}, t, static_cast<float*>(a.workspace), tickets, total))

@@ -281,9 +281,10 @@ TEST_P(Optimizer, FirstStepsByHand) {
 TEST_P(Optimizer, NormAndScale) {
   Random random("gradient norm");
   Comparison norms(label("gradient norm"));
-  std::vector<int> many(500, 1);
+  const std::vector<int> many(600, 1);  // more partial sums than a block has threads
   for (const auto& counts : {awkward_counts, std::vector<int>{1}, many})
     for (Kind kind : {Kind::normal, Kind::tiny, Kind::constant, Kind::one_hot, Kind::huge}) {
+      if (counts == many && kind != Kind::normal) continue;
       const Parameters p(random, device(), counts, State::none, kind);
       double square = 0;
       for (const auto& segment : p.segments)

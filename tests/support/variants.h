@@ -75,6 +75,7 @@ void execute_on(const Arguments& arguments, const kernels::Device& device) {
 template <class Arguments>
 void execute_with_workspace(Arguments arguments, const kernels::Device& device) {
   const std::size_t bytes = workspace_bytes(arguments, device);
+  if (bytes == 0) return execute_on(arguments, device);
   const DeviceBuffer<std::uint8_t> workspace(device, std::vector<std::uint8_t>(bytes, 0xff));
   arguments.workspace = workspace.data();
   execute_on(arguments, device);
