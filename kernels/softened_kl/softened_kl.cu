@@ -244,7 +244,8 @@ constexpr int aligned_rows = sector_bytes / static_cast<int>(sizeof(T));
 
 template <class T, bool hard>
 void run_short_rows(Gpu gpu, const SoftenedKl<T>& a) {
-  const int lanes = lanes_for(a.classes), threads = std::max(short_threads, lanes * aligned_rows<T>);
+  const int lanes = lanes_for(a.classes);
+  const int threads = std::clamp(lanes * aligned_rows<T>, short_threads, most_short_threads);
   const int round = threads / lanes;  // rows at a time
   const int row_bytes = 2 * a.classes * static_cast<int>(sizeof(T)) + 3 * static_cast<int>(sizeof(float));
   const int rounds =
