@@ -10,30 +10,17 @@
 #include <string>
 #include <vector>
 
-#include "kernels/device/emulator/counters.h"
 #include "kernels/softened_kl/reference.h"
 #include "kernels/softened_kl/softened_kl.h"
 #include "tests/kernels/softened_kl_error.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
 #include "tests/support/shapes.h"
+#include "tests/support/variants.h"
 
 namespace preceptor::test {
 
 inline constexpr float unknown = std::numeric_limits<float>::quiet_NaN();
-
-template <class T>
-std::vector<T> stored(const std::vector<float>& values) {
-  std::vector<T> result;
-  for (float value : values) result.push_back(static_cast<T>(value));
-  return result;
-}
-template <class T>
-std::vector<double> widened(const std::vector<T>& values) {
-  std::vector<double> result;
-  for (T value : values) result.push_back(static_cast<double>(static_cast<float>(value)));
-  return result;
-}
 
 // Values, or one where there are none: a buffer has at least that.
 inline std::vector<float> or_one(const std::vector<float>& values) {
@@ -65,9 +52,6 @@ class OffsetBuffer {
   int offset_;
   DeviceBuffer<T> buffer_;
 };
-
-// bfloat16 keeps 8 digits: half of the last is 2^-8 of a value, and 2^-134 below the smallest normal number.
-inline double bfloat16_rounding(double magnitude) { return 0x1p-8 * magnitude + 0x1p-134; }
 
 template <class T>
 struct LossAndGradient {
@@ -130,7 +114,7 @@ struct Problem {
     return {loss.host(), d_student.host()};
   }
   LossAndGradient<T> run(const kernels::Device& device) const {
-    return run(device, [&](const auto& arguments) { execute(arguments, device); });
+    return run(device, [&](const auto& arguments) { execute_on(arguments, device); });
   }
 
   // The cpu computes in double and rounds once; what double leaves is relative to the largest logarithm, times T^2 in
@@ -168,31 +152,11 @@ struct Problem {
                    allowed_here(expected.loss[row], soft.loss, hard.loss), row);
       for (int i = 0; i < classes; ++i) {
         const double value = expected.gradient[first + i];
-        double error = allowed_here(value, soft.gradient[i], hard.gradient[i]);
-        if (sizeof(T) == 2) error += bfloat16_rounding(std::abs(value) + error);
+        const double error = with_storage<T>(allowed_here(value, soft.gradient[i], hard.gradient[i]), value);
         gradients.check(static_cast<double>(static_cast<float>(actual.gradient[first + i])), value, error, first + i);
       }
     }
   }
 };
-
-// The device with five orders of blocks, warps and lanes on the emulated device; elsewhere five times the same.
-inline std::vector<kernels::Device> five_orders(const kernels::Device& device) {
-  if (device.kind != kernels::DeviceKind::emulated) return std::vector<kernels::Device>(5, device);
-  using kernels::ThreadOrder;
-  return {kernels::emulated_device(2, ThreadOrder::forward), kernels::emulated_device(1, ThreadOrder::reverse),
-          kernels::emulated_device(2, ThreadOrder::shuffled, 1), kernels::emulated_device(2, ThreadOrder::shuffled, 2),
-          kernels::emulated_device(1, ThreadOrder::shuffled, seed())};
-}
-
-// Sanitizers and the watcher make the emulated device 5 to 25 times slower: fewer repeats there.
-inline bool slow(const kernels::Device& device) {
-#if defined(__SANITIZE_ADDRESS__)
-  constexpr bool sanitized = true;
-#else
-  constexpr bool sanitized = false;
-#endif
-  return device.kind == kernels::DeviceKind::emulated && (sanitized || kernels::emulator::counters_available());
-}
 
 }  // namespace preceptor::test

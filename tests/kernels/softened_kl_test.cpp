@@ -33,25 +33,19 @@ TEST(SoftenedKlReference, GradientsMatchFiniteDifferences) {
 
 class SoftenedKl : public DeviceTest {
  protected:
-  // Calls body with a value of each storage type that the device has.
-  template <class Body>
-  void for_types(const Body& body) {
-    body(float{});
-    if (!on_cpu()) body(bfloat16{});
-  }
   std::string label(const char* what, std::size_t bytes) const {
     return "softened kl, " + name_of(device().kind) + (bytes == 4 ? ", float, " : ", bfloat16, ") + what;
   }
 };
 
 TEST_P(SoftenedKl, MatchesTheReference) {
-  for_types([&](auto type) {
+  for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
     Random random("softened kl");
     Comparison losses(label("loss", sizeof(T))), gradients(label("gradient", sizeof(T)));
     for (float temperature : {0.05f, 0.5f, 1.0f, 4.0f, 20.0f, 100.0f})
       for (double size : {1e-15, 1.0, 30.0, 1e4})
-        for (int repeat = 0; repeat < (slow(device()) ? 1 : 3); ++repeat) {
+        for (int repeat = 0; repeat < (watched(device()) ? 1 : 3); ++repeat) {
           Problem<T> problem(random, random.awkward_size(33), random.awkward_size(129), temperature, size);
           if (repeat == 1) problem.add_labels(random);
           SCOPED_TRACE(problem.text() + " size " + std::to_string(size));
@@ -63,13 +57,13 @@ TEST_P(SoftenedKl, MatchesTheReference) {
 // Around every change of the mapping: powers of two up to a warp, short and long rows (320 floats, 640 bfloat16),
 // blocks that grow, rows that do not fit on chip (20480 floats, 40960 bfloat16).
 TEST_P(SoftenedKl, AnyNumberOfClasses) {
-  for_types([&](auto type) {
+  for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
     Random random("softened kl classes");
     Comparison losses(label("loss", sizeof(T))), gradients(label("gradient", sizeof(T)));
     for (int classes : {1,   2,   3,   14,  17,  31,  32,   33,   100,  127,   128,  129,
                         319, 320, 321, 639, 640, 641, 1000, 1023, 4099, 30011, 50021}) {
-      if (slow(device()) && classes > 1023 && classes != (sizeof(T) == 2 ? 50021 : 30011)) continue;
+      if (watched(device()) && classes > 1023 && classes != (sizeof(T) == 2 ? 50021 : 30011)) continue;
       Problem<T> problem(random, classes > 256 ? 5 : random.integer(3, 140), classes, 3, 5);
       problem.add_row_temperatures(random);
       problem.add_labels(random);
@@ -84,7 +78,7 @@ TEST_P(SoftenedKl, ManyRows) {
   Random random("softened kl rows");
   Comparison losses(label("loss", 4)), gradients(label("gradient", 4));
   for (const auto& [rows, classes] : {std::pair{70001, 2}, {17003, 31}, {300007, 1}}) {
-    if (slow(device()) && classes != 31) continue;
+    if (watched(device()) && classes != 31) continue;
     Problem<float> problem(random, rows, classes, 2, 3);
     problem.add_labels(random);
     SCOPED_TRACE(problem.text());
@@ -93,7 +87,7 @@ TEST_P(SoftenedKl, ManyRows) {
 }
 
 TEST_P(SoftenedKl, ArraysMayBeginAnywhere) {
-  for_types([&](auto type) {
+  for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
     Random random("softened kl offsets");
     Comparison losses(label("loss", sizeof(T))), gradients(label("gradient", sizeof(T)));
@@ -149,7 +143,7 @@ TEST_P(SoftenedKl, LabelsAlone) {
 }
 
 TEST_P(SoftenedKl, FiniteForEveryTemperatureAndLogit) {
-  for_types([&](auto type) {
+  for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
     for (int classes : {2, 258, 1301}) {
       std::vector<float> student, teacher;
@@ -178,7 +172,7 @@ TEST_P(SoftenedKl, FiniteForEveryTemperatureAndLogit) {
 }
 
 TEST_P(SoftenedKl, EqualLogitsCostNothing) {
-  for_types([&](auto type) {
+  for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
     Random random("softened kl equal");
     for (int classes : {1, 7, 40, 300, 1031}) {
@@ -212,14 +206,14 @@ TEST_P(SoftenedKl, NanStaysInItsRow) {
 }
 
 TEST_P(SoftenedKl, TheSameBitsInEveryOrder) {
-  for_types([&](auto type) {
+  for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
     Random random("softened kl bits");
     for (int classes : {3, 61, 200, 1000}) {
       Problem<T> problem(random, classes == 3 ? 129 : 9, classes, 4, 3);
       problem.add_labels(random);
       const auto first = problem.run(device());
-      for (const Device& order : five_orders(device())) EXPECT_TRUE(problem.run(order) == first) << classes;
+      for (const Device& order : five_variants(device())) EXPECT_TRUE(problem.run(order) == first) << classes;
       // How many rows share a block changes nothing for a row.
       Problem<T> fewer = problem;
       fewer.rows = 2;
@@ -228,6 +222,25 @@ TEST_P(SoftenedKl, TheSameBitsInEveryOrder) {
       const auto of_fewer = fewer.run(device());
       for (int row = 0; row < 2; ++row) EXPECT_EQ(of_fewer.loss[row], first.loss[row]) << classes;
     }
+  });
+}
+
+TEST_P(SoftenedKl, MovesWhatCostSays) {
+  if (device().kind != DeviceKind::emulated || !emulator::counters_available())
+    GTEST_SKIP() << "the emulated device counts accesses where it watches them";
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("softened kl counters");
+    const std::pair<int, int> shapes[] = {{1024, 2}, {256, 14}, {64, 100}, {33, 1000},
+                                          {5, 1001}, {2, 8192}, {1, 30011}};
+    for (auto [rows, classes] : shapes)
+      for (bool with_labels : {false, true}) {
+        Problem<T> problem(random, rows, classes, 4, 3);
+        if (with_labels) problem.add_labels(random);
+        problem.run(device(), [&](const auto& arguments) {
+          expect_moves_what_cost_says(arguments, device(), problem.text() + ", " + name_of_storage<T>());
+        });
+      }
   });
 }
 

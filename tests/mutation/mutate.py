@@ -63,7 +63,7 @@ def mutants_of(file):
     found = []
     for number, line in enumerate(file.read_text().splitlines()):
         code = line.split("//")[0]
-        if not code.strip() or code.lstrip().startswith(("#", "template", "namespace", "using", "static_assert", "*")):
+        if not code.strip() or code.lstrip().startswith(("#", "template", "namespace", "using", "static_assert", "assert", "*")):
             continue
         for name, pattern, replacement in MISTAKES:
             for match in re.finditer(pattern, code):
