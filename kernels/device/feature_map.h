@@ -32,8 +32,7 @@ struct FeatureMap {
 
   // The same map, read only. A template, because nvcc warns of a class's conversion to itself.
   template <class Constant>
-    requires(std::is_same_v<Constant, const T> && !std::is_const_v<T>)
-  operator FeatureMap<Constant>() const {
+  requires(std::is_same_v<Constant, const T> && !std::is_const_v<T>) operator FeatureMap<Constant>() const {
     return {data, images, channels, height, width, block, pitch};
   }
 };
