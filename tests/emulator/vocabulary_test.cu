@@ -203,6 +203,23 @@ TEST_F(Vocabulary, PacksOfSixteenBytes) {
   }
 }
 
+__global__ void __launch_bounds__(32) scale_float4(const float4* in, float4* out, const float* scale) {
+  const float4 value = in[threadIdx.x];
+  const float factor = __ldg(scale);
+  out[threadIdx.x] = make_float4(value.x * factor, value.y * factor, value.z * factor, value.w * factor);
+}
+
+TEST_F(Vocabulary, VectorTypesAndReadOnlyLoads) {
+  for (const Device& device : gpu_devices()) {
+    std::vector<float> values(128);
+    std::iota(values.begin(), values.end(), 1.0f);
+    DeviceBuffer<float> in(device, values), out(device, std::vector<float>(128)), scale(device, {3});
+    launch_once(device, scale_float4, 1, 32, 0, reinterpret_cast<const float4*>(in.data()),
+                reinterpret_cast<float4*>(out.data()), scale.data());
+    for (std::size_t i = 0; i < values.size(); ++i) EXPECT_EQ(out.host()[i], 3 * values[i]);
+  }
+}
+
 // A pipeline of two stages: while one tile is summed, the next is on its way.
 __global__ void sum_tiles(const float* in, float* out, int tiles) {
   SHARED(float, stage, [2][128]);
