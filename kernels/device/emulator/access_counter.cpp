@@ -59,8 +59,7 @@ void AccessCounter::begin_block(int threads) {
 }
 
 void AccessCounter::end_block() {
-  for (auto& groups : groups_)
-    for (const auto& [key, group] : groups) tally(group);
+  for (std::size_t warp = 0; warp < groups_.size(); ++warp) synchronised(static_cast<int>(warp));
   abandon_block();
 }
 
@@ -69,8 +68,18 @@ void AccessCounter::abandon_block() {
   groups_.clear();
 }
 
+void AccessCounter::synchronised(int warp) {
+  if (!counting) return;
+  for (const auto& [key, group] : groups_[static_cast<std::size_t>(warp)]) tally(group);
+  groups_[static_cast<std::size_t>(warp)].clear();
+  const std::size_t first = static_cast<std::size_t>(warp) * warp_lanes;
+  for (std::size_t i = first; i < std::min(first + warp_lanes, visits_.size()); ++i) visits_[i].clear();
+}
+
 void AccessCounter::barrier() {
-  if (counting) ++counters.barriers;
+  if (!counting) return;
+  ++counters.barriers;
+  for (std::size_t warp = 0; warp < groups_.size(); ++warp) synchronised(static_cast<int>(warp));
 }
 
 void AccessCounter::access(int thread, const void* address, std::size_t bytes, Access access, bool shared,

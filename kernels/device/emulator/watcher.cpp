@@ -104,7 +104,10 @@ void Watcher::barrier() {
   if (all_fenced) s.published_before = s.epoch;
 }
 
-void Watcher::warp_synchronised(int warp) { ++state_->warp_epoch[static_cast<std::size_t>(warp)]; }
+void Watcher::warp_synchronised(int warp) {
+  ++state_->warp_epoch[static_cast<std::size_t>(warp)];
+  state_->counter.synchronised(warp);
+}
 
 void Watcher::fence() {
   ThreadState& thread = state_->threads[static_cast<std::size_t>(worker_.thread().linear)];
