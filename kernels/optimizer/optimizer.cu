@@ -144,8 +144,7 @@ __global__ void __launch_bounds__(threads, 2) update(Update a) {
   SHARED(Rates, rates, );
   if (threadIdx.x < warp_size) {
     find_chunk(a.segments, a.segment_count, chunk);
-    __syncwarp();
-    find_rates<adam>(a, chunk.segment, rates);
+    find_rates<adam>(a, chunk.segment, rates);  // lane 0 alone reads the segment, which it wrote itself
   }
   __syncthreads();
   const UpdateSegment s = chunk.segment;

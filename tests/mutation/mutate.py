@@ -141,7 +141,7 @@ class Workshop:
             for preset, lane in (("release", "plain"), ("emulated-race", "race")):
                 if not self.build(preset):
                     return "compiler"
-                if not self.passes(preset, family, 300):
+                if not self.passes(preset, family, 90):
                     return lane
             return None
         finally:
@@ -169,7 +169,7 @@ def main():
     lanes, survivors = {}, []
     for index, (file, number, name, mutated) in enumerate(chosen, 1):
         place = f"{file.relative_to(ROOT)}:{number + 1}"
-        family = "*" if "device" in file.parts else "".join(part.title() for part in file.relative_to(ROOT).parts[1].split("_"))
+        family = "*" if "device" in file.parts else "*".join(part.title() for part in file.relative_to(ROOT).parts[1].split("_"))
         start = time.monotonic()
         lane = workshop.caught(file, number, mutated, family)
         known = lane is None and f"{file.relative_to(ROOT)}: {mutated.strip()}" in explained
