@@ -28,6 +28,26 @@ __device__ inline void store_group(T* p, const Single<T>& group) {
   *p = group.value[0];
 }
 
+// Neighbouring values that fill 8 bytes or fewer, stored in one access; p is a multiple of their size.
+template <class T, int size>
+struct alignas(size * sizeof(T)) Narrow {
+  T value[size];
+};
+#ifdef __CUDACC__
+template <class T, int size>
+__device__ inline void store_narrow(T* p, const Narrow<T, size>& values) {
+  *reinterpret_cast<Narrow<T, size>*>(p) = values;
+}
+#else
+template <class T, int size>
+EMULATOR_UNWATCHED void store_narrow(T* p, const Narrow<T, size>& values,
+                                     emulator::Place place = emulator::Place::current()) {
+  emulator::require_aligned(p, sizeof values, place);
+  emulator::watch(p, sizeof values, emulator::Access::write, __builtin_return_address(0));
+  *reinterpret_cast<Narrow<T, size>*>(p) = values;
+}
+#endif
+
 // `count` neighbouring floats; p is a multiple of 16 bytes unless count is 1.
 template <int count>
 __device__ inline void load_floats(const float* p, float (&values)[count]) {

@@ -102,9 +102,6 @@ __device__ inline float settled_gradient(const Update& a, const Rates& rates, fl
 template <bool adam, class Group>
 __device__ void update_groups(const Update& a, const UpdateSegment& s, const Rates& rates, std::int64_t begin,
                               std::int64_t end) {
-  struct alignas(Group::count * sizeof(bfloat16)) Rounded {
-    bfloat16 value[Group::count];
-  };
   for (std::int64_t i = begin + threadIdx.x * Group::count; i < end; i += threads * Group::count) {
     Group value = load_group<Group>(s.value + i), first{}, second{};
     const Group raw = load_group<Group>(s.gradient + i);
@@ -128,9 +125,10 @@ __device__ void update_groups(const Update& a, const UpdateSegment& s, const Rat
     if (adam || s.first) store_group(s.first + i, first);
     if (adam) store_group(s.second + i, second);
     if (s.rounded) {
-      Rounded rounded;
+      Narrow<bfloat16, Group::count> rounded;
+#pragma unroll
       for (int j = 0; j < Group::count; ++j) rounded.value[j] = bfloat16(value.value[j]);
-      *reinterpret_cast<Rounded*>(s.rounded + i) = rounded;
+      store_narrow(s.rounded + i, rounded);
     }
   }
 }

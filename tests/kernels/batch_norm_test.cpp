@@ -69,6 +69,25 @@ TEST_P(BatchNorm, ForwardMatchesTheReference) {
   });
 }
 
+// More blocks share a tile than the last of them adds up at once: 21 by single values, 16 at once, and 66 by groups, 64
+// at once.
+TEST_P(BatchNorm, ManyBlocksOfOneTile) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Comparison outputs(label<T>("many blocks, y")), statistics(label<T>("many blocks, statistics"));
+    Comparison gradients(label<T>("many blocks, d_x")), sums(label<T>("many blocks, d_gamma and d_beta"));
+    Random random("batch norm many blocks");
+    for (const MapShape& shape : {MapShape{1, 33, 40, 35}, {1, 64 / static_cast<int>(sizeof(T)) * 2, 131, 130}}) {
+      if (watched(device()) && shape.channels != 33) continue;
+      const MapLayout layout = on_cpu() ? channel_blocked(shape.channels, shape.channels == 33 ? 1 : 8, false)
+                                        : channels_last(shape.channels);
+      Layer<T> layer(random, device(), {shape, layout}, random.values(shape.elements()));
+      check_forward(layer, false, true, outputs, statistics);
+      check_backward(layer, false, true, false, gradients, sums);
+    }
+  });
+}
+
 // Every digit of the deviations survives a mean 10^4 times as large; so does an image that starts with a dark border,
 // and one dark pixel where the sums begin.
 TEST_P(BatchNorm, LargeMeansCostNoDigits) {
