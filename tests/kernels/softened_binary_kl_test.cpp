@@ -11,12 +11,6 @@ namespace {
 
 using namespace kernels;
 
-double total(const std::vector<double>& values) {
-  double sum = 0;
-  for (double value : values) sum += value;
-  return sum;
-}
-
 TEST(SoftenedBinaryKlReference, GradientsMatchFiniteDifferences) {
   Random random("softened binary kl gradient");
   const auto student = to_double(random.values(3 * 5)), teacher = to_double(random.values(3 * 5));

@@ -22,6 +22,12 @@ namespace preceptor::test {
 
 inline constexpr float unknown = std::numeric_limits<float>::quiet_NaN();
 
+inline double total(const std::vector<double>& values) {
+  double sum = 0;
+  for (double value : values) sum += value;
+  return sum;
+}
+
 // Values, or one where there are none: a buffer has at least that.
 inline std::vector<float> or_one(const std::vector<float>& values) {
   return values.empty() ? std::vector<float>{unknown} : values;

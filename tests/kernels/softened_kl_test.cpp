@@ -15,12 +15,6 @@ namespace {
 
 using namespace kernels;
 
-double total(const std::vector<double>& values) {
-  double sum = 0;
-  for (double value : values) sum += value;
-  return sum;
-}
-
 TEST(SoftenedKlReference, GradientsMatchFiniteDifferences) {
   Random random("softened kl gradient");
   const auto student = to_double(random.values(3 * 5)), teacher = to_double(random.values(3 * 5));
