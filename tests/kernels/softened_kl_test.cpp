@@ -86,8 +86,15 @@ TEST_P(SoftenedKl, ArraysMayBeginAnywhere) {
     Random random("softened kl offsets");
     Comparison losses(label("loss", sizeof(T))), gradients(label("gradient", sizeof(T)));
     for (int classes : {1, 3, 14, 129, 258, 1027})
-      for (const auto& [s, t, d_s] :
-           {std::tuple{1, 1, 1}, {3, 3, 3}, {4, 4, 4}, {8, 0, 8}, {1, 0, 0}, {0, 2, 0}, {0, 0, 5}}) {
+      for (const auto& [s, t, d_s] : {std::tuple{1, 1, 1},
+                                      {3, 3, 3},
+                                      {4, 4, 4},
+                                      {7, 7, 7},
+                                      {15, 15, 15},
+                                      {8, 0, 8},
+                                      {1, 0, 0},
+                                      {0, 2, 0},
+                                      {0, 0, 5}}) {
         Problem<T> problem(random, 5, classes, 4, 2);
         problem.student_offset = s;
         problem.teacher_offset = t;
