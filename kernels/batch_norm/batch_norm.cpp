@@ -21,7 +21,11 @@ constexpr int most_groups = 16;
 
 struct ImageGroups {
   int images, count;
-  explicit ImageGroups(int all) : images(all), count(std::min(all, most_groups)) {}
+  // A group has at least a chunk of values: merging groups costs as much as summing hundreds of values.
+  ImageGroups(int all, int values_per_image)
+      : images(all),
+        count(std::clamp(static_cast<int>(static_cast<long>(all) * values_per_image / chunk), 1,
+                         std::min(all, most_groups))) {}
   int first(int group) const { return static_cast<int>(static_cast<long>(images) * group / count); }
 };
 
@@ -97,6 +101,19 @@ Moments<block> sum_images(const Forward& a, int channel_block, int first_image, 
   const int values = a.x.plane() * block;
   float shift[lanes];
   tile_lanes<block>(a.x.block_data(first_image, channel_block), shift);
+  if (values <= chunk / 4) {
+    // Small maps of several images make one chunk: closing one takes longer than copying them.
+    float* gathered = scratch<float>(chunk);
+    int filled = 0;
+    for (int image = first_image; image < last_image; ++image) {
+      std::copy_n(a.x.block_data(image, channel_block), values, gathered + filled);
+      filled += values;
+      if (filled + values <= chunk && image + 1 < last_image) continue;
+      add_chunk<block>(gathered, filled, total, shift);
+      filled = 0;
+    }
+    return total;
+  }
   for (int image = first_image; image < last_image; ++image) {
     const float* plane = a.x.block_data(image, channel_block);
     for (int i = 0; i < values; i += chunk) add_chunk<block>(plane + i, std::min(chunk, values - i), total, shift);
@@ -332,7 +349,7 @@ bool one_thread_per_block(int channel_blocks) {
 template <int block, class Sums, class Coefficients, class Arguments>
 void reduce_and_apply(const Arguments& a) {
   const int blocks = a.x.channel_blocks();
-  const ImageGroups groups(a.x.images);
+  const ImageGroups groups(a.x.images, a.x.plane() * block);
   [[maybe_unused]] const bool threaded = worth_threads(a.x.elements());
   if (one_thread_per_block(blocks)) {
 #pragma omp parallel for schedule(static) if (threaded)
