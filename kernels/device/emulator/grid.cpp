@@ -69,9 +69,9 @@ void run_grid(const Emulated& gpu, const Grid& grid) {
   if (failure) std::rethrow_exception(failure);
 }
 
-void* static_shared(const void* key, std::size_t bytes, std::size_t alignment) {
+void* static_shared(const void* key, std::size_t bytes) {
   const Call worker;
-  void* memory = worker->shared().array(key, bytes, alignment);
+  void* memory = worker->shared().array(key, bytes);
   if (!memory)
     worker->fail("", "shared memory is used up: " + std::to_string(worker->shared().static_bytes()) + " static and " +
                          std::to_string(worker->grid().shared_bytes) + " dynamic bytes; a block has " +

@@ -21,11 +21,11 @@
 
 // Static shared memory: SHARED(float, tile, [16][17]); or SHARED(bool, last, );
 // Every thread that comes here gets the block's one array; the key is different for every place and template instance.
-#define SHARED(type, name, extents)               \
-  using name##_type = type extents;               \
-  static const char name##_key = 0;               \
-  name##_type& name = *static_cast<name##_type*>( \
-      ::preceptor::kernels::emulator::static_shared(&name##_key, sizeof(name##_type), alignof(name##_type)))
+#define SHARED(type, name, extents) \
+  using name##_type = type extents; \
+  static const char name##_key = 0; \
+  name##_type& name =               \
+      *static_cast<name##_type*>(::preceptor::kernels::emulator::static_shared(&name##_key, sizeof(name##_type)))
 
 // A kernel's access that the runtime is told about: the access itself must not be watched again by the compiler's
 // hooks. Never inlined where hooks are on, so that __builtin_return_address(0) is the place in the kernel.

@@ -57,7 +57,7 @@ struct Grid {
 void run_grid(const Emulated& gpu, const Grid& grid);
 
 // Memory of the block: NaN until written. A key stands for one SHARED line.
-void* static_shared(const void* key, std::size_t bytes, std::size_t alignment);
+void* static_shared(const void* key, std::size_t bytes);
 void* dynamic_shared_memory();
 
 // Waits for all threads of the block at the same place; gives the number of threads whose predicate is not zero.

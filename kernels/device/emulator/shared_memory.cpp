@@ -39,7 +39,7 @@ std::byte* SharedMemory::allocate(std::size_t bytes) {
   return used_ <= arena_bytes ? memory : nullptr;
 }
 
-void* SharedMemory::array(const void* key, std::size_t bytes, std::size_t) {
+void* SharedMemory::array(const void* key, std::size_t bytes) {
   for (const Array& array : arrays_)
     if (array.key == key) return array.memory;
   if (key) static_bytes_ += bytes;

@@ -20,8 +20,8 @@ class SharedMemory {
   void end_block();
 
   // The array of a SHARED line, made when the first thread of the block comes there; nullptr when it does not fit.
-  void* array(const void* key, std::size_t bytes, std::size_t alignment);
-  void* dynamic() { return array(nullptr, dynamic_bytes_, 16); }
+  void* array(const void* key, std::size_t bytes);
+  void* dynamic() { return array(nullptr, dynamic_bytes_); }
 
   // Where an address lies: in no array, although inside the arena, is out of bounds.
   bool in_arena(const void* address) const { return address >= arena_ && address < arena_ + arena_bytes; }
