@@ -17,7 +17,7 @@ namespace preceptor {
 namespace {
 
 struct StepOptions {
-  std::string model = "resnet18", stem = "imagenet";
+  std::string model = "resnet18", stem = "imagenet", device = "cpu";
   int size = 64, batch = 32, threads = 2, channels = 3, outputs = 1000;
   Effort effort;
   bool inference = false, json = false, profile = false, serve = false;
@@ -26,11 +26,12 @@ struct StepOptions {
 // A network with random input and labels already in device memory, and the step that is timed.
 class BenchStep {
  public:
-  explicit BenchStep(const StepOptions& options) : context_(Context::on_cpu(options.threads, 1)) {
-    const ResNetOptions network{.name = options.model,
-                                .in_channels = options.channels,
-                                .outputs = options.outputs,
-                                .small_stem = options.stem == "small"};
+  explicit BenchStep(const StepOptions& options)
+      : context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1)) {
+    const NetworkOptions network{.name = options.model,
+                                 .in_channels = options.channels,
+                                 .outputs = options.outputs,
+                                 .small_stem = options.stem == "small"};
     model_ = make_model(*context_, network);
     model_->initialize(1);
     // Normal numbers: on zeros some processors multiply faster, and every ReLU would be shut.
@@ -65,7 +66,7 @@ class BenchStep {
   }
 
   std::unique_ptr<Context> context_;
-  std::unique_ptr<ResNet> model_;
+  std::unique_ptr<Network> model_;
   Tensor images_, labels_;
   std::optional<Optimizer> optimizer_;
   std::optional<TrainStep> step_;
@@ -79,7 +80,7 @@ nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step)
           {"size", options.size},
           {"batch", options.batch},
           {"threads", step.context().device().threads},
-          {"device", "cpu"},
+          {"device", to_string(step.context().device().kind)},
           {"mode", options.inference ? "inference" : "training"},
           {"images_per_second", options.batch / typical},
           {"images_per_second_low", options.batch / quantile(seconds, 0.9)},
@@ -157,9 +158,7 @@ void add_step_command(CLI::App& app, StepOptions& options) {
       ->check(positive)
       ->capture_default_str();
   command->add_option("--batch", options.batch, "Images in a step")->check(positive)->capture_default_str();
-  command->add_option("--threads", options.threads, "CPU threads, 0 for all")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
+  add_device_flags(*command, options.device, options.threads);
   command->add_option("--channels", options.channels, "Channels of an image")->check(positive)->capture_default_str();
   command->add_option("--outputs", options.outputs, "Classes")->check(positive)->capture_default_str();
   command->add_option("--repeats", options.effort.repeats, "Timed steps; without it as many as fit in --seconds")
@@ -178,17 +177,12 @@ void add_kernels_command(CLI::App& app, KernelBenchOptions& options) {
   CLI::App* command = app.add_subcommand(
       "kernels", "Times single kernel families with a cold cache against the machine's copy and multiply rates");
   const auto positive = CLI::Range(1, 1 << 20);
-  command->add_option("--device", options.device, "cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
   command->add_option("--family", options.family, "Only families whose name starts so; without it all of them");
   command->add_option("--size", options.size, "Pixels along each side of the network's images")
       ->check(positive)
       ->capture_default_str();
   command->add_option("--batch", options.batch, "Images")->check(positive)->capture_default_str();
-  command->add_option("--threads", options.threads, "CPU threads, 0 for all")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
+  add_device_flags(*command, options.device, options.threads);
   command->add_option("--repeats", options.repeats, "Timed runs of each shape")->check(positive)->capture_default_str();
   command->add_flag("--json", options.json, "Print one JSON object");
 }

@@ -40,8 +40,7 @@ class KernelBench {
  public:
   explicit KernelBench(const KernelBenchOptions& options)
       : options_(options),
-        context_(std::make_unique<Context>(
-            options.device == "cuda" ? kernels::cuda_device() : kernels::cpu_device(options.threads), 1)),
+        context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1)),
         on_cuda_(options.device == "cuda") {}
 
   void run_all();

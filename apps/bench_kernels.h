@@ -6,7 +6,7 @@
 namespace preceptor {
 
 struct KernelBenchOptions {
-  std::string device = "cpu";  // or cuda
+  std::string device = "cpu";  // cuda, emulated
   std::string family;
   int size = 64, batch = 32, threads = 2, repeats = 15;
   bool json = false;

@@ -42,13 +42,11 @@ bool parse(EvaluateOptions& options, int argc, char** argv) {
     app.add_option(flag, value, text)->type_name("COUNT")->check(CLI::Range(low, high))->capture_default_str();
   };
   number("--batch", options.batch, "Images at a time", 1, 1 << 16);
-  number("--threads", options.threads, "CPU threads; 0: all", 0, 4096);
   number("--bootstrap", options.bootstrap, "Resamplings behind the interval; 0: none", 0, 1'000'000);
   app.add_option("--seed", options.seed, "Of the resamplings")->type_name("NUMBER")->capture_default_str();
-  app.add_option("--device", options.device, "cpu")->type_name("NAME")->capture_default_str();
+  add_device_flags(app, options.device, options.threads);
   add_config_flag(app);
   if (!parse_command_line(app, argc, argv)) return false;
-  require(options.device == "cpu", "--device ", options.device, ": not built; this build has the cpu device only");
   return true;
 }
 
@@ -70,7 +68,7 @@ int run_evaluate(int argc, char** argv) {
   EvaluateOptions options;
   if (!parse(options, argc, argv)) return 0;
   const CardCheckpoint checkpoint = load_card_checkpoint(options.checkpoint);
-  const std::unique_ptr<Context> context = Context::on_cpu(options.threads, options.seed);
+  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), options.seed);
   const LoadedModel model = load_model(*context, checkpoint);
   const Dataset data = open_dataset(options.data);
   require_fits(checkpoint, data, true);

@@ -19,7 +19,8 @@ struct InspectOptions {
   std::string subject;  // a model name or a checkpoint
   std::string input = "3x224x224";
   int outputs = 1000, batch = 32;
-  std::string stem = "auto";
+  std::string stem = "auto", device = "cpu";
+  int threads = 0;
   bool json = false;
 };
 
@@ -44,22 +45,24 @@ struct StepMemory {
 };
 
 // The pools' peaks after one real training step with Adam on random images and labels.
-StepMemory measure_training_step(const ResNetOptions& network, const InputSize& size, int batch) {
-  const auto context = Context::on_cpu(0, 1);
+StepMemory measure_training_step(const InspectOptions& options, const NetworkOptions& network, const InputSize& size) {
+  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1);
+  const int batch = options.batch;
   const auto model = make_model(*context, network);
   model->initialize(1);
   const Shape shape{batch, network.in_channels, size.height, size.width};
   const Buffer images(context->pool(Lifetime::persistent), shape.elements());
-  auto* pixels = static_cast<std::uint8_t*>(images.data());
+  std::vector<std::uint8_t> pixels(shape.elements());
   std::mt19937 bits(1);
-  for (std::size_t i = 0; i < shape.elements(); ++i) pixels[i] = static_cast<std::uint8_t>(bits() >> 24);
+  for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(bits() >> 24);
+  context->run(kernels::Copy{images.data(), pixels.data(), pixels.size()});
   const Tensor labels = context->zeros({batch}, Lifetime::persistent);
   Optimizer optimizer(model->parameters(), OptimizerOptions{});
   AugmentOptions augmentation;
   augmentation.mean.assign(static_cast<std::size_t>(network.in_channels), 0.5f);
   augmentation.deviation.assign(static_cast<std::size_t>(network.in_channels), 0.25f);
   TrainStep step(*context, [&] {
-    const Tensor input = augment(*context, pixels, shape, augmentation);
+    const Tensor input = augment(*context, static_cast<const std::uint8_t*>(images.data()), shape, augmentation);
     const Tensor loss = softmax_cross_entropy(model->forward(input, Mode::train).logits, labels);
     context->tape().backward();
     optimizer.step();
@@ -93,7 +96,7 @@ void print_layer(const LayerRow& row, int name_width, int kind_width) {
               static_cast<double>(row.activation_bytes) / 1024);
 }
 
-void print_model(const InspectOptions& options, const ResNetOptions& network, const std::vector<LayerRow>& rows,
+void print_model(const InspectOptions& options, const NetworkOptions& network, const std::vector<LayerRow>& rows,
                  const StepMemory& memory) {
   std::size_t name_width = 5, kind_width = 4;
   for (const LayerRow& row : rows) {
@@ -113,7 +116,7 @@ void print_model(const InspectOptions& options, const ResNetOptions& network, co
       options.batch, mebibytes(memory.persistent + memory.step), mebibytes(memory.persistent), mebibytes(memory.step));
 }
 
-void print_model_json(const InspectOptions& options, const ResNetOptions& network, const std::vector<LayerRow>& rows,
+void print_model_json(const InspectOptions& options, const NetworkOptions& network, const std::vector<LayerRow>& rows,
                       const StepMemory& memory, const InputSize& size) {
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
   for (const LayerRow& row : rows)
@@ -143,12 +146,11 @@ void print_model_json(const InspectOptions& options, const ResNetOptions& networ
 
 void inspect_model(const InspectOptions& options) {
   const InputSize size = parse_input(options.input);
-  ResNetOptions network{.name = options.subject, .in_channels = size.channels, .outputs = options.outputs};
+  NetworkOptions network{.name = options.subject, .in_channels = size.channels, .outputs = options.outputs};
   network.small_stem = options.stem == "small" || (options.stem == "auto" && std::max(size.height, size.width) <= 64);
-  // The narrow students have one stem whatever was asked; a built model knows.
-  network = make_model(*Context::on_cpu(0, 1), network)->options();
+  network.small_stem |= architecture_of(network).small_stem_only;
   const std::vector<LayerRow> rows = layer_table(network, size.height, size.width);
-  const StepMemory memory = measure_training_step(network, size, options.batch);
+  const StepMemory memory = measure_training_step(options, network, size);
   options.json ? print_model_json(options, network, rows, memory, size) : print_model(options, network, rows, memory);
 }
 
@@ -192,6 +194,7 @@ int run_inspect(int argc, char** argv) {
   app.add_option("--batch", options.batch, "Images in the measured training step")
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
+  add_device_flags(app, options.device, options.threads);
   app.add_flag("--json", options.json, "Print one JSON object");
   add_config_flag(app);
   if (!parse_command_line(app, argc, argv)) return 0;

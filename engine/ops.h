@@ -2,6 +2,7 @@
 // gradient, in engine/ops/. All throw Error (usage) for shapes that do not fit.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "engine/context.h"
@@ -15,7 +16,9 @@ struct ConvolutionOptions {
 };
 
 // y [n, out, h', w'] from x [n, in, h, w] and weight [out, in, kh, kw]; h' = (h + 2 padding - kh) / stride + 1.
-Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const ConvolutionOptions& options);
+// rebuild: makes x again for the gradient, so that x is not kept until then; empty: x is kept.
+Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const ConvolutionOptions& options,
+                   std::function<Tensor()> rebuild = nullptr);
 
 struct BatchNormParameters {
   Parameter gamma, beta;                     // [c]
@@ -26,7 +29,12 @@ struct BatchNormParameters {
 
 // relu?(batch_norm(x) + residual?); with batch statistics, which also move the running ones, or with the running ones.
 Tensor batch_norm(const Tensor& x, const BatchNormParameters& parameters, bool batch_statistics, bool relu,
-                  const Tensor* residual = nullptr);
+                  const Tensor& residual = Tensor());
+
+// convolution(relu(batch_norm(x))) with batch statistics: the order of DenseNet. The gradient computes
+// relu(batch_norm(x)) again instead of keeping it.
+Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& norm, const Parameter& weight,
+                              const ConvolutionOptions& options);
 
 // A convolution with a batch norm of fixed statistics folded into it. refresh() after the parameters changed.
 struct FoldedConvolution {
@@ -42,6 +50,13 @@ Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, cons
 
 Tensor relu(const Tensor& x);                  // rank 4
 Tensor add(const Tensor& a, const Tensor& b);  // rank 4, equal shapes
+
+// Concatenation in one wider map: pieces are copied to where they belong, and joined without another copy; the gradient
+// by the joined channels is a range of the gradient by the whole.
+Tensor copy_into(const Tensor& x, const Tensor& into);  // a copy of x in channels of a wider map
+// The channels of `first` and, right behind them in the same map, those of `second` as one tensor.
+Tensor join_channels(const Tensor& first, const Tensor& second);
+
 Tensor max_pool(const Tensor& x, int window, int stride, int padding);
 Tensor average_pool(const Tensor& x, int window, int stride, int padding, bool count_padding = true);
 Tensor global_average_pool(const Tensor& x);  // [n, c, h, w] -> [n, c]

@@ -2,6 +2,7 @@
 #include "engine/tensor.h"
 
 #include "engine/context.h"
+#include "kernels/copy_map/copy_map.h"
 
 namespace preceptor {
 
@@ -21,13 +22,24 @@ kernels::FeatureMap<float> Tensor::map() const {
 Tensor Tensor::channels(int begin, int count) const {
   require(shape_.rank() == 4 && begin >= 0 && count > 0 && begin + count <= shape_[1], "channels: [", begin, ", ",
           begin + count, ") is no range of a map of ", shape_);
-  require(begin % block_ == 0 && count % block_ == 0, "channels: ", begin, " and ", count,
+  const bool blocked = context_->device().kind == kernels::DeviceKind::cpu;  // elsewhere channels-last
+  require(!blocked || (begin % block_ == 0 && count % block_ == 0), "channels: ", begin, " and ", count,
           " are no multiples of the block of ", block_, " channels");
   Tensor view = *this;
   view.shape_ = {shape_[0], count, shape_[2], shape_[3]};
-  view.data_ = data_ + static_cast<std::size_t>(begin) * shape_[2] * shape_[3];
+  view.data_ = data_ + map().offset(0, begin, 0, 0);
   view.slot_ = -1;
   return view;
+}
+
+Tensor Tensor::joined_with(const Tensor& next) const {
+  require(shape_.rank() == 4 && next.shape_.rank() == 4 && buffer_ == next.buffer_ &&
+              next.data_ == data_ + map().offset(0, shape_[1], 0, 0),
+          "joined_with: ", next.shape_, " does not lie behind ", shape_, " in one map");
+  Tensor joined = *this;
+  joined.shape_ = {shape_[0], shape_[1] + next.shape_[1], shape_[2], shape_[3]};
+  joined.slot_ = -1;
+  return joined;
 }
 
 Tensor Tensor::without_values() const {
@@ -37,44 +49,26 @@ Tensor Tensor::without_values() const {
   return tensor;
 }
 
-namespace {
-
-// Calls visit(position in plain order, position in memory) for every element.
-template <class Visit>
-void for_each_element(const kernels::FeatureMap<float>& map, const Visit& visit) {
-  std::size_t plain = 0;
-  for (int n = 0; n < map.images; ++n)
-    for (int c = 0; c < map.channels; ++c)
-      for (int y = 0; y < map.height; ++y)
-        for (int x = 0; x < map.width; ++x) visit(plain++, map.offset(n, c, y, x));
-}
-
-std::size_t spanned(const kernels::FeatureMap<float>& map) {
-  return static_cast<std::size_t>((map.images - 1) * map.pitch + map.channels) * map.plane();
-}
-
-}  // namespace
-
 std::vector<float> Tensor::to_host() const {
-  const auto layout = map();
-  std::vector<float> raw(spanned(layout)), plain(shape_.elements());
-  context_->run(kernels::Copy{raw.data(), data_, raw.size() * sizeof(float)});
+  const Tensor plain = in_plain_order();
+  if (shape_.rank() == 4) context_->run(kernels::CopyMap<float, float>{map(), plain.map()});
+  std::vector<float> values(shape_.elements());
+  context_->run(kernels::Copy{values.data(), plain.data(), values.size() * sizeof(float)});
   context_->stream().synchronize();
-  for_each_element(layout, [&](std::size_t to, std::size_t from) { plain[to] = raw[from]; });
-  return plain;
+  return values;
 }
 
 void Tensor::from_host(const std::vector<float>& values) const {
   require(values.size() == shape_.elements(), "from_host: ", values.size(), " values for a tensor of ", shape_);
-  const auto layout = map();
-  std::vector<float> raw(spanned(layout));
-  if (layout.pitch != layout.channels) {  // a view: what lies between its images belongs to others
-    context_->run(kernels::Copy{raw.data(), data_, raw.size() * sizeof(float)});
-    context_->stream().synchronize();
-  }
-  for_each_element(layout, [&](std::size_t from, std::size_t to) { raw[to] = values[from]; });
-  context_->run(kernels::Copy{data_, raw.data(), raw.size() * sizeof(float)});
+  const Tensor plain = in_plain_order();
+  context_->run(kernels::Copy{plain.data(), values.data(), values.size() * sizeof(float)});
+  if (shape_.rank() == 4) context_->run(kernels::CopyMap<float, float>{plain.map(), map()});
   context_->stream().synchronize();
+}
+
+Tensor Tensor::in_plain_order() const {
+  if (shape_.rank() != 4) return *this;
+  return Tensor(*context_, shape_, context_->scratch(shape_.elements() * sizeof(float)), 1);
 }
 
 }  // namespace preceptor

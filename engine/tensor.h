@@ -34,6 +34,9 @@ class Tensor {
   // The channels [begin, begin + count) of a feature map, without a copy. begin and count are multiples of the block.
   Tensor channels(int begin, int count) const;
 
+  // These channels and those of `next`, which lie right behind them in the same map.
+  Tensor joined_with(const Tensor& next) const;
+
   // Shape and place on the tape alone: what an op keeps of an input whose values its gradient does not need.
   Tensor without_values() const;
 
@@ -47,6 +50,8 @@ class Tensor {
   void set_slot(int slot) { slot_ = slot; }
 
  private:
+  Tensor in_plain_order() const;  // memory for the values in plain order; vectors and matrices are that themselves
+
   Context* context_ = nullptr;
   Shape shape_;
   std::shared_ptr<Buffer> buffer_;

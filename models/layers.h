@@ -12,6 +12,9 @@ enum class Mode {
   inference,  // batch norms folded into convolutions, nothing recorded
 };
 
+// Adds `name`.weight, bias, running_mean and running_var to the parameters.
+BatchNormParameters add_batch_norm(Parameters& parameters, const std::string& name, int channels);
+
 // relu?(batch_norm(convolution(x)) + residual?)
 struct ConvolutionBatchNorm {
   Parameter weight;
@@ -19,8 +22,8 @@ struct ConvolutionBatchNorm {
   ConvolutionOptions options;
   FoldedConvolution folded;
 
-  // Adds `convolution`.weight and `norm`.weight, bias, running_mean, running_var to the parameters.
-  ConvolutionBatchNorm(Parameters& parameters, const std::string& convolution, const std::string& norm_name, int in,
+  // Adds `convolution`.weight and the batch norm to the parameters.
+  ConvolutionBatchNorm(Parameters& parameters, const std::string& convolution, const std::string& batch_norm, int in,
                        int out, int kernel, int stride, int padding);
 
   Tensor forward(const Tensor& x, Mode mode, bool relu, Tensor residual = Tensor());

@@ -2,24 +2,38 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/checkpoint.h"
+#include "models/densenet.h"
 #include "models/resnet.h"
 
 namespace preceptor {
 
-// "resnet18", "resnet34", "resnet50", and the narrow students "resnet8", "resnet14", "resnet20" (16, 32, 64 channels,
-// always with the small stem; He et al. 2015, section 4.2).
+// "resnet18", "resnet34", "resnet50", "resnet101", "densenet121", "densenet169", and narrow students that always have
+// the small stem: "resnet8", "resnet14", "resnet20" (16, 32, 64 channels; He et al. 2015, section 4.2), "densenet16",
+// "densenet28" (DenseNet-BC with three blocks and growth 16; Huang et al. 2017, section 3).
 std::vector<std::string> model_names();
 
-// Builds a model; unknown names are a usage error that lists the valid ones.
-std::unique_ptr<ResNet> make_model(Context& context, const ResNetOptions& options);
+// The numbers behind a name: one of the two. Errors: usage, for an unknown name (the valid ones are listed), channels
+// or outputs out of range.
+struct Architecture {
+  std::optional<ResNetArchitecture> resnet;
+  std::optional<DenseNetArchitecture> densenet;
+  bool small_stem_only = false;
+
+  const char* head() const { return resnet ? ResNet::head_name : DenseNet::head_name; }  // name of the last layer
+};
+const Architecture& architecture_of(const NetworkOptions& options);
+
+// Builds a model; its options() say which stem it has.
+std::unique_ptr<Network> make_model(Context& context, const NetworkOptions& options);
 
 // Options to and from checkpoint metadata: "model", "in_channels", "outputs", "stem".
-Metadata describe(const ResNetOptions& options);
-ResNetOptions options_from(const Metadata& metadata, const std::string& path);
+Metadata describe(const NetworkOptions& options);
+NetworkOptions options_from(const Metadata& metadata, const std::string& path);
 
 struct LayerRow {
   std::string name, kind;
@@ -30,6 +44,6 @@ struct LayerRow {
 };
 
 // One row per layer for images of the given size.
-std::vector<LayerRow> layer_table(const ResNetOptions& options, int height, int width);
+std::vector<LayerRow> layer_table(const NetworkOptions& options, int height, int width);
 
 }  // namespace preceptor

@@ -2,50 +2,27 @@
 #include "models/resnet.h"
 
 #include <cmath>
-#include <numbers>
-#include <optional>
-
-#include "engine/random.h"
-#include "models/architecture.h"
 
 namespace preceptor {
 namespace {
 
-// Normal and uniform numbers by name and position, so that a parameter's start does not depend on its neighbours.
-class Random {
- public:
-  Random(std::uint64_t seed, const std::string& name) : seed_(seed) {
-    for (unsigned char letter : name) stream_ = (stream_ ^ letter) * 0x100000001b3u;  // FNV-1a
-  }
-  double uniform(std::size_t i) const {  // in (0, 1)
-    return (static_cast<double>(random_bits(seed_, stream_, i)[0]) + 0.5) * 0x1p-32;
-  }
-  double normal(std::size_t i) const {  // Box-Muller
-    const auto bits = random_bits(seed_, stream_, i);
-    const double u = (static_cast<double>(bits[0]) + 0.5) * 0x1p-32, v = static_cast<double>(bits[1]) * 0x1p-32;
-    return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v);
-  }
-
- private:
-  std::uint64_t seed_, stream_ = 0xcbf29ce484222325u;
-};
+ConvolutionBatchNorm make_stem(Parameters& parameters, const NetworkOptions& options, int width) {
+  const int kernel = options.small_stem ? 3 : 7, stride = options.small_stem ? 1 : 2;
+  return {parameters, "conv1", "bn1", options.in_channels, width, kernel, stride, kernel / 2};
+}
 
 }  // namespace
 
-ResNet::ResNet(Context& context, const ResNetOptions& options) : options_(options), parameters_(context) {
-  const ResNetArchitecture architecture = resnet_architecture(options);
-  const int stem_width = architecture.widths[0];
-  if (options.small_stem)
-    stem_.emplace_back(parameters_, "conv1", "bn1", options.in_channels, stem_width, 3, 1, 1);
-  else
-    stem_.emplace_back(parameters_, "conv1", "bn1", options.in_channels, stem_width, 7, 2, 3);
-
-  int channels = stem_width;
+ResNet::ResNet(Context& context, const NetworkOptions& options, const ResNetArchitecture& architecture)
+    : Network(context, options, head_name), stem_(make_stem(parameters_, options, architecture.widths[0])) {
+  add_block({"conv1.", "bn1."});
+  int channels = architecture.widths[0];
   for (std::size_t s = 0; s < architecture.widths.size(); ++s) {
-    Stage stage{"layer" + std::to_string(s + 1), {}, false};
+    const std::string stage_name = "layer" + std::to_string(s + 1) + ".";
+    Stage stage;
     const int width = architecture.widths[s], out = width * architecture.expansion();
     for (int b = 0; b < architecture.blocks[s]; ++b) {
-      const std::string name = stage.name + "." + std::to_string(b);
+      const std::string name = stage_name + std::to_string(b);
       const int stride = b == 0 && s > 0 ? 2 : 1;
       Block block;
       if (architecture.bottleneck) {
@@ -60,36 +37,24 @@ ResNet::ResNet(Context& context, const ResNetOptions& options) : options_(option
         block.shortcut.emplace_back(parameters_, name + ".downsample.0", name + ".downsample.1", channels, out, 1,
                                     stride, 0);
       channels = out;
-      stage.blocks.push_back(std::move(block));
+      stage.push_back(std::move(block));
     }
     stages_.push_back(std::move(stage));
+    add_block({stage_name});
   }
-  classifier_weight_ = parameters_.add("fc.weight", {options.outputs, channels}, ParameterKind::plain);
-  classifier_bias_ = parameters_.add("fc.bias", {options.outputs}, ParameterKind::plain);
+  add_head(channels);
 }
 
-void ResNet::initialize(std::uint64_t seed) {
-  StateDict state = parameters_.state();
-  for (auto& [name, tensor] : state) {
-    const Random random(seed, name);
-    const bool is_convolution = tensor.shape.rank() == 4;
-    const bool is_classifier = name.starts_with("fc.");
-    const bool is_one =
-        !is_classifier && !is_convolution && (name.ends_with(".weight") || name.ends_with(".running_var"));
-    double scale = 0;
-    if (is_convolution) scale = std::sqrt(2.0 / (tensor.shape[0] * tensor.shape[2] * tensor.shape[3]));
-    if (is_classifier) scale = 1 / std::sqrt(static_cast<double>(state.at("fc.weight").shape[1]));
-    for (std::size_t i = 0; i < tensor.values.size(); ++i)
-      tensor.values[i] = static_cast<float>(is_convolution  ? scale * random.normal(i)
-                                            : is_classifier ? scale * (2 * random.uniform(i) - 1)
-                                            : is_one        ? 1.0
-                                                            : 0.0);
-  }
-  if (options_.zero_last_gamma)
-    for (const Stage& stage : stages_)
-      for (const Block& block : stage.blocks)
-        for (float& value : state.at(block.convolutions.back().norm.gamma.name()).values) value = 0;
-  parameters_.load(state);
+// He et al. 2015b with fan out, as torchvision.
+double ResNet::initial_deviation(const Shape& convolution) const {
+  return std::sqrt(2.0 / (convolution[0] * convolution[2] * convolution[3]));
+}
+
+void ResNet::adjust_initial(StateDict& state) const {
+  if (!options().zero_last_gamma) return;
+  for (const Stage& stage : stages_)
+    for (const Block& block : stage)
+      for (float& value : state.at(block.convolutions.back().norm.gamma.name()).values) value = 0;
 }
 
 Tensor ResNet::run_block(Block& block, Tensor x, Mode mode) {
@@ -99,46 +64,25 @@ Tensor ResNet::run_block(Block& block, Tensor x, Mode mode) {
   return block.convolutions.back().forward(y, mode, true, std::move(x));
 }
 
-Features ResNet::forward(const Tensor& input, Mode mode) {
-  require(input.shape().rank() == 4 && input.shape()[1] == options_.in_channels, options_.name, ": input ",
-          input.shape(), " has not the ", options_.in_channels, " channels of the network");
-  std::optional<Tape::Pause> pause;
-  if (mode == Mode::inference) pause.emplace(input.context().tape());
-  Tensor x = stem_[0].forward(input, stem_frozen_ ? Mode::inference : mode, true);
-  if (!options_.small_stem) x = max_pool(x, 3, 2, 1);
+Features ResNet::run(const Tensor& input, Mode mode) {
+  Tensor x = stem_.forward(input, mode_of(0, mode), true);
+  if (!options().small_stem) x = max_pool(x, 3, 2, 1);
   Features features;
-  for (Stage& stage : stages_) {
-    for (Block& block : stage.blocks) x = run_block(block, std::move(x), stage.frozen ? Mode::inference : mode);
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    for (Block& block : stages_[s]) x = run_block(block, std::move(x), mode_of(1 + s, mode));
     features.stages.push_back(x);
   }
-  features.logits = linear(global_average_pool(x), classifier_weight_, classifier_bias_);
+  features.logits = head(global_average_pool(x));
   return features;
 }
 
 void ResNet::fold() {
-  stem_[0].fold();
+  stem_.fold();
   for (Stage& stage : stages_)
-    for (Block& block : stage.blocks) {
+    for (Block& block : stage) {
       for (ConvolutionBatchNorm& layer : block.convolutions) layer.fold();
       for (ConvolutionBatchNorm& layer : block.shortcut) layer.fold();
     }
-}
-
-int ResNet::freezable_blocks() const { return 1 + static_cast<int>(stages_.size()); }
-
-void ResNet::freeze(int count) {
-  require(count >= 0 && count <= freezable_blocks(), "freeze: ", options_.name, " has ", freezable_blocks(),
-          " blocks, not ", count);
-  if (count == 0) return;
-  stem_frozen_ = true;
-  parameters_.freeze("conv1.");
-  parameters_.freeze("bn1.");
-  for (int i = 0; i + 1 < count; ++i) {
-    Stage& stage = stages_[static_cast<std::size_t>(i)];
-    stage.frozen = true;
-    parameters_.freeze(stage.name + ".");
-  }
-  fold();
 }
 
 }  // namespace preceptor

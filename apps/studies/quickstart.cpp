@@ -22,6 +22,7 @@ namespace {
 
 struct QuickstartOptions {
   std::string out;
+  std::string device = "cpu";
   int seeds = 3, threads = 0;
   bool fast = false;
 };
@@ -107,6 +108,7 @@ TrainingOptions Quickstart::source_options(const std::string& model, const std::
   training.learning_rate = 2e-3;
   training.schedule = "cosine";
   training.shift = 2;
+  training.device = options_.device;
   training.threads = options_.threads;
   training.bootstrap = plan_.bootstrap;
   training.out = folder(run);
@@ -143,7 +145,7 @@ std::vector<ArmPlan> Quickstart::arm_plans() const {
 
 Reference Quickstart::reference(const std::string& label, const std::string& name, const std::string& run,
                                 const TrainingResult& result) {
-  const auto context = Context::on_cpu(options_.threads, 0);
+  const auto context = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), 0);
   const LoadedModel model = load_model(*context, load_card_checkpoint(folder(run) + "/best.safetensors"));
   Predictor predictor(*context, *model.network, model.card, target_);
   const Predictions predictions = predictor.predict(target_.test);
@@ -318,15 +320,13 @@ int run_quickstart(int argc, char** argv) {
   app.add_option("--out", options.out,
                  "Folder of all runs and the report (runs/quickstart, with --fast runs/quickstart-fast)");
   app.add_option("--seeds", options.seeds, "Runs of every arm")->check(CLI::Range(1, 100))->capture_default_str();
-  app.add_option("--threads", options.threads, "CPU threads, 0 for all")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
+  add_device_flags(app, options.device, options.threads);
   app.add_flag("--fast", options.fast, "Tiny sizes: shows in seconds that everything runs, and nothing else");
   add_config_flag(app);
   if (!parse_command_line(app, argc, argv)) return 0;
   if (options.out.empty()) options.out = options.fast ? "runs/quickstart-fast" : "runs/quickstart";
   // Part of a run's settings, so it has to be a number.
-  if (options.threads == 0) options.threads = kernels::cpu_device(0).threads;
+  if (options.threads == 0) options.threads = kernels::open_device(options.device, 0).threads;
   explain_interrupts("preceptor-quickstart", "the same command goes on where this one stopped");
   Quickstart(options).run();
   return 0;

@@ -63,6 +63,17 @@ bool parse_command_line(CLI::App& app, int argc, char** argv) {
   return true;
 }
 
+void add_device_flags(CLI::App& app, std::string& device, int& threads) {
+  app.add_option("--device", device, "cpu, cuda, or emulated: cuda's kernels on the host, slow, for checking them")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"cpu", "cuda", "emulated"}))
+      ->capture_default_str();
+  app.add_option("--threads", threads, "CPU threads; 0: all")
+      ->type_name("COUNT")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+}
+
 void add_config_flag(CLI::App& app) {
   app.set_config("--config", "", "TOML file of flags: name = value, one a line; flags given here win over it")
       ->type_name("FILE");

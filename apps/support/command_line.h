@@ -10,6 +10,9 @@ namespace preceptor {
 // Errors: usage with CLI11's reason; missing_input where a --config file is not there. Footers get the exit codes.
 bool parse_command_line(CLI::App& app, int argc, char** argv);
 
+// Adds --device and --threads; kernels::open_device takes both.
+void add_device_flags(CLI::App& app, std::string& device, int& threads);
+
 // Adds --config FILE: every other flag of the app may stand in a TOML file as `name = value`; flags win over the file.
 void add_config_flag(CLI::App& app);
 

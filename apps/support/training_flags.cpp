@@ -106,7 +106,8 @@ void add_run_flags(CLI::App& app, TrainingOptions& options) {
       ->type_name("DIR")
       ->group("Run");
   number("--seed", options.seed, "Of initial weights, order of images and augmentation", "NUMBER");
-  number("--device", options.device, "cpu", "NAME");
+  number("--device", options.device, "cpu, cuda, or emulated: cuda's kernels on the host, slow, for checking them",
+         "NAME");
   number("--threads", options.threads, "CPU threads; 0: all", "COUNT");
   number("--bootstrap", options.bootstrap, "Resamplings behind the interval of the test AUC; 0: none", "COUNT");
 }

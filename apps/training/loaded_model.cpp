@@ -138,7 +138,7 @@ void measure_normalisation(const Dataset& dataset, const Split& split, ModelCard
   }
 }
 
-void load_parameters(ResNet& network, const CardCheckpoint& checkpoint, const std::vector<std::string>& except) {
+void load_parameters(Network& network, const CardCheckpoint& checkpoint, const std::vector<std::string>& except) {
   try {
     network.parameters().load(checkpoint.tensors, except);
   } catch (const Error& error) {
@@ -147,14 +147,15 @@ void load_parameters(ResNet& network, const CardCheckpoint& checkpoint, const st
 }
 
 LoadedModel load_model(Context& context, const CardCheckpoint& checkpoint) {
-  const ResNetOptions& options = checkpoint.card.network;
+  const NetworkOptions& options = checkpoint.card.network;
   // Metadata that promise a million outputs must not cost their memory before the tensors have been looked at.
-  const auto bias = checkpoint.tensors.find("fc.bias");
-  require_data(bias != checkpoint.tensors.end() && bias->second.shape == Shape{options.outputs}, checkpoint.path,
-               ": fc.bias is missing or has not the ", options.outputs, " outputs that the metadata name");
   LoadedModel model;
   model.card = checkpoint.card;
   try {
+    const std::string name = std::string(architecture_of(options).head()) + ".bias";
+    const auto bias = checkpoint.tensors.find(name);
+    require(bias != checkpoint.tensors.end() && bias->second.shape == Shape{options.outputs}, name,
+            " is missing or has not the ", options.outputs, " outputs that the metadata name");
     model.network = make_model(context, options);
   } catch (const Error& error) {
     fail(ErrorKind::data, checkpoint.path, ": ", error.what());

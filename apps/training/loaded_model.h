@@ -7,13 +7,13 @@
 
 #include "data/dataset.h"
 #include "engine/checkpoint.h"
-#include "models/resnet.h"
+#include "models/network.h"
 
 namespace preceptor {
 
 // What a checkpoint's metadata hold beside the weights.
 struct ModelCard {
-  ResNetOptions network;
+  NetworkOptions network;
   Task task = Task::multi_class;
   int height = 0, width = 0;           // of the images it was trained on
   std::vector<float> mean, deviation;  // per channel, of pixel / 255
@@ -39,11 +39,11 @@ CardCheckpoint load_card_checkpoint(const std::string& path);
 void measure_normalisation(const Dataset& dataset, const Split& split, ModelCard& card);
 
 // Parameters::load with the file's name in the error.
-void load_parameters(ResNet& network, const CardCheckpoint& checkpoint, const std::vector<std::string>& except = {});
+void load_parameters(Network& network, const CardCheckpoint& checkpoint, const std::vector<std::string>& except = {});
 
 struct LoadedModel {
   ModelCard card;
-  std::unique_ptr<ResNet> network;  // folded, ready for inference
+  std::unique_ptr<Network> network;  // folded, ready for inference
 };
 LoadedModel load_model(Context& context, const CardCheckpoint& checkpoint);
 

@@ -11,7 +11,7 @@
 
 namespace preceptor {
 
-Predictor::Predictor(Context& context, ResNet& network, const ModelCard& card, const Dataset& dataset, int batch)
+Predictor::Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset, int batch)
     : context_(context), network_(network), dataset_(dataset), batch_(batch) {
   normalisation_.mean = card.mean;
   normalisation_.deviation = card.deviation;

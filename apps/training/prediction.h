@@ -20,7 +20,7 @@ inline constexpr int evaluation_batch = 64;
 class Predictor {
  public:
   // Keeps references. The card gives the normalisation.
-  Predictor(Context& context, ResNet& network, const ModelCard& card, const Dataset& dataset,
+  Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset,
             int batch = evaluation_batch);
 
   // The network must have been folded since its parameters changed.
@@ -30,7 +30,7 @@ class Predictor {
   double known_labels(const std::vector<float>& labels, int rows) const;
 
   Context& context_;
-  ResNet& network_;
+  Network& network_;
   const Dataset& dataset_;
   int batch_;
   AugmentOptions normalisation_;

@@ -69,9 +69,7 @@ void check_learning(const TrainingOptions& options) {
 void check_options(const TrainingOptions& options) {
   require(!options.data.empty(), "--data is missing: FORMAT:PATH, for example 'phantom:chest?n=500'");
   require(!options.out.empty(), "--out is missing: the directory of the run");
-  require(options.device != "cuda" && options.device != "emulated", "--device ", options.device,
-          ": not built; this build has the cpu device only");
-  require_one_of("--device", options.device, {"cpu"});
+  require_one_of("--device", options.device, {"cpu", "cuda", "emulated"});
   check_network(options);
   require_range("--epochs", options.epochs, 1, 1'000'000);
   require_range("--batch", options.batch, 1, 1 << 16);

@@ -14,7 +14,7 @@
 namespace preceptor {
 
 struct StepSetup {
-  ResNet* student = nullptr;
+  Network* student = nullptr;
   AugmentOptions student_input;    // its normalisation, and the augmentation of both networks
   LoadedModel* teacher = nullptr;  // nullptr: learn from labels alone
   std::vector<TransferMethod> methods;

@@ -21,7 +21,7 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
     : options_(options), report_(report), directory_(options.out), schedule_(ScheduleOptions{}) {
   check_options(options_);
   for (std::string& method : options_.methods) method = to_string(parse_transfer_method(method));
-  context_ = Context::on_cpu(options_.threads, options_.seed);
+  context_ = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), options_.seed);
   options_.threads = context_->device().threads;
   const bool continues = resume && directory_.holds_run();
   // Small files are read before the data, so that a wrong name costs seconds and not minutes.
@@ -102,9 +102,11 @@ void TrainingRun::start_from_init() {
   require_data(card.network.in_channels == data_->channels, init_->path, ": the network takes images of ",
                card.network.in_channels, " channels, ", data_->source, " has ", data_->channels);
   const bool same_head = card.task == data_->task && card.labels == data_->label_names;
-  load_parameters(*network_, *init_, same_head ? std::vector<std::string>{} : std::vector<std::string>{"fc."});
+  load_parameters(*network_, *init_,
+                  same_head ? std::vector<std::string>{} : std::vector<std::string>{network_->head_name() + "."});
   if (!same_head)
-    note(message("the head fc starts anew: the labels of ", init_->path, " are not those of ", data_->source));
+    note(message("the head ", network_->head_name(), " starts anew: the labels of ", init_->path, " are not those of ",
+                 data_->source));
 }
 
 void TrainingRun::load_teacher(const CardCheckpoint& checkpoint) {

@@ -47,7 +47,7 @@ class TrainingRun {
   std::optional<Dataset> opened_;
   const Dataset* data_ = nullptr;
   ModelCard card_;
-  std::unique_ptr<ResNet> network_;
+  std::unique_ptr<Network> network_;
   std::optional<LoadedModel> teacher_;
   std::optional<Optimizer> optimizer_;
   Schedule schedule_;

@@ -7,65 +7,64 @@ namespace preceptor {
 
 using kernels::FeatureMap;
 
-Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_statistics, bool relu,
-                  const Tensor* residual) {
-  Context& context = x.context();
-  const Shape channels{x.shape().rank() == 4 ? x.shape()[1] : 0};
-  require(p.gamma.shape() == channels && p.beta.shape() == channels, "batch_norm: input ", x.shape(), " does not fit ",
-          p.gamma.name(), " of ", p.gamma.shape());
-  if (residual)
-    require(residual->shape() == x.shape(), "batch_norm: input ", x.shape(), " and residual ", residual->shape(),
-            " differ");
-  const FeatureMap<const float> residual_map = residual ? residual->map() : FeatureMap<float>{};
-  const bool recording = context.tape().recording();
-  const bool want_gamma = recording && p.gamma.watched(), want_beta = recording && p.beta.watched();
-  const bool want_residual = residual && context.tape().watches(*residual);
-  const bool recorded = want_gamma || want_beta || want_residual || context.tape().watches(x);
+namespace {
 
-  Tensor y = context.empty(x.shape());
-  if (!batch_statistics) {
-    require(!recorded, "batch_norm: the form with fixed statistics is for inference and frozen layers; ",
-            p.gamma.name(), " or its input is being trained");
-    context.run(kernels::BatchNormInference<float>{x.map(), residual_map, y.map(), p.gamma.value(), p.beta.value(),
-                                                   p.running_mean.value(), p.running_variance.value(), p.epsilon,
-                                                   relu});
-    return y;
-  }
-  const Tensor mean = context.empty(channels), inverse_deviation = context.empty(channels);
-  const Tensor offset = context.empty(channels);
+// What the forward pass leaves for the gradient and for doing it again, each [c].
+struct Statistics {
+  Tensor mean, inverse_deviation, offset;
+};
+
+FeatureMap<float> map_of(const Tensor& tensor) { return tensor.defined() ? tensor.map() : FeatureMap<float>{}; }
+
+// y from the batch's own statistics; moves the running ones.
+Statistics normalise(const Tensor& x, const BatchNormParameters& p, bool relu, const Tensor& residual,
+                     const Tensor& y) {
+  Context& context = x.context();
+  const Shape channels = p.gamma.shape();
+  const Statistics statistics{context.empty(channels), context.empty(channels), context.empty(channels)};
   context.run_with_workspace(kernels::BatchNormForward<float>{.x = x.map(),
-                                                              .residual = residual_map,
+                                                              .residual = map_of(residual),
                                                               .y = y.map(),
                                                               .gamma = p.gamma.value(),
                                                               .beta = p.beta.value(),
                                                               .running_mean = p.running_mean.value(),
                                                               .running_variance = p.running_variance.value(),
-                                                              .mean = mean.data(),
-                                                              .inverse_deviation = inverse_deviation.data(),
-                                                              .offset = offset.data(),
+                                                              .mean = statistics.mean.data(),
+                                                              .inverse_deviation = statistics.inverse_deviation.data(),
+                                                              .offset = statistics.offset.data(),
                                                               .epsilon = p.epsilon,
                                                               .momentum = p.momentum,
                                                               .relu = relu,
                                                               .workspace = nullptr});
-  if (!recorded) return y;
+  return statistics;
+}
 
-  const Tensor shortcut = residual ? *residual : Tensor();
+// Records normalise().
+void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tensor& residual,
+            const Statistics& statistics, Tensor& y) {
+  Context& context = x.context();
+  const bool recording = context.tape().recording();
+  const bool want_gamma = recording && p.gamma.watched(), want_beta = recording && p.beta.watched();
+  const bool want_residual = residual.defined() && context.tape().watches(residual);
+  if (!want_gamma && !want_beta && !want_residual && !context.tape().watches(x)) return;
+
   // Without a residual the gradient recomputes where the ReLU let x pass; y need not be kept for that.
-  context.tape().record(y, [=, kept = relu && residual ? y : Tensor(), &context](const Tensor& d_y) {
+  const Tensor kept = relu && residual.defined() ? y : Tensor();
+  context.tape().record(y, [=, shortcut = residual.without_values(), &context](const Tensor& d_y) {
     // The derivative that comes in is nobody else's most of the time; then one of the results takes its memory.
     const bool reuse = d_y.owns_alone();
     const Tensor d_residual = !want_residual ? Tensor() : reuse ? d_y : context.empty(x.shape());
     const Tensor d_x = reuse && !want_residual ? d_y : context.empty(x.shape());
     context.run_with_workspace(
         kernels::BatchNormBackward<float>{.x = x.map(),
-                                          .y = kept.defined() ? kept.map() : FeatureMap<float>{},
+                                          .y = map_of(kept),
                                           .d_y = d_y.map(),
                                           .d_x = d_x.map(),
-                                          .d_residual = want_residual ? d_residual.map() : FeatureMap<float>{},
+                                          .d_residual = map_of(d_residual),
                                           .gamma = p.gamma.value(),
-                                          .mean = mean.data(),
-                                          .inverse_deviation = inverse_deviation.data(),
-                                          .offset = offset.data(),
+                                          .mean = statistics.mean.data(),
+                                          .inverse_deviation = statistics.inverse_deviation.data(),
+                                          .offset = statistics.offset.data(),
                                           .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
                                           .d_beta = want_beta ? p.beta.gradient() : nullptr,
                                           .relu = relu,
@@ -74,7 +73,53 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
     if (want_residual) context.tape().accumulate(shortcut, d_residual);
     context.tape().accumulate(x, d_x);
   });
+}
+
+void require_fits(const Tensor& x, const BatchNormParameters& p) {
+  const Shape channels{x.shape().rank() == 4 ? x.shape()[1] : 0};
+  require(p.gamma.shape() == channels && p.beta.shape() == channels, "batch_norm: input ", x.shape(), " does not fit ",
+          p.gamma.name(), " of ", p.gamma.shape());
+}
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_statistics, bool relu,
+                  const Tensor& residual) {
+  require_fits(x, p);
+  require(!residual.defined() || residual.shape() == x.shape(), "batch_norm: input ", x.shape(), " and residual ",
+          residual.shape(), " differ");
+  Context& context = x.context();
+  Tensor y = context.empty(x.shape());
+  if (batch_statistics) {
+    const Statistics statistics = normalise(x, p, relu, residual, y);
+    record(x, p, relu, residual, statistics, y);
+    return y;
+  }
+  const Tape& tape = context.tape();
+  require(!tape.watches(x) && !(residual.defined() && tape.watches(residual)) &&
+              !(tape.recording() && (p.gamma.watched() || p.beta.watched())),
+          "batch_norm: the form with fixed statistics is for inference and frozen layers; ", p.gamma.name(),
+          " or its input is being trained");
+  context.run(kernels::BatchNormInference<float>{x.map(), map_of(residual), y.map(), p.gamma.value(), p.beta.value(),
+                                                 p.running_mean.value(), p.running_variance.value(), nullptr, p.epsilon,
+                                                 relu});
   return y;
+}
+
+Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& p, const Parameter& weight,
+                              const ConvolutionOptions& options) {
+  require_fits(x, p);
+  Context& context = x.context();
+  Tensor activation = context.empty(x.shape());
+  const Statistics statistics = normalise(x, p, true, Tensor(), activation);
+  record(x, p, true, Tensor(), statistics, activation);
+  return convolution(activation, weight, nullptr, options, [=, &context] {
+    const Tensor again = context.empty(x.shape());
+    context.run(kernels::BatchNormInference<float>{x.map(), FeatureMap<float>{}, again.map(), p.gamma.value(),
+                                                   statistics.offset.data(), statistics.mean.data(), nullptr,
+                                                   statistics.inverse_deviation.data(), p.epsilon, true});
+    return again;
+  });
 }
 
 }  // namespace preceptor

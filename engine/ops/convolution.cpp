@@ -25,7 +25,8 @@ kernels::ConvolutionGeometry geometry_of(const Parameter& weight, const Convolut
 
 }  // namespace
 
-Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const ConvolutionOptions& options) {
+Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const ConvolutionOptions& options,
+                   std::function<Tensor()> rebuild) {
   const kernels::ConvolutionGeometry geometry = geometry_of(weight, options);
   Context& context = x.context();
   Tensor y = context.empty(output_shape(x, weight.shape(), geometry));
@@ -46,16 +47,20 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
   if (!want_weight && !want_bias && !want_x) return y;
   require(!want_bias || want_weight, "convolution: a bias cannot be trained under frozen weights");
 
-  context.tape().record(y, [=, b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
-    if (want_weight)
-      context.run_with_workspace(kernels::ConvolutionWeightGradient{
-          x.map(), d_y.map(), weight.gradient(), want_bias ? b.gradient() : nullptr, geometry, nullptr});
-    if (!want_x) return;
-    Tensor d_x = context.empty(x.shape());
-    context.run_with_workspace(
-        kernels::ConvolutionDataGradient{d_y.map(), weight.value(), d_x.map(), geometry, nullptr});
-    context.tape().accumulate(x, std::move(d_x));
-  });
+  const Tensor kept = want_weight && !rebuild ? x : Tensor();
+  context.tape().record(
+      y, [=, source = x.without_values(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
+        if (want_weight) {
+          const Tensor input = kept.defined() ? kept : rebuild();
+          context.run_with_workspace(kernels::ConvolutionWeightGradient{
+              input.map(), d_y.map(), weight.gradient(), want_bias ? b.gradient() : nullptr, geometry, nullptr});
+        }
+        if (!want_x) return;
+        Tensor d_x = context.empty(source.shape());
+        context.run_with_workspace(
+            kernels::ConvolutionDataGradient{d_y.map(), weight.value(), d_x.map(), geometry, nullptr});
+        context.tape().accumulate(source, std::move(d_x));
+      });
   return y;
 }
 

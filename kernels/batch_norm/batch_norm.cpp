@@ -408,8 +408,9 @@ void run_on(Cpu, const BatchNormInference<float>& a) {
       const int first = channel_block * block;
       float scale[largest_block];
       for (int i = 0; i < block; ++i)
-        scale[i] = a.gamma[first + i] * (1 / std::sqrt(a.running_variance[first + i] + a.epsilon));
-      tile_lanes<block()>(a.running_mean + first, affine[channel_block].mean);
+        scale[i] = a.gamma[first + i] * (a.inverse_deviation ? a.inverse_deviation[first + i]
+                                                             : 1 / std::sqrt(a.variance[first + i] + a.epsilon));
+      tile_lanes<block()>(a.mean + first, affine[channel_block].mean);
       tile_lanes<block()>(scale, affine[channel_block].scale);
       tile_lanes<block()>(a.beta + first, affine[channel_block].offset);
     }

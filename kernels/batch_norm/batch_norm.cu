@@ -83,13 +83,12 @@ __global__ void __launch_bounds__(Tiling::threads, 2) sum_moments(BatchNormForwa
 // mapping: Tiling, a share's rows from the last to the first, which finds the rows that the statistics read last in L2;
 // bytes: x (and residual) read, y written; operations: 3 or 4 per element.
 template <class T, class Group>
-__global__ void __launch_bounds__(Tiling::threads, 2)
-    apply(BatchNormInference<T> a, const float* inverse_deviation, Tiling t) {
+__global__ void __launch_bounds__(Tiling::threads, 2) apply(BatchNormInference<T> a, Tiling t) {
   constexpr int width = Group::count;
   SHARED(float, staged, [3][Staging<width>::size]);
   const Position at(t);
   const int step = t.rows_at_once();
-  Affine<width>::stage(staged, at, a.running_mean, inverse_deviation, a.running_variance, a.epsilon, a.gamma, a.beta);
+  Affine<width>::stage(staged, at, a.mean, a.inverse_deviation, a.variance, a.epsilon, a.gamma, a.beta);
   __syncthreads();
   Affine<width> affine{};
   affine.fetch(staged, at, true);
@@ -306,19 +305,20 @@ void run_on(Gpu gpu, const BatchNormForward<T>& a) {
     const Tiling t = tiling_of(a.x, Group::count);
     const dim3 grid(t.tiles, t.shares);
     launch(gpu, sum_moments<T, Group>, grid, Tiling::threads, 0, a, t, gpu.tickets);
-    const BatchNormInference<T> given{a.x, a.residual, a.y, a.gamma, a.offset, a.mean, nullptr, a.epsilon, a.relu};
-    launch(gpu, apply<T, Group>, grid, Tiling::threads, 0, given, a.inverse_deviation, t);
+    const BatchNormInference<T> given{a.x,     a.residual,          a.y,       a.gamma, a.offset, a.mean,
+                                      nullptr, a.inverse_deviation, a.epsilon, a.relu};
+    launch(gpu, apply<T, Group>, grid, Tiling::threads, 0, given, t);
   });
 }
 
 template <class T>
 void run_on(Gpu gpu, const BatchNormInference<T>& a) {
   const bool aligned =
-      rows_aligned(a.x, a.residual, a.y) && aligned16(a.gamma, a.beta, a.running_mean, a.running_variance);
+      rows_aligned(a.x, a.residual, a.y) && aligned16(a.gamma, a.beta, a.mean, a.variance, a.inverse_deviation);
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
     const Tiling t = tiling_of(a.x, Group::count);
-    launch(gpu, apply<T, Group>, dim3(t.tiles, t.shares), Tiling::threads, 0, a, nullptr, t);
+    launch(gpu, apply<T, Group>, dim3(t.tiles, t.shares), Tiling::threads, 0, a, t);
   });
 }
 

@@ -39,14 +39,16 @@ void run_on(Cuda, const BatchNormForward<T>& arguments);
 template <class T>
 void run_on(Emulated, const BatchNormForward<T>& arguments);
 
-// The same with given statistics: evaluation, and frozen blocks in training.
+// The same with given statistics: evaluation, frozen blocks in training, and the forward pass done again from its mean,
+// inverse_deviation and (as beta) offset, which gives its bits.
 template <class T>
 struct BatchNormInference {
   static constexpr const char* name = "batch_norm_inference";
   FeatureMap<const T> x;
   FeatureMap<const T> residual;  // data is nullptr: none
   FeatureMap<T> y;
-  const float *gamma, *beta, *running_mean, *running_variance;  // [channels]
+  const float *gamma, *beta, *mean, *variance;  // [channels]
+  const float* inverse_deviation;               // [channels]; nullptr: 1 / sqrt(variance + epsilon), else no variance
   float epsilon;
   bool relu;
 };

@@ -40,6 +40,17 @@ Device emulated_device(int threads, ThreadOrder order, std::uint64_t seed) {
 Device cuda_device() { throw Error(ErrorKind::usage, "this build has no cuda device: it was configured without CUDA"); }
 #endif
 
+const char* to_string(DeviceKind kind) {
+  return kind == DeviceKind::cpu ? "cpu" : kind == DeviceKind::cuda ? "cuda" : "emulated";
+}
+
+Device open_device(const std::string& name, int threads) {
+  if (name == to_string(DeviceKind::cpu)) return cpu_device(threads);
+  if (name == to_string(DeviceKind::emulated)) return emulated_device(threads);
+  if (name == to_string(DeviceKind::cuda)) return cuda_device();
+  throw Error(ErrorKind::usage, "there is no device " + name + "; the devices are cpu, cuda, emulated");
+}
+
 void Graph::replay() const {
   for (const auto& node : nodes_) node();
 }

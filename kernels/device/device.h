@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -49,6 +50,9 @@ Device cpu_device(int threads);
 Device emulated_device(int threads = 0, ThreadOrder order = ThreadOrder::forward, std::uint64_t seed = 0);
 // The first CUDA device. Throws with one clear line where this build or this machine has none.
 Device cuda_device();
+// The device of a name: cpu, cuda or emulated, with `threads` where it has them.
+Device open_device(const std::string& name, int threads);
+const char* to_string(DeviceKind kind);
 
 // What a launch must move and compute at least; `bench` divides times by it.
 struct Cost {

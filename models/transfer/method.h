@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "models/resnet.h"
+#include "models/network.h"
 
 namespace preceptor {
 

@@ -114,7 +114,7 @@ TEST_P(OpGradient, BatchNorm) {
       });
     }
     const auto forward = [&](const Inputs& inputs) {
-      return batch_norm(inputs[0], p, true, with_relu, with_residual ? &inputs[1] : nullptr);
+      return batch_norm(inputs[0], p, true, with_relu, with_residual ? inputs[1] : Tensor());
     };
     worst = std::max(worst, check.run(forward, magnitude, images * height * width, 0x1p-4));
   }
@@ -142,6 +142,24 @@ TEST_P(OpGradient, Add) {
   const auto forward = [](const Inputs& inputs) { return add(add(inputs[0], inputs[1]), inputs[0]); };
   check.make_weights(shape);
   report("add", check.run(forward, check.multilinear_magnitude(forward), 3, 0.25));
+}
+
+// Pieces that an op made and that were copied, joined and used twice: as a part and in the whole.
+TEST_P(OpGradient, JoinedChannels) {
+  GradientCheck check(51);
+  check.add_input(shape);
+  check.add_input(shape);
+  const Parameter weight = check.add_parameter("weight", {channels, channels, 3, 3}, ParameterKind::convolution);
+  const auto forward = [&](const Inputs& inputs) {
+    const Tensor whole = check.context().empty({images, 3 * channels, height, width});
+    const Tensor first = copy_into(inputs[0], whole.channels(0, channels));
+    const Tensor second = copy_into(convolution(first, weight, nullptr, {1, 1}), whole.channels(channels, channels));
+    const Tensor third = copy_into(inputs[1], whole.channels(2 * channels, channels));
+    const Tensor joined = join_channels(join_channels(first, second), third);
+    return add(joined, joined);
+  };
+  check.make_weights({images, 3 * channels, height, width});
+  report("joined channels", check.run(forward, check.multilinear_magnitude(forward), 9 * channels, 0.25));
 }
 
 TEST_P(OpGradient, MaxPool) {

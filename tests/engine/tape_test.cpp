@@ -5,6 +5,7 @@
 namespace preceptor {
 namespace {
 
+using test::bits;
 using test::grid_values;
 using test::tensor_of;
 
@@ -25,6 +26,14 @@ class TapeTest : public testing::Test {
                          const Tensor&) { tape.accumulate(target, weights); });
   }
   static std::vector<float> weights_of(unsigned seed) { return grid_values(count, 100 + seed); }
+  static BatchNormParameters batch_norm_of(Parameters& parameters, int channels) {
+    BatchNormParameters p;
+    for (auto [name, parameter] : {std::pair{"gamma", &p.gamma}, {"beta", &p.beta}})
+      *parameter = parameters.add(name, {channels}, ParameterKind::plain);
+    for (auto [name, parameter] : {std::pair{"mean", &p.running_mean}, {"variance", &p.running_variance}})
+      *parameter = parameters.add(name, {channels}, ParameterKind::statistic);
+    return p;
+  }
   // Where x is positive, else 0.
   static std::vector<float> where_positive(const Tensor& x, const std::vector<float>& values) {
     const std::vector<float> signs = x.to_host();
@@ -166,19 +175,46 @@ TEST_F(TapeTest, BackwardReleasesWhatTheStepTook) {
 // The ReLU of a batch norm is undone from x, so the tape holds y only where a residual was added.
 TEST_F(TapeTest, BatchNormKeepsItsOutputOnlyForAResidual) {
   Parameters parameters(*context);
-  BatchNormParameters p;
-  for (auto [name, parameter] : {std::pair{"gamma", &p.gamma}, {"beta", &p.beta}})
-    *parameter = parameters.add(name, {16}, ParameterKind::plain);
-  for (auto [name, parameter] : {std::pair{"mean", &p.running_mean}, {"variance", &p.running_variance}})
-    *parameter = parameters.add(name, {16}, ParameterKind::statistic);
+  const BatchNormParameters p = batch_norm_of(parameters, 16);
   parameters.allocate_gradients();
   const Tensor x = watched(18), residual = watched(19);
   for (bool with_residual : {false, true}) {
     const std::size_t before = context->pool(Lifetime::step).live();
-    batch_norm(x, p, true, true, with_residual ? &residual : nullptr);
+    batch_norm(x, p, true, true, with_residual ? residual : Tensor());
     // Mean, deviation and offset are kept.
     EXPECT_EQ(context->pool(Lifetime::step).live(), before + (with_residual ? 4u : 3u));
   }
+}
+
+// What lies between a batch norm and the convolution behind it is made again for the gradient, with the same bits.
+TEST_F(TapeTest, BatchNormConvolutionKeepsItsInputOnly) {
+  Parameters parameters(*context);
+  const BatchNormParameters p = batch_norm_of(parameters, 16);
+  const Parameter weight = parameters.add("weight", {16, 16, 3, 3}, ParameterKind::convolution);
+  StateDict state = parameters.state();
+  unsigned number = 0;
+  for (auto& [name, tensor] : state) tensor.values = grid_values(tensor.values.size(), ++number);
+  parameters.load(state);
+  parameters.allocate_gradients();
+  std::vector<std::vector<float>> results[2];
+  std::size_t kept[2];
+  for (bool at_once : {false, true}) {
+    const Tensor x = watched(18);
+    const std::size_t before = context->pool(Lifetime::step).live();
+    {
+      const Tensor y = at_once ? batch_norm_convolution(x, p, weight, {1, 1})
+                               : convolution(batch_norm(x, p, true, true), weight, nullptr, {1, 1});
+      kept[at_once] = context->pool(Lifetime::step).live() - before;
+      results[at_once].push_back(y.to_host());
+      weigh(y, 0);
+    }
+    context->tape().backward();
+    results[at_once].push_back(context->tape().gradient(x).to_host());
+    for (const auto& [name, gradient] : parameters.gradients()) results[at_once].push_back(gradient.values);
+    context->tape().clear();
+  }
+  for (std::size_t i = 0; i < results[0].size(); ++i) EXPECT_EQ(bits(results[1][i]), bits(results[0][i])) << i;
+  EXPECT_EQ(kept[1] + 1, kept[0]);
 }
 
 TEST_F(TapeTest, ClearForgetsAForwardPass) {

@@ -70,7 +70,7 @@ class Network {
       const Tensor x = augment(*context, static_cast<const std::uint8_t*>(staged_->data()), {images, 3, 8, 8}, options);
       Tensor y = batch_norm(convolution(x, stem_, nullptr, {1, 1}), norms_[0], true, true);
       if (throwing) fail(ErrorKind::data, "a body that fails");
-      y = batch_norm(convolution(y, inner_, nullptr, {1, 1}), norms_[1], true, true, &y);
+      y = batch_norm(convolution(y, inner_, nullptr, {1, 1}), norms_[1], true, true, y);
       if (hold) held = y;
       const Tensor loss = softmax_cross_entropy(linear(global_average_pool(y), weight_, bias_), labels_);
       context->run(kernels::Copy{losses_.data(), loss.data(), images * sizeof(float)});

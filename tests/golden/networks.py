@@ -1,4 +1,4 @@
-"""Golden values of torchvision's residual networks: logits, loss, running statistics and gradients in float64."""
+"""Golden values of torchvision's networks: logits, loss, running statistics and gradients in float64."""
 
 import copy
 import math
@@ -42,6 +42,7 @@ class Case:
 CASES = (
     Case("resnet18", batch=4, size=96, classes=10, last_gamma=1.0, last_batch_norm="layer4.1.bn2"),
     Case("resnet50", batch=4, size=96, classes=10, last_gamma=0.25, last_batch_norm="layer4.2.bn3"),
+    Case("densenet121", batch=4, size=96, classes=10, last_gamma=1.0, last_batch_norm="features.norm5"),
 )
 
 
@@ -55,9 +56,9 @@ def formula_value(name: str, tensor: torch.Tensor, case: Case) -> torch.Tensor:
     u = uniform(name, *tensor.shape)
     if tensor.dim() == 4:  # convolution, [out, in, kernel height, kernel width]
         return u * math.sqrt(6.0 / math.prod(tensor.shape[1:]))
-    if name == "fc.weight":
+    if name in ("fc.weight", "classifier.weight"):
         return u * math.sqrt(3.0 / tensor.shape[1])
-    if name == "fc.bias":
+    if name in ("fc.bias", "classifier.bias"):
         return u * 0.01
     if name.endswith(".weight"):  # batch norm
         scale = case.last_gamma if is_last_batch_norm_of_block(name, case.model) else 1.0
@@ -91,6 +92,13 @@ def shift_into_widest_gap(values: torch.Tensor) -> torch.Tensor:
 def on_every_relu(model: torch.nn.Module, visit) -> list:
     """Calls visit(name of the batch norm that feeds the ReLU, its module, pre-activations) in forward order; the
     value visit returns, if any, takes the place of the pre-activations. Returns the hook handles."""
+    if isinstance(model, torchvision.models.DenseNet):  # where a ReLU follows every batch norm
+        def hook(name: str):
+            return lambda module, _, values: visit(name, module, values)
+
+        return [module.register_forward_hook(hook(name)) for name, module in model.named_modules()
+                if isinstance(module, torch.nn.BatchNorm2d)]
+
     def hook_block(prefix: str, owner: torch.nn.Module, batch_norms: list[str]):
         calls = 0
 
@@ -114,7 +122,8 @@ def training_pass(model: torch.nn.Module, case: Case, visit_relu, visit_pool=Non
     statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}
     handles = on_every_relu(model, visit_relu)
     if visit_pool is not None:
-        handles.append(model.maxpool.register_forward_pre_hook(lambda _, inputs: visit_pool(inputs[0])))
+        pool = model.maxpool if hasattr(model, "maxpool") else model.features.pool0
+        handles.append(pool.register_forward_pre_hook(lambda _, inputs: visit_pool(inputs[0])))
     with torch.no_grad():
         model.train()(uniform("input", *case.input_shape))
         for name, buffer in model.named_buffers():
@@ -181,7 +190,7 @@ def evaluate(model: torch.nn.Module, case: Case, dtype: torch.dtype,
     values["logits_train"] = logits.detach()
     values["loss_train"] = loss.detach().reshape(1)
     for name, buffer in model.named_buffers():
-        if name.split(".running_")[0] in ("bn1", case.last_batch_norm) and ".running_" in name:
+        if name.split(".running_")[0] in ("bn1", "features.norm0", case.last_batch_norm) and ".running_" in name:
             values[f"running/{name}"] = buffer
     for name, parameter in model.named_parameters():
         values[f"gradient/{name}"] = parameter.grad

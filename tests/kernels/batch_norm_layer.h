@@ -97,7 +97,7 @@ struct Layer {
   }
   kernels::BatchNormInference<T> inference(bool with_residual, bool relu) const {
     const auto f = forward(with_residual, relu);
-    return {f.x, f.residual, f.y, f.gamma, f.beta, f.running_mean, f.running_variance, f.epsilon, f.relu};
+    return {f.x, f.residual, f.y, f.gamma, f.beta, f.running_mean, f.running_variance, nullptr, f.epsilon, f.relu};
   }
   // y is given unless recompute.
   kernels::BatchNormBackward<T> backward(bool with_residual, bool relu, bool batch_statistics,

@@ -138,6 +138,26 @@ TEST_P(BatchNorm, InferenceMatchesTheReference) {
   });
 }
 
+TEST_P(BatchNorm, DoneAgainFromTheStatisticsGivesTheSameBits) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    for_layers<T>("batch norm again", 2, false, [&](Random& random, const LayerShape& shape, Kind) {
+      Layer<T> layer(random, device(), shape, random.values(shape.shape.elements()));
+      const bool relu = random.coin(), with_residual = random.coin();
+      layer.run(layer.forward(with_residual, relu));
+      const auto y = layer.y.memory();
+      BatchNormInference again = layer.inference(with_residual, relu);
+      again.mean = layer.mean.data();
+      again.variance = nullptr;
+      again.inverse_deviation = layer.inverse.data();
+      again.beta = layer.offset.data();
+      layer.y.set(std::vector<float>(shape.shape.elements()));
+      layer.run(again);
+      EXPECT_TRUE(same_bits(layer.y.memory(), y));
+    });
+  });
+}
+
 TEST_P(BatchNorm, BackwardMatchesTheReference) {
   for_storage_types(device(), [&](auto type) {
     using T = decltype(type);

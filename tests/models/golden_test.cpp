@@ -1,4 +1,4 @@
-// ResNet-18 and ResNet-50 against golden values made with torchvision in double precision (tests/golden).
+// ResNet-18, ResNet-50 and DenseNet-121 against golden values made with torchvision in double precision (tests/golden).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -23,8 +23,8 @@ float formula(const std::string& name, std::size_t i) {
 std::pair<double, double> scale_and_offset(const std::string& name, const Shape& shape, double last_gamma,
                                            bool bottleneck) {
   if (shape.rank() == 4) return {std::sqrt(6.0 / (shape[1] * shape[2] * shape[3])), 0};
-  if (name == "fc.weight") return {std::sqrt(3.0 / shape[1]), 0};
-  if (name == "fc.bias") return {0.01, 0};
+  if (name == "fc.weight" || name == "classifier.weight") return {std::sqrt(3.0 / shape[1]), 0};
+  if (name == "fc.bias" || name == "classifier.bias") return {0.01, 0};
   if (name.ends_with("running_var")) return {0.1, 1};
   if (!name.ends_with(".weight")) return {0.1, 0};
   const bool is_last = name.starts_with("layer") && name.ends_with(bottleneck ? "bn3.weight" : "bn2.weight");
@@ -37,7 +37,7 @@ class GoldenNetwork : public testing::TestWithParam<const char*> {
     const std::string name = GetParam();
     golden = load_safetensors(std::string(PRECEPTOR_SOURCE_DIR) + "/tests/golden/" + name + ".safetensors");
     context = Context::on_cpu(2, 0);
-    ResNetOptions options;
+    NetworkOptions options;
     options.name = name;
     options.outputs = 10;
     model = make_model(*context, options);
@@ -70,7 +70,7 @@ class GoldenNetwork : public testing::TestWithParam<const char*> {
 
   Checkpoint golden;
   std::unique_ptr<Context> context;
-  std::unique_ptr<ResNet> model;
+  std::unique_ptr<Network> model;
   Tensor input;
 };
 
@@ -132,7 +132,7 @@ TEST_P(GoldenNetwork, TrainingLogitsLossStatisticsAndGradients) {
               worst_name.c_str());
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, GoldenNetwork, testing::Values("resnet18", "resnet50"));
+INSTANTIATE_TEST_SUITE_P(Networks, GoldenNetwork, testing::Values("resnet18", "resnet50", "densenet121"));
 
 }  // namespace
 }  // namespace preceptor

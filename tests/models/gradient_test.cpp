@@ -17,7 +17,7 @@ using Values = std::vector<float>;
 class WholeNetworkGradient : public testing::Test {
  protected:
   void SetUp() override {
-    ResNetOptions options;
+    NetworkOptions options;
     options.name = "resnet8";
     options.outputs = 10;
     student = make_model(*context, options);
@@ -85,7 +85,7 @@ class WholeNetworkGradient : public testing::Test {
 
   static constexpr int images = 4;
   std::unique_ptr<Context> context = Context::on_cpu(1, 0);
-  std::unique_ptr<ResNet> student, teacher;
+  std::unique_ptr<Network> student, teacher;
   StateDict state;
   Tensor input, labels;
 };

@@ -1,0 +1,36 @@
+// Concatenation of channels in one map.
+#include "engine/ops.h"
+#include "kernels/copy_map/copy_map.h"
+
+namespace preceptor {
+
+Tensor copy_into(const Tensor& x, const Tensor& into) {
+  require(x.shape().rank() == 4 && x.shape() == into.shape(), "copy_into: ", x.shape(), " does not fit into ",
+          into.shape());
+  Context& context = x.context();
+  Tensor y = into;
+  y.set_slot(-1);
+  context.run(kernels::CopyMap<float, float>{x.map(), y.map()});
+  if (!context.tape().watches(x)) return y;
+  // A copy, not the range itself: convolutions are fast on maps without gaps only.
+  context.tape().record(y, [source = x.without_values(), &context](const Tensor& d_y) {
+    Tensor d_x = context.empty(source.shape());
+    context.run(kernels::CopyMap<float, float>{d_y.map(), d_x.map()});
+    context.tape().accumulate(source, std::move(d_x));
+  });
+  return y;
+}
+
+Tensor join_channels(const Tensor& first, const Tensor& second) {
+  Context& context = first.context();
+  Tensor y = first.joined_with(second);
+  if (!context.tape().watches(first) && !context.tape().watches(second)) return y;
+  context.tape().record(y, [a = first.without_values(), b = second.without_values(), &context](const Tensor& d_y) {
+    const int channels = a.shape()[1];
+    context.tape().accumulate(a, d_y.channels(0, channels));
+    context.tape().accumulate(b, d_y.channels(channels, b.shape()[1]));
+  });
+  return y;
+}
+
+}  // namespace preceptor

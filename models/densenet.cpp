@@ -1,0 +1,105 @@
+// Densely connected networks.
+#include "models/densenet.h"
+
+#include <cmath>
+
+namespace preceptor {
+namespace {
+
+ConvolutionBatchNorm make_stem(Parameters& parameters, const NetworkOptions& options, int width) {
+  const int kernel = options.small_stem ? 3 : 7, stride = options.small_stem ? 1 : 2;
+  return {parameters, "features.conv0", "features.norm0", options.in_channels, width, kernel, stride, kernel / 2};
+}
+
+}  // namespace
+
+DenseNet::DenseNet(Context& context, const NetworkOptions& options, const DenseNetArchitecture& architecture)
+    : Network(context, options, head_name),
+      stem_(make_stem(parameters_, options, architecture.stem)),
+      growth_(architecture.growth) {
+  const int inner = DenseNetArchitecture::bottleneck * growth_;
+  add_block({"features.conv0.", "features.norm0."});
+  int channels = architecture.stem;
+  for (std::size_t b = 0; b < architecture.layers.size(); ++b) {
+    const std::string number = std::to_string(b + 1), block_name = "features.denseblock" + number + ".";
+    std::vector<Layer> block;
+    for (int l = 0; l < architecture.layers[b]; ++l) {
+      const std::string name = block_name + "denselayer" + std::to_string(l + 1);
+      BatchNormParameters norm1 = add_batch_norm(parameters_, name + ".norm1", channels);
+      ConvolutionBatchNorm conv1(parameters_, name + ".conv1", name + ".norm2", channels, inner, 1, 1, 0);
+      block.push_back({std::move(norm1), std::move(conv1),
+                       parameters_.add(name + ".conv2.weight", {growth_, inner, 3, 3}, ParameterKind::convolution)});
+      channels += growth_;
+    }
+    blocks_.push_back(std::move(block));
+    if (b + 1 == architecture.layers.size()) {
+      last_norm_ = add_batch_norm(parameters_, "features.norm5", channels);
+      add_block({block_name, "features.norm5."});
+      break;
+    }
+    const std::string name = "features.transition" + number;
+    BatchNormParameters norm = add_batch_norm(parameters_, name + ".norm", channels);
+    transitions_.push_back({std::move(norm), parameters_.add(name + ".conv.weight", {channels / 2, channels, 1, 1},
+                                                             ParameterKind::convolution)});
+    channels /= 2;
+    add_block({block_name, name + "."});
+  }
+  add_head(channels);
+}
+
+// He et al. 2015b with fan in, as torchvision.
+double DenseNet::initial_deviation(const Shape& convolution) const {
+  return std::sqrt(2.0 / (convolution[1] * convolution[2] * convolution[3]));
+}
+
+void DenseNet::adjust_initial(StateDict& state) const {
+  for (float& value : state.at("classifier.bias").values) value = 0;
+}
+
+Tensor DenseNet::run_layer(Layer& layer, const Tensor& x, Mode mode) {
+  if (mode == Mode::train) {
+    const Tensor bottleneck = batch_norm_convolution(x, layer.norm1, layer.conv1.weight, {});
+    return batch_norm_convolution(bottleneck, layer.conv1.norm, layer.conv2, {.padding = 1});
+  }
+  const Tensor bottleneck = layer.conv1.forward(batch_norm(x, layer.norm1, false, true), mode, true);
+  return convolution(bottleneck, layer.conv2, nullptr, {.padding = 1});
+}
+
+Features DenseNet::run(const Tensor& input, Mode mode) {
+  Context& context = input.context();
+  Tensor x = stem_.forward(input, mode_of(0, mode), true);
+  if (!options().small_stem) x = max_pool(x, 3, 2, 1);
+  Features features;
+  for (std::size_t b = 0; b < blocks_.size(); ++b) {
+    const Mode block_mode = mode_of(1 + b, mode);
+    const int added = growth_ * static_cast<int>(blocks_[b].size());
+    int channels = x.shape()[1];
+    const Tensor maps = context.empty({x.shape()[0], channels + added, x.shape()[2], x.shape()[3]});
+    x = copy_into(x, maps.channels(0, channels));
+    for (Layer& layer : blocks_[b]) {
+      const Tensor piece = copy_into(run_layer(layer, x, block_mode), maps.channels(channels, growth_));
+      x = join_channels(x, piece);
+      channels += growth_;
+    }
+    features.stages.push_back(x);
+    if (b == transitions_.size()) {
+      x = batch_norm(x, last_norm_, block_mode == Mode::train, true);
+      continue;
+    }
+    Transition& transition = transitions_[b];
+    x = block_mode == Mode::train
+            ? batch_norm_convolution(x, transition.norm, transition.weight, {})
+            : convolution(batch_norm(x, transition.norm, false, true), transition.weight, nullptr, {});
+    x = average_pool(x, 2, 2, 0);
+  }
+  features.logits = head(global_average_pool(x));
+  return features;
+}
+
+void DenseNet::fold() {
+  stem_.fold();
+  for (std::vector<Layer>& block : blocks_)
+    for (Layer& layer : block) layer.conv1.fold();
+}
+
+}  // namespace preceptor

@@ -1,0 +1,77 @@
+// Random starts, freezing, and the frame of a forward pass.
+#include "models/network.h"
+
+#include <cmath>
+#include <numbers>
+#include <optional>
+
+#include "engine/random.h"
+
+namespace preceptor {
+namespace {
+
+// Normal and uniform numbers by name and position, so that a parameter's start does not depend on its neighbours.
+class Random {
+ public:
+  Random(std::uint64_t seed, const std::string& name) : seed_(seed) {
+    for (unsigned char letter : name) stream_ = (stream_ ^ letter) * 0x100000001b3u;  // FNV-1a
+  }
+  double uniform(std::size_t i) const {  // in (0, 1)
+    return (static_cast<double>(random_bits(seed_, stream_, i)[0]) + 0.5) * 0x1p-32;
+  }
+  double normal(std::size_t i) const {  // Box-Muller
+    const auto bits = random_bits(seed_, stream_, i);
+    const double u = (static_cast<double>(bits[0]) + 0.5) * 0x1p-32, v = static_cast<double>(bits[1]) * 0x1p-32;
+    return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v);
+  }
+
+ private:
+  std::uint64_t seed_, stream_ = 0xcbf29ce484222325u;
+};
+
+}  // namespace
+
+Network::Network(Context& context, const NetworkOptions& options, std::string head)
+    : parameters_(context), options_(options), head_(std::move(head)) {}
+
+void Network::add_head(int features) {
+  head_weight_ = parameters_.add(head_ + ".weight", {options_.outputs, features}, ParameterKind::plain);
+  head_bias_ = parameters_.add(head_ + ".bias", {options_.outputs}, ParameterKind::plain);
+}
+
+void Network::initialize(std::uint64_t seed) {
+  StateDict state = parameters_.state();
+  const double head_scale = 1 / std::sqrt(static_cast<double>(head_weight_.shape()[1]));
+  for (auto& [name, tensor] : state) {
+    const Random random(seed, name);
+    const bool is_convolution = tensor.shape.rank() == 4, is_head = name.starts_with(head_ + ".");
+    const double deviation = is_convolution ? initial_deviation(tensor.shape) : 0;
+    const double constant = name.ends_with(".weight") || name.ends_with(".running_var") ? 1 : 0;
+    for (std::size_t i = 0; i < tensor.values.size(); ++i)
+      tensor.values[i] = static_cast<float>(is_convolution ? deviation * random.normal(i)
+                                            : is_head      ? head_scale * (2 * random.uniform(i) - 1)
+                                                           : constant);
+  }
+  adjust_initial(state);
+  parameters_.load(state);
+}
+
+Features Network::forward(const Tensor& input, Mode mode) {
+  require(input.shape().rank() == 4 && input.shape()[1] == options_.in_channels, options_.name, ": input ",
+          input.shape(), " has not the ", options_.in_channels, " channels of the network");
+  std::optional<Tape::Pause> pause;
+  if (mode == Mode::inference) pause.emplace(input.context().tape());
+  return run(input, mode);
+}
+
+void Network::freeze(int count) {
+  require(count >= 0 && count <= freezable_blocks(), "freeze: ", options_.name, " has ", freezable_blocks(),
+          " blocks, not ", count);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    blocks_[i].frozen = true;
+    for (const std::string& prefix : blocks_[i].prefixes) parameters_.freeze(prefix);
+  }
+  if (count > 0) fold();
+}
+
+}  // namespace preceptor

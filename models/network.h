@@ -1,0 +1,78 @@
+// What all networks have in common: named parameters with their start, blocks that can be frozen, two modes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "models/layers.h"
+
+namespace preceptor {
+
+struct NetworkOptions {
+  std::string name = "resnet18";  // see registry.h
+  int in_channels = 3;
+  int outputs = 1000;
+  bool small_stem = false;       // 3x3 stride 1 without max pool, for images of 28 to 64 pixels
+  bool zero_last_gamma = false;  // residual networks: the last batch norm of every block starts at 0
+};
+
+// What a forward pass leaves: logits, and the output of every stage for feature methods.
+struct Features {
+  Tensor logits;               // [n, outputs]
+  std::vector<Tensor> stages;  // outputs of layer1, layer2, ..., or of denseblock1, denseblock2, ...
+};
+
+class Network {
+ public:
+  virtual ~Network() = default;
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+
+  // Random start from the seed: convolutions normal, batch norms at 1 and 0, the head uniform as torch's Linear.
+  void initialize(std::uint64_t seed);
+
+  // input [n, in_channels, h, w]. In training mode blocks use batch statistics unless frozen and record gradients.
+  Features forward(const Tensor& input, Mode mode);
+
+  // Folds batch norms into convolutions: after the parameters changed, before the next forward pass in inference mode.
+  virtual void fold() = 0;
+
+  // The first `count` blocks no longer learn, and their batch norms use fixed statistics. Block 1 is the stem, then
+  // each stage is one, with what leads to the next. The head always learns.
+  void freeze(int count);
+  int freezable_blocks() const { return static_cast<int>(blocks_.size()); }
+
+  Parameters& parameters() { return parameters_; }
+  const NetworkOptions& options() const { return options_; }
+  const std::string& head_name() const { return head_; }
+
+ protected:
+  // Head: the name of the linear layer behind the pooled features.
+  Network(Context& context, const NetworkOptions& options, std::string head);
+
+  // Adds a block that freezes as one: the parameters whose names start with one of the prefixes.
+  void add_block(std::vector<std::string> prefixes) { blocks_.push_back({std::move(prefixes), false}); }
+  void add_head(int features);
+  Mode mode_of(std::size_t block, Mode mode) const { return blocks_[block].frozen ? Mode::inference : mode; }
+
+  virtual Features run(const Tensor& input, Mode mode) = 0;
+  Tensor head(const Tensor& features) const { return linear(features, head_weight_, head_bias_); }
+
+  virtual double initial_deviation(const Shape& convolution) const = 0;
+  // What differs from the common start.
+  virtual void adjust_initial(StateDict& state) const = 0;
+
+  Parameters parameters_;
+
+ private:
+  struct Block {
+    std::vector<std::string> prefixes;
+    bool frozen;
+  };
+  NetworkOptions options_;
+  std::string head_;
+  std::vector<Block> blocks_;
+  Parameter head_weight_, head_bias_;
+};
+
+}  // namespace preceptor
