@@ -15,19 +15,22 @@ namespace preceptor::kernels {
 // pixels. `lanes` of its threads stand side by side in a pixel, each with `width` neighbouring channels.
 struct PlaneTiling {
   static constexpr int most_threads = 512;
+  static constexpr int least_pixels = 8;  // of a thread
   static constexpr int most_lanes(int width) { return width == 1 ? 32 : 8; }
 
   PlaneTiling(int all_images, int plane, int all_channels, int channels_of_thread)
       : images(all_images), pixels(plane), channels(all_channels), width(channels_of_thread), lanes(1) {
     while (lanes < most_lanes(width) && lanes * width < channels) lanes *= 2;
     tiles = (channels + lanes * width - 1) / (lanes * width);
-    // Four pixels a thread: a plane of 7 x 7 is the work of two warps, not of sixteen that mostly idle.
-    const auto quarter = static_cast<int>(std::bit_floor(static_cast<unsigned>(std::max(pixels / 4, 1))));
-    rows = std::clamp(quarter, 32 / lanes, most_threads / lanes);
+    // Eight pixels a thread, over which what it reads or writes beside the map is spread: a plane of 7 x 7 is the work
+    // of one warp.
+    const auto wanted = static_cast<int>(std::bit_floor(static_cast<unsigned>(std::max(pixels / least_pixels, 1))));
+    rows = std::clamp(wanted, 32 / lanes, most_threads / lanes);
     // A plane is shared only where images and tiles are too few for a large card: then 512 blocks, about four for each
     // multiprocessor.
     const std::int64_t blocks = static_cast<std::int64_t>(images) * tiles;
-    shares = std::clamp(pixels / (4 * rows), 1, static_cast<int>(std::clamp<std::int64_t>(512 / blocks, 1, 256)));
+    shares =
+        std::clamp(pixels / (least_pixels * rows), 1, static_cast<int>(std::clamp<std::int64_t>(512 / blocks, 1, 256)));
   }
 
   ON_ANY_DEVICE int threads() const { return rows * lanes; }

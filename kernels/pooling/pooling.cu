@@ -72,25 +72,28 @@ __global__ void __launch_bounds__(Columns::most_threads) average_forward(Average
   });
 }
 
-// An output of MaxPool as its inputs see it. Without load() nobody has won.
+// An output of MaxPool as its inputs see it.
 template <class T, class Group>
 struct Won {
-  Group d_y{};
-  GroupOf<std::uint8_t, Group::count> winner{};
-  bool there = false;
+  using Bytes = GroupOf<std::uint8_t, Group::count>;
+  static constexpr std::uint8_t nobody = 255;  // above every position of a window of 15
 
+  Group d_y;
+  Bytes winner;
+
+  __device__ Won() {
+#pragma unroll
+    for (std::uint8_t& byte : winner.value) byte = nobody;
+  }
   __device__ void load(const MaxPoolBackward<T>& a, int image, int row, int column, int channel) {
     const int pixel = (image * a.d_y.height + row) * a.d_y.width + column;
     d_y = load_group<Group>(row_at(a.d_y, pixel, channel));
-    winner = load_group<GroupOf<std::uint8_t, Group::count>>(winner_at(a.winner, a.d_y, pixel, channel));
-    there = true;
+    winner = load_group<Bytes>(winner_at(a.winner, a.d_y, pixel, channel));
   }
-  __device__ float at(int j, int position) const {
-    return there && winner.value[j] == position ? to_float(d_y.value[j]) : 0;
-  }
+  __device__ float at(int j, int position) const { return winner.value[j] == position ? to_float(d_y.value[j]) : 0; }
 };
 
-// An output of AveragePool as its inputs see it. Without load() it gives nothing.
+// An output of AveragePool as its inputs see it.
 template <class T, class Group>
 struct Shared {
   Group d_y{};
@@ -105,18 +108,18 @@ struct Shared {
 
 // mapping: Columns over cells of d_x (gather_cell); bytes: d_y and winner read, d_x written; operations: 2 per input
 // and window over it; hazard: an input under several windows gets their sum, in the order of the outputs.
-template <class T, class Group, int reach>
+template <class T, class Group, int kept>
 __global__ void __launch_bounds__(Columns::most_threads) max_backward(MaxPoolBackward<T> a, Columns c) {
   for_each_position<Group::count>(c, [&](int image, int row, int column, int channel) {
-    gather_cell<Group::count, reach, Won<T, Group>>(a, image, row, column, channel);
+    gather_cell<Group, Won<T, Group>, kept>(a, image, row, column, channel);
   });
 }
 
 // mapping: as max_backward; bytes: d_y read, d_x written; operations: 2 per input and window over it.
-template <class T, class Group, int reach>
+template <class T, class Group, int kept>
 __global__ void __launch_bounds__(Columns::most_threads) average_backward(AveragePoolBackward<T> a, Columns c) {
   for_each_position<Group::count>(c, [&](int image, int row, int column, int channel) {
-    gather_cell<Group::count, reach, Shared<T, Group>>(a, image, row, column, channel);
+    gather_cell<Group, Shared<T, Group>, kept>(a, image, row, column, channel);
   });
 }
 
@@ -223,16 +226,26 @@ bool winner_aligned(const std::uint8_t* winner) {
   return reinterpret_cast<std::uintptr_t>(winner) % Pack<T>::count == 0;
 }
 
-// Calls launch_for(reach) with the outputs over a cell in one direction; 0: more than a thread keeps.
+// Calls launch_for(how many outputs over a cell a thread keeps, in either direction).
 template <class Arguments, class Launch>
-void with_reach(const Arguments& a, const Launch& launch_for) {
-  const auto reach = steps(a.window, a.stride);
-  if (reach == 1)
+void with_kept(const Arguments& a, const Launch& launch_for) {
+  const auto over = steps(a.window, a.stride);
+  if (over == 1)
     launch_for(std::integral_constant<int, 1>{});
-  else if (reach == 2)
+  else if (over == 2)
     launch_for(std::integral_constant<int, 2>{});
   else
     launch_for(std::integral_constant<int, 0>{});
+}
+
+// Columns over the positions of an output, and over the cells of an input.
+template <class T>
+Columns columns_over(const FeatureMap<T>& y, int width) {
+  return {y.images, y.height, y.width, y.channels / width};
+}
+template <class Arguments>
+Columns columns_over_cells(const Arguments& a, int width) {
+  return {a.d_x.images, cells(a, a.d_x.height), cells(a, a.d_x.width), a.d_x.channels / width};
 }
 
 }  // namespace
@@ -242,7 +255,7 @@ void run_on(Gpu gpu, const MaxPoolForward<T>& a) {
   assert(pixels_fit(a.x));
   with_group<T>(rows_aligned(a.x, a.y) && winner_aligned<T>(a.winner), [&](auto group) {
     using Group = decltype(group);
-    const Columns c(a.y.images, a.y.height, a.y.width, a.y.channels / Group::count);
+    const Columns c = columns_over(a.y, Group::count);
     launch(gpu, max_forward<T, Group>, dim3(c.shares, c.parts), c.threads, 0, a, c);
   });
 }
@@ -252,7 +265,7 @@ void run_on(Gpu gpu, const AveragePoolForward<T>& a) {
   assert(pixels_fit(a.x));
   with_group<T>(rows_aligned(a.x, a.y), [&](auto group) {
     using Group = decltype(group);
-    const Columns c(a.y.images, a.y.height, a.y.width, a.y.channels / Group::count);
+    const Columns c = columns_over(a.y, Group::count);
     launch(gpu, average_forward<T, Group>, dim3(c.shares, c.parts), c.threads, 0, a, c);
   });
 }
@@ -262,9 +275,9 @@ void run_on(Gpu gpu, const MaxPoolBackward<T>& a) {
   assert(pixels_fit(a.d_x));
   with_group<T>(rows_aligned(a.d_x, a.d_y) && winner_aligned<T>(a.winner), [&](auto group) {
     using Group = decltype(group);
-    const Columns c(a.d_x.images, cells(a, a.d_x.height), cells(a, a.d_x.width), a.d_x.channels / Group::count);
-    with_reach(a, [&](auto reach) {
-      launch(gpu, max_backward<T, Group, reach()>, dim3(c.shares, c.parts), c.threads, 0, a, c);
+    const Columns c = columns_over_cells(a, Group::count);
+    with_kept(a, [&](auto kept) {
+      launch(gpu, max_backward<T, Group, kept()>, dim3(c.shares, c.parts), c.threads, 0, a, c);
     });
   });
 }
@@ -274,9 +287,9 @@ void run_on(Gpu gpu, const AveragePoolBackward<T>& a) {
   assert(pixels_fit(a.d_x));
   with_group<T>(rows_aligned(a.d_x, a.d_y), [&](auto group) {
     using Group = decltype(group);
-    const Columns c(a.d_x.images, cells(a, a.d_x.height), cells(a, a.d_x.width), a.d_x.channels / Group::count);
-    with_reach(a, [&](auto reach) {
-      launch(gpu, average_backward<T, Group, reach()>, dim3(c.shares, c.parts), c.threads, 0, a, c);
+    const Columns c = columns_over_cells(a, Group::count);
+    with_kept(a, [&](auto kept) {
+      launch(gpu, average_backward<T, Group, kept()>, dim3(c.shares, c.parts), c.threads, 0, a, c);
     });
   });
 }

@@ -92,53 +92,58 @@ __device__ float average_weight(const Arguments& a, int out_row, int out_column,
 }
 
 // The inputs in cells of stride x stride that begin at multiples of the stride, counted from the padding's corner: cell
-// (i, j) lies under the outputs (i - k, j - l) for k and l below ceil(window / stride), and input (r, c) of it is at
-// position (r + k stride, c + l stride) of their windows, where that exists. So gradients are gathered without a
-// division.
+// (i, j) lies under the outputs (i - k, j - l) for k and l below `over` = ceil(window / stride), and input (r, c) of it
+// is position (r + k stride, c + l stride) of their windows, where that exists. So gradients are gathered without a
+// division, and an output is loaded once for a cell.
 //
-// What the thread of a cell needs of one output is a Source: load() and at(value of the group, position).
-template <int width, int reach, class Source, class Arguments>
-__device__ void gather_cell(const Arguments& a, int image, int cell_row, int cell_column, int channel) {
-  using Group = GroupOf<std::remove_pointer_t<decltype(a.d_x.data)>, width>;
-  const auto load = [&](int k, int l) {
-    const int row = cell_row - k, column = cell_column - l;
-    Source source{};
-    if (row >= 0 && row < a.d_y.height && column >= 0 && column < a.d_y.width)
-      source.load(a, image, row, column, channel);
-    return source;
-  };
-  // Reach 0: known only now and large, so sources are loaded when they are needed, for every input again.
-  constexpr int kept = reach == 0 ? 1 : reach;
-  const int over = reach == 0 ? (a.window + a.stride - 1) / a.stride : reach;
-  Source sources[kept][kept];
-  if constexpr (reach > 0)
-#pragma unroll
-    for (int k = 0; k < reach; ++k)
-#pragma unroll
-      for (int l = 0; l < reach; ++l) sources[k][l] = load(k, l);
+// What an input needs of an output is a Source: load(), and at(value of the group, position), which is 0 without
+// load().
+template <class Source, class Arguments>
+__device__ Source load_source(const Arguments& a, int image, int row, int column, int channel) {
+  Source source;
+  if (row >= 0 && row < a.d_y.height && column >= 0 && column < a.d_y.width)
+    source.load(a, image, row, column, channel);
+  return source;
+}
 
+// `kept` is `over` where a thread has room for the sources of a cell, or 0: then they are loaded for every input again.
+template <class Group, class Source, int kept, class Arguments>
+__device__ void gather_cell(const Arguments& a, int image, int cell_row, int cell_column, int channel) {
+  Source sources[kept == 0 ? 1 : kept][kept == 0 ? 1 : kept];
+#pragma unroll
+  for (int k = 0; k < kept; ++k)
+#pragma unroll
+    for (int l = 0; l < kept; ++l)
+      sources[k][l] = load_source<Source>(a, image, cell_row - k, cell_column - l, channel);
+  const auto source_at = [&](int k, int l) {
+    if constexpr (kept > 0)
+      return sources[k][l];
+    else
+      return load_source<Source>(a, image, cell_row - k, cell_column - l, channel);
+  };
+  const int over = kept > 0 ? kept : (a.window + a.stride - 1) / a.stride;
   const int top = cell_row * a.stride - a.padding, left = cell_column * a.stride - a.padding;
   for (int row = max(top, 0); row < min(top + a.stride, a.d_x.height); ++row)
     for (int column = max(left, 0); column < min(left + a.stride, a.d_x.width); ++column) {
-      float sum[width] = {};
+      float sum[Group::count] = {};
 #pragma unroll
       for (int k = over - 1; k >= 0; --k)
 #pragma unroll
         for (int l = over - 1; l >= 0; --l) {
           const int window_row = row - top + k * a.stride, window_column = column - left + l * a.stride;
           if (window_row >= a.window || window_column >= a.window) continue;
-          const Source source = reach == 0 ? load(k, l) : sources[reach == 0 ? 0 : k][reach == 0 ? 0 : l];
+          const Source source = source_at(k, l);
 #pragma unroll
-          for (int j = 0; j < width; ++j) sum[j] += source.at(j, window_row * a.window + window_column);
+          for (int j = 0; j < Group::count; ++j) sum[j] += source.at(j, window_row * a.window + window_column);
         }
       Group d_x;
 #pragma unroll
-      for (int j = 0; j < width; ++j) d_x.value[j] = from_float<std::remove_pointer_t<decltype(a.d_x.data)>>(sum[j]);
+      for (int j = 0; j < Group::count; ++j) d_x.value[j] = from_float<std::decay_t<decltype(d_x.value[j])>>(sum[j]);
       store_group(row_at(a.d_x, (image * a.d_x.height + row) * a.d_x.width + column, channel), d_x);
     }
 }
 
-// Cells along a side of the input.
+// Cells along a side of the input: the last has the input's last row or column.
 template <class Arguments>
 int cells(const Arguments& a, int in_size) {
   return (in_size - 1 + a.padding) / a.stride + 1;

@@ -15,7 +15,7 @@ struct RandomMap {
 
 // cpu: a random shape in each of its blocks. Others: channels around the widths of groups, tiles and warps, of at most
 // `most` elements.
-inline RandomMap random_map(Random& random, const kernels::Device& device, int number, int most = 6000) {
+inline RandomMap random_map(Random& random, const kernels::Device& device, int number, int most = 12000) {
   if (device.kind == kernels::DeviceKind::cpu) {
     const int block = all_blocks[number % 3];
     return {random_shape(random, block), block};
@@ -26,7 +26,7 @@ inline RandomMap random_map(Random& random, const kernels::Device& device, int n
     shape.images = random.integer(1, 4);
     shape.height = random.awkward_size(61);
     shape.width = random.awkward_size(61);
-  } while (shape.elements() > static_cast<std::size_t>(watched(device) ? most / 3 : most));
+  } while (shape.elements() > static_cast<std::size_t>(watched(device) ? most / 6 : most));
   return {shape, 0};
 }
 
