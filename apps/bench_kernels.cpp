@@ -26,11 +26,11 @@ constexpr std::array families = {kernels::ConvolutionForward::name,
                                  kernels::ConvolutionWeightGradient::name,
                                  kernels::BatchNormForward<float>::name,
                                  kernels::BatchNormBackward<float>::name,
-                                 kernels::ReluForward::name,
-                                 kernels::ReluBackward::name,
-                                 kernels::Add::name,
-                                 kernels::MaxPoolForward::name,
-                                 kernels::MaxPoolBackward::name,
+                                 kernels::ReluForward<float>::name,
+                                 kernels::ReluBackward<float>::name,
+                                 kernels::Add<float>::name,
+                                 kernels::MaxPoolForward<float>::name,
+                                 kernels::MaxPoolBackward<float>::name,
                                  kernels::SoftmaxCrossEntropy::name,
                                  kernels::SoftenedKl<float>::name,
                                  kernels::Update::name};
@@ -278,9 +278,9 @@ void KernelBench::time_pointwise() {
   const Shape shape{options_.batch, 64, side, side};
   const std::string text = message(options_.batch, "x64x", side, "x", side);
   const Tensor a = normal(shape), b = normal(shape), out = normal(shape);
-  time(kernels::ReluForward{.x = a.map(), .y = out.map()}, text);
-  time(kernels::ReluBackward{.y = a.map(), .d_y = b.map(), .d_x = out.map()}, text);
-  time(kernels::Add{.a = a.map(), .b = b.map(), .out = out.map()}, text);
+  time(kernels::ReluForward<float>{.x = a.map(), .y = out.map()}, text);
+  time(kernels::ReluBackward<float>{.y = a.map(), .d_y = b.map(), .d_x = out.map()}, text);
+  time(kernels::Add<float>{.a = a.map(), .b = b.map(), .out = out.map()}, text);
 }
 
 void KernelBench::time_max_pool() {
@@ -290,12 +290,12 @@ void KernelBench::time_max_pool() {
   const auto winner = context_->scratch(y.shape().elements());
   auto* positions = static_cast<std::uint8_t*>(winner->data());
   const std::string text = message(options_.batch, "x64x", side, "x", side, " 3x3 /2");
-  const kernels::MaxPoolForward forward{
+  const kernels::MaxPoolForward<float> forward{
       .x = x.map(), .y = y.map(), .winner = positions, .window = 3, .stride = 2, .padding = 1};
   context_->run(forward);  // the gradient needs true positions
   time(forward, text);
   time(
-      kernels::MaxPoolBackward{
+      kernels::MaxPoolBackward<float>{
           .d_y = y.map(), .winner = positions, .d_x = x.map(), .window = 3, .stride = 2, .padding = 1},
       text);
 }

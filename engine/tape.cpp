@@ -26,7 +26,7 @@ void Tape::accumulate(const Tensor& input, Tensor contribution) {
   Tensor sum = gradient.owns_alone()       ? gradient
                : contribution.owns_alone() ? contribution
                                            : context.empty(input.shape());
-  context.run(kernels::Add{gradient.map(), contribution.map(), sum.map()});
+  context.run(kernels::Add<float>{gradient.map(), contribution.map(), sum.map()});
   gradient = std::move(sum);
 }
 

@@ -8,11 +8,11 @@ namespace preceptor {
 Tensor relu(const Tensor& x) {
   Context& context = x.context();
   Tensor y = context.empty(x.shape());
-  context.run(kernels::ReluForward{x.map(), y.map()});
+  context.run(kernels::ReluForward<float>{x.map(), y.map()});
   if (!context.tape().watches(x)) return y;
   context.tape().record(y, [x, value = y, &context](const Tensor& d_y) {
     const Tensor d_x = d_y.owns_alone() ? d_y : context.empty(x.shape());
-    context.run(kernels::ReluBackward{value.map(), d_y.map(), d_x.map()});
+    context.run(kernels::ReluBackward<float>{value.map(), d_y.map(), d_x.map()});
     context.tape().accumulate(x, d_x);
   });
   return y;
@@ -22,7 +22,7 @@ Tensor add(const Tensor& a, const Tensor& b) {
   require(a.shape() == b.shape(), "add: ", a.shape(), " and ", b.shape(), " differ");
   Context& context = a.context();
   Tensor sum = context.empty(a.shape());
-  context.run(kernels::Add{a.map(), b.map(), sum.map()});
+  context.run(kernels::Add<float>{a.map(), b.map(), sum.map()});
   if (!context.tape().watches(a) && !context.tape().watches(b)) return sum;
   context.tape().record(sum, [a, b, &context](const Tensor& d_sum) {
     context.tape().accumulate(a, d_sum);

@@ -25,13 +25,13 @@ Tensor max_pool(const Tensor& x, int window, int stride, int padding) {
   const bool recorded = context.tape().watches(x);
   const std::shared_ptr<Buffer> winner = recorded ? context.scratch(y.shape().elements()) : nullptr;
   auto* winners = recorded ? static_cast<std::uint8_t*>(winner->data()) : nullptr;
-  context.run(kernels::MaxPoolForward{x.map(), y.map(), winners, window, stride, padding});
+  context.run(kernels::MaxPoolForward<float>{x.map(), y.map(), winners, window, stride, padding});
   if (!recorded) return y;
   // Only the shape and slot of x are needed: its values are released as early as they can be.
   context.tape().record(
       y, [target = x.without_values(), winner, winners, window, stride, padding, &context](const Tensor& d_y) {
         const Tensor d_x = context.empty(target.shape());
-        context.run(kernels::MaxPoolBackward{d_y.map(), winners, d_x.map(), window, stride, padding});
+        context.run(kernels::MaxPoolBackward<float>{d_y.map(), winners, d_x.map(), window, stride, padding});
         context.tape().accumulate(target, d_x);
       });
   return y;
@@ -40,12 +40,12 @@ Tensor max_pool(const Tensor& x, int window, int stride, int padding) {
 Tensor average_pool(const Tensor& x, int window, int stride, int padding, bool count_padding) {
   Context& context = x.context();
   Tensor y = context.empty(pooled_shape("average_pool", x, window, stride, padding));
-  context.run(kernels::AveragePoolForward{x.map(), y.map(), window, stride, padding, count_padding});
+  context.run(kernels::AveragePoolForward<float>{x.map(), y.map(), window, stride, padding, count_padding});
   if (!context.tape().watches(x)) return y;
   context.tape().record(
       y, [target = x.without_values(), window, stride, padding, count_padding, &context](const Tensor& d_y) {
         const Tensor d_x = context.empty(target.shape());
-        context.run(kernels::AveragePoolBackward{d_y.map(), d_x.map(), window, stride, padding, count_padding});
+        context.run(kernels::AveragePoolBackward<float>{d_y.map(), d_x.map(), window, stride, padding, count_padding});
         context.tape().accumulate(target, d_x);
       });
   return y;
@@ -55,11 +55,11 @@ Tensor global_average_pool(const Tensor& x) {
   require(x.shape().rank() == 4, "global_average_pool: ", x.shape(), " is no feature map");
   Context& context = x.context();
   Tensor y = context.empty({x.shape()[0], x.shape()[1]});
-  context.run(kernels::GlobalAveragePoolForward{x.map(), y.data()});
+  context.run_with_workspace(kernels::GlobalAveragePoolForward<float>{x.map(), y.data(), nullptr});
   if (!context.tape().watches(x)) return y;
   context.tape().record(y, [target = x.without_values(), &context](const Tensor& d_y) {
     const Tensor d_x = context.empty(target.shape());
-    context.run(kernels::GlobalAveragePoolBackward{d_y.data(), d_x.map()});
+    context.run(kernels::GlobalAveragePoolBackward<float>{d_y.data(), d_x.map()});
     context.tape().accumulate(target, d_x);
   });
   return y;

@@ -33,18 +33,18 @@ void for_each_piece(const Runs& runs, const Function& function) {
   }
 }
 
-// Reads and writes 4 bytes of each of `maps` maps per element.
+// Reads or writes a value of each of `maps` maps per element.
 template <class T>
 Cost cost_per_element(const FeatureMap<T>& map, int maps) {
   const double elements = static_cast<double>(map.elements());
-  return {elements * sizeof(float) * maps, elements};
+  return {elements * sizeof(T) * maps, elements};
 }
 
 }  // namespace
 
 // mapping: pieces of 64 KiB over threads; bytes: x read, y written; operations: 1 per element; hazard: max(x, 0)
 // written as max() may turn a NaN into 0, this comparison keeps it.
-void run_on(Cpu, const ReluForward& a) {
+void run_on(Cpu, const ReluForward<float>& a) {
   for_each_piece(runs_of(a.x, a.y), [&](int image, std::int64_t begin, int count) {
     const float* x = a.x.block_data(image, 0) + begin;
     float* y = a.y.block_data(image, 0) + begin;
@@ -54,7 +54,7 @@ void run_on(Cpu, const ReluForward& a) {
 }
 
 // mapping: as forward; bytes: y, d_y read, d_x written; operations: 1 per element.
-void run_on(Cpu, const ReluBackward& a) {
+void run_on(Cpu, const ReluBackward<float>& a) {
   for_each_piece(runs_of(a.y, a.d_y, a.d_x), [&](int image, std::int64_t begin, int count) {
     const float* y = a.y.block_data(image, 0) + begin;
     const float* d_y = a.d_y.block_data(image, 0) + begin;
@@ -65,7 +65,7 @@ void run_on(Cpu, const ReluBackward& a) {
 }
 
 // mapping: pieces of 64 KiB over threads; bytes: a, b read, out written; operations: 1 per element.
-void run_on(Cpu, const Add& a) {
+void run_on(Cpu, const Add<float>& a) {
   for_each_piece(runs_of(a.a, a.b, a.out), [&](int image, std::int64_t begin, int count) {
     const float* left = a.a.block_data(image, 0) + begin;
     const float* right = a.b.block_data(image, 0) + begin;
@@ -88,12 +88,28 @@ void run_on(Cpu, const AccumulateSum& a) {
   *a.total += sum;
 }
 
-Cost cost(const ReluForward& a) { return cost_per_element(a.x, 2); }
-Cost cost(const ReluBackward& a) { return cost_per_element(a.y, 3); }
-Cost cost(const Add& a) { return cost_per_element(a.a, 3); }
+template <class T>
+Cost cost(const ReluForward<T>& a) {
+  return cost_per_element(a.x, 2);
+}
+template <class T>
+Cost cost(const ReluBackward<T>& a) {
+  return cost_per_element(a.y, 3);
+}
+template <class T>
+Cost cost(const Add<T>& a) {
+  return cost_per_element(a.a, 3);
+}
 Cost cost(const Fill& a) { return {static_cast<double>(a.count) * sizeof(float), 0}; }
 Cost cost(const AccumulateSum& a) {
   return {static_cast<double>(a.count) * sizeof(float) + 2 * sizeof(double), static_cast<double>(a.count)};
 }
+
+template Cost cost(const ReluForward<float>&);
+template Cost cost(const ReluForward<bfloat16>&);
+template Cost cost(const ReluBackward<float>&);
+template Cost cost(const ReluBackward<bfloat16>&);
+template Cost cost(const Add<float>&);
+template Cost cost(const Add<bfloat16>&);
 
 }  // namespace preceptor::kernels

@@ -1,37 +1,58 @@
 // Operations on each element alone, and the sum of a short vector.
 #pragma once
 
+#include "kernels/device/bfloat16.h"
 #include "kernels/device/device.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
 
+// Maps are stored in T, float or bfloat16 (cpu: float): channel-blocked on the cpu, channels-last on cuda and emulated.
+
 // y = max(x, 0); a NaN stays a NaN.
+template <class T>
 struct ReluForward {
   static constexpr const char* name = "relu_forward";
-  FeatureMap<const float> x;
-  FeatureMap<float> y;  // may be x's memory
+  FeatureMap<const T> x;
+  FeatureMap<T> y;  // may be x's memory
 };
-Cost cost(const ReluForward& arguments);
-void run_on(Cpu, const ReluForward& arguments);
+template <class T>
+Cost cost(const ReluForward<T>& arguments);
+void run_on(Cpu, const ReluForward<float>& arguments);
+template <class T>
+void run_on(Cuda, const ReluForward<T>& arguments);
+template <class T>
+void run_on(Emulated, const ReluForward<T>& arguments);
 
 // d_x = d_y where y > 0, else 0.
+template <class T>
 struct ReluBackward {
   static constexpr const char* name = "relu_backward";
-  FeatureMap<const float> y, d_y;
-  FeatureMap<float> d_x;  // may be d_y's memory
+  FeatureMap<const T> y, d_y;
+  FeatureMap<T> d_x;  // may be d_y's memory
 };
-Cost cost(const ReluBackward& arguments);
-void run_on(Cpu, const ReluBackward& arguments);
+template <class T>
+Cost cost(const ReluBackward<T>& arguments);
+void run_on(Cpu, const ReluBackward<float>& arguments);
+template <class T>
+void run_on(Cuda, const ReluBackward<T>& arguments);
+template <class T>
+void run_on(Emulated, const ReluBackward<T>& arguments);
 
 // out = a + b.
+template <class T>
 struct Add {
   static constexpr const char* name = "add";
-  FeatureMap<const float> a, b;
-  FeatureMap<float> out;  // may be a's or b's memory
+  FeatureMap<const T> a, b;
+  FeatureMap<T> out;  // may be a's or b's memory
 };
-Cost cost(const Add& arguments);
-void run_on(Cpu, const Add& arguments);
+template <class T>
+Cost cost(const Add<T>& arguments);
+void run_on(Cpu, const Add<float>& arguments);
+template <class T>
+void run_on(Cuda, const Add<T>& arguments);
+template <class T>
+void run_on(Emulated, const Add<T>& arguments);
 
 struct Fill {
   static constexpr const char* name = "fill";
@@ -41,6 +62,8 @@ struct Fill {
 };
 Cost cost(const Fill& arguments);
 void run_on(Cpu, const Fill& arguments);
+void run_on(Cuda, const Fill& arguments);
+void run_on(Emulated, const Fill& arguments);
 
 // total += sum of values, in double: how losses are added up over an epoch without a synchronisation.
 struct AccumulateSum {
@@ -51,5 +74,7 @@ struct AccumulateSum {
 };
 Cost cost(const AccumulateSum& arguments);
 void run_on(Cpu, const AccumulateSum& arguments);
+void run_on(Cuda, const AccumulateSum& arguments);
+void run_on(Emulated, const AccumulateSum& arguments);
 
 }  // namespace preceptor::kernels

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/device/lanes.h"
+#include "kernels/pooling/plane_tiling.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -52,7 +53,7 @@ std::size_t winner_offset(const FeatureMap<T>& y, int image, int channel_block) 
 }
 
 template <int block>
-void max_plane(const MaxPoolForward& a, const float* x, float* y, std::uint8_t* winner) {
+void max_plane(const MaxPoolForward<float>& a, const float* x, float* y, std::uint8_t* winner) {
   using Values = typename Position<block>::Values;
   using Indices = typename Position<block>::Indices;
   using Bytes = typename Position<block>::Bytes;
@@ -84,7 +85,8 @@ void max_plane(const MaxPoolForward& a, const float* x, float* y, std::uint8_t* 
 // The gradient of one row of x, from the rows of y whose windows cover it. The row stays in L1 while it is summed, and
 // no position needs a division to find its windows.
 template <int block>
-void max_gradient_row(const MaxPoolBackward& a, const float* d_y, const std::uint8_t* winner, int row, float* d_x) {
+void max_gradient_row(const MaxPoolBackward<float>& a, const float* d_y, const std::uint8_t* winner, int row,
+                      float* d_x) {
   using Values = typename Position<block>::Values;
   using Indices = typename Position<block>::Indices;
   using Bytes = typename Position<block>::Bytes;
@@ -119,7 +121,7 @@ float average_weight(const Arguments& a, Range rows, Range columns) {
 }
 
 template <int block>
-void average_plane(const AveragePoolForward& a, const float* x, float* y) {
+void average_plane(const AveragePoolForward<float>& a, const float* x, float* y) {
   using Values = typename Position<block>::Values;
   for (int out_row = 0; out_row < a.y.height; ++out_row) {
     const Range rows = inputs_under(a, out_row, a.x.height);
@@ -140,7 +142,7 @@ void average_plane(const AveragePoolForward& a, const float* x, float* y) {
 
 // As max_gradient_row.
 template <int block>
-void average_gradient_row(const AveragePoolBackward& a, const float* d_y, int row, float* d_x) {
+void average_gradient_row(const AveragePoolBackward<float>& a, const float* d_y, int row, float* d_x) {
   using Values = typename Position<block>::Values;
   std::fill_n(d_x, a.d_x.width * block, 0.0f);
   const Range out_rows = outputs_over(a, row, a.d_y.height);
@@ -167,7 +169,7 @@ void average_gradient_row(const AveragePoolBackward& a, const float* d_y, int ro
 
 // mapping: a thread per (image, channel block), a lane per channel; bytes: x read, y and winner written; operations:
 // one comparison per window position; hazard: >, so the first maximum wins; a NaN wins over everything, as in torch.
-void run_on(Cpu, const MaxPoolForward& a) {
+void run_on(Cpu, const MaxPoolForward<float>& a) {
   for_each_plane(a.y, a.x.elements(), [&](auto block, int image, int channel_block) {
     std::uint8_t* winner = a.winner ? a.winner + winner_offset(a.y, image, channel_block) : nullptr;
     max_plane<block()>(a, a.x.block_data(image, channel_block), a.y.block_data(image, channel_block), winner);
@@ -176,7 +178,7 @@ void run_on(Cpu, const MaxPoolForward& a) {
 
 // mapping: as forward; every row of d_x is gathered from the windows over it, so memory is written once; bytes: d_y and
 // winner read, d_x written; operations: 2 per input and window over it.
-void run_on(Cpu, const MaxPoolBackward& a) {
+void run_on(Cpu, const MaxPoolBackward<float>& a) {
   for_each_plane(a.d_x, a.d_x.elements(), [&](auto block, int image, int channel_block) {
     const float* d_y = a.d_y.block_data(image, channel_block);
     const std::uint8_t* winner = a.winner + winner_offset(a.d_y, image, channel_block);
@@ -188,14 +190,14 @@ void run_on(Cpu, const MaxPoolBackward& a) {
 
 // mapping: a thread per (image, channel block), a lane per channel; bytes: x read, y written; operations: one addition
 // per window position.
-void run_on(Cpu, const AveragePoolForward& a) {
+void run_on(Cpu, const AveragePoolForward<float>& a) {
   for_each_plane(a.y, a.x.elements(), [&](auto block, int image, int channel_block) {
     average_plane<block()>(a, a.x.block_data(image, channel_block), a.y.block_data(image, channel_block));
   });
 }
 
 // mapping: as MaxPoolBackward; bytes: d_y read, d_x written; operations: 2 per input and window over it.
-void run_on(Cpu, const AveragePoolBackward& a) {
+void run_on(Cpu, const AveragePoolBackward<float>& a) {
   for_each_plane(a.d_x, a.d_x.elements(), [&](auto block, int image, int channel_block) {
     const float* d_y = a.d_y.block_data(image, channel_block);
     float* d_x = a.d_x.block_data(image, channel_block);
@@ -205,7 +207,7 @@ void run_on(Cpu, const AveragePoolBackward& a) {
 }
 
 // mapping: a thread per (image, channel block), 64 lanes along the plane; bytes: x read; operations: 1 per element.
-void run_on(Cpu, const GlobalAveragePoolForward& a) {
+void run_on(Cpu, const GlobalAveragePoolForward<float>& a) {
   for_each_plane(a.x, a.x.elements(), [&](auto block, int image, int channel_block) {
     const float* x = a.x.block_data(image, channel_block);
     float sums[lanes] = {};
@@ -221,7 +223,7 @@ void run_on(Cpu, const GlobalAveragePoolForward& a) {
 }
 
 // mapping: a thread per (image, channel block); bytes: d_x written; operations: none per element.
-void run_on(Cpu, const GlobalAveragePoolBackward& a) {
+void run_on(Cpu, const GlobalAveragePoolBackward<float>& a) {
   for_each_plane(a.d_x, a.d_x.elements(), [&](auto block, int image, int channel_block) {
     const float* d_y = a.d_y + static_cast<std::size_t>(image) * a.d_x.channels + channel_block * block;
     float by_channel[block()], tiled[lanes];
@@ -232,29 +234,60 @@ void run_on(Cpu, const GlobalAveragePoolBackward& a) {
   });
 }
 
-Cost cost(const MaxPoolForward& a) {
+template <class T>
+std::size_t workspace_bytes(const GlobalAveragePoolForward<T>& a, const Device& device) {
+  if (device.kind == DeviceKind::cpu) return 0;
+  // Alignment decides between two ways; the larger need covers both.
+  const auto bytes = [&](int width) {
+    return PlaneTiling(a.x.images, a.x.plane(), a.x.channels, width).workspace_bytes();
+  };
+  return std::max(bytes(1), bytes(16 / sizeof(T)));
+}
+
+template <class T>
+Cost cost(const MaxPoolForward<T>& a) {
   const double x = static_cast<double>(a.x.elements()), y = static_cast<double>(a.y.elements());
-  return {(x + y) * sizeof(float) + (a.winner ? y : 0), y * a.window * a.window};
+  return {(x + y) * sizeof(T) + (a.winner ? y : 0), y * a.window * a.window};
 }
-Cost cost(const MaxPoolBackward& a) {
+template <class T>
+Cost cost(const MaxPoolBackward<T>& a) {
   const double d_x = static_cast<double>(a.d_x.elements()), d_y = static_cast<double>(a.d_y.elements());
-  return {(d_x + d_y) * sizeof(float) + d_y, d_y};
+  return {(d_x + d_y) * sizeof(T) + d_y, d_y};
 }
-Cost cost(const AveragePoolForward& a) {
+template <class T>
+Cost cost(const AveragePoolForward<T>& a) {
   const double x = static_cast<double>(a.x.elements()), y = static_cast<double>(a.y.elements());
-  return {(x + y) * sizeof(float), y * a.window * a.window};
+  return {(x + y) * sizeof(T), y * a.window * a.window};
 }
-Cost cost(const AveragePoolBackward& a) {
+template <class T>
+Cost cost(const AveragePoolBackward<T>& a) {
   const double d_x = static_cast<double>(a.d_x.elements()), d_y = static_cast<double>(a.d_y.elements());
-  return {(d_x + d_y) * sizeof(float), d_y * a.window * a.window};
+  return {(d_x + d_y) * sizeof(T), d_y * a.window * a.window};
 }
-Cost cost(const GlobalAveragePoolForward& a) {
+template <class T>
+Cost cost(const GlobalAveragePoolForward<T>& a) {
   const double elements = static_cast<double>(a.x.elements());
-  return {(elements + static_cast<double>(a.x.images) * a.x.channels) * sizeof(float), elements};
+  return {(elements + static_cast<double>(a.x.images) * a.x.channels) * sizeof(T), elements};
 }
-Cost cost(const GlobalAveragePoolBackward& a) {
+template <class T>
+Cost cost(const GlobalAveragePoolBackward<T>& a) {
   const double elements = static_cast<double>(a.d_x.elements());
-  return {(elements + static_cast<double>(a.d_x.images) * a.d_x.channels) * sizeof(float), elements / a.d_x.plane()};
+  return {(elements + static_cast<double>(a.d_x.images) * a.d_x.channels) * sizeof(T), elements / a.d_x.plane()};
 }
+
+template std::size_t workspace_bytes(const GlobalAveragePoolForward<float>&, const Device&);
+template std::size_t workspace_bytes(const GlobalAveragePoolForward<bfloat16>&, const Device&);
+template Cost cost(const MaxPoolForward<float>&);
+template Cost cost(const MaxPoolForward<bfloat16>&);
+template Cost cost(const MaxPoolBackward<float>&);
+template Cost cost(const MaxPoolBackward<bfloat16>&);
+template Cost cost(const AveragePoolForward<float>&);
+template Cost cost(const AveragePoolForward<bfloat16>&);
+template Cost cost(const AveragePoolBackward<float>&);
+template Cost cost(const AveragePoolBackward<bfloat16>&);
+template Cost cost(const GlobalAveragePoolForward<float>&);
+template Cost cost(const GlobalAveragePoolForward<bfloat16>&);
+template Cost cost(const GlobalAveragePoolBackward<float>&);
+template Cost cost(const GlobalAveragePoolBackward<bfloat16>&);
 
 }  // namespace preceptor::kernels

@@ -1,4 +1,4 @@
-// Elementwise operations against their reference: exact results, views, aliased memory, NaNs.
+// Elementwise operations against their reference on every device: exact results, views, aliased memory, NaNs, bits.
 #include "kernels/elementwise/elementwise.h"
 
 #include <gtest/gtest.h>
@@ -8,16 +8,15 @@
 
 #include "kernels/elementwise/reference.h"
 #include "tests/support/compare.h"
-#include "tests/support/devices.h"
-#include "tests/support/feature_maps.h"
 #include "tests/support/gradient_check.h"
+#include "tests/support/random_maps.h"
 
 namespace preceptor::test {
 namespace {
 
 using namespace kernels;
 
-TEST(Elementwise, ReferenceGradientMatchesFiniteDifferences) {
+TEST(ElementwiseReference, GradientMatchesFiniteDifferences) {
   Random random("relu gradient");
   const auto weights = to_double(random.values(20));
   std::vector<double> x;
@@ -26,81 +25,182 @@ TEST(Elementwise, ReferenceGradientMatchesFiniteDifferences) {
   check_gradient(x, d_x, [&](const auto& at) { return dot(weights, reference::relu(at)); });
 }
 
-// Each operation rounds at most once, as the reference does in float: the results are equal.
-TEST(Elementwise, EqualsTheReference) {
-  Random random("elementwise");
-  for (int block : all_blocks)
+class Elementwise : public DeviceTest {
+ protected:
+  template <class T>
+  DeviceMap<T> map(Random& random, const RandomMap& shape) const {
+    return {device(), shape.shape, random_layout(random, shape)};
+  }
+};
+
+// The sum of two values of 8 or 24 bits is rounded once to storage: first to double, which two summands of 1e30 and
+// 1e-30 need, then to T. Two roundings differ from one only on halves, which float allows the first one to hit.
+template <class T>
+std::vector<double> rounded(const std::vector<double>& values) {
+  std::vector<double> result;
+  for (double value : values)
+    result.push_back(static_cast<double>(static_cast<float>(static_cast<T>(static_cast<float>(value)))));
+  return result;
+}
+
+// Each operation rounds at most once, as the reference does: the results are equal.
+TEST_P(Elementwise, EqualsTheReference) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("elementwise");
     for (Kind kind : all_kinds)
-      for (int repeat = 0; repeat < 4; ++repeat) {
-        const MapShape shape = random_shape(random, block);
-        SCOPED_TRACE(shape.text() + " block " + std::to_string(block) + " " + name_of(kind));
-        MapBuffer a(shape, block, random.coin()), b(shape, block, random.coin()), out(shape, block, random.coin());
-        const auto left = random.values(shape.elements(), kind), right = random.values(shape.elements(), kind);
-        a.set(left);
-        b.set(right);
-        execute(Add{a.map(), b.map(), out.map()});
-        EXPECT_EQ(out.plain(), reference::add(left, right));
-        execute(ReluForward{a.map(), out.map()});
+      for (int number = 0; number < (on_cpu() ? 12 : watched(device()) ? 8 : 16); ++number) {
+        const RandomMap shape = random_map(random, device(), number);
+        SCOPED_TRACE(shape.text() + " " + name_of(kind) + " " + name_of_storage<T>());
+        DeviceMap<T> a = map<T>(random, shape), b = map<T>(random, shape), out = map<T>(random, shape);
+        a.set(random.values(shape.shape.elements(), kind));
+        b.set(random.values(shape.shape.elements(), kind));
+        const auto left = a.plain(), right = b.plain();
+        execute_on(Add<T>{a.map(), b.map(), out.map()}, device());
+        EXPECT_EQ(out.plain(), rounded<T>(reference::add(left, right)));
+        execute_on(ReluForward<T>{a.map(), out.map()}, device());
         EXPECT_EQ(out.plain(), reference::relu(left));
-        execute(ReluBackward{a.map(), b.map(), out.map()});
+        execute_on(ReluBackward<T>{a.map(), b.map(), out.map()}, device());
         EXPECT_EQ(out.plain(), reference::relu_backward(left, right));
         EXPECT_TRUE(a.neighbours_untouched() && b.neighbours_untouched() && out.neighbours_untouched());
         // In place.
-        execute(ReluBackward{a.map(), b.map(), b.map()});
+        execute_on(ReluBackward<T>{a.map(), b.map(), b.map()}, device());
         EXPECT_EQ(b.plain(), reference::relu_backward(left, right));
-        execute(Add{a.map(), a.map(), a.map()});
-        EXPECT_EQ(a.plain(), reference::add(left, left));
-        execute(ReluForward{a.map(), a.map()});
-        EXPECT_EQ(a.plain(), reference::relu(reference::add(left, left)));
+        execute_on(Add<T>{a.map(), a.map(), a.map()}, device());
+        const auto doubled = rounded<T>(reference::add(left, left));
+        EXPECT_EQ(a.plain(), doubled);
+        execute_on(ReluForward<T>{a.map(), a.map()}, device());
+        EXPECT_EQ(a.plain(), reference::relu(doubled));
         EXPECT_TRUE(a.neighbours_untouched() && b.neighbours_untouched());
       }
+  });
 }
 
-TEST(Elementwise, ReluKeepsNotANumber) {
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  const MapShape shape{1, 1, 1, 129};
-  std::vector<float> values(129, -1.0f);
-  values[0] = values[64] = values[128] = nan;
-  MapBuffer x(shape, 1), y(shape, 1);
-  x.set(values);
-  execute(ReluForward{x.map(), y.map()});
-  const auto result = y.plain();
-  for (int i = 0; i < 129; ++i) {
-    if (i % 64 == 0)
-      EXPECT_TRUE(std::isnan(result[i])) << i;
-    else
-      EXPECT_EQ(result[i], 0.0f) << i;
-  }
-  // A gradient that is not a number does not pass where the output was 0.
-  MapBuffer d_y(shape, 1);
-  d_y.set(std::vector<float>(129, nan));
-  execute(ReluBackward{y.map(), d_y.map(), d_y.map()});
-  EXPECT_EQ(d_y.plain()[1], 0.0f);
+// Maps without gaps that begin or end anywhere: whole groups and what is left, and more than one block of each.
+TEST_P(Elementwise, OneRowOfAnyLength) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("elementwise row");
+    for (int count : {1, 3, 4, 7, 8, 31, 33, 127, 2049, 4100, 8191})
+      for (int shift : {0, 1}) {
+        const auto values = random.values(static_cast<std::size_t>(count + shift) + 1);
+        const DeviceBuffer<T> x(device(), stored<T>(values)), y(device(), std::vector<T>(values.size()));
+        const FeatureMap<const T> from{x.data() + shift, 1, 1, 1, count, 1, 1};
+        execute_on(ReluForward<T>{from, {y.data() + shift, 1, 1, 1, count, 1, 1}}, device());
+        auto expected = reference::relu(widened(x.host()));
+        expected.back() = 0;
+        if (shift) expected.front() = 0;
+        EXPECT_EQ(widened(y.host()), expected) << count << " from " << shift;
+      }
+  });
 }
 
-TEST(Elementwise, FillWritesExactlyTheRange) {
-  for (int count : {0, 1, 31, 32, 33, 127, 128, 129, 100003}) {
-    std::vector<float> memory(static_cast<std::size_t>(count) + 2, -1.0f);
-    execute(Fill{memory.data() + 1, 2.5f, count});
-    std::vector<float> expected(memory.size(), 2.5f);
-    expected.front() = expected.back() = -1.0f;
-    EXPECT_EQ(memory, expected) << count;
-  }
+TEST_P(Elementwise, ReluKeepsNotANumber) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const MapShape shape{1, 1, 1, 129};
+    std::vector<float> values(129, -1.0f);
+    values[0] = values[64] = values[128] = nan;
+    const MapLayout layout = channels_last(1);
+    DeviceMap<T> x(device(), shape, layout), y(device(), shape, layout), d_y(device(), shape, layout);
+    x.set(values);
+    execute_on(ReluForward<T>{x.map(), y.map()}, device());
+    const auto result = y.plain();
+    for (int i = 0; i < 129; ++i) {
+      if (i % 64 == 0)
+        EXPECT_TRUE(std::isnan(result[i])) << i;
+      else
+        EXPECT_EQ(result[i], 0.0) << i;
+    }
+    // A gradient that is not a number does not pass where the output was 0, or not a number itself.
+    d_y.set(std::vector<float>(129, nan));
+    execute_on(ReluBackward<T>{y.map(), d_y.map(), d_y.map()}, device());
+    EXPECT_EQ(d_y.plain(), std::vector<double>(129, 0.0));
+  });
 }
 
-TEST(Elementwise, AccumulateSumAddsInDouble) {
+TEST_P(Elementwise, FillWritesExactlyTheRange) {
+  for (int count : {0, 1, 31, 32, 33, 127, 128, 129, 4100, on_cpu() ? 100003 : 9001})
+    for (int begin : {1, 4}) {
+      std::vector<float> expected(static_cast<std::size_t>(begin + count) + 1, -1.0f);
+      const DeviceBuffer<float> memory(device(), expected);
+      execute_on(Fill{memory.data() + begin, 2.5f, count}, device());
+      std::fill_n(expected.begin() + begin, count, 2.5f);
+      EXPECT_EQ(memory.host(), expected) << count << " from " << begin;
+    }
+}
+
+TEST_P(Elementwise, AccumulateSumAddsInDouble) {
   Random random("accumulate");
-  for (int count : {1, 31, 32, 33, 127, 128, 129}) {
+  for (int count : {1, 31, 32, 33, 127, 128, 129, 511, 513, 2049}) {
     const auto values = random.values(count);
-    double total = 1e6, expected = 1e6, terms = 1e6;
+    double expected = 1e6, terms = 1e6;
     for (float value : values) {
       expected += static_cast<double>(value);
       terms += std::abs(static_cast<double>(value));
     }
-    execute(AccumulateSum{values.data(), count, &total});
-    EXPECT_NEAR(total, expected, 0x1p-53 * (4 + std::sqrt(count)) * terms) << count;
+    const DeviceBuffer<float> from(device(), values);
+    std::vector<std::vector<double>> results;
+    for (const Device& variant : five_variants(device())) {
+      const DeviceBuffer<double> total(device(), {1e6});
+      execute_on(AccumulateSum{from.data(), count, total.data()}, variant);
+      results.push_back(total.host());
+      EXPECT_TRUE(same_bits(results.back(), results.front())) << count;
+    }
+    EXPECT_NEAR(results[0][0], expected, 0x1p-53 * (4 + std::sqrt(count)) * terms) << count;
   }
 }
+
+TEST_P(Elementwise, TheSameBitsInAnyOrder) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("elementwise bits");
+    const RandomMap shape{{3, 24, 13, 7}, on_cpu() ? 8 : 0};
+    DeviceMap<T> a = map<T>(random, shape), b = map<T>(random, shape);
+    const DeviceMap<T> out = map<T>(random, shape);
+    a.set(random.values(shape.shape.elements()));
+    b.set(random.values(shape.shape.elements()));
+    std::vector<std::vector<T>> first;
+    for (const Device& variant : five_variants(device())) {
+      std::vector<std::vector<T>> now;
+      execute_on(Add<T>{a.map(), b.map(), out.map()}, variant);
+      now.push_back(out.memory());
+      execute_on(ReluForward<T>{a.map(), out.map()}, variant);
+      now.push_back(out.memory());
+      execute_on(ReluBackward<T>{a.map(), b.map(), out.map()}, variant);
+      now.push_back(out.memory());
+      if (first.empty()) first = now;
+      for (std::size_t i = 0; i < now.size(); ++i) EXPECT_TRUE(same_bits(now[i], first[i])) << i;
+    }
+  });
+}
+
+TEST_P(Elementwise, MovesWhatCostSays) {
+  if (device().kind != DeviceKind::emulated || !emulator::counters_available())
+    GTEST_SKIP() << "the emulated device counts accesses where it watches them";
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    for (const MapLayout& layout : {channels_last(48), channels_last(48, 16, 32), channels_last(33)}) {
+      const int channels = layout.pitch == 33 ? 33 : 48;
+      const MapShape shape{2, channels, 16, 16};
+      DeviceMap<T> a(device(), shape, layout), b(device(), shape, layout);
+      const std::vector<float> zeros(shape.elements());
+      a.set(zeros);
+      b.set(zeros);
+      const std::string text = shape.text() + " pitch " + std::to_string(layout.pitch) + " " + name_of_storage<T>();
+      expect_moves_what_cost_says(Add<T>{a.map(), b.map(), b.map()}, device(), text + ", add");
+      expect_moves_what_cost_says(ReluForward<T>{a.map(), b.map()}, device(), text + ", relu");
+      expect_moves_what_cost_says(ReluBackward<T>{a.map(), b.map(), b.map()}, device(), text + ", relu backward");
+    }
+  });
+  const DeviceBuffer<float> memory(device(), std::vector<float>(5000));
+  expect_moves_what_cost_says(Fill{memory.data(), 1, 5000}, device(), "fill");
+  const DeviceBuffer<double> total(device(), {0});
+  expect_moves_what_cost_says(AccumulateSum{memory.data(), 5000, total.data()}, device(), "accumulate");
+}
+
+INSTANTIATE_ON_ALL_DEVICES(Elementwise);
 
 }  // namespace
 }  // namespace preceptor::test

@@ -1,0 +1,111 @@
+// Elementwise operations on cuda and emulated: maps without gaps are one row, views of wider maps a row for every
+// pixel.
+#include "kernels/elementwise/elementwise.h"
+
+#include "kernels/device/gpu.h"
+#include "kernels/device/reduce.cuh"
+#include "kernels/device/rows.cuh"
+
+namespace preceptor::kernels {
+namespace {
+
+// operations: 1 per element; hazard: max(x, 0) may turn a NaN into 0, this comparison keeps it.
+struct KeepPositive {
+  template <class T>
+  __device__ T operator()(T x) const {
+    return to_float(x) < 0 ? from_float<T>(0) : x;
+  }
+};
+
+// operations: 1 per element; hazard: a NaN in d_y does not pass where y is 0.
+struct PassWherePositive {
+  template <class T>
+  __device__ T operator()(T y, T d_y) const {
+    return to_float(y) > 0 ? d_y : from_float<T>(0);
+  }
+};
+
+// operations: 1 per element.
+struct AddBoth {
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return from_float<T>(to_float(a) + to_float(b));
+  }
+};
+
+// Inputs and output of an operation in one launch of combine_rows.
+template <class Operation, class T, class... Maps>
+void run_maps(Gpu gpu, const Operation& operation, const FeatureMap<T>& to, const Maps&... from) {
+  const auto dense = [](const auto& map) { return map.pitch == map.channels; };
+  if (dense(to) && (... && dense(from))) {
+    const RowShape whole{1, static_cast<std::int64_t>(to.elements())};
+    run_rows(gpu, whole, RowsOf<T>{to.data, 0}, RowInputs<T, sizeof...(from)>{{{from.data, 0}...}}, operation);
+  } else {
+    assert(to.block == to.pitch && (... && (from.block == from.pitch)));
+    const RowShape pixels{static_cast<std::int64_t>(to.images) * to.plane(), to.channels};
+    run_rows(gpu, pixels, RowsOf<T>{to.data, to.pitch}, RowInputs<T, sizeof...(from)>{{{from.data, from.pitch}...}},
+             operation);
+  }
+}
+
+constexpr int fill_threads = 256, fill_groups = 4;  // of a block, of a thread
+
+// mapping: the groups of a thread are a block's width apart; bytes: written once; operations: none.
+template <class Group>
+__global__ void __launch_bounds__(fill_threads) fill(Fill a) {
+  const std::int64_t groups = a.count / Group::count;
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * (fill_threads * fill_groups) + threadIdx.x;
+  Group group;
+#pragma unroll
+  for (int j = 0; j < Group::count; ++j) group.value[j] = a.value;
+#pragma unroll
+  for (int u = 0; u < fill_groups; ++u)
+    if (first + u * fill_threads < groups) store_group(a.to + (first + u * fill_threads) * Group::count, group);
+  const std::int64_t behind = groups * Group::count + threadIdx.x;
+  if (blockIdx.x == gridDim.x - 1 && behind < a.count) a.to[behind] = a.value;
+}
+
+constexpr int sum_threads = 512;
+
+// mapping: one block: what is added up are the losses of a batch; a thread takes every 512th value; bytes: values read;
+// operations: 1 per value, in double.
+__global__ void __launch_bounds__(sum_threads) accumulate_sum(AccumulateSum a) {
+  double sum = 0;
+  for (int i = static_cast<int>(threadIdx.x); i < a.count; i += sum_threads) sum += static_cast<double>(a.values[i]);
+  sum = reduce_block(sum, Sum{}, 0.0);
+  if (threadIdx.x == 0) *a.total += sum;
+}
+
+}  // namespace
+
+template <class T>
+void run_on(Gpu gpu, const ReluForward<T>& a) {
+  run_maps(gpu, KeepPositive{}, a.y, a.x);
+}
+template <class T>
+void run_on(Gpu gpu, const ReluBackward<T>& a) {
+  run_maps(gpu, PassWherePositive{}, a.d_x, a.y, a.d_y);
+}
+template <class T>
+void run_on(Gpu gpu, const Add<T>& a) {
+  run_maps(gpu, AddBoth{}, a.out, a.a, a.b);
+}
+
+void run_on(Gpu gpu, const Fill& a) {
+  if (a.count == 0) return;
+  const bool aligned = aligned16(a.to);
+  const std::int64_t groups = a.count / (aligned ? Pack<float>::count : 1);
+  const std::int64_t blocks = std::max<std::int64_t>(steps(groups, fill_threads * fill_groups), 1);
+  launch(gpu, aligned ? fill<Pack<float>> : fill<Single<float>>, blocks, fill_threads, 0, a);
+}
+
+void run_on(Gpu gpu, const AccumulateSum& a) { launch(gpu, accumulate_sum, 1, sum_threads, 0, a); }
+
+template void run_on(Gpu, const ReluForward<float>&);
+template void run_on(Gpu, const ReluForward<bfloat16>&);
+template void run_on(Gpu, const ReluBackward<float>&);
+template void run_on(Gpu, const ReluBackward<bfloat16>&);
+template void run_on(Gpu, const Add<float>&);
+template void run_on(Gpu, const Add<bfloat16>&);
+
+}  // namespace preceptor::kernels
