@@ -181,5 +181,59 @@ TEST(Commands, HelpIsEnoughToWorkFrom) {
   }
 }
 
+// Its kernels are slow, so there are few images; one start on two devices gives the same table up to rounding.
+TEST(Commands, EveryAppRunsOnThe_emulated_Device) {
+  const Workplace place;
+  const std::string data = "phantom:chest?n=8&val=8&test=8&size=16";
+  const auto train = [&](const std::string& device) {
+    place.run({"preceptor-train", "--data", data, "--model", "resnet8", "--epochs", "1", "--batch", "4", "--threads",
+               "2", "--bootstrap", "0", "--device", device, "--out", device});
+    return place.json(device + "/result.json");
+  };
+  const nlohmann::json emulated = train("emulated"), cpu = train("cpu");
+  EXPECT_EQ(emulated["config"]["device"], "emulated");
+  EXPECT_NEAR(emulated["test"]["loss"].get<double>(), cpu["test"]["loss"].get<double>(), 1e-3);
+  const Arguments distillation = {"preceptor-distill",
+                                  "--data",
+                                  data,
+                                  "--teacher",
+                                  "cpu/best.safetensors",
+                                  "--model",
+                                  "densenet16",
+                                  "--method",
+                                  "kd",
+                                  "--epochs",
+                                  "1",
+                                  "--batch",
+                                  "4",
+                                  "--bootstrap",
+                                  "0",
+                                  "--device",
+                                  "emulated",
+                                  "--out",
+                                  "student"};
+  place.run(distillation);
+  const Arguments evaluation = {"preceptor-evaluate",
+                                "--checkpoint",
+                                "student/best.safetensors",
+                                "--data",
+                                data,
+                                "--bootstrap",
+                                "0",
+                                "--json",
+                                "--device"};
+  const auto evaluate = [&](const char* device) {
+    return nlohmann::json::parse(place.run(with(evaluation, {device})))["loss"].get<double>();
+  };
+  EXPECT_NEAR(evaluate("emulated"), evaluate("cpu"), 1e-4);
+  const Arguments inspection = {"preceptor-inspect", "resnet8", "--input", "1x16x16", "--batch", "2", "--json",
+                                "--device",          "emulated"};
+  EXPECT_GT(nlohmann::json::parse(place.run(inspection))["training_step"]["step_bytes"].get<double>(), 0);
+  const Arguments step = {"preceptor-bench", "step", "--model", "resnet8",  "--stem",    "small",
+                          "--size",          "16",   "--batch", "2",        "--outputs", "5",
+                          "--repeats",       "2",    "--json",  "--device", "emulated"};
+  EXPECT_EQ(nlohmann::json::parse(place.run(step))["device"], "emulated");
+}
+
 }  // namespace
 }  // namespace preceptor::test

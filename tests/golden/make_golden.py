@@ -51,7 +51,7 @@ def main() -> int:
             print(f"{case.model}: float32 misses float64 by {worst:.1e}, more than {FLOAT32_BOUND:.0e}", file=sys.stderr)
             return 1
         write(arguments.out, case.model, tensors,
-              {"model": case.model, "stem": "imagenet", "input": "x".join(map(str, case.input_shape)),
+              {"model": case.model, "stem": "imagenet", "input": "x".join(map(str, case.input_shape)), "images": case.images,
                "classes": str(case.classes), "last_gamma": str(case.last_gamma), "float32_error": f"{worst:.1e}"})
     write(arguments.out, "losses", losses.golden(), {"dtype": "float64"})
     write(arguments.out, "optimizers", optimizers.golden(), {"dtype": "float64"} | optimizers.describe())

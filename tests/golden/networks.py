@@ -30,6 +30,7 @@ class Case:
     classes: int
     last_gamma: float  # factor on the weight of every block's last batch norm; below 1 it keeps a deep residual sum moderate
     last_batch_norm: str
+    images: str = "input"  # what the formula makes the input from: another name where a pooling window has near ties
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
@@ -42,7 +43,7 @@ class Case:
 CASES = (
     Case("resnet18", batch=4, size=96, classes=10, last_gamma=1.0, last_batch_norm="layer4.1.bn2"),
     Case("resnet50", batch=4, size=96, classes=10, last_gamma=0.25, last_batch_norm="layer4.2.bn3"),
-    Case("densenet121", batch=4, size=96, classes=10, last_gamma=1.0, last_batch_norm="features.norm5"),
+    Case("densenet121", batch=4, size=96, classes=10, last_gamma=1.0, last_batch_norm="features.norm5", images="input28"),
 )
 
 
@@ -125,7 +126,7 @@ def training_pass(model: torch.nn.Module, case: Case, visit_relu, visit_pool=Non
         pool = model.maxpool if hasattr(model, "maxpool") else model.features.pool0
         handles.append(pool.register_forward_pre_hook(lambda _, inputs: visit_pool(inputs[0])))
     with torch.no_grad():
-        model.train()(uniform("input", *case.input_shape))
+        model.train()(uniform(case.images, *case.input_shape))
         for name, buffer in model.named_buffers():
             buffer.copy_(statistics[name])
     for handle in handles:
@@ -178,7 +179,7 @@ def evaluate(model: torch.nn.Module, case: Case, dtype: torch.dtype,
              memory_format: torch.memory_format = torch.contiguous_format) -> dict[str, torch.Tensor]:
     """Every golden tensor in full (gradients not yet sampled) from a copy of the model in the given precision."""
     model = copy.deepcopy(model).to(dtype).to(memory_format=memory_format)
-    images = uniform("input", *case.input_shape).to(dtype).to(memory_format=memory_format)
+    images = uniform(case.images, *case.input_shape).to(dtype).to(memory_format=memory_format)
     values = {}
     model.eval()
     with torch.no_grad():

@@ -53,7 +53,7 @@ class GoldenNetwork : public testing::TestWithParam<const char*> {
     model->parameters().load(state);
     input = context->empty({4, 3, 96, 96}, Lifetime::persistent);
     std::vector<float> values(input.shape().elements());
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = formula("input", i);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = formula(golden.metadata.at("images"), i);
     input.from_host(values);
   }
 

@@ -1,0 +1,173 @@
+// Whole training steps of students under teachers: every device against the cpu, replay against eager, any thread
+// order.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "engine/optimizer.h"
+#include "engine/train_step.h"
+#include "models/registry.h"
+#include "models/transfer/method.h"
+#include "tests/support/variants.h"
+
+namespace preceptor {
+namespace {
+
+using test::all_devices;
+using test::name_of;
+using test::watched;
+
+constexpr int images = 4, side = 16, classes = 5;
+
+// A student that learns from labels, logits and attention maps of a teacher of its own kind: augmentation, both forward
+// passes, the losses, the backward pass, clipping and Adam.
+class Training {
+ public:
+  Training(const kernels::Device& device, const std::string& model, bool replay)
+      : context_(device, 11), images_(context_.pool(Lifetime::persistent), shape_.elements()) {
+    const NetworkOptions options{.name = model, .in_channels = 3, .outputs = classes};
+    student_ = make_model(context_, options);
+    student_->initialize(1);
+    teacher_ = make_model(context_, options);
+    teacher_->initialize(2);
+    teacher_->fold();
+    optimizer_.emplace(student_->parameters(), OptimizerOptions{.clip_value = 0.5f, .clip_norm = 2.0f});
+    context_.set_learning_rate(1e-3f);
+    labels_ = context_.empty({images}, Lifetime::persistent);
+    losses_ = context_.empty({3, images}, Lifetime::persistent);
+    step_.emplace(
+        context_, [this] { body(); }, replay);
+  }
+
+  // One step on images that its number decides; the sum of its losses.
+  double step(unsigned number) {
+    std::mt19937 generator(number);
+    std::vector<std::uint8_t> pixels(shape_.elements());
+    for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(generator() >> 24);
+    context_.run(kernels::Copy{images_.data(), pixels.data(), pixels.size()});
+    labels_.from_host({0, 1, static_cast<float>(number % classes), 4});
+    (*step_)();
+    double sum = 0;
+    for (float loss : losses_.to_host()) sum += static_cast<double>(loss);
+    return sum;
+  }
+  StateDict state() const { return student_->parameters().state(); }
+  void load(const StateDict& state) { student_->parameters().load(state); }
+
+ private:
+  void body() {
+    AugmentOptions options{.mean = {0.5f, 0.5f, 0.5f}, .deviation = {0.25f, 0.25f, 0.25f}, .random = true};
+    options.flip = true;
+    options.shift = 2;
+    const auto* pixels = static_cast<const std::uint8_t*>(images_.data());
+    const Features student = student_->forward(augment(context_, pixels, shape_, options), Mode::train);
+    const Features teacher = teacher_->forward(augment(context_, pixels, shape_, options), Mode::inference);
+    keep(softmax_cross_entropy(student.logits, labels_, 0.5f), 0);
+    keep(softened_kl(student.logits, teacher.logits, 4, 0.5f), 1);
+    keep(attention_transfer(student.stages.back(), teacher.stages.back(), 10), 2);
+    context_.tape().backward();
+    optimizer_->step();
+  }
+  void keep(const Tensor& loss, int row) {
+    context_.run(kernels::Copy{losses_.data() + row * images, loss.data(), images * sizeof(float)});
+  }
+
+  const Shape shape_{images, 3, side, side};
+  Context context_;
+  Buffer images_;
+  std::unique_ptr<Network> student_, teacher_;
+  std::optional<Optimizer> optimizer_;
+  Tensor labels_, losses_;
+  std::optional<TrainStep> step_;
+};
+
+std::vector<double> losses_of(Training& run, int steps) {
+  std::vector<double> losses;
+  for (int i = 0; i < steps; ++i) losses.push_back(run.step(static_cast<unsigned>(i)));
+  return losses;
+}
+
+void expect_same_bits(const StateDict& a, const StateDict& b) {
+  for (const auto& [name, tensor] : a)
+    EXPECT_EQ(std::memcmp(tensor.values.data(), b.at(name).values.data(), tensor.values.size() * sizeof(float)), 0)
+        << name;
+}
+
+class DeviceStep : public test::DeviceTest {
+ protected:
+  // A step takes seconds where every access is watched: one there.
+  int steps(int wanted) const { return watched(device()) ? 1 : wanted; }
+};
+
+// Two devices round differently, and training amplifies it: how much is measured on the cpu. Before every step of four
+// runs each weight moves by a random part of eps (8 + sqrt(n)) of itself, what rounding may do to sums of n terms, n
+// the longest sum of the network. As a product of two factors has the error of both, twice the largest difference to
+// the undisturbed run is allowed, and the rounding of the loss itself.
+TEST_P(DeviceStep, LossesAgreeWithTheCpu) {
+  for (const char* model : {"resnet8", "densenet16"}) {
+    const int count = steps(20);
+    constexpr double longest_sum = images * side * side;
+    const double size = static_cast<double>(std::numeric_limits<float>::epsilon()) * (8 + std::sqrt(longest_sum));
+    Training undisturbed(kernels::cpu_device(2), model, false);
+    const std::vector<double> expected = losses_of(undisturbed, count);
+    std::vector<double> allowed;
+    for (double loss : expected) allowed.push_back(size * loss);
+    for (unsigned seed = 1; seed <= 4; ++seed) {
+      Training disturbed(kernels::cpu_device(2), model, false);
+      std::mt19937 generator(seed);
+      std::uniform_real_distribution<double> part(-1, 1);
+      for (int i = 0; i < count; ++i) {
+        StateDict state = disturbed.state();
+        for (auto& [name, tensor] : state)
+          for (float& value : tensor.values)
+            value = static_cast<float>(static_cast<double>(value) * (1 + size * part(generator)));
+        disturbed.load(state);
+        const double difference = std::abs(disturbed.step(static_cast<unsigned>(i)) - expected[i]);
+        allowed[i] = std::max(allowed[i], size * expected[i] + 2 * difference);
+      }
+    }
+    Training run(device(), model, true);
+    const std::vector<double> losses = losses_of(run, count);
+    double worst = 0;
+    for (int i = 0; i < count; ++i) {
+      EXPECT_LE(std::abs(losses[i] - expected[i]), allowed[i]) << model << ", step " << i;
+      EXPECT_LE(allowed[i], 0.05 * expected[i]) << "nothing would be noticed";
+      worst = std::max(worst, std::abs(losses[i] - expected[i]) / allowed[i]);
+    }
+    std::printf("%s: losses %.4f to %.4f, largest difference is %.2g of what is allowed, at most %.1g of the loss\n",
+                model, expected.front(), expected.back(), worst, allowed.back() / expected.back());
+    if (count > 1) {
+      EXPECT_LT(losses.back(), losses.front());
+    }
+  }
+}
+
+TEST_P(DeviceStep, ReplayEqualsEagerBitForBit) {
+  for (const char* model : {"resnet8", "densenet16"}) {
+    Training replayed(device(), model, true), eager(device(), model, false);
+    const int count = steps(5);
+    EXPECT_EQ(losses_of(replayed, count), losses_of(eager, count)) << model;
+    expect_same_bits(replayed.state(), eager.state());
+  }
+}
+
+TEST_P(DeviceStep, TheSameBitsInAnyOrder) {
+  for (const char* model : {"resnet8", "densenet16"}) {
+    std::optional<StateDict> first;
+    for (const kernels::Device& variant : test::five_variants(device())) {
+      Training run(variant, model, false);
+      losses_of(run, steps(2));
+      if (!first) first = run.state();
+      expect_same_bits(run.state(), *first);
+      if (watched(device())) break;  // the kernels' own tests compare orders there
+    }
+  }
+}
+
+INSTANTIATE_ON_ALL_DEVICES(DeviceStep);
+
+}  // namespace
+}  // namespace preceptor
