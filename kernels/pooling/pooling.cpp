@@ -7,6 +7,7 @@
 
 #include "kernels/device/lanes.h"
 #include "kernels/pooling/plane_tiling.h"
+#include "kernels/pooling/window.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -18,17 +19,6 @@ struct Position {
   using Indices [[gnu::vector_size(block * sizeof(std::int32_t))]] = std::int32_t;
   using Bytes [[gnu::vector_size(block)]] = std::uint8_t;
 };
-
-struct Range {
-  int begin, end;
-};
-
-// Rows (or columns) of the input under output `out`, without the padding.
-template <class Arguments>
-Range inputs_under(const Arguments& a, int out, int in_size) {
-  const int first = out * a.stride - a.padding;
-  return {std::max(first, 0), std::min(first + a.window, in_size)};
-}
 
 // Outputs whose window covers row (or column) `in`.
 template <class Arguments>
@@ -112,12 +102,6 @@ void max_gradient_row(const MaxPoolBackward<float>& a, const float* d_y, const s
       }
     }
   }
-}
-
-template <class Arguments>
-float average_weight(const Arguments& a, Range rows, Range columns) {
-  const int positions = a.count_padding ? a.window * a.window : (rows.end - rows.begin) * (columns.end - columns.begin);
-  return 1 / static_cast<float>(positions);
 }
 
 template <int block>

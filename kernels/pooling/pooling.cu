@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(Columns::most_threads) average_forward(Average
 #pragma unroll
       for (int j = 0; j < width; ++j) sum[j] += to_float(x.value[j]);
     });
-    const float weight = average_weight(a, row, column, a.x.height, a.x.width);
+    const float weight = average_weight(a, inputs_under(a, row, a.x.height), inputs_under(a, column, a.x.width));
     Group y;
 #pragma unroll
     for (int j = 0; j < width; ++j) y.value[j] = from_float<T>(sum[j] * weight);
@@ -101,7 +101,7 @@ struct Shared {
 
   __device__ void load(const AveragePoolBackward<T>& a, int image, int row, int column, int channel) {
     d_y = load_group<Group>(row_at(a.d_y, (image * a.d_y.height + row) * a.d_y.width + column, channel));
-    weight = average_weight(a, row, column, a.d_x.height, a.d_x.width);
+    weight = average_weight(a, inputs_under(a, row, a.d_x.height), inputs_under(a, column, a.d_x.width));
   }
   __device__ float at(int j, int) const { return to_float(d_y.value[j]) * weight; }
 };
@@ -140,7 +140,8 @@ struct PlanePosition {
   }
 };
 
-// The sums over the rows of a block, lane by lane: for the threads of its first row. Ends with a barrier.
+// The sums over the rows of a block, lane by lane: for the threads of its first row. The caller puts a barrier between
+// two calls.
 template <int width>
 __device__ void reduce_rows(float (&sum)[width], const PlanePosition& at, const PlaneTiling& t) {
   constexpr int most_warps = PlaneTiling::most_threads / warp_size;
@@ -157,7 +158,6 @@ __device__ void reduce_rows(float (&sum)[width], const PlanePosition& at, const 
     for (int w = 1; w < static_cast<int>(blockDim.x) / warp_size; ++w)
 #pragma unroll
       for (int j = 0; j < width; ++j) sum[j] += by_warp[w][j][at.lane];
-  __syncthreads();
 }
 
 // mapping: PlaneTiling; a thread sums its channels over its pixels in registers, the last block of a shared plane adds

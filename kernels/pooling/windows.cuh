@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/device/channels_last.cuh"
+#include "kernels/pooling/window.h"
 
 namespace preceptor::kernels {
 
@@ -47,17 +48,6 @@ __device__ void for_each_position(const Columns& c, const Body& body) {
   }
 }
 
-struct Range {
-  int begin, end;
-};
-
-// Rows (or columns) of the input under output `out`, without the padding.
-template <class Arguments>
-__device__ Range inputs_under(const Arguments& a, int out, int in_size) {
-  const int first = out * a.stride - a.padding;
-  return {max(first, 0), min(first + a.window, in_size)};
-}
-
 // Calls visit(row * window + column, group) for the positions of a window that are not padding, from first to last.
 // The loads of three columns are on their way together: most windows of networks are no wider.
 template <class Group, class Arguments, class Visit>
@@ -81,14 +71,6 @@ __device__ void for_each_input(const Arguments& a, int image, int out_row, int o
         if (inside[u]) visit((row - top) * a.window + column + u - left, x[u]);
     }
   }
-}
-
-// 1 / the number of positions that the window of an output divides by.
-template <class Arguments>
-__device__ float average_weight(const Arguments& a, int out_row, int out_column, int height, int width) {
-  const Range rows = inputs_under(a, out_row, height), columns = inputs_under(a, out_column, width);
-  const int positions = a.count_padding ? a.window * a.window : (rows.end - rows.begin) * (columns.end - columns.begin);
-  return 1 / static_cast<float>(positions);
 }
 
 // The inputs in cells of stride x stride that begin at multiples of the stride, counted from the padding's corner: cell

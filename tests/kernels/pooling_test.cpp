@@ -202,6 +202,24 @@ TEST_P(Pooling, NotANumberWinsAndMinusInfinityIsAValue) {
   });
 }
 
+// Padding never wins, not even over -infinity: the first position that is not padding does.
+TEST_P(Pooling, MinusInfinityWinsOverPadding) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("pooling minus infinity");
+    const float infinity = std::numeric_limits<float>::infinity();
+    for_cases<T>(random, 1, [&](const PoolCase& c, const Window& w) {
+      DeviceMap<T> x = map<T>(random, c.in), y = map<T>(random, c.out);
+      const std::vector<float> values(c.in.shape.elements(), -infinity);
+      x.set(values);
+      const DeviceBuffer<std::uint8_t> winner(device(), std::vector<std::uint8_t>(c.out.shape.elements(), 255));
+      execute_on(MaxPoolForward<T>{x.map(), y.map(), winner.data(), w.window, w.stride, w.padding}, device());
+      EXPECT_EQ(y.plain(), std::vector<double>(c.out.shape.elements(), -infinity));
+      EXPECT_EQ(to_plain(winner.host(), c.out), reference::max_pool(c.sizes, values).winner);
+    });
+  });
+}
+
 TEST_P(Pooling, AverageMatchesTheReference) {
   for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
