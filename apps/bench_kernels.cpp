@@ -31,7 +31,7 @@ constexpr std::array families = {kernels::ConvolutionForward::name,
                                  kernels::Add<float>::name,
                                  kernels::MaxPoolForward<float>::name,
                                  kernels::MaxPoolBackward<float>::name,
-                                 kernels::SoftmaxCrossEntropy::name,
+                                 kernels::SoftmaxCrossEntropy<float>::name,
                                  kernels::SoftenedKl<float>::name,
                                  kernels::Update::name};
 
@@ -305,13 +305,13 @@ void KernelBench::time_cross_entropy() {
   const int rows = options_.batch;
   const Tensor logits = normal({rows, classes}), gradient = normal({rows, classes}), loss = normal({rows});
   const auto labels = to_device(std::vector<float>(static_cast<std::size_t>(rows)));
-  time(kernels::SoftmaxCrossEntropy{.logits = logits.data(),
-                                    .labels = static_cast<const float*>(labels->data()),
-                                    .loss = loss.data(),
-                                    .d_logits = gradient.data(),
-                                    .rows = rows,
-                                    .classes = classes,
-                                    .weight = 1},
+  time(kernels::SoftmaxCrossEntropy<float>{.logits = logits.data(),
+                                           .labels = static_cast<const float*>(labels->data()),
+                                           .loss = loss.data(),
+                                           .d_logits = gradient.data(),
+                                           .rows = rows,
+                                           .classes = classes,
+                                           .weight = 1},
        message(rows, "x", classes));
 }
 

@@ -31,8 +31,8 @@ Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, float w
           labels.shape(), " do not fit");
   Context& context = logits.context();
   const Tensor loss = context.empty({rows}), d_logits = context.empty(logits.shape());
-  context.run(
-      kernels::SoftmaxCrossEntropy{logits.data(), labels.data(), loss.data(), d_logits.data(), rows, classes, weight});
+  context.run(kernels::SoftmaxCrossEntropy<float>{logits.data(), labels.data(), loss.data(), d_logits.data(), rows,
+                                                  classes, weight});
   record(logits, d_logits);
   return loss;
 }
@@ -43,8 +43,8 @@ Tensor binary_cross_entropy(const Tensor& logits, const Tensor& targets, float w
   const int rows = logits.shape()[0], labels = logits.shape()[1];
   Context& context = logits.context();
   const Tensor loss = context.empty({rows}), d_logits = context.empty(logits.shape());
-  context.run(
-      kernels::BinaryCrossEntropy{logits.data(), targets.data(), loss.data(), d_logits.data(), rows, labels, weight});
+  context.run(kernels::BinaryCrossEntropy<float>{logits.data(), targets.data(), loss.data(), d_logits.data(), rows,
+                                                 labels, weight});
   record(logits, d_logits);
   return loss;
 }
@@ -83,7 +83,8 @@ Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float we
           "attention_transfer: student ", s, " and teacher ", t, " differ in images, height or width");
   Context& context = student.context();
   const Tensor loss = context.empty({s[0]}), d_student = context.empty(s);
-  context.run(kernels::AttentionTransfer{student.map(), teacher.map(), loss.data(), d_student.map(), weight, 1e-12f});
+  context.run_with_workspace(kernels::AttentionTransfer<float>{student.map(), teacher.map(), loss.data(),
+                                                               d_student.map(), weight, 1e-12f, nullptr});
   record(student, d_student);
   return loss;
 }
@@ -92,15 +93,15 @@ Tensor softmax(const Tensor& logits) {
   require_matrix("softmax", logits);
   Context& context = logits.context();
   const Tensor probabilities = context.empty(logits.shape());
-  context.run(kernels::Softmax{logits.data(), probabilities.data(), logits.shape()[0], logits.shape()[1]});
+  context.run(kernels::Softmax<float>{logits.data(), probabilities.data(), logits.shape()[0], logits.shape()[1]});
   return probabilities;
 }
 
 Tensor sigmoid(const Tensor& logits) {
   Context& context = logits.context();
   const Tensor probabilities = context.empty(logits.shape());
-  context.run(
-      kernels::Sigmoid{logits.data(), probabilities.data(), static_cast<std::int64_t>(logits.shape().elements())});
+  context.run(kernels::Sigmoid<float>{logits.data(), probabilities.data(),
+                                      static_cast<std::int64_t>(logits.shape().elements())});
   return probabilities;
 }
 

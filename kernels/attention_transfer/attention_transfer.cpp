@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/attention_transfer/tiling.h"
 #include "kernels/device/lanes.h"
 
 namespace preceptor::kernels {
@@ -42,7 +43,7 @@ double energy(const FeatureMap<const float>& map, int image, float* attention) {
 
 // d_student = 2 / channels * student * d_attention.
 template <int block>
-void write_gradient(const AttentionTransfer& a, int image, const float* d_attention) {
+void write_gradient(const AttentionTransfer<float>& a, int image, const float* d_attention) {
   const float factor = 2 / static_cast<float>(a.student.channels);
   for (int channel_block = 0; channel_block < a.student.channel_blocks(); ++channel_block) {
     const float* x = a.student.block_data(image, channel_block);
@@ -53,7 +54,7 @@ void write_gradient(const AttentionTransfer& a, int image, const float* d_attent
   }
 }
 
-void transfer_image(const AttentionTransfer& a, int image, float* student, float* teacher) {
+void transfer_image(const AttentionTransfer<float>& a, int image, float* student, float* teacher) {
   const int plane = a.student.plane();
   const double epsilon = static_cast<double>(a.epsilon);
   const double student_norm = energy(a.student, image, student), teacher_norm = energy(a.teacher, image, teacher);
@@ -81,7 +82,7 @@ void transfer_image(const AttentionTransfer& a, int image, float* student, float
 
 // mapping: a thread per image; bytes: both maps read, d_student written, the student read again where an image does not
 // stay in the cache; operations: 2 per element, and 2 per element of the student; hazard: a dead map has norm 0.
-void run_on(Cpu, const AttentionTransfer& a) {
+void run_on(Cpu, const AttentionTransfer<float>& a) {
 #pragma omp parallel for schedule(static) if (worth_threads(a.student.elements() + a.teacher.elements()))
   for (int image = 0; image < a.student.images; ++image) {
     const int plane = a.student.plane();
@@ -90,9 +91,21 @@ void run_on(Cpu, const AttentionTransfer& a) {
   }
 }
 
-Cost cost(const AttentionTransfer& a) {
+// Two passes over the student: no derivative can be written before all its image was seen.
+template <class T>
+Cost cost(const AttentionTransfer<T>& a) {
   const double student = static_cast<double>(a.student.elements()), teacher = static_cast<double>(a.teacher.elements());
-  return {(2 * student + teacher + a.student.images) * sizeof(float), 4 * student + 2 * teacher};
+  return {(3 * student + teacher) * sizeof(T) + a.student.images * sizeof(float), 4 * student + 2 * teacher};
 }
+template Cost cost(const AttentionTransfer<float>&);
+template Cost cost(const AttentionTransfer<bfloat16>&);
+
+template <class T>
+std::size_t workspace_bytes(const AttentionTransfer<T>& a, const Device& device) {
+  if (device.kind == DeviceKind::cpu) return 0;
+  return AttentionWorkspace::bytes(tiling_of(a));
+}
+template std::size_t workspace_bytes(const AttentionTransfer<float>&, const Device&);
+template std::size_t workspace_bytes(const AttentionTransfer<bfloat16>&, const Device&);
 
 }  // namespace preceptor::kernels

@@ -1,22 +1,33 @@
 // Attention transfer (Zagoruyko and Komodakis 2017) as in the authors' released code.
 #pragma once
 
+#include "kernels/device/bfloat16.h"
 #include "kernels/device/device.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
 
 // For each image a(map) = mean over channels of map^2, flattened and divided by its L2 norm; the loss is the mean of
-// (a(student) - a(teacher))^2 over images and positions. Channels may differ, heights and widths may not.
+// (a(student) - a(teacher))^2 over images and positions. Channels may differ, heights and widths may not. Maps are
+// stored in T, float or bfloat16 (cpu: float): channel-blocked on the cpu, channels-last on cuda and emulated.
+template <class T>
 struct AttentionTransfer {
   static constexpr const char* name = "attention_transfer";
-  FeatureMap<const float> student, teacher;
-  float* loss;                  // [images] weight / (images * plane) * sum over positions
-  FeatureMap<float> d_student;  // d (sum of loss) / d student
+  FeatureMap<const T> student, teacher;
+  float* loss;              // [images] weight / (images * plane) * sum over positions
+  FeatureMap<T> d_student;  // d (sum of loss) / d student
   float weight;
-  float epsilon;  // the norm is at least this, so a dead map gives zeros and not NaN; torch's normalize uses 1e-12
+  float epsilon;    // the norm is at least this, so a dead map gives zeros and not NaN; torch's normalize uses 1e-12
+  void* workspace;  // workspace_bytes(arguments), 64-byte aligned
 };
-Cost cost(const AttentionTransfer& arguments);
-void run_on(Cpu, const AttentionTransfer& arguments);
+template <class T>
+Cost cost(const AttentionTransfer<T>& arguments);
+template <class T>
+std::size_t workspace_bytes(const AttentionTransfer<T>& arguments, const Device& device);
+void run_on(Cpu, const AttentionTransfer<float>& arguments);
+template <class T>
+void run_on(Cuda, const AttentionTransfer<T>& arguments);
+template <class T>
+void run_on(Emulated, const AttentionTransfer<T>& arguments);
 
 }  // namespace preceptor::kernels

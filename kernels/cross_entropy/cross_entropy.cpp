@@ -24,7 +24,7 @@ float mean_weight(float weight, std::int64_t known) { return known > 0 ? weight 
 
 // mapping: rows over threads; bytes: logits read, d_logits written; operations: about 10 per entry; hazard: for a
 // confident row log(sum) of a sum near 1 and p - 1 have no digits; the other classes are summed on their own instead.
-void run_on(Cpu, const SoftmaxCrossEntropy& a) {
+void run_on(Cpu, const SoftmaxCrossEntropy<float>& a) {
   const float weight = mean_weight(a.weight, count_known(a.labels, a.rows));
 #pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, exponential))
   for (int row = 0; row < a.rows; ++row) {
@@ -53,7 +53,7 @@ void run_on(Cpu, const SoftmaxCrossEntropy& a) {
 
 // mapping: rows over threads; bytes: logits and targets read, d_logits written; operations: about 12 per entry; hazard:
 // exp() only of -|z|, so nothing overflows.
-void run_on(Cpu, const BinaryCrossEntropy& a) {
+void run_on(Cpu, const BinaryCrossEntropy<float>& a) {
   const float weight = mean_weight(a.weight, count_known(a.targets, static_cast<std::int64_t>(a.rows) * a.labels));
 #pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.labels, exponential))
   for (int row = 0; row < a.rows; ++row) {
@@ -78,7 +78,7 @@ void run_on(Cpu, const BinaryCrossEntropy& a) {
 }
 
 // mapping: rows over threads; bytes: logits read, probabilities written; operations: about 6 per entry.
-void run_on(Cpu, const Softmax& a) {
+void run_on(Cpu, const Softmax<float>& a) {
 #pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, exponential))
   for (int row = 0; row < a.rows; ++row) {
     const float* z = a.logits + static_cast<std::size_t>(row) * a.classes;
@@ -95,7 +95,7 @@ void run_on(Cpu, const Softmax& a) {
 }
 
 // mapping: entries over threads; bytes: logits read, probabilities written; operations: about 4 per entry.
-void run_on(Cpu, const Sigmoid& a) {
+void run_on(Cpu, const Sigmoid<float>& a) {
 #pragma omp parallel for schedule(static) if (worth_threads(a.count, 1, exponential))
   for (std::int64_t i = 0; i < a.count; ++i) {
     const float z = a.logits[i], small = std::exp(-std::abs(z));
@@ -103,21 +103,41 @@ void run_on(Cpu, const Sigmoid& a) {
   }
 }
 
-Cost cost(const SoftmaxCrossEntropy& a) {
-  const double entries = static_cast<double>(a.rows) * a.classes;
-  return {(2 * entries + 2.0 * a.rows) * sizeof(float), 10 * entries};
+namespace {
+
+// A row that does not fit on chip is read again from where it no longer fits.
+template <class T>
+double values_moved(double rows, int classes) {
+  return rows * (2.0 * classes + std::max(0, classes - cross_entropy_on_chip / static_cast<int>(sizeof(T))));
 }
-Cost cost(const BinaryCrossEntropy& a) {
+
+}  // namespace
+
+template <class T>
+Cost cost(const SoftmaxCrossEntropy<T>& a) {
+  return {values_moved<T>(a.rows, a.classes) * sizeof(T) + 2.0 * a.rows * sizeof(float), 10.0 * a.rows * a.classes};
+}
+template <class T>
+Cost cost(const BinaryCrossEntropy<T>& a) {
   const double entries = static_cast<double>(a.rows) * a.labels;
-  return {(3 * entries + a.rows) * sizeof(float), 12 * entries};
+  return {2 * entries * sizeof(T) + (entries + a.rows) * sizeof(float), 12 * entries};
 }
-Cost cost(const Softmax& a) {
-  const double entries = static_cast<double>(a.rows) * a.classes;
-  return {2 * entries * sizeof(float), 6 * entries};
+template <class T>
+Cost cost(const Softmax<T>& a) {
+  return {values_moved<T>(a.rows, a.classes) * sizeof(T), 6.0 * a.rows * a.classes};
 }
-Cost cost(const Sigmoid& a) {
+template <class T>
+Cost cost(const Sigmoid<T>& a) {
   const double entries = static_cast<double>(a.count);
-  return {2 * entries * sizeof(float), 4 * entries};
+  return {2 * entries * sizeof(T), 4 * entries};
 }
+template Cost cost(const SoftmaxCrossEntropy<float>&);
+template Cost cost(const SoftmaxCrossEntropy<bfloat16>&);
+template Cost cost(const BinaryCrossEntropy<float>&);
+template Cost cost(const BinaryCrossEntropy<bfloat16>&);
+template Cost cost(const Softmax<float>&);
+template Cost cost(const Softmax<bfloat16>&);
+template Cost cost(const Sigmoid<float>&);
+template Cost cost(const Sigmoid<bfloat16>&);
 
 }  // namespace preceptor::kernels

@@ -42,6 +42,21 @@ __device__ T reduce_block(T value, const Combine& combine, T neutral) {
   return value;
 }
 
+// `combine` of several values at once over the block: one exchange through shared memory for all. With the same
+// template arguments to be called once in a kernel: no barrier guards the memory against a second call.
+template <class T, int count, class Combine>
+__device__ void combine_block(T (&value)[count], const Combine& combine, T neutral) {
+  SHARED(T, by_warp, [count][warp_size]);
+  const int lane = static_cast<int>(threadIdx.x) % warp_size, warp = static_cast<int>(threadIdx.x) / warp_size;
+  for (int i = 0; i < count; ++i) {
+    value[i] = reduce_lanes(value[i], combine);
+    if (lane == 0) by_warp[i][warp] = value[i];
+  }
+  __syncthreads();
+  const bool present = lane < static_cast<int>(blockDim.x) / warp_size;
+  for (int i = 0; i < count; ++i) value[i] = reduce_lanes(present ? by_warp[i][lane] : neutral, combine);
+}
+
 // True in the block that comes last of the `blocks` that call this with the same ticket: what the others wrote before
 // is then visible to all its threads. The ticket is 0 before and after. To be called by all threads of the block.
 __device__ inline bool last_block(unsigned* ticket, unsigned blocks) {

@@ -1,13 +1,10 @@
 // The arithmetic of softened KL: what is done with a class, in every mapping of rows onto threads.
 #pragma once
 
+#include "kernels/cross_entropy/label_loss.cuh"
 #include "kernels/device/gpu.h"
 
 namespace preceptor::kernels {
-
-constexpr float log2_e = 1.4426950408889634f;
-// Below every logit, and finite: the difference of two of them is no NaN.
-constexpr float no_logit = -3e38f;
 
 // What a class adds to the divergence sum p log(p / q), and d (T divergence) / d (student's logit).
 struct Term {
@@ -34,7 +31,7 @@ __device__ inline Term softened_term(float p, float q, float d) {
 // exp(x / T) is computed as 2^(x bits).
 struct Softening {
   float temperature, inverse, bits;
-  __device__ explicit Softening(float t) : temperature(t), inverse(1 / t), bits(log2_e / t) {}
+  __host__ __device__ explicit Softening(float t) : temperature(t), inverse(1 / t), bits(log2_e / t) {}
 };
 
 // What of a row all its threads must know: the largest logits ...
@@ -81,15 +78,7 @@ class Row {
         student_factor_(1 / sums.student),
         teacher_factor_(1 / sums.teacher),
         scale_(scale * softening.temperature) {
-    if (hard && labelled) {
-      const float below = sums.label - maxima.student;
-      const float sum = sums.others + exp2f(below * log2_e);
-      hard_factor_ = hard_scale / sum;
-      // As p - 1 it would have no digits in a confident row.
-      label_gradient_ = -hard_factor_ * sums.others;
-      // For the same reason log1p where the label is the best class; elsewhere the loss is above log 2.
-      hard_loss_ = hard_scale * (below < 0 ? logf(sum) - below : log1pf(sums.others));
-    }
+    if (hard && labelled) hard_ = LabelLoss(hard_scale, maxima.student, sums.label, sums.others);
   }
 
   // The derivative of the row's loss by the student's logit s; adds the class to the divergence.
@@ -101,12 +90,12 @@ class Row {
     const Term term = softened_term(p, q, d);
     divergence += term.divergence;
     float gradient = scale_ * term.gradient;
-    if (hard) gradient += is_label ? label_gradient_ : hard_factor_ * exp2f((s - maxima_.student) * log2_e);
+    if (hard) gradient += is_label ? hard_.label_gradient : hard_.factor * exp2f((s - maxima_.student) * log2_e);
     return gradient;
   }
   __device__ float loss(float divergence) const {
     const float soft = scale_ * softening_.temperature * divergence;
-    return hard ? soft + hard_loss_ : soft;
+    return hard ? soft + hard_.loss : soft;
   }
 
  private:
@@ -115,7 +104,7 @@ class Row {
   float distance_;   // of the maxima
   float log_ratio_;  // of the sums: with this and distance_, what log(q / p) has in common for all classes
   float student_factor_, teacher_factor_, scale_;
-  float hard_factor_ = 0, label_gradient_ = 0, hard_loss_ = 0;
+  LabelLoss hard_;  // zeros without a label
 };
 
 // The same for a label that is a distribution of its own over yes and no: a softmax over the logits {z, 0}. Flipping

@@ -1,15 +1,16 @@
-// Attention transfer against its reference: unequal channels and layouts, dead maps, bitwise repeats.
+// Attention transfer against its reference on every device: unequal channels and layouts, dead maps, bitwise repeats.
 #include "kernels/attention_transfer/attention_transfer.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/attention_transfer/reference.h"
 #include "tests/support/compare.h"
-#include "tests/support/devices.h"
 #include "tests/support/feature_maps.h"
 #include "tests/support/gradient_check.h"
+#include "tests/support/variants.h"
 
 namespace preceptor::test {
 namespace {
@@ -18,73 +19,7 @@ using namespace kernels;
 
 constexpr float weight = 3, epsilon = 1e-12f;
 
-// A student and a teacher on the same plane.
-struct Pair {
-  Pair(const MapShape& s, int student_block, int teacher_channels, int teacher_block, bool wider)
-      : shape(s),
-        student(s, student_block, wider),
-        teacher({s.images, teacher_channels, s.height, s.width}, teacher_block, wider),
-        d_student(s, student_block, wider),
-        loss(s.images),
-        teacher_count(teacher_channels) {}
-
-  AttentionTransfer arguments() {
-    return {student.map(), teacher.map(), loss.data(), d_student.map(), weight, epsilon};
-  }
-
-  MapShape shape;
-  MapBuffer student, teacher, d_student;
-  std::vector<float> loss;
-  int teacher_count;
-};
-
-// The normalised attention of each image and its norm, in double.
-struct Attention {
-  std::vector<double> values;
-  double norm;
-};
-Attention attention_of(const std::vector<double>& map, int image, int channels, int plane) {
-  const double* first = map.data() + static_cast<std::size_t>(image) * channels * plane;
-  Attention result{reference::attention_energy(first, channels, plane), 0};
-  result.norm = std::max(reference::length(result.values), static_cast<double>(epsilon));
-  for (double& value : result.values) value /= result.norm;
-  return result;
-}
-
-// Each attention is a sum of squares, with the relative error of a float sum over channels; what follows carries that
-// through the difference, the projection on the student's attention, and the product with the map.
-void check(Pair& pair, Comparison& losses, Comparison& gradients) {
-  execute(pair.arguments());
-  const MapShape& s = pair.shape;
-  const auto student = to_double(pair.student.plain()), teacher = to_double(pair.teacher.plain());
-  const double n = std::max(s.channels, pair.teacher_count);
-  const auto expected =
-      reference::attention_transfer(s.images, s.plane(), s.channels, student, pair.teacher_count, teacher,
-                                    static_cast<double>(weight), static_cast<double>(epsilon));
-  const auto actual = pair.d_student.plain();
-  const double scale = static_cast<double>(weight) / s.images / s.plane();
-  for (int image = 0; image < s.images; ++image) {
-    const Attention a = attention_of(student, image, s.channels, s.plane());
-    const Attention b = attention_of(teacher, image, pair.teacher_count, s.plane());
-    double error = 0, projection = 0;
-    for (int i = 0; i < s.plane(); ++i) {
-      const double sum = a.values[i] + b.values[i], difference = std::abs(a.values[i] - b.values[i]);
-      const double of_difference = 2 * allowed(n, sum);
-      error += scale * (2 * difference * of_difference + of_difference * of_difference);
-      projection += 2 * a.values[i] * sum;
-    }
-    const double loss = expected.loss[image];
-    losses.check(static_cast<double>(pair.loss[image]), loss, error + allowed(1, loss), image);
-    for (int i = 0; i < s.channels * s.plane(); ++i) {
-      const std::size_t at = static_cast<std::size_t>(image) * s.channels * s.plane() + i, position = i % s.plane();
-      const double sizes = 2 * (a.values[position] + b.values[position]) + 2 * projection * a.values[position];
-      const double terms = 4 * scale * std::abs(student[at]) / s.channels / a.norm * sizes;
-      gradients.check(static_cast<double>(actual[at]), expected.gradient[at], allowed(n, terms), at);
-    }
-  }
-}
-
-TEST(AttentionTransfer, ReferenceGradientMatchesFiniteDifferences) {
+TEST(AttentionTransferReference, GradientMatchesFiniteDifferences) {
   Random random("attention gradient");
   const auto student = to_double(random.values(2 * 3 * 5)), teacher = to_double(random.values(2 * 4 * 5));
   const auto run = [&](const auto& at) { return reference::attention_transfer(2, 5, 3, at, 4, teacher, 50.0, 1e-12); };
@@ -95,53 +30,269 @@ TEST(AttentionTransfer, ReferenceGradientMatchesFiniteDifferences) {
   });
 }
 
-TEST(AttentionTransfer, MatchesTheReference) {
-  Random random("attention transfer");
-  Comparison losses("attention transfer, loss"), gradients("attention transfer, gradient");
-  for (int student_block : all_blocks)
-    for (int teacher_block : all_blocks)
-      for (double size : {1e-4, 1.0, 1e4})
-        for (int repeat = 0; repeat < 2; ++repeat) {
-          const MapShape shape = random_shape(random, student_block);
-          const int teacher_channels = teacher_block * random.integer(1, 3);
-          SCOPED_TRACE(shape.text() + " against " + std::to_string(teacher_channels) + " channels");
-          Pair pair(shape, student_block, teacher_channels, teacher_block, random.coin());
-          pair.student.set(random.values(shape.elements(), Kind::normal, size));
-          pair.teacher.set(random.values(static_cast<std::size_t>(shape.images) * teacher_channels * shape.plane()));
-          check(pair, losses, gradients);
-          EXPECT_TRUE(pair.student.neighbours_untouched() && pair.teacher.neighbours_untouched() &&
-                      pair.d_student.neighbours_untouched());
-        }
+// A student and a teacher on the same plane.
+template <class T>
+struct Pair {
+  Pair(const Device& on, const MapShape& s, const MapLayout& student_layout, int teacher_channels,
+       const MapLayout& teacher_layout)
+      : device(on),
+        shape(s),
+        teacher_shape{s.images, teacher_channels, s.height, s.width},
+        student(on, s, student_layout),
+        teacher(on, teacher_shape, teacher_layout),
+        d_student(on, s, student_layout),
+        loss(on, std::vector<float>(static_cast<std::size_t>(s.images), std::bit_cast<float>(guard))) {}
+
+  std::string text() const {
+    return shape.text() + " against " + std::to_string(teacher_shape.channels) + " channels, " + name_of_storage<T>();
+  }
+  void fill(Random& random, double size = 1) {
+    student.set(random.values(shape.elements(), Kind::normal, size));
+    teacher.set(random.values(teacher_shape.elements()));
+  }
+  AttentionTransfer<T> arguments() const {
+    return {student.map(), teacher.map(), loss.data(), d_student.map(), weight, epsilon, nullptr};
+  }
+  void run() const { execute_with_workspace(arguments(), device); }
+  bool neighbours_untouched() const {
+    return student.neighbours_untouched() && teacher.neighbours_untouched() && d_student.neighbours_untouched();
+  }
+
+  Device device;
+  MapShape shape, teacher_shape;
+  DeviceMap<T> student, teacher, d_student;
+  DeviceBuffer<float> loss;
+};
+
+// The normalised attention of each image and its norm, in double.
+struct Attention {
+  std::vector<double> values;
+  double norm;
+};
+Attention attention_of(const std::vector<double>& map, int image, const MapShape& shape) {
+  const double* first = map.data() + static_cast<std::size_t>(image) * shape.channels * shape.plane();
+  Attention result{reference::attention_energy(first, shape.channels, shape.plane()), 0};
+  result.norm = std::max(reference::length(result.values), static_cast<double>(epsilon));
+  for (double& value : result.values) value /= result.norm;
+  return result;
 }
 
-TEST(AttentionTransfer, DeadMapsGiveZerosAndFiniteLosses) {
-  Random random("attention dead");
-  for (bool student_dead : {false, true}) {
+// Each attention is a sum of squares, with the relative error of a float sum over channels; what follows carries that
+// through the difference, the projection on the student's attention, and the product with the map.
+template <class T>
+void check(const Pair<T>& pair, Comparison& losses, Comparison& gradients) {
+  pair.run();
+  const MapShape& s = pair.shape;
+  const auto student = pair.student.plain(), teacher = pair.teacher.plain();
+  const double n = std::max(s.channels, pair.teacher_shape.channels);
+  const auto expected =
+      reference::attention_transfer(s.images, s.plane(), s.channels, student, pair.teacher_shape.channels, teacher,
+                                    static_cast<double>(weight), static_cast<double>(epsilon));
+  const auto actual = pair.d_student.plain();
+  const auto loss_actual = pair.loss.host();
+  const double scale = static_cast<double>(weight) / s.images / s.plane();
+  for (int image = 0; image < s.images; ++image) {
+    const Attention a = attention_of(student, image, s), b = attention_of(teacher, image, pair.teacher_shape);
+    double error = 0, projection = 0;
+    for (int i = 0; i < s.plane(); ++i) {
+      const double sum = a.values[i] + b.values[i], difference = std::abs(a.values[i] - b.values[i]);
+      const double of_difference = 2 * allowed(n, sum);
+      error += scale * (2 * difference * of_difference + of_difference * of_difference);
+      projection += 2 * a.values[i] * sum;
+    }
+    const double loss = expected.loss[image];
+    losses.check(static_cast<double>(loss_actual[image]), loss, error + allowed(1, loss), image);
+    for (int i = 0; i < s.channels * s.plane(); ++i) {
+      const std::size_t at = static_cast<std::size_t>(image) * s.channels * s.plane() + i, position = i % s.plane();
+      const double sizes = 2 * (a.values[position] + b.values[position]) + 2 * projection * a.values[position];
+      const double terms = 4 * scale * std::abs(student[at]) / s.channels / a.norm * sizes;
+      gradients.check(actual[at], expected.gradient[at], with_storage<T>(allowed(n, terms), expected.gradient[at]), at);
+    }
+  }
+}
+
+class AttentionTransferTest : public DeviceTest {
+ protected:
+  template <class T>
+  std::string label(const char* what) const {
+    return "attention transfer, " + name_of(device().kind) + ", " + name_of_storage<T>() + ", " + what;
+  }
+  // Channels and where they lie: blocked on the cpu, channels-last elsewhere; whole maps, ranges of wider ones, ranges
+  // that keep and that break the alignment of 16 bytes.
+  std::pair<int, MapLayout> random_channels(Random& random) const {
+    if (on_cpu()) {
+      const int block = all_blocks[random.integer(0, 2)], channels = block * random.integer(1, 3);
+      return {channels, channel_blocked(channels, block, random.coin())};
+    }
+    const int channels = random.coin() ? 8 * random.integer(1, 17) : random.awkward_size(129);
+    const int kind = random.integer(0, 2);
+    return {channels, kind == 0 ? channels_last(channels) : channels_last(channels, kind == 1 ? 8 : 1, 8)};
+  }
+};
+
+TEST_P(AttentionTransferTest, MatchesTheReference) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("attention transfer");
+    Comparison losses(label<T>("loss")), gradients(label<T>("gradient"));
+    for (double size : {1e-4, 1.0, 1e4})
+      for (int repeat = 0; repeat < (watched(device()) ? 3 : on_cpu() ? 18 : 6); ++repeat) {
+        const auto [channels, layout] = random_channels(random);
+        const auto [teacher_channels, teacher_layout] = random_channels(random);
+        MapShape shape = random_shape(random, 1);
+        shape.channels = channels;
+        while (shape.elements() > 40000) shape.images = (shape.images + 1) / 2, shape.height = (shape.height + 1) / 2;
+        Pair<T> pair(device(), shape, layout, teacher_channels, teacher_layout);
+        pair.fill(random, size);
+        SCOPED_TRACE(pair.text());
+        check(pair, losses, gradients);
+        EXPECT_TRUE(pair.neighbours_untouched());
+      }
+  });
+}
+
+// Warps take 32 positions at once, 16 or 8, one, and two after each other; images smaller than a tile.
+TEST_P(AttentionTransferTest, TilesOfAllSizes) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    if (on_cpu()) return;  // has none
+    Random random("attention tiles");
+    Comparison losses(label<T>("tiles, loss")), gradients(label<T>("tiles, gradient"));
+    for (const auto& [images, channels, height, width] :
+         {std::tuple{3, 1, 61, 67}, {2, 8, 33, 29}, {1, 300, 3, 3}, {70, 1, 1, 2}, {40, 128, 15, 15}}) {
+      if (watched(device()) && images * height * width * channels > 50000) continue;
+      Pair<T> pair(device(), {images, channels, height, width}, channels_last(channels), 5, channels_last(5));
+      pair.fill(random);
+      SCOPED_TRACE(pair.text());
+      check(pair, losses, gradients);
+    }
+  });
+}
+
+// Attentions of equal direction: what is left of the difference are roundings, and it is never below 0.
+TEST_P(AttentionTransferTest, EqualMapsCostNothing) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("attention equal");
+    const MapShape shape{2, 16, 13, 7};
+    const MapLayout layout = on_cpu() ? channel_blocked(16, 8, false) : channels_last(16);
+    for (float factor : {1.0f, 3.0f}) {
+      Pair<T> pair(device(), shape, layout, 16, layout);
+      std::vector<float> values = random.values(shape.elements());
+      pair.student.set(values);
+      for (float& value : values) value = static_cast<float>(static_cast<T>(value)) * factor;
+      pair.teacher.set(values);
+      pair.run();
+      for (float loss : pair.loss.host()) {
+        EXPECT_GE(loss, 0.0f);
+        // A cpu that contracts a - b into one multiply-add sees the rounding of the other product.
+        const float most = factor == 1 ? (on_cpu() ? weight * 0x1p-106f : 0.0f) : 1.0f;
+        EXPECT_LE(loss, most);
+      }
+      Comparison losses(label<T>("equal, loss")), gradients(label<T>("equal, gradient"));
+      check(pair, losses, gradients);
+    }
+  });
+}
+
+TEST_P(AttentionTransferTest, DeadMapsGiveZerosAndFiniteLosses) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("attention dead");
     const MapShape shape{2, 16, 7, 7};
-    Pair pair(shape, 16, 8, 8, false);
-    const std::vector<float> dead(shape.elements(), 0.0f);
-    pair.student.set(student_dead ? dead : random.values(shape.elements()));
-    pair.teacher.set(student_dead ? random.values(2 * 8 * 49) : std::vector<float>(2 * 8 * 49, 0.0f));
-    execute(pair.arguments());
-    for (float loss : pair.loss) EXPECT_NEAR(loss, weight / (2 * 49), 1e-6f);  // one attention has length 1, one 0
-    for (float value : pair.d_student.plain()) EXPECT_TRUE(student_dead ? value == 0 : std::isfinite(value));
+    for (bool student_dead : {false, true}) {
+      Pair<T> pair(device(), shape, on_cpu() ? channel_blocked(16, 16, false) : channels_last(16), 8,
+                   on_cpu() ? channel_blocked(8, 8, false) : channels_last(8));
+      pair.fill(random);
+      if (student_dead)
+        pair.student.set(std::vector<float>(shape.elements(), 0.0f));
+      else
+        pair.teacher.set(std::vector<float>(pair.teacher_shape.elements(), 0.0f));
+      pair.run();
+      // One attention has length 1, one 0.
+      const double expected = static_cast<double>(weight) / (2 * 49);
+      for (float loss : pair.loss.host()) EXPECT_NEAR(static_cast<double>(loss), expected, allowed(16, 2 * expected));
+      for (double value : pair.d_student.plain()) EXPECT_TRUE(student_dead ? value == 0 : std::isfinite(value));
+    }
+  });
+}
+
+// Sums of squares far outside of float, and an attention below epsilon, whose norm is then a constant.
+TEST_P(AttentionTransferTest, AnySizeOfValues) {
+  Random random("attention sizes");
+  Comparison losses(label<float>("sizes, loss")), gradients(label<float>("sizes, gradient"));
+  const MapShape shape{2, 16, 5, 5};
+  const MapLayout layout = on_cpu() ? channel_blocked(16, 8, false) : channels_last(16);
+  for (double size : {1e-7, 1e12}) {
+    Pair<float> pair(device(), shape, layout, 16, layout);
+    pair.fill(random, size);
+    check(pair, losses, gradients);
   }
 }
 
-TEST(AttentionTransfer, TheSameBitsWhateverTheThreads) {
-  Random random("attention bits");
-  const MapShape shape{7, 32, 31, 13};
-  Pair pair(shape, 16, 24, 8, false);
-  pair.student.set(random.values(shape.elements()));
-  pair.teacher.set(random.values(7 * 24 * 31 * 13));
-  std::vector<std::vector<float>> first;
-  for (int threads : {1, 2, 3}) {
-    execute(pair.arguments(), threads);
-    const std::vector<std::vector<float>> now{pair.loss, pair.d_student.memory()};
-    if (first.empty()) first = now;
-    for (std::size_t i = 0; i < now.size(); ++i) EXPECT_TRUE(same_bits(now[i], first[i])) << threads << " " << i;
-  }
+TEST_P(AttentionTransferTest, ANotANumberStaysInItsImage) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("attention nan");
+    const MapShape shape{5, 8, 9, 11};
+    const MapLayout layout = on_cpu() ? channel_blocked(8, 8, false) : channels_last(8);
+    Pair<T> pair(device(), shape, layout, 8, layout);
+    pair.fill(random);
+    pair.run();
+    const auto clean = pair.loss.host();
+    const auto clean_gradient = pair.d_student.plain();
+    auto values = random.values(shape.elements());
+    const std::size_t image = shape.elements() / 5;
+    std::vector<double> student = pair.student.plain();
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(student[i]);
+    values[3 * image + 100] = std::numeric_limits<float>::quiet_NaN();
+    pair.student.set(values);
+    pair.run();
+    const auto loss = pair.loss.host();
+    const auto gradient = pair.d_student.plain();
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(i == 3 ? std::isnan(loss[i]) : loss[i] == clean[i]) << i;
+    for (std::size_t i = 0; i < gradient.size(); ++i)
+      EXPECT_TRUE(i / image == 3 ? std::isnan(gradient[i]) : gradient[i] == clean_gradient[i]) << i;
+  });
 }
+
+TEST_P(AttentionTransferTest, TheSameBitsInAnyOrder) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("attention bits");
+    const MapShape shape{7, 32, watched(device()) ? 7 : 31, 13};
+    Pair<T> pair(device(), shape, on_cpu() ? channel_blocked(32, 16, false) : channels_last(32), 24,
+                 on_cpu() ? channel_blocked(24, 8, false) : channels_last(24));
+    pair.fill(random);
+    std::vector<float> first;
+    decltype(pair.d_student.memory()) first_gradient;
+    for (const Device& variant : five_variants(device())) {
+      execute_with_workspace(pair.arguments(), variant);
+      if (first.empty()) first = pair.loss.host(), first_gradient = pair.d_student.memory();
+      EXPECT_TRUE(same_bits(pair.loss.host(), first));
+      EXPECT_TRUE(same_bits(pair.d_student.memory(), first_gradient));
+    }
+  });
+}
+
+// Attentions are 16 bytes per position beside the maps.
+TEST_P(AttentionTransferTest, MovesWhatCostSays) {
+  if (device().kind != DeviceKind::emulated || !emulator::counters_available())
+    GTEST_SKIP() << "the emulated device counts accesses where it watches them";
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("attention counters");
+    for (const auto& [images, channels, teacher_channels, side] :
+         {std::tuple{2, 64, 128, 28}, {4, 128, 512, 14}, {3, 512, 512, 7}}) {
+      Pair<T> pair(device(), {images, channels, side, side}, channels_last(channels), teacher_channels,
+                   channels_last(teacher_channels));
+      pair.fill(random);
+      expect_moves_what_cost_says(pair.arguments(), device(), pair.text());
+    }
+  });
+}
+
+INSTANTIATE_ON_ALL_DEVICES(AttentionTransferTest);
 
 }  // namespace
 }  // namespace preceptor::test

@@ -86,7 +86,7 @@ inline RowError softened_kl_error(const double* student, const double* teacher, 
 }
 
 // The same for -log softmax(student)[label]: with A the sum of the other classes' exponentials, log1p(A) where the
-// label is the best class and log(A + exp(x)) - x elsewhere.
+// label is the best class and log(A + exp(x)) - x elsewhere. Label -1: none, and the gradient is the softmax itself.
 inline RowError hard_loss_error(const double* student, int classes, int label) {
   constexpr double u = float_roundoff, smallest = std::numeric_limits<float>::denorm_min();
   const double maximum = *std::max_element(student, student + classes);
@@ -98,7 +98,8 @@ inline RowError hard_loss_error(const double* student, int classes, int label) {
     others += std::exp(x);
     error_others += std::exp(x) * (exponential(x) + u * sum_roundings(classes)) + smallest;
   }
-  const double below = student[label] - maximum, of_label = std::exp(below), sum = others + of_label;
+  const double below = label < 0 ? 0 : student[label] - maximum, of_label = label < 0 ? 0 : std::exp(below);
+  const double sum = others + of_label;
   const double error_sum = (error_others + of_label * exponential(below)) / sum + u;
   RowError error;
   error.gradient.resize(static_cast<std::size_t>(classes));

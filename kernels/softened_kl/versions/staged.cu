@@ -2,8 +2,8 @@
 // global memory only this time. Passes over shared memory are cheap, so that the three plain ones are back. The
 // gradient takes the student's place and leaves in pieces too.
 #include "kernels/device/reduce.cuh"
+#include "kernels/device/tile.cuh"
 #include "kernels/softened_kl/row.cuh"
-#include "kernels/softened_kl/tile.cuh"
 #include "kernels/softened_kl/versions/versions.h"
 
 namespace preceptor::kernels::versions {

@@ -1,6 +1,8 @@
 // A run of neighbouring values, staged in shared memory in 16-byte pieces wherever in memory it begins.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/device/copy_async.cuh"
 #include "kernels/device/load16.cuh"
 
@@ -87,5 +89,37 @@ __device__ void unstage(T* run, const T* tile, const Placement& at) {
   at.for_pieces<T>([&](int i) { store16(run + i, load16(tile + at.shift + i)); });
   at.for_loose<T>([&](int i) { run[i] = tile[at.shift + i]; });
 }
+
+// Rows of which a multiple is a whole number of sectors, however many columns they have.
+template <class T>
+constexpr int aligned_rows = sector_bytes / static_cast<int>(sizeof(T));
+
+// Lanes that share a row: the smallest power of two that holds its values, at most a warp.
+inline int lanes_for(int columns) {
+  int lanes = 1;
+  while (lanes < warp_size && lanes < columns) lanes *= 2;
+  return lanes;
+}
+
+constexpr int short_row_bytes = 1280;  // rows up to here share a block; longer ones lose little at their ends' sectors
+constexpr int most_short_threads = 512;
+constexpr int blocks_for_all = 1024;  // before blocks get more rows than they must
+
+// Blocks for rows that are short: groups of lanes take a row each, all groups of the block a round of rows.
+struct ShortRows {
+  int lanes;      // of a group
+  int threads;    // of a block
+  int tile_rows;  // rows of a block
+
+  // on_chip: bytes of shared memory that a row needs.
+  template <class T>
+  static ShortRows of(int rows, int columns, std::size_t on_chip) {
+    constexpr int tile_bytes = 12 * 1024;  // beyond one round
+    const int lanes = lanes_for(columns);
+    const int threads = std::clamp(lanes * aligned_rows<T>, 128, most_short_threads), round = threads / lanes;
+    const int most = std::max(1, tile_bytes / (round * static_cast<int>(on_chip)));
+    return {lanes, threads, round * std::clamp(rows / (round * blocks_for_all), 1, most)};
+  }
+};
 
 }  // namespace preceptor::kernels
