@@ -2,7 +2,8 @@
 # Runs the commands of a page and looks for the output that the page shows.
 #   check_commands.sh PAGE PATTERN   only commands that match the pattern (grep -E), from the project's root
 # In a block ```console a line that starts with "$ " is a command; the lines below it are what it prints: each must be part
-# of a line of its output, in this order (several may share a line); a line "..." stands for anything.
+# of a line of its output, in this order (several may share a line); a line "..." stands for anything. A command below which
+# nothing stands must succeed.
 set -uo pipefail
 page=$1 pattern=$2
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,9 +13,13 @@ command="" expected=()
 check() {
   [ -n "$command" ] || return 0
   if grep -qE -- "$pattern" <<< "$command"; then
-    local output at=0 lines wanted found i
-    output=$(bash -c "$command" 2>&1)
+    local output status=0 at=0 lines wanted found i
+    output=$(bash -c "$command" 2>&1) || status=$?
     ran=$((ran + 1))
+    if [ ${#expected[@]} = 0 ] && [ $status != 0 ]; then
+      printf 'FAILED: %s\n  ended with %d\n  printed:\n%s\n' "$command" $status "$output"
+      failed=1
+    fi
     mapfile -t lines <<< "$output"
     for wanted in "${expected[@]}"; do
       found=0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # On a machine with a GPU, without network: builds, tests, sanitizes and measures, and leaves a small folder of results.
-# Usage: tests/gpu/run.sh [section...]    sections: tests sanitizer bench-step bench-kernels (default: all)
+# Usage: tests/gpu/run.sh [section...]    sections: tests bits sanitizer bench-step bench-kernels (default: all)
 # Results: build/gpu-results (or $OUT): summary.md and one log per section.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 results=${OUT:-build/gpu-results}
 mkdir -p "$results"
 sections=("$@")
-[ ${#sections[@]} -gt 0 ] || sections=(tests sanitizer bench-step bench-kernels)
+[ ${#sections[@]} -gt 0 ] || sections=(tests bits sanitizer bench-step bench-kernels)
 failed=0
 
 card=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null || echo "no GPU found")
@@ -53,6 +53,19 @@ for name in "${sections[@]}"; do
     tests)
       # A test that finds no card fails here.
       section tests env REQUIRE_DEVICE=cuda ctest --preset release --parallel "$(nproc)" --output-on-failure
+      ;;
+    bits)
+      # Which results the card shares with the emulated device, to the last bit. exp() and its like round otherwise there.
+      for device in emulated cuda; do
+        rm -f "$results/$device.digests"
+        section "bits-$device" env REQUIRE_DEVICE=$device PRECEPTOR_DIGESTS="$results/$device.digests" \
+          $tests/test_kernels --gtest_filter="*/$device"
+      done
+      if tests/gpu/compare_digests.sh "$results/emulated.digests" "$results/cuda.digests" > "$results/bits.md"; then
+        note bits "$(tail -n 1 "$results/bits.md"), see bits.md"
+      else
+        note bits "not yet measured: nothing to compare"
+      fi
       ;;
     sanitizer)
       if command -v compute-sanitizer >/dev/null; then

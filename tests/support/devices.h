@@ -9,6 +9,7 @@
 
 #include "kernels/device/device.h"
 #include "kernels/device/memory.h"
+#include "tests/support/digests.h"
 
 namespace preceptor::test {
 
@@ -40,6 +41,7 @@ class DeviceBuffer {
   std::vector<T> host() const {
     std::vector<T> values(count_);
     execute(kernels::Copy{values.data(), data_, count_ * sizeof(T)}, device_);
+    Digests::of_this_run().add(values);
     return values;
   }
 
@@ -74,13 +76,23 @@ inline void PrintTo(DeviceKind kind, std::ostream* out) { *out << test::name_of(
 }  // namespace preceptor::kernels
 namespace preceptor::test {
 
+// The order in which the emulated device runs threads unless a test asks for another: PRECEPTOR_ORDER=reverse,
+// shuffled.
+inline kernels::ThreadOrder order_of_threads() {
+  const char* text = std::getenv("PRECEPTOR_ORDER");
+  const std::string order = text ? text : "forward";
+  return order == "reverse"    ? kernels::ThreadOrder::reverse
+         : order == "shuffled" ? kernels::ThreadOrder::shuffled
+                               : kernels::ThreadOrder::forward;
+}
+
 class DeviceTest : public testing::TestWithParam<kernels::DeviceKind> {
  protected:
   void SetUp() override {
     skip_unless_present(
         [this] {
           device_ = GetParam() == kernels::DeviceKind::cpu        ? kernels::cpu_device(2)
-                    : GetParam() == kernels::DeviceKind::emulated ? kernels::emulated_device(2)
+                    : GetParam() == kernels::DeviceKind::emulated ? kernels::emulated_device(2, order_of_threads())
                                                                   : kernels::cuda_device();
         },
         name_of(GetParam()));

@@ -15,15 +15,21 @@
 
 namespace preceptor::test {
 
-// Calls body with a value of each storage type that the device has.
-template <class Body>
-void for_storage_types(const kernels::Device& device, const Body& body) {
-  body(float{});
-  if (device.kind != kernels::DeviceKind::cpu) body(kernels::bfloat16{});
-}
 template <class T>
 std::string name_of_storage() {
   return sizeof(T) == sizeof(float) ? "float" : "bfloat16";
+}
+
+// Calls body with a value of each storage type that the device has.
+template <class Body>
+void for_storage_types(const kernels::Device& device, const Body& body) {
+  const auto call = [&](auto type) {
+    Digests::of_this_run().set_storage(name_of_storage<decltype(type)>());
+    body(type);
+    Digests::of_this_run().set_storage("");
+  };
+  call(float{});
+  if (device.kind != kernels::DeviceKind::cpu) call(kernels::bfloat16{});
 }
 
 // Values as storage holds them, and what it holds as double.

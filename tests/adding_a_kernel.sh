@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Follows docs/adding_a_kernel.md to the letter in a copy of the tree: writes its files, makes its edits, runs its commands.
+#   adding_a_kernel.sh BUILD PATTERN   only commands that match PATTERN (grep -E); BUILD: a current build of this tree
+# A line `path`: names the block below it: in a ```diff block lines after + are added and those after - taken away, the others
+# are there already, and ... stands between two places; any other block is the whole file.
+set -euo pipefail
+build=$1 pattern=$2
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+page=$root/docs/adding_a_kernel.md
+copy=$build/adding_a_kernel
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+# edit FILE LINE...: the lines of one place.
+edit() {
+  local file=$copy/$1 before=$'\n' after=$'\n' line content rest
+  shift
+  for line in "$@"; do
+    case $line in
+      +*) after+=${line:1}$'\n' ;;
+      -*) before+=${line:1}$'\n' ;;
+      *) before+=${line:1}$'\n' after+=${line:1}$'\n' ;;
+    esac
+  done
+  content=$'\n'$(cat "$file")$'\n'
+  rest=${content#*"$before"}
+  [[ $rest != "$content" ]] || fail "$file has no lines$before"
+  [[ $'\n'$rest != *"$before"* ]] || fail "$file has more than once$before"
+  content=${content%"$before$rest"}$after$rest
+  printf '%s' "${content#$'\n'}" > "$file"
+}
+
+# write PATH LANGUAGE LINE...: one block of the page.
+write() {
+  local path=$1 language=$2 line lines=()
+  shift 2
+  changed+=("$path")
+  if [[ $language != diff ]]; then
+    [[ ! -e $copy/$path ]] || fail "$path is there already"
+    mkdir -p "$(dirname "$copy/$path")"
+    printf '%s\n' "$@" > "$copy/$path"
+    return
+  fi
+  [[ -e $copy/$path ]] || fail "there is no $path"
+  for line in "$@" ...; do
+    if [[ $line == ... ]]; then
+      edit "$path" "${lines[@]}"
+      lines=()
+    else
+      lines+=("$line")
+    fi
+  done
+}
+
+rm -rf "$copy"
+mkdir "$copy"
+cp -a "$root"/{CMakeLists.txt,CMakePresets.json,apps,data,docs,engine,kernels,models,tests} "$copy"
+
+changed=() block=() path="" inside=0 language=""
+while IFS= read -r line; do
+  if [[ $inside = 1 ]]; then
+    if [[ $line == '```' ]]; then
+      [[ -z $path ]] || write "$path" "$language" "${block[@]}"
+      inside=0 path=""
+    else
+      block+=("$line")
+    fi
+  elif [[ $line == '```'* ]]; then
+    inside=1 language=${line#'```'} block=()
+  elif [[ $line =~ ^\`([^\`]+)\`:$ ]]; then
+    path=${BASH_REMATCH[1]}
+  elif [[ -n $line ]]; then
+    path=""
+  fi
+done < "$page"
+echo "wrote ${changed[*]}"
+
+# The copy is built as BUILD is, in the same mode. Objects that none of the changed files went into are taken from there.
+mode=$(basename "$build")
+mkdir -p "$copy/build/$mode"
+grep -E '^(PRECEPTOR_[A-Z_]+|CMAKE_CUDA_ARCHITECTURES):' "$build/CMakeCache.txt" > "$copy/build/$mode/CMakeCache.txt"
+ninja -C "$build" -t deps | awk -v list="${changed[*]}" '
+  BEGIN { count = split(list, changed, " ") }
+  /^[^ ]/ { if (object && same) print object; object = $1; sub(/:$/, "", object); same = /VALID/ }
+  /^ / { for (i = 1; i <= count; ++i) if (substr("/" $1, length($1) + 1 - length(changed[i])) == "/" changed[i]) same = 0 }
+  END { if (object && same) print object }' > "$copy/unchanged.txt"
+reuse="$root/tests/reuse_object.sh;$build;$copy/unchanged.txt"
+export CMAKE_CXX_COMPILER_LAUNCHER="$reuse${CMAKE_CXX_COMPILER_LAUNCHER:+;$CMAKE_CXX_COMPILER_LAUNCHER}"
+export CMAKE_CUDA_COMPILER_LAUNCHER="$reuse${CMAKE_CUDA_COMPILER_LAUNCHER:+;$CMAKE_CUDA_COMPILER_LAUNCHER}"
+"$copy/tests/check_commands.sh" "$page" "$pattern"
+rm -rf "$copy"
