@@ -112,24 +112,28 @@ TEST_P(GoldenNetwork, TrainingLogitsLossStatisticsAndGradients) {
     const std::string name = key.substr(9);
     const std::vector<float>& gradient = gradients.at(name).values;
     const double largest = static_cast<double>(golden.tensors.at("gradient_max/" + name).values[0]);
+    // A gradient that is what is left of larger terms has fewer digits in any program (networks.py).
+    const auto conditioning = golden.tensors.find("conditioning/" + name);
+    const double allowed = conditioning == golden.tensors.end()
+                               ? tolerance
+                               : tolerance * static_cast<double>(conditioning->second.values[0]);
     for (std::size_t j = 0; j < tensor.values.size(); ++j) {
       const std::size_t at = gradient.size() <= 128 ? j : j * 2654435761u % gradient.size();
       const double error =
           std::abs(static_cast<double>(gradient[at]) - static_cast<double>(tensor.values[j])) / largest;
-      if (error > worst) worst = error, worst_name = name;
-      EXPECT_LE(error, tolerance) << name << " at " << at;
+      if (error / allowed > worst) worst = error / allowed, worst_name = name;
+      EXPECT_LE(error, allowed) << name << " at " << at;
     }
     double square = 0;
     for (float value : gradient) square += static_cast<double>(value) * static_cast<double>(value);
     EXPECT_NEAR(std::sqrt(square) / static_cast<double>(golden.tensors.at("gradient_norm/" + name).values[0]), 1,
-                tolerance)
+                allowed)
         << name;
     ++compared;
   }
   EXPECT_EQ(statistics, 4);
   EXPECT_EQ(compared, static_cast<int>(gradients.size()));
-  std::printf("%d gradients, largest error relative to the tensor's largest value: %.2g (%s)\n", compared, worst,
-              worst_name.c_str());
+  std::printf("%d gradients, largest error is %.2g of what is allowed (%s)\n", compared, worst, worst_name.c_str());
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, GoldenNetwork, testing::Values("resnet18", "resnet50", "densenet121"));
