@@ -1,7 +1,7 @@
 // The copy as a plain loop over values in plain order: the specification that every device is tested against.
 #pragma once
 
-#include <bit>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
