@@ -80,9 +80,11 @@ Tensor sigmoid(const Tensor& logits);  // without a gradient
 
 struct AugmentOptions {
   std::vector<float> mean, deviation;  // per channel, of pixel / 255
-  bool random = false;                 // flip and shift; false: only normalisation
+  bool random = false;                 // all that follows; false: only normalisation
   bool flip = false;
-  int shift = 0;  // pixels
+  int shift = 0;     // pixels
+  float rotate = 0;  // degrees
+  float scale = 0;   // of the size, 0.1: 0.9 to 1.1
 };
 
 // Network input [n, c, h, w] from staged bytes [n, h, w, c] in device memory.

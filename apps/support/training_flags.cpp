@@ -39,6 +39,15 @@ void add_data_flags(CLI::App& app, TrainingOptions& options) {
       ->type_name("PIXELS")
       ->capture_default_str()
       ->group("Data");
+  app.add_option("--rotate", options.rotate, "Rotate training images by up to this many degrees either way")
+      ->type_name("DEGREES")
+      ->capture_default_str()
+      ->group("Data");
+  app.add_option("--scale", options.scale,
+                 "Scale training images by up to this much, 0.1: from 0.9 to 1.1 of their size")
+      ->type_name("FRACTION")
+      ->capture_default_str()
+      ->group("Data");
 }
 
 void add_network_flags(CLI::App& app, TrainingOptions& options) {

@@ -75,6 +75,8 @@ void check_options(const TrainingOptions& options) {
   require_range("--batch", options.batch, 1, 1 << 16);
   check_learning(options);
   require_range("--shift", options.shift, 0, 1 << 16);
+  require_range("--rotate", options.rotate, 0.0, 180.0);
+  require_range("--scale", options.scale, 0.0, 0.9);
   require_range("--threads", options.threads, 0, 4096);
   require_range("--bootstrap", options.bootstrap, 0, 1'000'000);
 }
@@ -84,6 +86,8 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   json["data"] = options.data;
   json["flip"] = options.flip;
   json["shift"] = options.shift;
+  json["rotate"] = options.rotate;
+  json["scale"] = options.scale;
   json["model"] = options.model;
   json["stem"] = options.stem;
   if (!options.init.empty()) json["init"] = options.init;

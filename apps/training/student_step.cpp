@@ -25,7 +25,7 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
       totals_(context.pool(Lifetime::persistent), total_count * sizeof(double)),
       step_(context, [this] { body(); }) {
   if (setup_.teacher != nullptr) {
-    // The same flips and shifts, because they depend on seed, step and image alone; but the teacher's own constants.
+    // The same motions, because they depend on seed, step and image alone; but the teacher's own constants.
     teacher_input_ = setup_.student_input;
     teacher_input_.mean = setup_.teacher->card.mean;
     teacher_input_.deviation = setup_.teacher->card.deviation;

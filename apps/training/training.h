@@ -37,6 +37,7 @@ struct TrainingOptions {
   double clip_value = 0, clip_norm = 0;
   bool flip = false;
   int shift = 0;
+  double rotate = 0, scale = 0;  // degrees; fraction of the size
   std::uint64_t seed = 0;
   std::string device = "cpu";
   int threads = 0;  // 0: all

@@ -13,14 +13,19 @@ Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape,
           " channels, but ", options.mean.size(), " means and ", options.deviation.size(), " deviations");
   require(options.shift >= 0 && options.shift < shape[2] && options.shift < shape[3], "augment: a shift of ",
           options.shift, " pixels does not fit images of ", shape);
+  require(options.rotate >= 0 && options.rotate <= 180, "augment: a rotation of ", options.rotate,
+          " degrees is not from 0 to 180");
+  require(options.scale >= 0 && options.scale <= 0.9f, "augment: a scale of ", options.scale, " is not from 0 to 0.9");
   const Tensor out = context.empty(shape);
-  kernels::Augment arguments{.images = images,
-                             .out = out.map(),
-                             .state = options.random ? context.step_state() : nullptr,
-                             .mean = {},
-                             .deviation = {1, 1, 1},
-                             .flip = options.flip,
-                             .shift = options.shift};
+  kernels::Augment<float> arguments{.images = images,
+                                    .out = out.map(),
+                                    .state = options.random ? context.step_state() : nullptr,
+                                    .mean = {},
+                                    .deviation = {1, 1, 1},
+                                    .flip = options.flip,
+                                    .shift = options.shift,
+                                    .rotate = options.rotate,
+                                    .scale = options.scale};
   for (std::size_t c = 0; c < channels; ++c) {
     require(options.deviation[c] > 0, "augment: the deviation of channel ", c, " is not positive");
     arguments.mean[c] = options.mean[c];

@@ -1,6 +1,7 @@
-// Attention transfer on cuda and emulated: a launch for the attention maps, one for losses and gradients.
+// Attention transfer on cuda and emulated: a launch for attention maps and losses, one for gradients.
 #include "kernels/attention_transfer/attention_transfer.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 
@@ -22,25 +23,28 @@ bool rows_aligned(const FeatureMap<T>&... maps) {
 // Where a thread stands in the positions of its block's image.
 struct Place {
   int image, share;
+  int first;           // position of the block: thread i has first + i for its own, if the block has so many
+  bool owns;           // this thread has one
   std::int64_t begin;  // of the image, in positions of all
-  int first;           // position of the warp's tile
-  int lane;            // of the warp: position first + lane of the tile is this thread's own
+  int tile;            // position of the warp, counted from the block's
   int group, member;   // of the positions that the warp reads at once; of the position's lanes
 
   __device__ Place(const AttentionTiling& t, int block) {
-    const int thread = static_cast<int>(threadIdx.x);
+    const int thread = static_cast<int>(threadIdx.x), lane = thread % warp_size;
     image = block / t.shares;
     share = block - image * t.shares;
+    first = share * t.block_positions();
+    owns = thread < t.block_positions() && first + thread < t.plane;
     begin = static_cast<std::int64_t>(image) * t.plane;
-    first = t.first_position(share, thread / warp_size);
-    lane = thread % warp_size;
+    tile = thread / warp_size * t.tile;
     group = lane / t.lanes;
     member = lane % t.lanes;
   }
   template <class T>
   __device__ T* row(const FeatureMap<T>& map, int position) const {
-    return map.data + (begin + position) * map.pitch;
+    return map.data + (begin + first + position) * map.pitch;
   }
+  __device__ std::int64_t own() const { return begin + first + static_cast<int>(threadIdx.x); }
 };
 
 // A lane's part of the sum of a position's squares.
@@ -62,49 +66,6 @@ __device__ float sum_squares(const FeatureMap<const T>& map, bool packs, const P
                : sum_squares<Single<T>>(row, map.channels, at.member, lanes);
 }
 
-// mapping: AttentionTiling; lanes in the channels of a position, whose sum then goes to the position's own lane; bytes:
-// both maps read, 8 per position written; operations: 2 per value; hazard: squares of attentions of large maps overflow
-// in float: what is added over positions is added in double, and each lane has only few of them.
-template <class T>
-__global__ void __launch_bounds__(AttentionTiling::threads, 4)
-    attend(AttentionTransfer<T> a, AttentionTiling t, bool student_packs, bool teacher_packs) {
-  const Place at(t, static_cast<int>(blockIdx.x));
-  const int plane = t.plane, at_once = t.positions_at_once();
-  float student = 0, teacher = 0;  // of this lane's position; 0 behind the tile and behind the image
-  for (int done = 0; done < t.tile; done += at_once) {
-    const int position = at.first + done + at.group, source = at.lane - done;
-    float s = 0, q = 0;
-    if (position < plane) {
-      s = sum_squares(a.student, student_packs, at, position, t.lanes);
-      q = sum_squares(a.teacher, teacher_packs, at, position, t.lanes);
-    }
-    s = __shfl_sync(all_lanes, reduce_lanes(s, Sum{}, t.lanes), (source & (at_once - 1)) * t.lanes);
-    q = __shfl_sync(all_lanes, reduce_lanes(q, Sum{}, t.lanes), (source & (at_once - 1)) * t.lanes);
-    if (source >= 0 && source < at_once) {
-      student = s;
-      teacher = q;
-    }
-  }
-  const AttentionWorkspace workspace(a.workspace, t);
-  if (at.lane < t.tile && at.first + at.lane < plane) {
-    const std::int64_t own = at.begin + at.first + at.lane;
-    workspace.student[own] = student;
-    workspace.teacher[own] = teacher;
-  }
-  const double s = static_cast<double>(student), q = static_cast<double>(teacher);
-  double products[3] = {s * s, q * q, s * q};
-  combine_block(products, Sum{}, 0.0);
-  if (threadIdx.x == 0)
-    for (int i = 0; i < 3; ++i) workspace.products[3 * static_cast<std::size_t>(blockIdx.x) + i] = products[i];
-}
-
-// What the gradient of an image needs of all its positions.
-struct ImageTerms {
-  double by_student, by_teacher;  // inverse norms of the sums of squares, which are channels times the attentions
-  double square;                  // of the difference of the normalised attentions
-  double projection;              // of the difference on the student's
-};
-
 // By all lanes of one warp. With the sums of products, |a_s - a_t|^2 = |a_s|^2 + |a_t|^2 - 2 a_s . a_t: in double that
 // leaves 1e-16 where the attentions, rounded to float, are themselves good for (1e-7)^2.
 template <class T>
@@ -124,38 +85,83 @@ __device__ ImageTerms terms_of(const AttentionTransfer<T>& a, const double* prod
   return {by_student, by_teacher, square < 0 ? 0 : square, student > least_student ? own - common : 0};
 }
 
-// mapping: as attend, blocks from the last to the first, which finds what was read last in L2; a position's own lane
+template <class T>
+__device__ double weight_of(const AttentionTransfer<T>& a, const AttentionTiling& t) {
+  return static_cast<double>(a.weight) / (static_cast<double>(t.images) * t.plane);
+}
+
+// mapping: AttentionTiling; lanes in the channels of a position, whose sum then goes to the position's own thread; the
+// last block of an image adds up all its blocks; bytes: both maps read, 8 per position written; operations: 2 per
+// value; hazard: squares of the attentions of large maps overflow in float: what is added over positions is added in
+// double, and each thread has only one of them.
+template <class T>
+__global__ void __launch_bounds__(AttentionTiling::threads, 4)
+    attend(AttentionTransfer<T> a, AttentionTiling t, int first_image, bool student_packs, bool teacher_packs,
+           unsigned* tickets) {
+  SHARED(float, student, [AttentionTiling::threads]);
+  SHARED(float, teacher, [AttentionTiling::threads]);
+  const int block = first_image * t.shares + static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
+  const Place at(t, block);
+  for (int done = 0; done < t.tile; done += t.positions_at_once()) {
+    const int position = at.tile + done + at.group;
+    float s = 0, q = 0;
+    if (at.first + position < t.plane) {
+      s = sum_squares(a.student, student_packs, at, position, t.lanes);
+      q = sum_squares(a.teacher, teacher_packs, at, position, t.lanes);
+    }
+    s = reduce_lanes(s, Sum{}, t.lanes);
+    q = reduce_lanes(q, Sum{}, t.lanes);
+    if (at.member == 0) student[position] = s, teacher[position] = q;
+  }
+  __syncthreads();
+  const AttentionWorkspace workspace(a.workspace, t);
+  double products[3] = {0, 0, 0};
+  if (at.owns) {
+    workspace.student[at.own()] = student[thread];
+    workspace.teacher[at.own()] = teacher[thread];
+    const double s = static_cast<double>(student[thread]), q = static_cast<double>(teacher[thread]);
+    products[0] = s * s, products[1] = q * q, products[2] = s * q;
+  }
+  combine_block(products, Sum{}, 0.0);
+  if (thread < 3)
+    workspace.products[3 * static_cast<std::size_t>(block) + thread] = thread == 0   ? products[0]
+                                                                       : thread == 1 ? products[1]
+                                                                                     : products[2];
+  if (last_block(tickets + (at.image - first_image), t.shares) && thread < warp_size) {
+    const ImageTerms terms =
+        terms_of(a, workspace.products + 3 * static_cast<std::size_t>(at.image) * t.shares, t.shares);
+    if (thread == 0) {
+      workspace.terms[at.image] = terms;
+      a.loss[at.image] = static_cast<float>(weight_of(a, t) * terms.square);
+    }
+  }
+}
+
+// mapping: as attend, blocks from the last to the first, which finds what was read last in L2; a position's own thread
 // computes its derivative, which goes to all its lanes; bytes: 8 per position and the student read, d_student written;
-// operations: 1 per value; hazard: every block adds up the partial sums of its image in the same order.
+// operations: 1 per value.
 template <class T, class Group>
 __global__ void __launch_bounds__(AttentionTiling::threads) differentiate(AttentionTransfer<T> a, AttentionTiling t) {
   constexpr int width = Group::count, in_flight = 4;
   SHARED(ImageTerms, terms, );
-  const int block = static_cast<int>(gridDim.x - 1 - blockIdx.x), plane = t.plane;
-  const Place at(t, block);
+  SHARED(float, slopes, [AttentionTiling::threads]);
+  const Place at(t, static_cast<int>(gridDim.x - 1 - blockIdx.x));
   const AttentionWorkspace workspace(a.workspace, t);
-  const double weight = static_cast<double>(a.weight) / (static_cast<double>(t.images) * plane);
-  if (threadIdx.x < warp_size) {
-    const ImageTerms own =
-        terms_of(a, workspace.products + 3 * static_cast<std::size_t>(at.image) * t.shares, t.shares);
-    if (threadIdx.x == 0) {
-      terms = own;
-      if (at.share == 0) a.loss[at.image] = static_cast<float>(weight * own.square);
-    }
+  if (threadIdx.x == 0) terms = workspace.terms[at.image];
+  __syncthreads();
+  if (at.owns) {
+    const double student = static_cast<double>(workspace.student[at.own()]) * terms.by_student;
+    const double difference = student - static_cast<double>(workspace.teacher[at.own()]) * terms.by_teacher;
+    slopes[threadIdx.x] =
+        static_cast<float>(4 * weight_of(a, t) * terms.by_student * (difference - terms.projection * student));
   }
   __syncthreads();
-  float slope = 0;  // of the derivatives of this lane's position: by a value x it is slope * x
-  if (at.lane < t.tile && at.first + at.lane < plane) {
-    const std::int64_t own = at.begin + at.first + at.lane;
-    const double student = static_cast<double>(workspace.student[own]) * terms.by_student;
-    const double difference = student - static_cast<double>(workspace.teacher[own]) * terms.by_teacher;
-    slope = static_cast<float>(4 * weight * terms.by_student * (difference - terms.projection * student));
-  }
   const int step = t.lanes * width, channels = a.student.channels;
   for (int done = 0; done < t.tile; done += t.positions_at_once()) {
-    const int position = at.first + done + at.group;
-    const float factor = __shfl_sync(all_lanes, slope, done + at.group);
-    if (position >= plane) continue;
+    const int position = at.tile + done + at.group;
+    if (at.first + position >= t.plane) return;
+    // By a value x of the student, the derivative is slope * x.
+    const float slope = slopes[position];
     const T* const x = at.row(a.student, position);
     T* const d_x = at.row(a.d_student, position);
     for (int channel = at.member * width; channel < channels; channel += in_flight * step) {
@@ -167,7 +173,7 @@ __global__ void __launch_bounds__(AttentionTiling::threads) differentiate(Attent
       for (int u = 0; u < in_flight; ++u)
         if (channel + u * step < channels) {
 #pragma unroll
-          for (int j = 0; j < width; ++j) values[u].value[j] = from_float<T>(factor * to_float(values[u].value[j]));
+          for (int j = 0; j < width; ++j) values[u].value[j] = from_float<T>(slope * to_float(values[u].value[j]));
           store_group(d_x + channel + u * step, values[u]);
         }
     }
@@ -179,12 +185,16 @@ __global__ void __launch_bounds__(AttentionTiling::threads) differentiate(Attent
 template <class T>
 void run_on(Gpu gpu, const AttentionTransfer<T>& a) {
   const AttentionTiling t = tiling_of(a);
-  const std::int64_t blocks = static_cast<std::int64_t>(a.student.images) * t.shares;
-  launch(gpu, attend<T>, blocks, AttentionTiling::threads, 0, a, t, rows_aligned(a.student), rows_aligned(a.teacher));
+  constexpr int threads = AttentionTiling::threads;
+  for (int first = 0; first < t.images;
+       first += ticket_count)  // a ticket for every image: more than once for thousands
+    launch(gpu, attend<T>, static_cast<std::int64_t>(std::min(ticket_count, t.images - first)) * t.shares, threads, 0,
+           a, t, first, rows_aligned(a.student), rows_aligned(a.teacher), gpu.tickets);
+  const std::int64_t blocks = static_cast<std::int64_t>(t.images) * t.shares;
   if (rows_aligned(a.student, a.d_student))
-    launch(gpu, differentiate<T, Pack<T>>, blocks, AttentionTiling::threads, 0, a, t);
+    launch(gpu, differentiate<T, Pack<T>>, blocks, threads, 0, a, t);
   else
-    launch(gpu, differentiate<T, Single<T>>, blocks, AttentionTiling::threads, 0, a, t);
+    launch(gpu, differentiate<T, Single<T>>, blocks, threads, 0, a, t);
 }
 template void run_on(Gpu, const AttentionTransfer<float>&);
 template void run_on(Gpu, const AttentionTransfer<bfloat16>&);

@@ -1,30 +1,14 @@
-// Augmentation on the cpu: each output row is read from one row of the stored image, at most flipped and clamped.
+// Augmentation on the cpu: an output row is read from one row of the stored image, at most flipped and clamped; or,
+// when images are rotated or scaled, pixel by pixel.
 #include "kernels/augment/augment.h"
 
 #include <algorithm>
 
+#include "kernels/augment/motion.h"
 #include "kernels/device/lanes.h"
-#include "kernels/device/philox.h"
 
 namespace preceptor::kernels {
 namespace {
-
-struct Motion {
-  bool flip = false;
-  int right = 0, down = 0;  // the content moves by so many pixels
-};
-
-Motion motion_of(const Augment& a, int image) {
-  if (!a.state) return {};
-  const auto random =
-      philox(a.state->seed, static_cast<std::uint64_t>(a.state->step), static_cast<std::uint64_t>(image));
-  const std::uint32_t choices = 2 * static_cast<std::uint32_t>(a.shift) + 1;
-  Motion motion;
-  motion.flip = a.flip && random[0] >> 31 != 0;
-  motion.right = static_cast<int>(random[1] % choices) - a.shift;
-  motion.down = static_cast<int>(random[2] % choices) - a.shift;
-  return motion;
-}
 
 // One row of one channel: out[x * stride] = pixel of the moved row * factor + offset. The constants of the template
 // let the compiler use vector loads with a fixed pattern; `first` is the pixel that lands at x = 0 when nothing is
@@ -41,7 +25,7 @@ void write_row(const std::uint8_t* first, float* out, int width, int right, floa
 
 // Rows of one channel of one image.
 template <int channels, int stride>
-void write_plane(const Augment& a, const std::uint8_t* image, int channel, float* out, const Motion& motion) {
+void write_plane(const Augment<float>& a, const std::uint8_t* image, int channel, float* out, const Motion& motion) {
   const int width = a.out.width, height = a.out.height;
   const float factor = 1 / (255 * a.deviation[channel]), offset = -a.mean[channel] / a.deviation[channel];
   for (int y = 0; y < height; ++y, out += static_cast<std::ptrdiff_t>(width) * stride) {
@@ -55,10 +39,27 @@ void write_plane(const Augment& a, const std::uint8_t* image, int channel, float
   }
 }
 
+// An image that is read between pixels.
 template <int channels>
-void write_image(const Augment& a, int image) {
+void sample_image(const Augment<float>& a, int image, const std::uint8_t* pixels, const Motion& motion) {
+  const Normalisation normalisation(a);
+  const int width = a.out.width, height = a.out.height;
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      const Neighbours row(motion.row(x, y, height, width), height);
+      Neighbours column(motion.column(x, y, height, width), width);
+      if (motion.flip) flip(column, width);
+      for (int channel = 0; channel < channels; ++channel)
+        a.out.data[a.out.offset(image, channel, y, x)] =
+            normalisation(sample<channels>(pixels, width, row, column, channel), channel);
+    }
+}
+
+template <int channels>
+void write_image(const Augment<float>& a, int image) {
   const Motion motion = motion_of(a, image);
   const std::uint8_t* pixels = a.images + static_cast<std::ptrdiff_t>(image) * a.out.plane() * channels;
+  if (a.between_pixels()) return sample_image<channels>(a, image, pixels, motion);
   for (int channel = 0; channel < channels; ++channel) {
     float* out = a.out.data + a.out.offset(image, channel, 0, 0);
     if (a.out.block == 1)
@@ -70,10 +71,11 @@ void write_image(const Augment& a, int image) {
 
 }  // namespace
 
-// mapping: a thread per image; bytes: a byte read and a float written per value; operations: 2 per value; hazard: the
-// random numbers are a function of (seed, step, image) alone, so replay and threads change nothing.
-void run_on(Cpu, const Augment& a) {
-#pragma omp parallel for schedule(static) if (worth_threads(a.out.elements()))
+// mapping: a thread per image; bytes: a byte read and a float written per value; operations: 2 per value, 8 and 40 per
+// pixel between pixels; hazard: the random numbers are a function of (seed, step, image) alone, so replay and threads
+// change nothing.
+void run_on(Cpu, const Augment<float>& a) {
+#pragma omp parallel for schedule(static) if (worth_threads(a.out.elements(), 1, a.between_pixels() ? 16 : 1))
   for (int image = 0; image < a.out.images; ++image) {
     if (a.out.channels == 1)
       write_image<1>(a, image);
@@ -84,9 +86,13 @@ void run_on(Cpu, const Augment& a) {
   }
 }
 
-Cost cost(const Augment& a) {
-  const double values = static_cast<double>(a.out.elements());
-  return {values * (sizeof(float) + 1), 2 * values};
+template <class T>
+Cost cost(const Augment<T>& a) {
+  const double values = static_cast<double>(a.out.elements()),
+               pixels = static_cast<double>(a.out.images) * a.out.plane();
+  return {values * (sizeof(T) + 1), a.between_pixels() ? 8 * values + 40 * pixels : 2 * values};
 }
+template Cost cost(const Augment<float>&);
+template Cost cost(const Augment<bfloat16>&);
 
 }  // namespace preceptor::kernels

@@ -32,6 +32,9 @@ TEST(BadInput, Flags) {
       {{"--stem", "imagenet"}, "small stem only"},
       {{"--freeze", "1"}, "--freeze needs --init"},
       {{"--shift", "40"}, "32x32"},
+      {{"--rotate", "181"}, "--rotate 181"},
+      {{"--rotate", "nan"}, "--rotate nan"},
+      {{"--scale", "1"}, "--scale 1"},
       {{"--device", "gpu"}, "cpu"},
       {{"--teacher", "x.safetensors"}, "--teacher"},
       {{"--config", "run.toml"}, "run.toml line 2: 'colour'"}};

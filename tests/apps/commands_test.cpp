@@ -141,10 +141,10 @@ TEST(Commands, AttentionTransferAndAllLearningFlags) {
 
 TEST(Commands, OneSeedOneResult) {
   const Workplace place;
-  const Arguments augmented = {"--flip", "--shift", "2", "--seed", "7"};
+  const Arguments augmented = {"--flip", "--shift", "2", "--rotate", "15", "--scale", "0.1", "--seed", "7"};
   place.run(tiny_training("first", augmented));
   place.run(tiny_training("second", augmented));
-  place.run(tiny_training("other", {"--flip", "--shift", "2", "--seed", "8"}));
+  place.run(tiny_training("other", {"--flip", "--shift", "2", "--rotate", "15", "--scale", "0.1", "--seed", "8"}));
   for (const char* file : {"/best.safetensors", "/last.safetensors", "/last.state.safetensors", "/config.toml"}) {
     EXPECT_TRUE(place.bytes(std::string("first") + file) == place.bytes(std::string("second") + file)) << file;
     EXPECT_FALSE(place.bytes(std::string("first") + file) == place.bytes(std::string("other") + file)) << file;

@@ -1,14 +1,16 @@
-// Augmentation against its reference, and the random numbers behind it against published ones.
+// Augmentation against its reference on every device, and the random numbers behind it against published ones.
 #include "kernels/augment/augment.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 
+#include "kernels/augment/motion.h"
 #include "kernels/augment/reference.h"
 #include "tests/support/compare.h"
-#include "tests/support/devices.h"
 #include "tests/support/feature_maps.h"
+#include "tests/support/variants.h"
 
 namespace preceptor::test {
 namespace {
@@ -31,93 +33,259 @@ TEST(Philox, UniformStaysBelowOne) {
   EXPECT_LT(uniform(0xffffffffu), 1.0f);
 }
 
-// A batch of random pixels and the maps that Augment fills.
-struct Batch {
-  Batch(Random& random, const MapShape& map_shape, int block, bool wider)
-      : shape(map_shape), out(shape, block, wider), pixels(shape.elements()) {
-    for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(random.integer(0, 255));
+constexpr double angle_error = 16.0 / static_cast<double>(unit);  // what sine_cosine() promises
+
+TEST(Augment, SineAndCosineAreAsAccurateAsTheySay) {
+  Random random("sine");
+  double largest = 0;
+  for (int i = 0; i < 20000; ++i) {
+    // Multiples of an eighth of a turn and their neighbours, where the quadrant changes, and any angle.
+    const std::int64_t angle = i < 51 ? (i / 3 - 8) * (std::int64_t{1} << 29) + i % 3 - 1
+                                      : static_cast<std::int64_t>(random.uniform(-0x1p31, 0x1p31));
+    const SineCosine actual = sine_cosine(angle);
+    const double exact = static_cast<double>(angle) * 0x1p-31 * std::numbers::pi;
+    for (double error : {static_cast<double>(actual.sine) / static_cast<double>(unit) - std::sin(exact),
+                         static_cast<double>(actual.cosine) / static_cast<double>(unit) - std::cos(exact)})
+      largest = std::max(largest, std::abs(error));
   }
-  Augment arguments(const StepState* state, bool flip, int shift) {
-    return {pixels.data(), out.map(), state, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, flip, shift};
+  EXPECT_LE(largest, angle_error);
+}
+
+struct Choices {
+  bool flip = false;
+  int shift = 0;
+  float rotate = 0, scale = 0;
+};
+
+// A batch of random pixels and the maps that Augment fills.
+template <class T>
+struct Batch {
+  Batch(Random& random, const Device& on, const MapShape& map_shape, const MapLayout& layout)
+      : device(on), shape(map_shape), out(on, shape, layout), pixels(random_pixels(random, shape.elements())) {}
+
+  static std::vector<std::uint8_t> random_pixels(Random& random, std::size_t count) {
+    std::vector<std::uint8_t> pixels(count);
+    for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(random.integer(0, 255));
+    return pixels;
+  }
+  // Calls launch(arguments); state may be nullptr.
+  template <class Launch>
+  void run(const StepState* state, const Choices& choices, const Launch& launch) {
+    const DeviceBuffer<std::uint8_t> images(device, pixels);
+    const DeviceBuffer<StepState> state_there(device, {state ? *state : StepState{}});
+    launch(Augment<T>{images.data(),
+                      out.map(),
+                      state ? state_there.data() : nullptr,
+                      {0.485f, 0.456f, 0.406f},
+                      {0.229f, 0.224f, 0.225f},
+                      choices.flip,
+                      choices.shift,
+                      choices.rotate,
+                      choices.scale});
+  }
+  void run(const StepState* state, const Choices& choices) {
+    run(state, choices, [&](const auto& arguments) { execute_on(arguments, device); });
   }
 
+  Device device;
   MapShape shape;
-  MapBuffer out;
+  DeviceMap<T> out;
   std::vector<std::uint8_t> pixels;
 };
 
-void check_batch(Batch& batch, const StepState* state, bool flip, int shift, Comparison& comparison) {
-  const Augment a = batch.arguments(state, flip, shift);
-  execute(a);
+// How far a position may be off in pixels: what sine and cosine and their quotient by the factor (2^-32) are off over
+// the distance from the centre; the factor and the angle are cut to 2^-30 and 2^-32 of a turn, their limits too;
+// weights to 2^-24.
+double position_error(const MapShape& shape, const reference::AugmentMotion& motion) {
+  const double distance = (shape.height + shape.width) / 2.0;
+  const double of_angle = angle_error + 2 * 0x1p-32 * 2 * std::numbers::pi, of_factor = 2 * 0x1p-30 / motion.factor;
+  return distance * ((of_angle + of_factor) / motion.factor + 0x1p-32) + 0x1p-24;
+}
+
+template <class T>
+void check_batch(Batch<T>& batch, const StepState* state, const Choices& choices, Comparison& comparison) {
+  batch.run(state, choices);
   EXPECT_TRUE(batch.out.neighbours_untouched());
-  const std::vector<float> actual = batch.out.plain();
-  double mean[3], deviation[3];
-  for (int c = 0; c < 3; ++c) {
-    mean[c] = static_cast<double>(a.mean[c]);
-    deviation[c] = static_cast<double>(a.deviation[c]);
-  }
+  const std::vector<double> actual = batch.out.plain();
+  const double mean[3] = {double{0.485f}, double{0.456f}, double{0.406f}};
+  const double deviation[3] = {double{0.229f}, double{0.224f}, double{0.225f}};
   const MapShape& s = batch.shape;
+  const bool between = state && (choices.rotate > 0 || choices.scale > 0);
   const int values = s.channels * s.plane();
   for (int image = 0; image < s.images; ++image) {
     reference::AugmentMotion motion;
     if (state)
       motion = reference::augment_motion(state->seed, static_cast<std::uint64_t>(state->step),
-                                         static_cast<std::uint64_t>(image), flip, shift);
+                                         static_cast<std::uint64_t>(image), choices.flip, choices.shift,
+                                         static_cast<double>(choices.rotate), static_cast<double>(choices.scale));
     const std::uint8_t* pixels = batch.pixels.data() + static_cast<std::size_t>(image) * values;
     const auto expected = reference::augment_image(pixels, s.channels, s.height, s.width, motion, mean, deviation);
     for (int i = 0; i < values; ++i) {
       const int c = i / s.plane();
-      // |pixel / 255 / deviation| + |mean / deviation|
+      // |pixel / 255 / deviation| + |mean / deviation|, with three interpolations before; what a position is off in y
+      // or x moves a value by as much of the largest difference of neighbours.
       const double terms = std::abs(expected[i]) + 2 * mean[c] / deviation[c];
+      const double error =
+          between ? allowed(2, terms, 12) + 2 * position_error(s, motion) / deviation[c] : allowed(2, terms);
       const std::size_t at = static_cast<std::size_t>(image) * values + i;
-      comparison.check(static_cast<double>(actual[at]), expected[i], allowed(2, terms), at);
+      comparison.check(actual[at], expected[i], with_storage<T>(error, expected[i]), at);
     }
   }
 }
 
-TEST(Augment, MatchesTheReference) {
-  Random random("augment");
-  Comparison comparison("augment");
-  for (int channels : {1, 2, 3})
-    for (bool channels_last : {false, true})
-      for (int repeat = 0; repeat < 12; ++repeat) {
-        const MapShape shape{random.awkward_size(33), channels, random.awkward_size(61), random.awkward_size(61)};
+class AugmentTest : public DeviceTest {
+ protected:
+  template <class T>
+  std::string label(const char* what) const {
+    return std::string("augment, ") + name_of(device().kind) + ", " + name_of_storage<T>() + ", " + what;
+  }
+  // The cpu has plain and channels-last maps of so few channels, the plain ones also as ranges of wider ones.
+  MapLayout random_layout(Random& random, int channels) const {
+    if (!on_cpu()) return channels_last(channels, random.integer(0, 1), random.integer(0, 2));
+    return random.coin() ? channel_blocked(channels, channels, false) : channel_blocked(channels, 1, random.coin());
+  }
+  static StepState random_state(Random& random) {
+    return {0, random.integer(0, 1 << 20), static_cast<std::uint64_t>(random.integer(0, 1 << 30))};
+  }
+};
+
+TEST_P(AugmentTest, MatchesTheReference) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("augment");
+    Comparison comparison(label<T>("moved"));
+    for (int channels : {1, 2, 3})
+      for (int repeat = 0; repeat < (on_cpu() ? 24 : watched(device()) ? 3 : 12); ++repeat) {
+        const MapShape shape{random.awkward_size(on_cpu() ? 33 : 7), channels, random.awkward_size(61),
+                             random.awkward_size(61)};
         SCOPED_TRACE(shape.text());
-        const int block = channels_last ? channels : 1;
-        Batch batch(random, shape, block, !channels_last && random.coin());
-        const StepState state{0, random.integer(0, 1 << 20), static_cast<std::uint64_t>(random.integer(0, 1 << 30))};
+        Batch<T> batch(random, device(), shape, random_layout(random, channels));
+        const StepState state = random_state(random);
         const int shift = std::min({random.integer(0, 4), shape.height - 1, shape.width - 1});
-        check_batch(batch, random.integer(0, 4) == 0 ? nullptr : &state, random.coin(), shift, comparison);
+        check_batch(batch, random.integer(0, 4) == 0 ? nullptr : &state, {random.coin(), shift}, comparison);
       }
+  });
 }
 
-TEST(Augment, FlipsHalfAndShiftsEvenly) {
-  int flips = 0, moves[5] = {};
+TEST_P(AugmentTest, RotatesAndScales) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("augment rotated");
+    Comparison comparison(label<T>("rotated"));
+    for (int channels : {1, 2, 3})
+      for (const auto& [rotate, scale] : {std::pair{10.0f, 0.0f}, {0.0f, 0.2f}, {180.0f, 0.9f}, {45.0f, 0.1f}})
+        for (int repeat = 0; repeat < (watched(device()) ? 1 : 3); ++repeat) {
+          const MapShape shape{random.integer(1, 5), channels, random.awkward_size(61), random.awkward_size(61)};
+          SCOPED_TRACE(shape.text() + " rotate " + std::to_string(rotate) + " scale " + std::to_string(scale));
+          Batch<T> batch(random, device(), shape, random_layout(random, channels));
+          const StepState state = random_state(random);
+          const int shift = std::min({random.integer(0, 4), shape.height - 1, shape.width - 1});
+          check_batch(batch, &state, {random.coin(), shift, rotate, scale}, comparison);
+        }
+  });
+}
+
+// The places that are read are the same on all devices, so all that is left are the roundings of a few values.
+TEST_P(AugmentTest, ReadsTheSamePlacesAsTheCpu) {
+  if (on_cpu()) GTEST_SKIP() << "compared with itself";
+  Random random("augment places");
+  Comparison comparison(label<float>("against the cpu"));
+  const MapShape shape{3, 3, 33, 29};
+  const StepState state = random_state(random);
+  const Choices choices{true, 3, 180, 0.5f};
+  Batch<float> here(random, device(), shape, channels_last(3)), there(random, cpu_device(2), shape, channels_last(3));
+  there.pixels = here.pixels;
+  here.run(&state, choices);
+  there.run(&state, choices);
+  const auto actual = here.out.plain(), expected = there.out.plain();
+  for (std::size_t i = 0; i < actual.size(); ++i)
+    comparison.check(actual[i], expected[i], allowed(2, std::abs(expected[i]) + 2 * 0.485 / 0.229, 12), i);
+}
+
+// Rows of several tiles, of more values than a block moves, and images of more rows than a block has.
+TEST_P(AugmentTest, LongRowsAndTallImages) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("augment long");
+    Comparison comparison(label<T>("long rows"));
+    for (const MapShape& shape : {MapShape{1, 3, 3, 701}, {1, 3, 3, 2731}, {1, 1, 2, 8193}, {2, 1, 701, 3}}) {
+      if (watched(device()) && shape.width > 3000) continue;
+      SCOPED_TRACE(shape.text());
+      Batch<T> batch(random, device(), shape,
+                     on_cpu() ? channel_blocked(shape.channels, 1, false) : channels_last(shape.channels));
+      const StepState state = random_state(random);
+      check_batch(batch, &state, {true, 1}, comparison);
+    }
+  });
+}
+
+// So that an image turned by them is not blurred.
+TEST(Augment, QuarterTurnsAreExact) {
+  const std::int64_t sines[4] = {0, unit, 0, -unit};
+  for (int quarters = -4; quarters <= 4; ++quarters) {
+    const SineCosine turn = sine_cosine(quarters * (std::int64_t{1} << 30));
+    EXPECT_EQ(turn.sine, sines[quarters & 3]);
+    EXPECT_EQ(turn.cosine, sines[(quarters + 1) & 3]);
+  }
+}
+
+TEST(Augment, FlipsHalfAndDrawsEvenly) {
+  int flips = 0, moves[5] = {}, angles[4] = {}, factors[4] = {};
   constexpr int images = 10000;
   for (int image = 0; image < images; ++image) {
-    const auto motion = reference::augment_motion(3, 17, static_cast<std::uint64_t>(image), true, 2);
+    const auto motion = reference::augment_motion(3, 17, static_cast<std::uint64_t>(image), true, 2, 90, 0.5);
     flips += motion.flip;
     ++moves[motion.right + 2];
+    ++angles[static_cast<int>((motion.angle / (std::numbers::pi / 2) + 1) * 2)];
+    ++factors[static_cast<int>((motion.factor - 0.5) * 4)];
   }
   // Five standard deviations of a binomial count.
   EXPECT_NEAR(flips, images / 2, 5 * std::sqrt(images * 0.25));
   for (int count : moves) EXPECT_NEAR(count, images / 5, 5 * std::sqrt(images * 0.16));
+  for (int count : angles) EXPECT_NEAR(count, images / 4, 5 * std::sqrt(images * 0.1875));
+  for (int count : factors) EXPECT_NEAR(count, images / 4, 5 * std::sqrt(images * 0.1875));
 }
 
-TEST(Augment, DependsOnSeedStepAndImageOnly) {
-  Random random("augment bits");
-  const MapShape shape{33, 3, 31, 29};
-  Batch batch(random, shape, 1, false);
-  const StepState state{0, 5, 11}, other{0, 6, 11};
-  execute(batch.arguments(&state, true, 3), 1);
-  const auto first = batch.out.memory();
-  execute(batch.arguments(&other, true, 3), 2);
-  EXPECT_FALSE(same_bits(first, batch.out.memory()));
-  for (int threads : {2, 3}) {
-    execute(batch.arguments(&state, true, 3), threads);
-    EXPECT_TRUE(same_bits(first, batch.out.memory()));
-  }
+TEST_P(AugmentTest, DependsOnSeedStepAndImageOnly) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("augment bits");
+    const MapShape shape{on_cpu() ? 33 : 5, 3, 31, 29};
+    Batch<T> batch(random, device(), shape, on_cpu() ? channel_blocked(3, 1, false) : channels_last(3));
+    const StepState state{0, 5, 11}, other{0, 6, 11};
+    for (const Choices& choices : {Choices{true, 3}, {true, 3, 20, 0.1f}}) {
+      batch.run(&state, choices);
+      const auto first = batch.out.memory();
+      batch.run(&other, choices);
+      EXPECT_FALSE(same_bits(first, batch.out.memory()));
+      for (const Device& variant : five_variants(device())) {
+        batch.run(&state, choices, [&](const auto& arguments) { execute_on(arguments, variant); });
+        EXPECT_TRUE(same_bits(first, batch.out.memory()));
+      }
+    }
+  });
 }
+
+// Where images are rotated, pixels are read four times, from L1, which the counters do not know.
+TEST_P(AugmentTest, MovesWhatCostSays) {
+  if (device().kind != DeviceKind::emulated || !emulator::counters_available())
+    GTEST_SKIP() << "the emulated device counts accesses where it watches them";
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("augment counters");
+    const StepState state = random_state(random);
+    for (const MapShape& shape : {MapShape{2, 3, 28, 28}, {1, 1, 224, 224}, {1, 3, 128, 127}})
+      for (const StepState* choice : {static_cast<const StepState*>(nullptr), &state}) {
+        Batch<T> batch(random, device(), shape, channels_last(shape.channels));
+        batch.run(choice, {true, 0}, [&](const auto& arguments) {
+          expect_moves_what_cost_says(arguments, device(),
+                                      shape.text() + " " + name_of_storage<T>() + (choice ? ", flipped" : ""));
+        });
+      }
+  });
+}
+
+INSTANTIATE_ON_ALL_DEVICES(AugmentTest);
 
 }  // namespace
 }  // namespace preceptor::test

@@ -363,7 +363,7 @@ TEST_P(CrossEntropy, MovesWhatCostSays) {
   for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
     Random random("cross entropy counters");
-    for (const auto& [rows, columns] : {std::pair{1024, 2}, {256, 14}, {32, 100}, {33, 1000}, {1, 50021}}) {
+    for (const auto& [rows, columns] : {std::pair{1024, 2}, {256, 14}, {32, 100}, {17, 1000}, {1, 50021}}) {
       Problem<T> problem(random, rows, columns, 3);
       // All known: where lanes skip entries, the counters no longer pair their accesses as a warp does.
       problem.targets.assign(problem.targets.size(), 1.0f);
