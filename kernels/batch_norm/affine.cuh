@@ -2,14 +2,9 @@
 #pragma once
 
 #include "kernels/batch_norm/reduce_rows.cuh"
+#include "kernels/device/channels_last.cuh"
 
 namespace preceptor::kernels {
-
-// The element of a channels-last map.
-template <class T>
-__device__ T* row_at(const FeatureMap<T>& map, int row, int channel) {
-  return map.data + static_cast<std::int64_t>(row) * map.pitch + channel;
-}
 
 // Every kernel that needs the value before residual and ReLU gets it from here: the gradient's recomputed mask has to
 // have the forward pass's bits.

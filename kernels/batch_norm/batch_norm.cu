@@ -262,24 +262,6 @@ __global__ void __launch_bounds__(Tiling::threads) fold(FoldBatchNorm a, Tiling 
   });
 }
 
-// Whether all maps can be accessed by 16 bytes.
-template <class... T>
-bool rows_aligned(const FeatureMap<T>&... maps) {
-  assert(((!maps.data || maps.block == maps.pitch) && ...));
-  const auto whole = [](int channels, std::size_t size) { return channels * size % 16 == 0; };
-  return ((!maps.data || (aligned16(maps.data) && whole(maps.pitch, sizeof(T)) && whole(maps.channels, sizeof(T)))) &&
-          ...);
-}
-
-// Calls launch_for(group) with the group that alignment allows.
-template <class T, class Launch>
-void with_group(bool aligned, const Launch& launch_for) {
-  if (aligned)
-    launch_for(Pack<T>{});
-  else
-    launch_for(Single<T>{});
-}
-
 template <class T>
 Tiling tiling_of(const FeatureMap<T>& map, int width) {
   assert(static_cast<std::int64_t>(map.images) * map.plane() < std::int64_t{1} << 30);
