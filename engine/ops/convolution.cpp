@@ -32,14 +32,13 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
   if (bias)
     require(bias->shape() == Shape{weight.shape()[0]}, "convolution: bias ", bias->shape(), " does not fit weights ",
             weight.shape());
-  context.run_with_workspace(kernels::ConvolutionForward{.x = x.map(),
-                                                         .weight = weight.value(),
-                                                         .bias = bias ? bias->value() : nullptr,
-                                                         .residual = {},
-                                                         .y = y.map(),
-                                                         .geometry = geometry,
-                                                         .relu = false,
-                                                         .workspace = nullptr});
+  context.run_with_workspace(kernels::ConvolutionForward<float>{.x = x.map(),
+                                                                .weight = weight.value(),
+                                                                .bias = bias ? bias->value() : nullptr,
+                                                                .residual = {},
+                                                                .y = y.map(),
+                                                                .geometry = geometry,
+                                                                .relu = false});
   const bool want_weight = context.tape().recording() && weight.watched();
   const bool want_bias = context.tape().recording() && bias && bias->watched();
   const bool want_x = context.tape().watches(x);
@@ -48,12 +47,11 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
 
   context.tape().record(y, [=, b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
     if (want_weight)
-      context.run_with_workspace(kernels::ConvolutionWeightGradient{
-          x.map(), d_y.map(), weight.gradient(), want_bias ? b.gradient() : nullptr, geometry, nullptr});
+      context.run_with_workspace(kernels::ConvolutionWeightGradient<float>{
+          x.map(), d_y.map(), weight.gradient(), want_bias ? b.gradient() : nullptr, geometry});
     if (!want_x) return;
     Tensor d_x = context.empty(x.shape());
-    context.run_with_workspace(
-        kernels::ConvolutionDataGradient{d_y.map(), weight.value(), d_x.map(), geometry, nullptr});
+    context.run_with_workspace(kernels::ConvolutionDataGradient<float>{d_y.map(), weight.value(), d_x.map(), geometry});
     context.tape().accumulate(x, std::move(d_x));
   });
   return y;
@@ -84,14 +82,13 @@ Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, cons
   Tensor y = residual.defined() && residual.owns_alone() ? residual : context.empty(shape);
   y.set_slot(-1);
   context.run_with_workspace(
-      kernels::ConvolutionForward{.x = x.map(),
-                                  .weight = folded.weight.data(),
-                                  .bias = folded.bias.data(),
-                                  .residual = residual.defined() ? residual.map() : kernels::FeatureMap<float>{},
-                                  .y = y.map(),
-                                  .geometry = geometry,
-                                  .relu = relu,
-                                  .workspace = nullptr});
+      kernels::ConvolutionForward<float>{.x = x.map(),
+                                         .weight = folded.weight.data(),
+                                         .bias = folded.bias.data(),
+                                         .residual = residual.defined() ? residual.map() : kernels::FeatureMap<float>{},
+                                         .y = y.map(),
+                                         .geometry = geometry,
+                                         .relu = relu});
   return y;
 }
 
