@@ -11,7 +11,6 @@ namespace preceptor::kernels {
 // 2^(31 + l) / d for all n below 2^31: the quotient's whole part is exact.
 class Divisor {
  public:
-  Divisor() = default;
   ON_ANY_DEVICE explicit Divisor(int divisor) : divisor_(divisor), shift_(31) {
     while ((std::int64_t{1} << (shift_ - 31)) < divisor) ++shift_;
     const std::uint64_t unit = static_cast<std::uint64_t>(divisor);

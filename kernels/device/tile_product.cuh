@@ -187,14 +187,18 @@ __device__ void multiply_tile(const A& a, const B& b, int first_row, int first_c
                               TileSums& sum) {
   using StageA = typename A::template Stage<Shape::rows, Shape::threads>;
   using StageB = typename B::template Stage<Shape::columns, Shape::threads>;
-  SHARED(float, rows, [2][tile_depth * Shape::rows]);
-  SHARED(float, columns, [2][tile_depth * Shape::columns]);
+  constexpr int size_a = tile_depth * Shape::rows, size_b = tile_depth * Shape::columns;
+  SHARED(Pack<float>, staged_a, [2 * size_a / 4]);  // as groups, for their alignment
+  SHARED(Pack<float>, staged_b, [2 * size_b / 4]);
+  float* const tile_a = staged_a->value;
+  float* const tile_b = staged_b->value;
+
   StageA stage_a(a.source, first_row);
   StageB stage_b(b.source, first_column);
   stage_a.fetch(a.source, begin);
   stage_b.fetch(b.source, begin);
-  stage_a.put(a.source, rows[0]);
-  stage_b.put(b.source, columns[0]);
+  stage_a.put(a.source, tile_a);
+  stage_b.put(b.source, tile_b);
   __syncthreads();
   int now = 0;
   for (int depth = begin; depth < end; depth += tile_depth, now ^= 1) {
@@ -203,11 +207,11 @@ __device__ void multiply_tile(const A& a, const B& b, int first_row, int first_c
       stage_a.fetch(a.source, depth + tile_depth);
       stage_b.fetch(b.source, depth + tile_depth);
     }
-    multiply_staged<Shape, StageA, StageB>(rows[now], columns[now], sum);
+    multiply_staged<Shape, StageA, StageB>(tile_a + now * size_a, tile_b + now * size_b, sum);
     if (more) {
       // All threads have left this buffer: they read it before the last barrier.
-      stage_a.put(a.source, rows[now ^ 1]);
-      stage_b.put(b.source, columns[now ^ 1]);
+      stage_a.put(a.source, tile_a + (now ^ 1) * size_a);
+      stage_b.put(b.source, tile_b + (now ^ 1) * size_b);
     }
     __syncthreads();
   }
