@@ -21,9 +21,9 @@
 namespace preceptor {
 namespace {
 
-constexpr std::array families = {kernels::ConvolutionForward::name,
-                                 kernels::ConvolutionDataGradient::name,
-                                 kernels::ConvolutionWeightGradient::name,
+constexpr std::array families = {kernels::ConvolutionForward<float>::name,
+                                 kernels::ConvolutionDataGradient<float>::name,
+                                 kernels::ConvolutionWeightGradient<float>::name,
                                  kernels::BatchNormForward<float>::name,
                                  kernels::BatchNormBackward<float>::name,
                                  kernels::ReluForward<float>::name,
@@ -193,28 +193,24 @@ void KernelBench::time_convolutions() {
     const kernels::ConvolutionGeometry geometry{layer.kernel, layer.kernel, layer.stride, layer.kernel / 2};
     const std::string shape = message(batch, "x", layer.in, "x", layer.side, "x", layer.side, " ", layer.kernel, "x",
                                       layer.kernel, " /", layer.stride, " to ", layer.out);
-    time_with_workspace(kernels::ConvolutionForward{.x = x.map(),
-                                                    .weight = weight.data(),
-                                                    .bias = nullptr,
-                                                    .residual = {},
-                                                    .y = y.map(),
-                                                    .geometry = geometry,
-                                                    .relu = false,
-                                                    .workspace = nullptr},
+    time_with_workspace(kernels::ConvolutionForward<float>{.x = x.map(),
+                                                           .weight = weight.data(),
+                                                           .bias = nullptr,
+                                                           .residual = {},
+                                                           .y = y.map(),
+                                                           .geometry = geometry,
+                                                           .relu = false},
                         shape);
     // Nothing asks for the gradient by an image.
     if (layer.in != 3)
       time_with_workspace(
-          kernels::ConvolutionDataGradient{
-              .d_y = y.map(), .weight = weight.data(), .d_x = x.map(), .geometry = geometry, .workspace = nullptr},
+          kernels::ConvolutionDataGradient<float>{
+              .d_y = y.map(), .weight = weight.data(), .d_x = x.map(), .geometry = geometry},
           shape);
-    time_with_workspace(kernels::ConvolutionWeightGradient{.x = x.map(),
-                                                           .d_y = y.map(),
-                                                           .d_weight = weight.data(),
-                                                           .d_bias = nullptr,
-                                                           .geometry = geometry,
-                                                           .workspace = nullptr},
-                        shape);
+    time_with_workspace(
+        kernels::ConvolutionWeightGradient<float>{
+            .x = x.map(), .d_y = y.map(), .d_weight = weight.data(), .d_bias = nullptr, .geometry = geometry},
+        shape);
   }
 }
 

@@ -33,14 +33,13 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
   if (bias)
     require(bias->shape() == Shape{weight.shape()[0]}, "convolution: bias ", bias->shape(), " does not fit weights ",
             weight.shape());
-  context.run_with_workspace(kernels::ConvolutionForward{.x = x.map(),
-                                                         .weight = weight.value(),
-                                                         .bias = bias ? bias->value() : nullptr,
-                                                         .residual = {},
-                                                         .y = y.map(),
-                                                         .geometry = geometry,
-                                                         .relu = false,
-                                                         .workspace = nullptr});
+  context.run_with_workspace(kernels::ConvolutionForward<float>{.x = x.map(),
+                                                                .weight = weight.value(),
+                                                                .bias = bias ? bias->value() : nullptr,
+                                                                .residual = {},
+                                                                .y = y.map(),
+                                                                .geometry = geometry,
+                                                                .relu = false});
   const bool want_weight = context.tape().recording() && weight.watched();
   const bool want_bias = context.tape().recording() && bias && bias->watched();
   const bool want_x = context.tape().watches(x);
@@ -48,19 +47,18 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
   require(!want_bias || want_weight, "convolution: a bias cannot be trained under frozen weights");
 
   const Tensor kept = want_weight && !rebuild ? x : Tensor();
-  context.tape().record(
-      y, [=, source = x.without_values(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
-        if (want_weight) {
-          const Tensor input = kept.defined() ? kept : rebuild();
-          context.run_with_workspace(kernels::ConvolutionWeightGradient{
-              input.map(), d_y.map(), weight.gradient(), want_bias ? b.gradient() : nullptr, geometry, nullptr});
-        }
-        if (!want_x) return;
-        Tensor d_x = context.empty(source.shape());
-        context.run_with_workspace(
-            kernels::ConvolutionDataGradient{d_y.map(), weight.value(), d_x.map(), geometry, nullptr});
-        context.tape().accumulate(source, std::move(d_x));
-      });
+  context.tape().record(y, [=, source = x.without_values(), b = bias ? *bias : Parameter(),
+                            &context](const Tensor& d_y) {
+    if (want_weight) {
+      const Tensor input = kept.defined() ? kept : rebuild();
+      context.run_with_workspace(kernels::ConvolutionWeightGradient<float>{
+          input.map(), d_y.map(), weight.gradient(), want_bias ? b.gradient() : nullptr, geometry});
+    }
+    if (!want_x) return;
+    Tensor d_x = context.empty(source.shape());
+    context.run_with_workspace(kernels::ConvolutionDataGradient<float>{d_y.map(), weight.value(), d_x.map(), geometry});
+    context.tape().accumulate(source, std::move(d_x));
+  });
   return y;
 }
 
@@ -89,14 +87,13 @@ Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, cons
   Tensor y = residual.defined() && residual.owns_alone() ? residual : context.empty(shape);
   y.set_slot(-1);
   context.run_with_workspace(
-      kernels::ConvolutionForward{.x = x.map(),
-                                  .weight = folded.weight.data(),
-                                  .bias = folded.bias.data(),
-                                  .residual = residual.defined() ? residual.map() : kernels::FeatureMap<float>{},
-                                  .y = y.map(),
-                                  .geometry = geometry,
-                                  .relu = relu,
-                                  .workspace = nullptr});
+      kernels::ConvolutionForward<float>{.x = x.map(),
+                                         .weight = folded.weight.data(),
+                                         .bias = folded.bias.data(),
+                                         .residual = residual.defined() ? residual.map() : kernels::FeatureMap<float>{},
+                                         .y = y.map(),
+                                         .geometry = geometry,
+                                         .relu = relu});
   return y;
 }
 

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "kernels/convolution/channel_passes.h"
+#include "kernels/convolution/cpu_workspace.h"
 #include "kernels/convolution/small_map_data_gradient.h"
 #include "kernels/convolution/small_map_weight_gradient.h"
 #include "kernels/device/onednn.h"
@@ -215,34 +217,37 @@ void read_weights(Plan& plan, const float* weight, void* workspace) {
   plan.reorder->execute(onednn::stream(), plan.ours, plan.theirs);
 }
 
-PlanKey key_of(const ConvolutionForward& a) {
+PlanKey key_of(const ConvolutionForward<float>& a) {
   PlanKey key = make_key(Direction::forward, a.x, a.y, a.geometry);
   key.bias = a.bias != nullptr;
   key.residual = a.residual.data != nullptr;
   key.relu = a.relu;
   return key;
 }
-PlanKey key_of(const ConvolutionDataGradient& a) {
+PlanKey key_of(const ConvolutionDataGradient<float>& a) {
   return make_key(Direction::data_gradient, a.d_x, a.d_y, a.geometry);
 }
-PlanKey key_of(const ConvolutionWeightGradient& a) {
+PlanKey key_of(const ConvolutionWeightGradient<float>& a) {
   PlanKey key = make_key(Direction::weight_gradient, a.x, a.d_y, a.geometry);
   key.bias = a.d_bias != nullptr;
   return key;
 }
 
-// Multiply-adds and least traffic, the same for the three directions.
-template <class Input, class Output>
-Cost convolution_cost(const FeatureMap<Input>& in, const FeatureMap<Output>& out, const ConvolutionGeometry& g) {
-  const double taps = static_cast<double>(in.channels) * g.kernel_height * g.kernel_width;
-  const double weights = taps * out.channels;
-  const auto maps = static_cast<double>(in.elements() + out.elements());
-  return {4.0 * (maps + weights), 2.0 * static_cast<double>(out.elements()) * taps};
+// The same convolution of what its input map makes of x, which then lies first in the workspace.
+template <class Arguments>
+Arguments behind_input(Arguments a) {
+  if (!a.input.scale) return a;
+  const std::size_t bytes = bytes_of_transformed(a.x, a.input);
+  a.x = {static_cast<float*>(a.workspace), a.x.images, a.x.channels, a.x.height, a.x.width, a.x.block, a.x.channels};
+  a.input = {};
+  if (a.workspace) a.workspace = static_cast<std::byte*>(a.workspace) + bytes;
+  return a;
 }
 
 }  // namespace
 
 WeightOrder device_weight_order(const Device& device, int out_channels, int in_channels, int height, int width) {
+  if (device.kind != DeviceKind::cpu) return {out_channels, in_channels, height, width, 1, in_channels};
   const int out_block = device.channel_block(out_channels);
   int in_block = device.channel_block(in_channels);
   if (out_block == 1)
@@ -252,29 +257,24 @@ WeightOrder device_weight_order(const Device& device, int out_channels, int in_c
   return {out_channels, in_channels, height, width, out_block, in_block};
 }
 
-Cost cost(const ConvolutionForward& a) {
-  Cost result = convolution_cost(a.x, a.y, a.geometry);
-  if (a.residual.data) result.bytes += 4.0 * static_cast<double>(a.y.elements());
-  return result;
+std::size_t cpu_workspace_bytes(const ConvolutionForward<float>& a) {
+  return plan_for(key_of(behind_input(a))).workspace_bytes() + bytes_of_transformed(a.x, a.input);
 }
-Cost cost(const ConvolutionDataGradient& a) { return convolution_cost(a.d_x, a.d_y, a.geometry); }
-Cost cost(const ConvolutionWeightGradient& a) { return convolution_cost(a.x, a.d_y, a.geometry); }
-
-std::size_t workspace_bytes(const ConvolutionForward& a, const Device&) {
-  return plan_for(key_of(a)).workspace_bytes();
+std::size_t cpu_workspace_bytes(const ConvolutionDataGradient<float>& a) {
+  return small_map_data_gradient_pays(a) ? 0 : plan_for(key_of(a)).workspace_bytes();
 }
-std::size_t workspace_bytes(const ConvolutionDataGradient& a, const Device&) {
-  if (small_map_data_gradient_pays(a)) return 0;
-  return plan_for(key_of(a)).workspace_bytes();
-}
-std::size_t workspace_bytes(const ConvolutionWeightGradient& a, const Device&) {
-  if (small_map_weight_gradient_pays(a)) return 0;
-  return plan_for(key_of(a)).workspace_bytes();
+std::size_t cpu_workspace_bytes(const ConvolutionWeightGradient<float>& a) {
+  const std::size_t plan = small_map_weight_gradient_pays(a) ? 0 : plan_for(key_of(behind_input(a))).workspace_bytes();
+  return plan + bytes_of_transformed(a.x, a.input);
 }
 
 // oneDNN adds to what y holds, so a residual elsewhere is copied there first; callers let y take over the residual's
 // memory where they can.
-void run_on(Cpu, const ConvolutionForward& a) {
+void run_on(Cpu, const ConvolutionForward<float>& a) {
+  if (a.input.scale) {
+    transform(a.x, a.input, static_cast<float*>(a.workspace));
+    return run_on(Cpu{}, behind_input(a));
+  }
   Plan& plan = plan_for(key_of(a));
   if (a.residual.data && a.residual.data != a.y.data) {
 #pragma omp parallel for schedule(static)
@@ -287,9 +287,10 @@ void run_on(Cpu, const ConvolutionForward& a) {
   set(plan, DNNL_ARG_DST, a.y.data);
   if (a.bias) set(plan, DNNL_ARG_BIAS, a.bias);
   execute(plan, a.workspace);
+  if (a.mean) find_moments(a.y, a.mean, a.squared_deviations);
 }
 
-void run_on(Cpu, const ConvolutionDataGradient& a) {
+void run_on(Cpu, const ConvolutionDataGradient<float>& a) {
   if (small_map_data_gradient_pays(a)) return small_map_data_gradient(a);
   Plan& plan = plan_for(key_of(a));
   read_weights(plan, a.weight, a.workspace);
@@ -298,7 +299,11 @@ void run_on(Cpu, const ConvolutionDataGradient& a) {
   execute(plan, a.workspace);
 }
 
-void run_on(Cpu, const ConvolutionWeightGradient& a) {
+void run_on(Cpu, const ConvolutionWeightGradient<float>& a) {
+  if (a.input.scale) {
+    transform(a.x, a.input, static_cast<float*>(a.workspace));
+    return run_on(Cpu{}, behind_input(a));
+  }
   if (small_map_weight_gradient_pays(a)) return small_map_weight_gradient(a);
   Plan& plan = plan_for(key_of(a));
   plan.ours.set_data_handle(a.d_weight);
@@ -309,8 +314,6 @@ void run_on(Cpu, const ConvolutionWeightGradient& a) {
   execute(plan, a.workspace);
   if (plan.reorder) plan.reorder->execute(onednn::stream(), plan.theirs, plan.ours);
 }
-
-Cost cost(const ReorderWeights& a) { return {8.0 * static_cast<double>(a.from_order.elements()), 0}; }
 
 void run_on(Cpu, const ReorderWeights& a) {
   const WeightOrder& order = a.from_order;

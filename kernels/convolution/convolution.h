@@ -1,11 +1,14 @@
-// Two-dimensional convolution on channel-blocked feature maps: forward with everything that may follow it, and both
-// gradients.
+// Two-dimensional convolution: forward with everything that may come before and after it, and both gradients.
 #pragma once
 
+#include "kernels/device/bfloat16.h"
 #include "kernels/device/device.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
+
+// Maps and weights are stored in T, float or bfloat16 (cpu: float), sums are float: maps are channel-blocked on the
+// cpu, channels-last on cuda and emulated. Everything [channels], and gradients of parameters, are float.
 
 // Convolution weights in the device's order [out / out_block][in / in_block][height][width][in_block][out_block].
 // Blocks of 1 and 1 give the plain order (out, in, height, width) that checkpoints hold.
@@ -13,15 +16,18 @@ struct WeightOrder {
   int out_channels, in_channels, height, width;
   int out_block, in_block;
 
-  std::size_t elements() const { return static_cast<std::size_t>(out_channels) * in_channels * height * width; }
-  std::size_t offset(int out, int in, int y, int x) const {
+  ON_ANY_DEVICE std::size_t elements() const {
+    return static_cast<std::size_t>(out_channels) * in_channels * height * width;
+  }
+  ON_ANY_DEVICE std::size_t offset(int out, int in, int y, int x) const {
     const std::size_t blocks = static_cast<std::size_t>(out / out_block) * (in_channels / in_block) + in / in_block;
     return (((blocks * height + y) * width + x) * in_block + in % in_block) * out_block + out % out_block;
   }
 };
 
-// The order in which this device wants the weights of such a layer: out_block and in_block are the device's channel
-// blocks; all input channels form one block where they are no multiple of it (images of 1 or 3 channels).
+// The order in which this device wants the weights of such a layer. cpu: out_block and in_block are the device's
+// channel blocks; all input channels form one block where they are no multiple of it (images of 1 or 3 channels). cuda
+// and emulated: [out][height][width][in], channels-last as the maps.
 WeightOrder device_weight_order(const Device& device, int out_channels, int in_channels, int height, int width);
 
 struct ConvolutionGeometry {
@@ -30,48 +36,83 @@ struct ConvolutionGeometry {
   int out_size(int in_size, int kernel) const { return (in_size + 2 * padding - kernel) / stride + 1; }
 };
 
-// y = relu?(convolution(x, weight) + bias? + residual?)
+// What a convolution reads in place of x: relu?(scale[c] x + shift[c]), a batch norm before it whose output is then
+// never stored. Padding is zero behind this map.
+struct ChannelAffine {
+  const float* scale = nullptr;  // [in channels]; nullptr: x itself
+  const float* shift = nullptr;  // [in channels]
+  bool relu = false;
+};
+
+// y = relu?(convolution(input(x), weight) + bias? + residual?)
+template <class T>
 struct ConvolutionForward {
   static constexpr const char* name = "convolution_forward";
-  FeatureMap<const float> x;
-  const float* weight;               // device order
-  const float* bias;                 // [out channels]; nullptr: none
-  FeatureMap<const float> residual;  // data is nullptr: none; else shape and layout of y
-  FeatureMap<float> y;
+  FeatureMap<const T> x;
+  const T* weight;               // device order
+  const float* bias;             // [out channels]; nullptr: none
+  FeatureMap<const T> residual;  // data is nullptr: none; else shape and layout of y; may be y's memory
+  FeatureMap<T> y;
   ConvolutionGeometry geometry;
   bool relu;
-  void* workspace;  // workspace_bytes(arguments), 64-byte aligned
+  ChannelAffine input = {};
+  // [out channels] out: mean of y as it is stored, and sum of squared distances from it, over all images and pixels, so
+  // that a batch norm behind this layer need not read y for its statistics; nullptr: not wanted. Both or none.
+  float* mean = nullptr;
+  float* squared_deviations = nullptr;
+  void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
 };
-Cost cost(const ConvolutionForward& arguments);
-void run_on(Cpu, const ConvolutionForward& arguments);
-std::size_t workspace_bytes(const ConvolutionForward& arguments, const Device& device);
+template <class T>
+Cost cost(const ConvolutionForward<T>& arguments);
+template <class T>
+std::size_t workspace_bytes(const ConvolutionForward<T>& arguments, const Device& device);
+void run_on(Cpu, const ConvolutionForward<float>& arguments);
+template <class T>
+void run_on(Cuda, const ConvolutionForward<T>& arguments);
+template <class T>
+void run_on(Emulated, const ConvolutionForward<T>& arguments);
 
 // d_x from d_y.
+template <class T>
 struct ConvolutionDataGradient {
   static constexpr const char* name = "convolution_data_gradient";
-  FeatureMap<const float> d_y;
-  const float* weight;    // device order
-  FeatureMap<float> d_x;  // overwritten
+  FeatureMap<const T> d_y;
+  const T* weight;    // device order
+  FeatureMap<T> d_x;  // overwritten; where the forward pass had an `input`, the gradient by its result
   ConvolutionGeometry geometry;
-  void* workspace;
+  void* workspace = nullptr;
 };
-Cost cost(const ConvolutionDataGradient& arguments);
-void run_on(Cpu, const ConvolutionDataGradient& arguments);
-std::size_t workspace_bytes(const ConvolutionDataGradient& arguments, const Device& device);
+template <class T>
+Cost cost(const ConvolutionDataGradient<T>& arguments);
+template <class T>
+std::size_t workspace_bytes(const ConvolutionDataGradient<T>& arguments, const Device& device);
+void run_on(Cpu, const ConvolutionDataGradient<float>& arguments);
+template <class T>
+void run_on(Cuda, const ConvolutionDataGradient<T>& arguments);
+template <class T>
+void run_on(Emulated, const ConvolutionDataGradient<T>& arguments);
 
 // d_weight and d_bias from x and d_y.
+template <class T>
 struct ConvolutionWeightGradient {
   static constexpr const char* name = "convolution_weight_gradient";
-  FeatureMap<const float> x;
-  FeatureMap<const float> d_y;
+  FeatureMap<const T> x;
+  FeatureMap<const T> d_y;
   float* d_weight;  // device order, overwritten
   float* d_bias;    // [out channels], overwritten; nullptr: none
   ConvolutionGeometry geometry;
-  void* workspace;
+  ChannelAffine input = {};  // of the forward pass
+  void* workspace = nullptr;
 };
-Cost cost(const ConvolutionWeightGradient& arguments);
-void run_on(Cpu, const ConvolutionWeightGradient& arguments);
-std::size_t workspace_bytes(const ConvolutionWeightGradient& arguments, const Device& device);
+template <class T>
+Cost cost(const ConvolutionWeightGradient<T>& arguments);
+template <class T>
+std::size_t workspace_bytes(const ConvolutionWeightGradient<T>& arguments, const Device& device);
+void run_on(Cpu, const ConvolutionWeightGradient<float>& arguments);
+template <class T>
+void run_on(Cuda, const ConvolutionWeightGradient<T>& arguments);
+template <class T>
+void run_on(Emulated, const ConvolutionWeightGradient<T>& arguments);
 
 // Weights from one order to another, for initial values and checkpoints.
 struct ReorderWeights {
@@ -82,5 +123,7 @@ struct ReorderWeights {
 };
 Cost cost(const ReorderWeights& arguments);
 void run_on(Cpu, const ReorderWeights& arguments);
+void run_on(Cuda, const ReorderWeights& arguments);
+void run_on(Emulated, const ReorderWeights& arguments);
 
 }  // namespace preceptor::kernels

@@ -16,7 +16,7 @@ struct Reach {
   int tap, position;
 };
 
-void find_reaches(const ConvolutionDataGradient& a, int y, int x, std::vector<Reach>& reaches) {
+void find_reaches(const ConvolutionDataGradient<float>& a, int y, int x, std::vector<Reach>& reaches) {
   const ConvolutionGeometry& g = a.geometry;
   reaches.clear();
   for (int ky = 0; ky < g.kernel_height; ++ky)
@@ -32,7 +32,7 @@ void find_reaches(const ConvolutionDataGradient& a, int y, int x, std::vector<Re
 // the images, 4 x images sums in registers while all output blocks and taps pass by: 4 + images loads for 4 x images
 // multiply-adds. The lanes, which are output channels, are added up once at the end.
 template <int block, int images>
-void gradient_of_pixel(const ConvolutionDataGradient& a, int first_image, int in_block, int pixel,
+void gradient_of_pixel(const ConvolutionDataGradient<float>& a, int first_image, int in_block, int pixel,
                        const std::vector<Reach>& reaches) {
   using Lanes = typename Vector<block>::Lanes;
   constexpr int rows = 4;
@@ -62,7 +62,7 @@ void gradient_of_pixel(const ConvolutionDataGradient& a, int first_image, int in
 }
 
 template <int block>
-void gradient_of_map(const ConvolutionDataGradient& a) {
+void gradient_of_map(const ConvolutionDataGradient<float>& a) {
   constexpr int together = block / 4;  // 16 vectors of sums with AVX-512, 8 with AVX2
 #pragma omp parallel
   {
@@ -82,11 +82,11 @@ void gradient_of_map(const ConvolutionDataGradient& a) {
 
 }  // namespace
 
-bool small_map_data_gradient_pays(const ConvolutionDataGradient& a) {
+bool small_map_data_gradient_pays(const ConvolutionDataGradient<float>& a) {
   return a.d_y.plane() <= 4 && a.d_x.block == a.d_y.block && a.d_x.block > 1;
 }
 
-void small_map_data_gradient(const ConvolutionDataGradient& a) {
+void small_map_data_gradient(const ConvolutionDataGradient<float>& a) {
   if (a.d_x.block == 16)
     gradient_of_map<16>(a);
   else

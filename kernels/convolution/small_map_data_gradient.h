@@ -7,9 +7,9 @@ namespace preceptor::kernels {
 
 // True for blocked maps of at most 4 output pixels: there oneDNN spends most of its time transposing weight blocks, of
 // which on 1x1 maps a 3x3 kernel uses one tap in nine.
-bool small_map_data_gradient_pays(const ConvolutionDataGradient& arguments);
+bool small_map_data_gradient_pays(const ConvolutionDataGradient<float>& arguments);
 
 // Arguments as accepted by small_map_data_gradient_pays().
-void small_map_data_gradient(const ConvolutionDataGradient& arguments);
+void small_map_data_gradient(const ConvolutionDataGradient<float>& arguments);
 
 }  // namespace preceptor::kernels

@@ -28,7 +28,7 @@ Range inside(int k, int in_size, int out_size, const ConvolutionGeometry& g) {
 // while all images and the pixels under this tap pass by: one load of d_y lanes and `block` broadcasts of x for
 // `block` fused multiply-adds, so the arithmetic units are the limit, not the caches.
 template <int block>
-void accumulate_pair(const ConvolutionWeightGradient& a, int out_block, int in_block) {
+void accumulate_pair(const ConvolutionWeightGradient<float>& a, int out_block, int in_block) {
   using Lanes = typename Tile<block>::Lanes;
   const ConvolutionGeometry& g = a.geometry;
   const int taps = g.kernel_height * g.kernel_width;
@@ -56,7 +56,7 @@ void accumulate_pair(const ConvolutionWeightGradient& a, int out_block, int in_b
 }
 
 template <int block>
-void accumulate_all(const ConvolutionWeightGradient& a) {
+void accumulate_all(const ConvolutionWeightGradient<float>& a) {
   const int out_blocks = a.d_y.channel_blocks(), in_blocks = a.x.channel_blocks();
 #pragma omp parallel for collapse(2) schedule(static)
   for (int out_block = 0; out_block < out_blocks; ++out_block)
@@ -65,11 +65,11 @@ void accumulate_all(const ConvolutionWeightGradient& a) {
 
 }  // namespace
 
-bool small_map_weight_gradient_pays(const ConvolutionWeightGradient& a) {
+bool small_map_weight_gradient_pays(const ConvolutionWeightGradient<float>& a) {
   return a.d_bias == nullptr && a.d_y.plane() <= 16 && a.x.block == a.d_y.block && a.x.block > 1;
 }
 
-void small_map_weight_gradient(const ConvolutionWeightGradient& a) {
+void small_map_weight_gradient(const ConvolutionWeightGradient<float>& a) {
   if (a.x.block == 16)
     accumulate_all<16>(a);
   else

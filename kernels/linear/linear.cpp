@@ -5,11 +5,12 @@
 
 #include "kernels/device/lanes.h"
 #include "kernels/device/matrix.h"
+#include "kernels/linear/shapes.h"
 
 namespace preceptor::kernels {
 
 // mapping: one product, then rows over threads for the bias; bytes: x, weight, y once; operations: 2 rows in out.
-void run_on(Cpu, const LinearForward& a) {
+void run_on(Cpu, const LinearForward<float>& a) {
   multiply_on_cpu(false, true, a.rows, a.out, a.in, a.x, a.weight, 0.0f, a.y);
   if (!a.bias) return;
 #pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.out))
@@ -22,7 +23,7 @@ void run_on(Cpu, const LinearForward& a) {
 
 // mapping: one product per wanted gradient; d_bias: 64 columns per task, rows in order, so the sum does not depend on
 // the threads; bytes: x, weight, d_y read, the gradients written; operations: 2 rows in out per product.
-void run_on(Cpu, const LinearBackward& a) {
+void run_on(Cpu, const LinearBackward<float>& a) {
   if (a.d_x) multiply_on_cpu(false, false, a.rows, a.in, a.out, a.d_y, a.weight, 0.0f, a.d_x);
   if (a.d_weight) multiply_on_cpu(true, false, a.out, a.in, a.rows, a.d_y, a.x, 0.0f, a.d_weight);
   if (!a.d_bias) return;
@@ -38,15 +39,30 @@ void run_on(Cpu, const LinearBackward& a) {
   }
 }
 
-Cost cost(const LinearForward& a) {
+template <class T>
+Cost cost(const LinearForward<T>& a) {
   const double rows = a.rows, in = a.in, out = a.out;
-  return {(rows * in + in * out + rows * out + (a.bias ? out : 0)) * sizeof(float), 2 * rows * in * out};
+  return {(rows * in + in * out + rows * out) * sizeof(T) + (a.bias ? out * sizeof(float) : 0), 2 * rows * in * out};
 }
-Cost cost(const LinearBackward& a) {
+template <class T>
+Cost cost(const LinearBackward<T>& a) {
   const double rows = a.rows, in = a.in, out = a.out;
   const double x = rows * in, weight = in * out, product = 2 * rows * in * out;
-  const double elements = rows * out + (a.d_x ? weight + x : 0) + (a.d_weight ? x + weight : 0) + (a.d_bias ? out : 0);
-  return {elements * sizeof(float), (a.d_x ? product : 0) + (a.d_weight ? product : 0) + (a.d_bias ? rows * out : 0)};
+  const double stored = rows * out + (a.d_x ? weight + x : 0) + (a.d_weight ? x : 0);
+  const double gradients = (a.d_weight ? weight : 0) + (a.d_bias ? out : 0);
+  return {stored * sizeof(T) + gradients * sizeof(float),
+          (a.d_x ? product : 0) + (a.d_weight ? product : 0) + (a.d_bias ? rows * out : 0)};
 }
+template <class T>
+std::size_t workspace_bytes(const LinearBackward<T>& a, const Device& device) {
+  return device.kind == DeviceKind::cpu || !(a.d_weight || a.d_bias) ? 0 : depth_split(a).workspace_bytes();
+}
+
+template Cost cost(const LinearForward<float>&);
+template Cost cost(const LinearForward<bfloat16>&);
+template Cost cost(const LinearBackward<float>&);
+template Cost cost(const LinearBackward<bfloat16>&);
+template std::size_t workspace_bytes(const LinearBackward<float>&, const Device&);
+template std::size_t workspace_bytes(const LinearBackward<bfloat16>&, const Device&);
 
 }  // namespace preceptor::kernels

@@ -1,263 +1,286 @@
-// Convolution against its reference: every direction, block layout, post-operation and algorithm.
+// Convolution against its reference on every device: every direction, layout, fused operation, tile and algorithm.
 #include "kernels/convolution/convolution.h"
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstdlib>
 #include <limits>
-#include <memory>
-#include <random>
 
-#include "kernels/convolution/reference.h"
-#include "kernels/device/memory.h"
+#include "tests/kernels/convolution_layer.h"
+#include "tests/support/gradient_check.h"
 
-namespace preceptor::kernels {
+namespace preceptor::test {
 namespace {
 
-using reference::ConvolutionSizes;
-using Values = std::vector<double>;
+using namespace kernels;
 
-std::ostream& print(std::ostream& out, const ConvolutionSizes& s) {
-  return out << s.images << "x" << s.in << "x" << s.height << "x" << s.width << " -> " << s.out << ", kernel "
-             << s.geometry.kernel_height << "x" << s.geometry.kernel_width << ", stride " << s.geometry.stride
-             << ", padding " << s.geometry.padding;
+TEST(ConvolutionReference, GradientsMatchFiniteDifferences) {
+  Random random("convolution gradient");
+  const ConvolutionSizes s{2, 2, 3, 5, 4, {3, 2, 2, 1}};
+  const Doubles x = to_double(random.values(s.x_elements())), weight = to_double(random.values(s.weight_elements()));
+  const Doubles d_y = to_double(random.values(s.y_elements()));
+  check_gradient(x, reference::convolution_data_gradient(s, weight, d_y),
+                 [&](const auto& at) { return dot(d_y, reference::convolution_forward(s, at, weight)); });
+  check_gradient(weight, reference::convolution_weight_gradient(s, x, d_y),
+                 [&](const auto& at) { return dot(d_y, reference::convolution_forward(s, x, at)); });
 }
 
-Values random_values(std::size_t count, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::uniform_real_distribution<float> uniform(-1, 1);
-  Values values(count);
-  for (double& value : values) value = uniform(generator);
-  return values;
-}
-
-Values absolute(const Values& values) {
-  Values result(values);
-  for (double& value : result) value = std::abs(value);
-  return result;
-}
-
-// Device memory with a guard of untouched values behind it.
-class Array {
- public:
-  Array(Pool& pool, std::size_t count)
-      : pool_(pool), count_(count), data_(static_cast<float*>(pool.allocate(count * sizeof(float)))) {
-    std::fill_n(data_, count, std::numeric_limits<float>::quiet_NaN());
-  }
-  ~Array() { pool_.release(data_); }
-  Array(const Array&) = delete;
-  float* data() { return data_; }
-  std::size_t count() const { return count_; }
-
- private:
-  Pool& pool_;
-  std::size_t count_;
-  float* data_;
-};
-
-class ConvolutionTest : public testing::Test {
+class Convolution : public DeviceTest {
  protected:
-  // Products of 3x3 stride-1 layers may run as Winograd F(4x4, 3x3). With all inputs 1 in magnitude its transforms add
-  // up terms 16 times as large as the direct sum in each direction (rows of |A^T| (|G| |w|) (|B^T| |x|), Lavin and Gray
-  // 2016), so rounding errors are up to 16 * 16 times those of the direct sum.
-  static double amplification(const ConvolutionSizes& s) {
-    const bool may_be_winograd =
-        s.geometry.kernel_height == 3 && s.geometry.kernel_width == 3 && s.geometry.stride == 1;
-    return may_be_winograd ? 256 : 1;
+  // Calls body(storage type, random, comparisons) for each storage type of the device.
+  template <class Body>
+  void for_storage(const std::string& name, const Body& body) {
+    for_storage_types(device(), [&](auto type) {
+      using T = decltype(type);
+      Random random("convolution " + name);
+      Comparisons comparisons(name_of(device().kind) + ", " + name_of_storage<T>() + ", " + name);
+      body(type, random, comparisons);
+    });
   }
-
-  FeatureMap<float> map(Array& array, int channels, int height, int width, int images) {
-    return {array.data(), images, channels, height, width, device.channel_block(channels), channels};
-  }
-  static void fill(const FeatureMap<float>& map, const Values& values) {
-    std::size_t i = 0;
-    for (int n = 0; n < map.images; ++n)
-      for (int c = 0; c < map.channels; ++c)
-        for (int y = 0; y < map.height; ++y)
-          for (int x = 0; x < map.width; ++x) map.data[map.offset(n, c, y, x)] = static_cast<float>(values[i++]);
-  }
-  static Values read(const FeatureMap<float>& map) {
-    Values values;
-    for (int n = 0; n < map.images; ++n)
-      for (int c = 0; c < map.channels; ++c)
-        for (int y = 0; y < map.height; ++y)
-          for (int x = 0; x < map.width; ++x) values.push_back(map.data[map.offset(n, c, y, x)]);
-    return values;
-  }
-  template <class Arguments>
-  void execute(Arguments arguments) {
-    const std::size_t bytes = workspace_bytes(arguments, device);
-    void* workspace = pool.allocate(bytes);
-    arguments.workspace = workspace;
-    run_on(Cpu{}, arguments);
-    pool.release(workspace);
-  }
-  // allowed = epsilon * (8 + sqrt(terms)) * sum of |terms| * amplification
-  void compare(const Values& got, const Values& expected, const Values& magnitude, double terms,
-               const ConvolutionSizes& s) {
-    ASSERT_EQ(got.size(), expected.size());
-    for (std::size_t i = 0; i < got.size(); ++i) {
-      const double allowed =
-          std::numeric_limits<float>::epsilon() * (8 + std::sqrt(terms)) * magnitude[i] * amplification(s) + 1e-30;
-      const double error = std::abs(got[i] - expected[i]);
-      ASSERT_LE(error, allowed) << "at " << i << " of " << got.size() << ", expected " << expected[i] << ", got "
-                                << got[i];
-      worst = std::max(worst, error / allowed);
-    }
-  }
-
-  void check(const ConvolutionSizes& s, bool bias, bool residual, bool relu) {
-    std::ostringstream name;
-    print(name, s) << (bias ? ", bias" : "") << (residual ? ", residual" : "") << (relu ? ", relu" : "");
-    SCOPED_TRACE(name.str());
-    const Values x = random_values(s.x_elements(), 1), w = random_values(s.weight_elements(), 2);
-    const Values d_y = random_values(s.y_elements(), 3), b = random_values(static_cast<std::size_t>(s.out), 4);
-    const Values r = random_values(s.y_elements(), 5);
-    const WeightOrder order =
-        device_weight_order(device, s.out, s.in, s.geometry.kernel_height, s.geometry.kernel_width);
-    WeightOrder plain = order;
-    plain.out_block = plain.in_block = 1;
-
-    Array plain_weight(pool, w.size()), weight(pool, w.size()), d_weight(pool, w.size());
-    Array x_data(pool, x.size()), y_data(pool, d_y.size()), d_y_data(pool, d_y.size()), d_x_data(pool, x.size());
-    Array residual_data(pool, r.size()), bias_data(pool, b.size()), d_bias(pool, b.size());
-    std::copy(w.begin(), w.end(), plain_weight.data());
-    run_on(Cpu{}, ReorderWeights{plain_weight.data(), weight.data(), plain, order});
-    std::copy(b.begin(), b.end(), bias_data.data());
-    const auto x_map = map(x_data, s.in, s.height, s.width, s.images);
-    const auto d_x_map = map(d_x_data, s.in, s.height, s.width, s.images);
-    const auto y_map = map(y_data, s.out, s.out_height(), s.out_width(), s.images);
-    const auto d_y_map = map(d_y_data, s.out, s.out_height(), s.out_width(), s.images);
-    const auto residual_map = map(residual_data, s.out, s.out_height(), s.out_width(), s.images);
-    fill(x_map, x);
-    fill(d_y_map, d_y);
-    fill(residual_map, r);
-
-    const double taps = static_cast<double>(s.weight_elements()) / s.out;
-    Values expected = reference::convolution_forward(s, x, w);
-    Values magnitude = reference::convolution_forward(s, absolute(x), absolute(w));
-    const std::size_t plane = static_cast<std::size_t>(s.out_height()) * s.out_width();
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      const double extra = (bias ? b[i / plane % s.out] : 0) + (residual ? r[i] : 0);
-      expected[i] += extra;
-      magnitude[i] += std::abs(extra);
-      if (relu) expected[i] = std::max(expected[i], 0.0);
-    }
-    execute(ConvolutionForward{x_map, weight.data(), bias ? bias_data.data() : nullptr,
-                               residual ? residual_map : FeatureMap<float>{}, y_map, s.geometry, relu, nullptr});
-    compare(read(y_map), expected, magnitude, taps, s);
-
-    execute(ConvolutionDataGradient{d_y_map, weight.data(), d_x_map, s.geometry, nullptr});
-    compare(read(d_x_map), reference::convolution_data_gradient(s, w, d_y),
-            reference::convolution_data_gradient(s, absolute(w), absolute(d_y)), taps * s.out / s.in, s);
-
-    execute(ConvolutionWeightGradient{x_map, d_y_map, d_weight.data(), bias ? d_bias.data() : nullptr, s.geometry,
-                                      nullptr});
-    run_on(Cpu{}, ReorderWeights{d_weight.data(), plain_weight.data(), order, plain});
-    const double products = static_cast<double>(s.images) * static_cast<double>(plane);
-    compare(Values(plain_weight.data(), plain_weight.data() + w.size()),
-            reference::convolution_weight_gradient(s, x, d_y),
-            reference::convolution_weight_gradient(s, absolute(x), absolute(d_y)), products, s);
-    if (bias)
-      compare(Values(d_bias.data(), d_bias.data() + b.size()), reference::convolution_bias_gradient(s, d_y),
-              reference::convolution_bias_gradient(s, absolute(d_y)), products, s);
-  }
-
-  void TearDown() override { std::printf("largest error / allowed: %.3g\n", worst); }
-
-  Device device = cpu_device(2);
-  Pool pool{device, "test", std::size_t{1} << 30};
-  double worst = 0;
 };
 
-TEST_F(ConvolutionTest, LayersOfResidualNetworks) {
-  check({2, 3, 64, 21, 17, {7, 7, 2, 3}}, false, false, false);
-  check({2, 1, 16, 12, 12, {3, 3, 1, 1}}, false, false, false);
-  check({2, 64, 64, 9, 11, {3, 3, 1, 1}}, false, false, false);
-  check({2, 32, 64, 10, 10, {3, 3, 2, 1}}, false, false, false);
-  check({2, 64, 32, 8, 8, {1, 1, 1, 0}}, false, false, false);
-  check({2, 32, 64, 9, 9, {1, 1, 2, 0}}, false, false, false);
+// Stem, block and downsampling layers with their channels, on a few pixels.
+TEST_P(Convolution, LayersOfResidualAndDenseNetworks) {
+  std::vector<ConvolutionSizes> layers{{2, 3, 64, 21, 17, {7, 7, 2, 3}}, {2, 1, 16, 12, 12, {3, 3, 1, 1}},
+                                       {2, 64, 64, 9, 11, {3, 3, 1, 1}}, {1, 64, 128, 6, 6, {3, 3, 2, 1}},
+                                       {1, 64, 128, 7, 6, {1, 1, 2, 0}}, {1, 256, 64, 4, 4, {1, 1, 1, 0}},
+                                       {2, 128, 32, 5, 7, {3, 3, 1, 1}}};
+  if (!watched(device()))
+    layers.insert(layers.end(), {{1, 512, 64, 2, 2, {3, 3, 1, 1}},
+                                 {1, 64, 512, 2, 2, {3, 3, 1, 1}},
+                                 {1, 1024, 256, 2, 2, {1, 1, 2, 0}},
+                                 {2, 992, 128, 3, 2, {1, 1, 1, 0}}});
+  for_storage("layers", [&](auto type, Random& random, Comparisons& comparisons) {
+    for (const ConvolutionSizes& layer : layers) check_layer<decltype(type)>(random, device(), layer, comparisons);
+  });
 }
 
-TEST_F(ConvolutionTest, MapsOfAFewPixels) {
-  for (int size : {1, 2, 3, 4, 5}) {
-    check({3, 32, 48, size, size, {3, 3, 1, 1}}, false, false, false);
-    check({3, 16, 32, size, size, {3, 3, 2, 1}}, false, false, false);
-    check({3, 32, 16, size, size, {1, 1, 2, 0}}, false, false, false);
-  }
-  check({5, 16, 16, 1, 7, {3, 3, 1, 1}}, false, false, false);
+TEST_P(Convolution, MapsOfAFewPixels) {
+  for_storage("few pixels", [&](auto type, Random& random, Comparisons& comparisons) {
+    using T = decltype(type);
+    for (int size : {1, 2, 3, 4, 5}) {
+      check_layer<T>(random, device(), {3, 32, 48, size, size, {3, 3, 1, 1}}, comparisons);
+      check_layer<T>(random, device(), {3, 16, 32, size, size, {3, 3, 2, 1}}, comparisons);
+      check_layer<T>(random, device(), {3, 32, 16, size, size, {1, 1, 2, 0}}, comparisons);
+    }
+    check_layer<T>(random, device(), {5, 16, 16, 1, 7, {3, 3, 1, 1}}, comparisons);
+  });
 }
 
-TEST_F(ConvolutionTest, BiasResidualAndRelu) {
-  for (bool bias : {false, true})
-    for (bool residual : {false, true})
-      for (bool relu : {false, true}) {
-        check({2, 32, 32, 7, 7, {3, 3, 1, 1}}, bias, residual, relu);
-        check({2, 16, 32, 6, 5, {1, 1, 1, 0}}, bias, residual, relu);
+TEST_P(Convolution, EverythingAround) {
+  for_storage("around", [&](auto type, Random& random, Comparisons& comparisons) {
+    for (unsigned bits = 0; bits < 64; ++bits) {
+      const auto bit = [&](unsigned i) { return (bits >> i & 1) == 1; };
+      if (bit(5) && !bit(4)) continue;  // no relu without its affine map
+      const Around around{bit(0), bit(1), bit(2), bit(4), bit(5), bit(3)};
+      const ConvolutionSizes sizes = bits % 3 == 0   ? ConvolutionSizes{2, 32, 32, 7, 7, {3, 3, 1, 1}}
+                                     : bits % 3 == 1 ? ConvolutionSizes{2, 16, 40, 6, 5, {1, 1, 1, 0}}
+                                                     : ConvolutionSizes{1, 5, 9, 6, 7, {3, 3, 2, 1}};
+      if (watched(device()) && bits % 5 != 0) continue;
+      check_layer<decltype(type)>(random, device(), sizes, comparisons, around);
+    }
+  });
+}
+
+TEST_P(Convolution, ChannelsThatFitNoBlockAndNoGroup) {
+  for_storage("odd channels", [&](auto type, Random& random, Comparisons& comparisons) {
+    using T = decltype(type);
+    const Around biased{.bias = true};
+    check_layer<T>(random, device(), {2, 3, 5, 9, 8, {3, 3, 1, 1}}, comparisons, {.bias = true, .relu = true});
+    check_layer<T>(random, device(), {2, 24, 40, 6, 6, {3, 3, 1, 1}}, comparisons);
+    check_layer<T>(random, device(), {2, 24, 32, 6, 6, {3, 3, 2, 1}}, comparisons);
+    check_layer<T>(random, device(), {2, 32, 24, 6, 6, {1, 1, 1, 0}}, comparisons);
+    check_layer<T>(random, device(), {2, 16, 10, 6, 6, {1, 1, 1, 0}}, comparisons, biased);
+    check_layer<T>(random, device(), {1, 7, 16, 6, 6, {5, 5, 1, 2}}, comparisons);
+    check_layer<T>(random, device(), {1, 17, 1, 5, 4, {3, 3, 1, 1}}, comparisons, biased);
+    check_layer<T>(random, device(), {3, 1, 1, 3, 5, {1, 1, 1, 0}}, comparisons, biased);
+    check_layer<T>(random, device(), {1, 8, 129, 4, 5, {1, 1, 1, 0}}, comparisons, biased);
+  });
+}
+
+TEST_P(Convolution, RandomShapes) {
+  for_storage("random", [&](auto type, Random& random, Comparisons& comparisons) {
+    const auto pick = [&](std::initializer_list<int> choices) {
+      return choices.begin()[random.integer(0, static_cast<int>(choices.size()) - 1)];
+    };
+    for (int round = 0; round < (watched(device()) ? 8 : 40); ++round) {
+      const int height = pick({1, 2, 3, 5, 7}), width = random.coin() ? height : pick({1, 3});
+      const ConvolutionGeometry geometry{height, width, pick({1, 2, 3}),
+                                         random.integer(0, std::min(height, width) - 1)};
+      const ConvolutionSizes sizes{pick({1, 2, 3}),     pick({1, 3, 8, 13, 16, 32}), pick({1, 8, 11, 16, 32, 72}),
+                                   pick({7, 8, 9, 13}), pick({7, 8, 11, 15}),        geometry};
+      const Around around{random.coin(), random.coin(), random.coin(), random.coin(), random.coin(), random.coin()};
+      const Beside beside{pick({0, 0, 8, 1, 4}), pick({0, 0, 8, 3})};
+      check_layer<decltype(type)>(random, device(), sizes, comparisons, around, beside);
+    }
+  });
+}
+
+// So many pixels that blocks of all shapes of tiles work, gradients of weights are split, and moments come from several
+// tiles, of which the last is not full.
+TEST_P(Convolution, ManyPixels) {
+  for_storage("many pixels", [&](auto type, Random& random, Comparisons& comparisons) {
+    using T = decltype(type);
+    const Around all{.bias = true, .affine = true, .affine_relu = true, .moments = true};
+    check_layer<T>(random, device(), {3, 16, 64, 17, 19, {1, 1, 1, 0}}, comparisons, all);
+    check_layer<T>(random, device(), {2, 8, 72, 23, 29, {1, 1, 1, 0}}, comparisons, all);
+    check_layer<T>(random, device(), {1, 3, 7, 45, 31, {3, 3, 1, 1}}, comparisons, all);
+    check_layer<T>(random, device(), {2, 8, 32, 31, 29, {3, 3, 2, 1}}, comparisons, all);
+    if (watched(device())) return;
+    // The largest tiles are for grids of 264 blocks and more.
+    check_forward(ConvolutionLayer<T>(random, device(), {5, 8, 68, 58, 59, {1, 1, 1, 0}}, all), comparisons);
+    check_layer<T>(random, device(), {70, 36, 8, 17, 17, {3, 3, 17, 1}}, comparisons);
+  });
+}
+
+// Every digit of the deviations survives a mean 10^4 times as large.
+TEST_P(Convolution, LargeMeansCostNoDigitsOfMoments) {
+  for_storage("mean 1e4", [&](auto type, Random& random, Comparisons& comparisons) {
+    using T = decltype(type);
+    const ConvolutionSizes sizes{3, 8, 40, 11, 13, {1, 1, 1, 0}};
+    ConvolutionLayer<T> layer(random, device(), sizes, {.bias = true, .moments = true});
+    const std::vector<float> large(40, 1e4f);
+    execute(Copy{layer.bias.data(), large.data(), large.size() * sizeof(float)}, device());
+    check_forward(layer, comparisons);
+  });
+}
+
+TEST_P(Convolution, ResidualMayShareMemoryWithTheResult) {
+  for_storage("in place", [&](auto type, Random& random, Comparisons&) {
+    ConvolutionLayer<decltype(type)> layer(random, device(), {2, 32, 32, 6, 6, {3, 3, 1, 1}},
+                                           {.residual = true, .relu = true});
+    layer.run(layer.forward());
+    auto in_place = layer.forward();
+    in_place.y = layer.residual.map();
+    layer.run(in_place);
+    EXPECT_EQ(layer.residual.plain(), layer.y.plain());
+  });
+}
+
+TEST_P(Convolution, TheSameBitsInAnyOrder) {
+  for_storage("bits", [&](auto type, Random& random, Comparisons&) {
+    using T = decltype(type);
+    for (const ConvolutionSizes& sizes :
+         {ConvolutionSizes{2, 16, 72, 16, 17, {1, 1, 1, 0}}, {2, 5, 7, 17, 18, {3, 3, 2, 1}}}) {
+      const ConvolutionLayer<T> layer(random, device(), sizes,
+                                      {.bias = true, .residual = true, .affine = true, .moments = true});
+      std::vector<std::vector<T>> first_maps;
+      std::vector<std::vector<float>> first;
+      for (const Device& variant : five_variants(device())) {
+        if (on_cpu()) cpu_device(variant.threads);  // plans and their workspaces are for a number of threads
+        execute_with_workspace(layer.forward(), variant);
+        execute_with_workspace(layer.data_gradient(), variant);
+        execute_with_workspace(layer.weight_gradient(), variant);
+        const std::vector maps{layer.y.memory(), layer.d_x.memory()};
+        // oneDNN divides the sums of a weight gradient among its threads.
+        std::vector<std::vector<float>> now{layer.mean.host(), layer.squares.host()};
+        if (!on_cpu()) now.insert(now.end(), {layer.d_weight.host(), layer.d_bias.host()});
+        if (first.empty()) first = now, first_maps = maps;
+        for (std::size_t i = 0; i < maps.size(); ++i) EXPECT_TRUE(same_bits(maps[i], first_maps[i])) << i;
+        for (std::size_t i = 0; i < now.size(); ++i) EXPECT_TRUE(same_bits(now[i], first[i])) << i;
       }
+    }
+  });
 }
 
-TEST_F(ConvolutionTest, ChannelsThatAreNoMultipleOfABlock) {
-  check({2, 3, 5, 9, 8, {3, 3, 1, 1}}, true, false, true);
-  check({2, 24, 40, 6, 6, {3, 3, 1, 1}}, false, false, false);
-  check({2, 24, 32, 6, 6, {3, 3, 2, 1}}, false, false, false);
-  check({2, 32, 24, 6, 6, {1, 1, 1, 0}}, false, false, false);
-  check({2, 16, 10, 6, 6, {1, 1, 1, 0}}, true, false, false);
-  check({1, 7, 16, 6, 6, {5, 5, 1, 2}}, false, false, false);
+// A value that is no number reaches every result whose window holds it, and no other.
+TEST_P(Convolution, NotANumberReachesWhatItsWindowHolds) {
+  if (on_cpu()) GTEST_SKIP() << "Winograd's tiles spread it to their neighbours";
+  for_storage("nan", [&](auto type, Random& random, Comparisons&) {
+    using T = decltype(type);
+    for (float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
+      for (const ConvolutionSizes& s :
+           {ConvolutionSizes{2, 16, 8, 7, 6, {3, 3, 1, 1}}, {1, 3, 5, 9, 9, {3, 3, 2, 1}}}) {
+        std::vector<float> values = random.values(s.x_elements());
+        const std::size_t at = values.size() / 2;
+        values[at] = poison;
+        const ConvolutionLayer<T> layer(random, device(), s, {.relu = true, .affine = true, .affine_relu = true}, {},
+                                        values);
+        std::vector<bool> reached(s.y_elements()), in_channel(s.weight_elements());
+        reference::for_each_product(s, [&](std::size_t in, std::size_t weight, std::size_t out) {
+          if (in == at) reached[out] = in_channel[weight] = true;
+        });
+        layer.run(layer.forward());
+        const Doubles y = layer.y.plain();
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          EXPECT_TRUE(reached[i] || std::isfinite(y[i])) << i;
+          EXPECT_TRUE(!reached[i] || std::isinf(poison) || std::isnan(y[i])) << i;
+        }
+        layer.run(layer.weight_gradient());
+        const Doubles d_weight = in_plain_order(layer.order, layer.d_weight.host());
+        for (std::size_t i = 0; i < d_weight.size(); ++i)
+          EXPECT_TRUE(std::isinf(poison) || std::isnan(d_weight[i]) == in_channel[i]) << i;
+      }
+  });
 }
 
-TEST_F(ConvolutionTest, RandomShapes) {
-  const char* text = std::getenv("PRECEPTOR_SEED");
-  const unsigned seed = text ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : 20u;
-  std::printf("seed %u\n", seed);
-  std::mt19937 generator(seed);
-  const auto pick = [&](std::initializer_list<int> choices) {
-    return *(choices.begin() + generator() % choices.size());
-  };
-  for (int round = 0; round < 40; ++round) {
-    const int kernel = pick({1, 2, 3, 5, 7}), padding = static_cast<int>(generator() % static_cast<unsigned>(kernel));
-    const ConvolutionSizes sizes{pick({1, 2, 3}),          pick({1, 3, 8, 13, 16, 32}),
-                                 pick({1, 8, 11, 16, 32}), pick({7, 8, 9, 13}),
-                                 pick({7, 8, 11, 15}),     {kernel, kernel, pick({1, 2, 3}), padding}};
-    check(sizes, pick({0, 1}) == 1, pick({0, 1}) == 1, pick({0, 1}) == 1);
-  }
-}
-
-TEST_F(ConvolutionTest, ResidualMayShareMemoryWithTheResult) {
-  const ConvolutionSizes s{2, 32, 32, 6, 6, {3, 3, 1, 1}};
-  const Values x = random_values(s.x_elements(), 1), r = random_values(s.y_elements(), 2);
-  const Values w = random_values(s.weight_elements(), 3);
-  Array x_data(pool, x.size()), separate(pool, r.size()), shared(pool, r.size()), residual(pool, r.size()),
-      weight(pool, w.size());
-  const auto x_map = map(x_data, 32, 6, 6, 2), separate_map = map(separate, 32, 6, 6, 2);
-  const auto shared_map = map(shared, 32, 6, 6, 2), residual_map = map(residual, 32, 6, 6, 2);
-  std::copy(w.begin(), w.end(), weight.data());
-  fill(x_map, x);
-  fill(residual_map, r);
-  fill(shared_map, r);
-  execute(ConvolutionForward{x_map, weight.data(), nullptr, residual_map, separate_map, s.geometry, true, nullptr});
-  execute(ConvolutionForward{x_map, weight.data(), nullptr, shared_map, shared_map, s.geometry, true, nullptr});
-  EXPECT_EQ(read(separate_map), read(shared_map));
-}
-
-TEST_F(ConvolutionTest, ReorderingWeightsThereAndBackIsExact) {
+TEST_P(Convolution, ReorderingWeightsThereAndBackIsExact) {
+  Random random("convolution reorder");
   for (const auto& [out, in] : {std::pair{32, 16}, {16, 3}, {24, 32}, {5, 7}}) {
-    const WeightOrder order = device_weight_order(device, out, in, 3, 5);
+    const WeightOrder order = device_weight_order(device(), out, in, 3, 5);
+    const WeightOrder cpu_order = device_weight_order(cpu_device(1), out, in, 3, 5);
     WeightOrder plain = order;
     plain.out_block = plain.in_block = 1;
-    const Values values = random_values(order.elements(), 9);
-    Array from(pool, values.size()), ordered(pool, values.size()), back(pool, values.size());
-    std::copy(values.begin(), values.end(), from.data());
-    run_on(Cpu{}, ReorderWeights{from.data(), ordered.data(), plain, order});
-    run_on(Cpu{}, ReorderWeights{ordered.data(), back.data(), order, plain});
-    EXPECT_EQ(Values(back.data(), back.data() + values.size()), values) << out << " x " << in;
-    EXPECT_EQ(ordered.data()[order.offset(out - 1, in - 1, 2, 4)], from.data()[plain.offset(out - 1, in - 1, 2, 4)]);
+    const std::vector<float> values = random.values(order.elements());
+    const DeviceBuffer<float> from(device(), values), ordered(device(), values), blocked(device(), values),
+        back(device(), values);
+    execute_on(ReorderWeights{from.data(), ordered.data(), plain, order}, device());
+    execute_on(ReorderWeights{ordered.data(), blocked.data(), order, cpu_order}, device());
+    execute_on(ReorderWeights{blocked.data(), back.data(), cpu_order, plain}, device());
+    EXPECT_EQ(ordered.host(), in_order(order, values)) << out << " x " << in;
+    EXPECT_EQ(blocked.host(), in_order(cpu_order, values)) << out << " x " << in;
+    EXPECT_EQ(back.host(), values) << out << " x " << in;
   }
+}
+
+// Channels-last weights keep the channels of a tap together.
+TEST_P(Convolution, WeightsLieAsTheMapsDo) {
+  const WeightOrder order = device_weight_order(device(), 24, 16, 3, 5);
+  if (on_cpu()) return;
+  EXPECT_EQ(order.offset(1, 0, 0, 0), 16u * 15);
+  EXPECT_EQ(order.offset(0, 0, 1, 0), 16u * 5);
+  EXPECT_EQ(order.offset(0, 0, 0, 1), 16u);
+  EXPECT_EQ(order.offset(0, 1, 0, 0), 1u);
+}
+
+// What warps move of a 1x1 convolution is the tile model: x once for every tile of output channels, the weights once
+// for every tile of pixels, y once. No access to shared memory meets a conflict, in any direction and tile.
+TEST_P(Convolution, MovesWhatTheTilesSay) {
+  if (device().kind != DeviceKind::emulated || !emulator::counters_available())
+    GTEST_SKIP() << "the emulated device counts accesses where it watches them";
+  for_storage("counters", [&](auto type, Random& random, Comparisons&) {
+    using T = decltype(type);
+    const auto counted = [&](const auto& arguments) {
+      emulator::start_counting();
+      execute_with_workspace(arguments, device());
+      const emulator::Counters counters = emulator::stop_counting();
+      EXPECT_EQ(counters.bank_conflicts, 0) << arguments.name;
+      return static_cast<double>(counters.sectors());
+    };
+    const ConvolutionSizes wide{1, 64, 128, 16, 8, {1, 1, 1, 0}};
+    const ConvolutionLayer<T> layer(random, device(), wide);
+    const double pixels = 128, sector = 32 / sizeof(T);
+    const double model = (2 * pixels * wide.in + pixels / 64 * wide.in * wide.out + pixels * wide.out) / sector;
+    const double moved = counted(layer.forward());
+    std::printf("[ counters ] %s: sectors / tile model %.3f\n", name_of_storage<T>().c_str(), moved / model);
+    EXPECT_NEAR(moved / model, 1, 0.01);
+    counted(layer.data_gradient());
+    counted(layer.weight_gradient());
+    const Around all{.bias = true, .residual = true, .relu = true, .affine = true, .moments = true};
+    for (const ConvolutionSizes& sizes : {ConvolutionSizes{2, 16, 32, 9, 8, {3, 3, 1, 1}},
+                                          {2, 32, 8, 17, 16, {3, 3, 2, 1}},
+                                          {1, 3, 5, 9, 9, {3, 3, 1, 1}},
+                                          {1, 16, 72, 7, 5, {1, 1, 2, 0}}}) {
+      SCOPED_TRACE(text_of(sizes));
+      const ConvolutionLayer<T> other(random, device(), sizes, all);
+      counted(other.forward());
+      counted(other.data_gradient());
+      counted(other.weight_gradient());
+    }
+  });
 }
 
 TEST(ConvolutionCost, CountsTwoOperationsPerMultiplyAdd) {
-  ConvolutionForward arguments{};
+  ConvolutionForward<float> arguments{};
   arguments.x = {nullptr, 2, 3, 8, 8, 1, 3};
   arguments.y = {nullptr, 2, 16, 4, 4, 16, 16};
   arguments.geometry = {3, 3, 2, 1};
@@ -265,5 +288,7 @@ TEST(ConvolutionCost, CountsTwoOperationsPerMultiplyAdd) {
   EXPECT_EQ(cost(arguments).bytes, 4.0 * (2 * 3 * 64 + 2 * 16 * 16 + 16 * 27));
 }
 
+INSTANTIATE_ON_ALL_DEVICES(Convolution);
+
 }  // namespace
-}  // namespace preceptor::kernels
+}  // namespace preceptor::test

@@ -1,0 +1,94 @@
+// What tile_product.cuh multiplies, and where its sums go.
+//
+// A source is a matrix of which a thread loads groups of neighbouring columns:
+//   Group            Pack<T>, or Single<T> where alignment allows no more
+//   Row, Column      what row(i) and column(j) compute once for many loads; j is a multiple of Group::count. Both
+//   accept
+//                    any index from 0: behind the last, what is loaded counts as zero
+//   Loaded           what load(row, column) brings, and convert(loaded, column, values) makes floats of
+#pragma once
+
+#include "kernels/device/group.cuh"
+
+namespace preceptor::kernels {
+
+// A matrix in memory.
+template <class Group_, class T>
+struct Matrix {
+  using Group = Group_;
+  using Row = int;     // -1: none
+  using Column = int;  // -1: none
+  using Loaded = Group;
+
+  const T* data;
+  int rows, columns;
+  int step;  // values from a row to the next
+
+  __device__ Row row(int i) const { return i < rows ? i : -1; }
+  __device__ Column column(int j) const { return j < columns ? j : -1; }
+  __device__ Loaded load(Row row, Column column) const {
+    return row >= 0 && column >= 0 ? load_group<Group>(data + static_cast<std::int64_t>(row) * step + column) : Group{};
+  }
+  __device__ void convert(const Loaded& loaded, Column, float (&values)[Group::count]) const {
+#pragma unroll
+    for (int j = 0; j < Group::count; ++j) values[j] = to_float(loaded.value[j]);
+  }
+};
+
+// A source with one more column, of ones: in a product with the transpose of d_y it sums d_y, which is the gradient of
+// a bias.
+template <class Source>
+struct WithOnes {
+  using Group = typename Source::Group;
+  using Row = typename Source::Row;
+  struct Column {
+    typename Source::Column of_source;
+    bool ones;
+  };
+  using Loaded = typename Source::Loaded;
+
+  Source source;
+  bool wanted;
+
+  __device__ Row row(int i) const { return source.row(i); }
+  __device__ Column column(int j) const { return {source.column(j), wanted && j == source.columns}; }
+  __device__ Loaded load(const Row& row, const Column& column) const { return source.load(row, column.of_source); }
+  __device__ void convert(const Loaded& loaded, const Column& column, float (&values)[Group::count]) const {
+    source.convert(loaded, column.of_source, values);
+    if (column.ones) values[0] = 1;
+  }
+};
+
+// Four neighbouring values as one access, or as many as there are.
+template <class T>
+__device__ inline void load_columns(const T* from, int count, bool whole, float (&values)[4]) {
+  if (whole) {
+    const auto loaded = load_group<GroupOf<T, 4>>(from);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) values[j] = to_float(loaded.value[j]);
+  } else {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) values[j] = j < count ? to_float(from[j]) : 0;
+  }
+}
+template <class T>
+__device__ inline void store_columns(T* to, int count, bool whole, const float (&values)[4]) {
+  if (whole) {
+    GroupOf<T, 4> group;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) group.value[j] = from_float<T>(values[j]);
+    store_group(to, group);
+  } else {
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+      if (j < count) to[j] = from_float<T>(values[j]);
+  }
+}
+
+// Whether rows of `columns` values, `step` apart, can be stored by fours.
+template <class T>
+bool stores_fours(const T* data, int columns, std::int64_t step) {
+  return reinterpret_cast<std::uintptr_t>(data) % (4 * sizeof(T)) == 0 && columns % 4 == 0 && step % 4 == 0;
+}
+
+}  // namespace preceptor::kernels

@@ -1,0 +1,19 @@
+// What of a linear layer's launch on a GPU follows from its shape alone.
+#pragma once
+
+#include "kernels/device/depth_split.h"
+#include "kernels/linear/linear.h"
+
+namespace preceptor::kernels {
+
+// Columns of x that the gradient of the weights is multiplied with: none where only that of the bias is wanted.
+template <class T>
+int weight_columns(const LinearBackward<T>& a) {
+  return a.d_weight ? a.in : 0;
+}
+template <class T>
+DepthSplit depth_split(const LinearBackward<T>& a) {
+  return {a.out, weight_columns(a) + (a.d_bias ? 1 : 0), a.rows};
+}
+
+}  // namespace preceptor::kernels
