@@ -72,7 +72,7 @@ template <class T>
 __device__ ImageTerms terms_of(const AttentionTransfer<T>& a, const double* products, int shares) {
   double sums[3] = {0, 0, 0};
   for (int share = static_cast<int>(threadIdx.x); share < shares; share += warp_size)
-    for (int i = 0; i < 3; ++i) sums[i] += products[3 * share + i];
+    for (int i = 0; i < 3; ++i) sums[i] += products[AttentionWorkspace::pitch * share + i];
   for (double& sum : sums) sum = reduce_lanes(sum, Sum{});
   const double student = std::sqrt(sums[0]), least_student = static_cast<double>(a.epsilon) * a.student.channels;
   const double teacher = std::sqrt(sums[1]), least_teacher = static_cast<double>(a.epsilon) * a.teacher.channels;
@@ -124,12 +124,9 @@ __global__ void __launch_bounds__(AttentionTiling::threads, 4)
   }
   combine_block(products, Sum{}, 0.0);
   if (thread < 3)
-    workspace.products[3 * static_cast<std::size_t>(block) + thread] = thread == 0   ? products[0]
-                                                                       : thread == 1 ? products[1]
-                                                                                     : products[2];
+    workspace.products_of(block)[thread] = thread == 0 ? products[0] : thread == 1 ? products[1] : products[2];
   if (last_block(tickets + (at.image - first_image), t.shares) && thread < warp_size) {
-    const ImageTerms terms =
-        terms_of(a, workspace.products + 3 * static_cast<std::size_t>(at.image) * t.shares, t.shares);
+    const ImageTerms terms = terms_of(a, workspace.products_of(at.image * t.shares), t.shares);
     if (thread == 0) {
       workspace.terms[at.image] = terms;
       a.loss[at.image] = static_cast<float>(weight_of(a, t) * terms.square);
