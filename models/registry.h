@@ -35,15 +35,4 @@ std::unique_ptr<Network> make_model(Context& context, const NetworkOptions& opti
 Metadata describe(const NetworkOptions& options);
 NetworkOptions options_from(const Metadata& metadata, const std::string& path);
 
-struct LayerRow {
-  std::string name, kind;
-  Shape output;  // of one image
-  std::size_t parameters = 0;
-  double operations = 0;             // multiply-adds count two, forward, one image
-  std::size_t activation_bytes = 0;  // kept for the gradient, one image
-};
-
-// One row per layer for images of the given size.
-std::vector<LayerRow> layer_table(const NetworkOptions& options, int height, int width);
-
 }  // namespace preceptor

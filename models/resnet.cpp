@@ -76,6 +76,22 @@ Features ResNet::run(const Tensor& input, Mode mode) {
   return features;
 }
 
+LayerGraph ResNet::layers() const {
+  LayerGraph graph;
+  int x = graph.convolution(LayerNode::network_input, stem_, true);
+  if (!options().small_stem) x = graph.max_pool(x, "maxpool", 3, 2, 1);
+  for (const Stage& stage : stages_)
+    for (const Block& block : stage) {
+      int y = x;
+      for (std::size_t i = 0; i + 1 < block.convolutions.size(); ++i)
+        y = graph.convolution(y, block.convolutions[i], true);
+      if (!block.shortcut.empty()) x = graph.convolution(x, block.shortcut[0], false);
+      x = graph.convolution(y, block.convolutions.back(), true, x);
+    }
+  add_head_to(graph, graph.global_average_pool(x, "avgpool"));
+  return graph;
+}
+
 void ResNet::fold() {
   stem_.fold();
   for (Stage& stage : stages_)

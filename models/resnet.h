@@ -20,6 +20,7 @@ class ResNet : public Network {
   ResNet(Context& context, const NetworkOptions& options, const ResNetArchitecture& architecture);
 
   void fold() override;
+  LayerGraph layers() const override;
 
  private:
   struct Block {

@@ -9,7 +9,7 @@
 #include "apps/support/command_line.h"
 #include "apps/support/progress.h"
 #include "apps/support/run_app.h"
-#include "apps/training/loaded_model.h"
+#include "models/loaded_model.h"
 #include "apps/training/prediction.h"
 #include "apps/training/results.h"
 #include "apps/training/training.h"

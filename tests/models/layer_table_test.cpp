@@ -1,6 +1,8 @@
 // The table of layers against what torchvision publishes, and against the parameters of the built networks.
 #include <gtest/gtest.h>
 
+#include "models/layer_table.h"
+
 #include "models/registry.h"
 
 namespace preceptor {
@@ -14,7 +16,8 @@ struct Published {
 
 LayerRow total(const NetworkOptions& options, int side) {
   LayerRow sum;
-  for (const LayerRow& row : layer_table(options, side, side)) {
+  const auto context = Context::on_cpu(1, 0);
+  for (const LayerRow& row : layer_table(*make_model(*context, options), side, side)) {
     sum.parameters += row.parameters;
     sum.operations += row.operations;
   }
