@@ -1,6 +1,7 @@
 // preceptor-predict: a checkpoint over images, folders or a data set, as a CSV file of probabilities.
 #include <unistd.h>
 
+#include <bit>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -45,7 +46,8 @@ bool parse(PredictOptions& options, int argc, char** argv) {
       ->check(CLI::IsMember({"test", "val", "train"}))
       ->capture_default_str();
   app.add_flag("--logits", options.logits, "Write what the last layer gives instead of probabilities");
-  app.add_option("--batch", options.batch, "Images at a time; auto: as many as have 2^19 pixels, at most 64")
+  app.add_option("--batch", options.batch,
+                 "Images at a time; auto: a power of two up to 64, together at most 2^19 pixels")
       ->type_name("COUNT")
       ->check(CLI::IsMember({"auto"}) | CLI::Range(1, 1 << 16))
       ->capture_default_str();
@@ -57,7 +59,8 @@ bool parse(PredictOptions& options, int argc, char** argv) {
 std::size_t batch_size(const std::string& batch, const ModelCard& card) {
   if (batch != "auto") return std::stoul(batch);
   const std::size_t pixels = static_cast<std::size_t>(card.height) * static_cast<std::size_t>(card.width);
-  return std::clamp<std::size_t>((1u << 19) / pixels, 1, 64);
+  // Measured at 224 pixels: ResNet-18 gains up to 8 and stays there, DenseNet-121 loses beyond.
+  return std::clamp<std::size_t>(std::bit_floor((1u << 19) / pixels), 1, 64);
 }
 
 // An image by the name that stands in the table, read when it is its turn.
@@ -202,10 +205,9 @@ void require_written(const std::ostream& csv, const std::string& name) {
 int run_predict(int argc, char** argv) {
   PredictOptions options;
   if (!parse(options, argc, argv)) return 0;
-  const CardCheckpoint checkpoint = load_card_checkpoint(options.checkpoint);
-  const std::vector<Source> sources = find_sources(options);
   const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), 0);
-  const LoadedModel model = load_model(*context, checkpoint);
+  const LoadedModel model = load_model(*context, load_card_checkpoint(options.checkpoint));
+  const std::vector<Source> sources = find_sources(options);
   std::size_t unreadable = 0;
   if (options.out.empty()) {
     unreadable = predict(options, model, sources, std::cout);
