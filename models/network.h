@@ -62,9 +62,10 @@ class Network {
   Tensor head(const Tensor& features) const { return linear(features, head_weight_, head_bias_); }
   void add_head_to(LayerGraph& graph, int features) const { graph.linear(features, head_weight_, head_bias_); }
 
-  virtual double initial_deviation(const Shape& convolution) const = 0;
+  // He et al. 2015b with fan out, as torchvision's ResNet.
+  virtual double initial_deviation(const Shape& convolution) const;
   // What differs from the common start.
-  virtual void adjust_initial(StateDict& state) const = 0;
+  virtual void adjust_initial(StateDict&) const {}
 
   Parameters parameters_;
 

@@ -1,8 +1,6 @@
 // Residual networks.
 #include "models/resnet.h"
 
-#include <cmath>
-
 namespace preceptor {
 namespace {
 
@@ -43,11 +41,6 @@ ResNet::ResNet(Context& context, const NetworkOptions& options, const ResNetArch
     add_block({stage_name});
   }
   add_head(channels);
-}
-
-// He et al. 2015b with fan out, as torchvision.
-double ResNet::initial_deviation(const Shape& convolution) const {
-  return std::sqrt(2.0 / (convolution[0] * convolution[2] * convolution[3]));
 }
 
 void ResNet::adjust_initial(StateDict& state) const {

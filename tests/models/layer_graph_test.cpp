@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/registry.h"
@@ -87,7 +88,11 @@ TEST_P(LayerGraphTest, ComputesWhatTheNetworkComputes) {
     EXPECT_NEAR(logits[i], expected[i], 1e-4f * std::max(1.0f, std::abs(expected[i]))) << i;
 }
 
-std::string parameter_name(const testing::TestParamInfo<std::string>& info) { return info.param; }
+std::string parameter_name(const testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
 INSTANTIATE_TEST_SUITE_P(Models, LayerGraphTest, testing::ValuesIn(model_names()), parameter_name);
 
 }  // namespace

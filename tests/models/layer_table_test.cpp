@@ -37,6 +37,19 @@ TEST(LayerTable, HasThePublishedSizes) {
   }
 }
 
+// Raghu et al. 2019, table 1, for 5 outputs. Their numbers hold neither the first convolution nor batch norms and
+// biases.
+TEST(LayerTable, HasThePublishedSizesOfCbrNetworks) {
+  const auto context = Context::on_cpu(1, 0);
+  for (const auto& [name, published] : {std::pair{"cbr-larget", 8'532'480u}, std::pair{"cbr-tiny", 1'076'480u}}) {
+    const auto network = make_model(*context, {.name = name, .outputs = 5});
+    std::size_t weights = 0;
+    for (const Parameter& parameter : network->parameters().all())
+      if (parameter.shape().rank() > 1 && parameter.name() != "conv1.weight") weights += parameter.shape().elements();
+    EXPECT_EQ(weights, published) << name;
+  }
+}
+
 TEST(LayerTable, HasTheParametersOfEveryModel) {
   const auto context = Context::on_cpu(1, 0);
   for (const std::string& name : model_names()) {

@@ -19,7 +19,7 @@ except ImportError as missing:
     sys.exit(77)
 
 MODELS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet8", "resnet14", "resnet20",
-          "densenet121", "densenet169", "densenet16", "densenet28"]
+          "densenet121", "densenet169", "densenet16", "densenet28", "cbr-larget", "cbr-tiny"]
 ALLOWED = 1e-4  # of the largest logit
 
 
