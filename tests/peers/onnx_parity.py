@@ -1,7 +1,7 @@
 """Compares exported ONNX files, run by onnxruntime, with preceptor-predict: every model, folded and not, batches of 1 and 3.
 
 Needs onnxruntime and NumPy; without them it says so and ends with 77, which ctest shows as skipped. Usage:
-python onnx_parity.py BIN_DIR
+python onnx_parity.py BIN_DIR [MODEL...]
 """
 
 import csv
@@ -69,13 +69,15 @@ def compare(bin_dir, folder, model, data, stem):
 
 
 def main():
-    bin_dir = sys.argv[1]
+    bin_dir, wanted = sys.argv[1], sys.argv[2:]
     cases = [(model, f"phantom:{kind}?n=16&val=8&test=8&size=40", [])
              for model in MODELS for kind in ("chest", "fundus")[:2 if model in ("resnet8", "densenet16") else 1]]
     cases += [(model, "phantom:chest?n=16&val=8&test=8&size=72", ["--stem", "imagenet"])
               for model in ("resnet18", "densenet121")]
     failed = False
     for model, data, stem in cases:
+        if wanted and model not in wanted:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             error = compare(bin_dir, folder, model, data, stem)
         failed |= not error <= ALLOWED
