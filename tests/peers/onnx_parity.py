@@ -20,7 +20,7 @@ except ImportError as missing:
 
 MODELS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet8", "resnet14", "resnet20",
           "densenet121", "densenet169", "densenet16", "densenet28", "cbr-larget", "cbr-tiny"]
-ALLOWED = 1e-4  # of the largest logit
+ALLOWED = 2e-5  # of the largest score; measured 3e-6 at most, and leaving out the epsilon of batch norms costs more
 
 
 def run(*command):
