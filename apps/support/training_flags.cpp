@@ -51,7 +51,8 @@ void add_data_flags(CLI::App& app, TrainingOptions& options) {
 }
 
 void add_network_flags(CLI::App& app, TrainingOptions& options) {
-  app.add_option("--model", options.model, "resnet18, resnet34, resnet50, or a narrow resnet8, resnet14, resnet20")
+  app.add_option("--model", options.model,
+                 "resnet18, 34, 50, 101, densenet121, 169, or a narrow resnet8, 14, 20, densenet16, 28")
       ->type_name("NAME")
       ->capture_default_str()
       ->group("Network");
@@ -59,8 +60,12 @@ void add_network_flags(CLI::App& app, TrainingOptions& options) {
       ->type_name("NAME")
       ->capture_default_str()
       ->group("Network");
-  app.add_option("--init", options.init, "Checkpoint to start from; a head for other labels starts anew")
+  app.add_option("--init", options.init,
+                 "Weights to start from: a checkpoint of ours, safetensors or a PyTorch file (.pth)")
       ->type_name("FILE")
+      ->group("Network");
+  app.add_flag("--new-head", options.new_head,
+               "Start the last layer anew; for a checkpoint of ours that has other labels this happens by itself")
       ->group("Network");
   app.add_option("--freeze", options.freeze, "First blocks that do not learn: 1 is the stem, then each stage is one")
       ->type_name("BLOCKS")

@@ -1,0 +1,357 @@
+// torch.save's archives: data.pkl says which tensors there are, data/0, data/1, ... hold their storages.
+#include "engine/torch_file.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "engine/check.h"
+#include "engine/element_type.h"
+#include "engine/pickle.h"
+#include "engine/zip_archive.h"
+
+namespace preceptor {
+namespace {
+
+using Kind = PickleValue::Kind;
+
+constexpr std::size_t most_names = 100'000;  // of tensors and of modules
+constexpr int deepest_module = 64;
+
+// The functions that PyTorch's tensors are rebuilt by, which are read as data.
+constexpr const char* rebuild_tensor[] = {"torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"};
+constexpr const char* rebuild_parameter[] = {"torch._utils._rebuild_parameter",
+                                             "torch._utils._rebuild_parameter_with_state"};
+// Calls that occur beside weights (epochs, scores, options) and do nothing but make a value. They are passed over; any
+// other call is a reason to distrust the whole file.
+constexpr const char* harmless[] = {"collections.OrderedDict",
+                                    "collections.defaultdict",
+                                    "collections.Counter",
+                                    "__builtin__.set",
+                                    "builtins.set",
+                                    "__builtin__.frozenset",
+                                    "builtins.frozenset",
+                                    "torch.Size",
+                                    "torch.device",
+                                    "torch.torch_version.TorchVersion",
+                                    "_codecs.encode",
+                                    "numpy.dtype",
+                                    "numpy.core.multiarray.scalar",
+                                    "numpy._core.multiarray.scalar",
+                                    "numpy.core.multiarray._reconstruct",
+                                    "numpy._core.multiarray._reconstruct",
+                                    "pathlib.PosixPath"};
+
+template <std::size_t count>
+bool is_one_of(const std::string& name, const char* const (&names)[count]) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+std::optional<ElementFormat> storage_format(const std::string& name) {
+  constexpr std::pair<const char*, const char*> storages[] = {
+      {"torch.DoubleStorage", "F64"},    {"torch.FloatStorage", "F32"}, {"torch.HalfStorage", "F16"},
+      {"torch.BFloat16Storage", "BF16"}, {"torch.LongStorage", "I64"},  {"torch.IntStorage", "I32"},
+      {"torch.ShortStorage", "I16"},     {"torch.CharStorage", "I8"},   {"torch.ByteStorage", "U8"},
+      {"torch.BoolStorage", "BOOL"}};
+  for (const auto& [storage, element] : storages)
+    if (name == storage) return element_format(element);
+  return std::nullopt;
+}
+
+// A view of a storage under a name.
+struct View {
+  std::string name, storage;
+  ElementFormat format{};
+  std::uint64_t storage_elements = 0, offset = 0;  // in elements
+  std::vector<int> sizes;
+  std::vector<std::uint64_t> strides;  // in elements
+
+  bool contiguous() const {
+    std::uint64_t expected = 1;
+    for (std::size_t d = sizes.size(); d-- > 0; expected *= static_cast<std::uint64_t>(sizes[d]))
+      if (sizes[d] != 1 && strides[d] != expected) return false;
+    return true;
+  }
+};
+
+class TorchReader {
+ public:
+  explicit TorchReader(const std::string& path) : path_(path), zip_(path) {
+    open_pickle();
+    find_tensors();
+    read_values();
+  }
+  TorchFile take() { return std::move(result_); }
+
+ private:
+  template <class... Parts>
+  void check(bool good, const Parts&... parts) const {
+    require_data(good, path_, ": ", parts...);
+  }
+  void open_pickle();
+  std::string read_small(const std::string& member, std::uint64_t largest) const;
+  void find_tensors();
+  void collect_dict(const PickleValue& dict);
+  void collect_module(const PickleValue& object, const std::string& prefix, int depth);
+  void collect_metadata(const PickleValue& dict);
+  bool is_call(const PickleValue& value) const { return value.kind == Kind::call; }
+  const std::string& callee(const PickleValue& call) const { return pickle_[call.items[0]].text; }
+  bool is_tensor(const PickleValue& value) const {
+    return is_call(value) && (is_one_of(callee(value), rebuild_tensor) || is_one_of(callee(value), rebuild_parameter));
+  }
+  void add(const std::string& name, const PickleValue& tensor);
+  void describe_storage(const PickleValue& persistent, View& view) const;
+  void describe_window(const std::vector<PickleRef>& arguments, View& view);
+  void read_values();
+  PlainTensor gather(const View& view, const std::string& bytes) const;
+
+  const std::string& path_;
+  ZipArchive zip_;
+  std::string folder_;  // of all members, with its slash
+  Pickle pickle_;
+  std::vector<View> views_;
+  std::size_t modules_ = 0;
+  std::uint64_t elements_ = 0;
+  TorchFile result_;
+};
+
+std::string TorchReader::read_small(const std::string& member, std::uint64_t largest) const {
+  ZipMember file = zip_.open(folder_ + member, folder_ + member, true);
+  check(file.bytes() <= largest, "member ", folder_, member, ": ", file.bytes(), " bytes are more than the ", largest,
+        " that are read");
+  std::string bytes(file.bytes(), '\0');
+  file.read(bytes.data(), bytes.size());
+  file.expect_end();
+  return bytes;
+}
+
+void TorchReader::open_pickle() {
+  constexpr std::string_view pickle_name = "/data.pkl";
+  int found = 0;
+  for (const std::string& name : zip_.names()) {
+    if (!name.ends_with(pickle_name) || name.find('/') != name.size() - pickle_name.size()) continue;
+    folder_ = name.substr(0, name.size() - pickle_name.size() + 1);
+    ++found;
+  }
+  check(found == 1, "is a zip archive, but none of torch.save: it has ", found, " members FOLDER/data.pkl");
+  check(!zip_.contains(folder_ + "constants.pkl"),
+        "is a TorchScript program; in Python: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pth')");
+  if (zip_.contains(folder_ + "byteorder"))
+    check(read_small("byteorder", 16) == "little", "was written on a machine of another byte order");
+  pickle_ = parse_pickle(read_small("data.pkl", pickle_largest_bytes), path_ + ": member " + folder_ + "data.pkl");
+  for (const PickleValue& value : pickle_.values)
+    check(!is_call(value) || is_tensor(value) || is_one_of(callee(value), harmless), "wants ",
+          is_call(value) ? callee(value).substr(0, 200) : "", " called, which no weights need; nothing was executed");
+}
+
+void TorchReader::find_tensors() {
+  constexpr const char* wrappers[] = {"state_dict", "model_state_dict", "model"};
+  PickleRef current = pickle_.root;
+  for (int depth = 0;; ++depth) {
+    const PickleValue& value = pickle_[current];
+    if (value.kind == Kind::object) {
+      result_.place += (result_.place.empty() ? "" : ", ") + ("a module of class " + pickle_[value.items[0]].text);
+      return collect_module(value, "", 0);
+    }
+    check(value.kind == Kind::dict, "holds no tensors by name: neither a state dict nor a module");
+    bool holds_tensors = value.items.empty();
+    for (std::size_t i = 1; i < value.items.size(); i += 2) holds_tensors |= is_tensor(pickle_[value.items[i]]);
+    if (holds_tensors) return collect_dict(value);
+    collect_metadata(value);
+    const PickleValue* inner = nullptr;
+    for (const char* wrapper : wrappers) {
+      const PickleValue* candidate = pickle_.find(value, wrapper);
+      if (inner || !candidate || (candidate->kind != Kind::dict && candidate->kind != Kind::object)) continue;
+      inner = candidate;
+      result_.place += (result_.place.empty() ? "" : ".") + std::string(wrapper);
+    }
+    check(inner != nullptr && depth < 3, "holds no tensors by name, also not in state_dict, model_state_dict or model");
+    current = static_cast<PickleRef>(inner - pickle_.values.data());
+  }
+}
+
+void TorchReader::collect_dict(const PickleValue& dict) {
+  collect_metadata(dict);
+  for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
+    const PickleValue &key = pickle_[dict.items[i]], &value = pickle_[dict.items[i + 1]];
+    if (is_tensor(value)) {
+      check(key.kind == Kind::text, "a tensor's name is no text");
+      add(key.text, value);
+    }
+  }
+}
+
+void TorchReader::collect_module(const PickleValue& object, const std::string& prefix, int depth) {
+  check(depth <= deepest_module, "module ", prefix.substr(0, 200), " lies deeper than ", deepest_module,
+        " others, or within itself");
+  check(++modules_ <= most_names, "more than ", most_names, " modules");
+  const std::string& name = pickle_[object.items[0]].text;
+  const auto refuse = [&](const char* reason) {
+    check(false, "module ", (prefix + " of class " + name).substr(0, 300), reason,
+          "; in Python, save its state: torch.save(model.state_dict(), 'weights.pth')");
+  };
+  if (object.items.size() < 2) refuse(" has no state");
+  const PickleValue& state = pickle_[object.items[1]];
+  const PickleValue* modules = pickle_.find(state, "_modules");
+  if (modules == nullptr || modules->kind != Kind::dict) refuse(" is none of torch.nn");
+  if (depth == 0) collect_metadata(state);
+  for (const char* group : {"_parameters", "_buffers"}) {
+    const PickleValue* dict = pickle_.find(state, group);
+    if (dict == nullptr || dict->kind != Kind::dict) refuse(" keeps its tensors in an unknown way");
+    for (std::size_t i = 0; i + 1 < dict->items.size(); i += 2) {
+      const PickleValue &key = pickle_[dict->items[i]], &value = pickle_[dict->items[i + 1]];
+      if (value.kind == Kind::none) continue;  // a bias that is not there
+      if (key.kind != Kind::text || !is_tensor(value)) refuse(" holds something else than tensors");
+      add(prefix + key.text, value);
+    }
+  }
+  for (std::size_t i = 0; i + 1 < modules->items.size(); i += 2) {
+    const PickleValue &key = pickle_[modules->items[i]], &value = pickle_[modules->items[i + 1]];
+    if (value.kind == Kind::none) continue;
+    if (key.kind != Kind::text || value.kind != Kind::object) refuse(" has something else than modules inside");
+    check(prefix.size() + key.text.size() <= 1000, "module ", prefix.substr(0, 200), ": a name is too long");
+    collect_module(value, prefix + key.text + ".", depth + 1);
+  }
+}
+
+void TorchReader::collect_metadata(const PickleValue& dict) {
+  Metadata& metadata = result_.checkpoint.metadata;
+  for (std::size_t i = 0; i + 1 < dict.items.size() && metadata.size() < 100; i += 2) {
+    const PickleValue &key = pickle_[dict.items[i]], &value = pickle_[dict.items[i + 1]];
+    if (key.kind != Kind::text || key.text.size() > 200 || key.text.starts_with('_')) continue;
+    if (value.kind == Kind::integer || value.kind == Kind::boolean) metadata[key.text] = std::to_string(value.integer);
+    if (value.kind == Kind::real) metadata[key.text] = nlohmann::json(value.real).dump();
+    if (value.kind == Kind::text && value.text.size() <= 1000) metadata[key.text] = value.text;
+    const bool texts = value.kind == Kind::list && !value.items.empty() && value.items.size() <= 100 &&
+                       std::all_of(value.items.begin(), value.items.end(), [&](PickleRef item) {
+                         return pickle_[item].kind == Kind::text && pickle_[item].text.size() <= 200;
+                       });
+    if (!texts) continue;
+    nlohmann::json list = nlohmann::json::array();
+    for (const PickleRef item : value.items) list.push_back(pickle_[item].text);
+    metadata[key.text] = list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+}
+
+void TorchReader::add(const std::string& name, const PickleValue& tensor) {
+  View view;
+  view.name = name;
+  check(name.size() <= 1000, "tensor ", name.substr(0, 200), "...: the name is too long");
+  check(views_.size() < most_names, "more than ", most_names, " tensors");
+  const PickleValue* call = &tensor;
+  if (is_one_of(callee(*call), rebuild_parameter)) {
+    const PickleValue& arguments = pickle_[call->items[1]];
+    check(!arguments.items.empty() && is_tensor(pickle_[arguments.items[0]]), "tensor ", name,
+          ": a parameter without a tensor");
+    call = &pickle_[arguments.items[0]];
+  }
+  check(is_one_of(callee(*call), rebuild_tensor), "tensor ", name, ": a parameter within a parameter");
+  const std::vector<PickleRef>& arguments = pickle_[call->items[1]].items;
+  check(arguments.size() >= 4, "tensor ", name, ": storage, offset, size or stride is missing");
+  describe_storage(pickle_[arguments[0]], view);
+  describe_window(arguments, view);
+  views_.push_back(std::move(view));
+}
+
+void TorchReader::describe_storage(const PickleValue& persistent, View& view) const {
+  const auto good = [&](bool condition, const char* reason) { check(condition, "tensor ", view.name, ": ", reason); };
+  good(persistent.kind == Kind::persistent, "its storage is none");
+  const PickleValue& id = pickle_[persistent.items[0]];
+  good(id.kind == Kind::tuple && id.items.size() == 5, "its storage has not five facts");
+  const PickleValue &word = pickle_[id.items[0]], &type = pickle_[id.items[1]], &key = pickle_[id.items[2]],
+                    &count = pickle_[id.items[4]];
+  good(word.kind == Kind::text && word.text == "storage" && type.kind == Kind::global && key.kind == Kind::text &&
+           key.text.size() <= 200 && count.kind == Kind::integer && count.integer >= 0,
+       "the facts of its storage are of wrong kinds");
+  const auto format = storage_format(type.text);
+  check(format.has_value(), "tensor ", view.name, ": storages of type ", type.text.substr(0, 200), " are not read");
+  view.format = *format;
+  view.storage = key.text;
+  view.storage_elements = static_cast<std::uint64_t>(count.integer);
+}
+
+void TorchReader::describe_window(const std::vector<PickleRef>& arguments, View& view) {
+  const auto good = [&](bool condition, const char* reason) { check(condition, "tensor ", view.name, ": ", reason); };
+  const PickleValue &offset = pickle_[arguments[1]], &sizes = pickle_[arguments[2]], &strides = pickle_[arguments[3]];
+  good(offset.kind == Kind::integer && offset.integer >= 0, "its offset is no position");
+  good(sizes.kind == Kind::tuple && strides.kind == Kind::tuple && sizes.items.size() == strides.items.size() &&
+           sizes.items.size() <= 8,
+       "size and stride are not lists of the same at most 8 dimensions");
+  view.offset = static_cast<std::uint64_t>(offset.integer);
+  bool empty = false;
+  for (std::size_t d = 0; d < sizes.items.size(); ++d) {
+    const PickleValue &size = pickle_[sizes.items[d]], &stride = pickle_[strides.items[d]];
+    good(size.kind == Kind::integer && size.integer >= 0 && size.integer <= 0x7fffffff, "a size is no count");
+    good(stride.kind == Kind::integer && stride.integer >= 0, "a stride is negative");
+    view.sizes.push_back(static_cast<int>(size.integer));
+    view.strides.push_back(static_cast<std::uint64_t>(stride.integer));
+    empty |= size.integer == 0;
+  }
+  if (empty) return;
+  good(view.offset < view.storage_elements, "it begins behind its storage");
+  std::uint64_t reached = view.offset, elements = 1;
+  for (std::size_t d = 0; d < view.sizes.size(); ++d) {
+    const auto steps = static_cast<std::uint64_t>(view.sizes[d] - 1);
+    const std::uint64_t room = view.storage_elements - 1 - reached;
+    good(view.strides[d] == 0 || steps <= room / view.strides[d], "it goes beyond its storage");
+    reached += steps * view.strides[d];
+    // elements stays below 2^63: it was at most twice the file's bytes before this multiplication by less than 2^31.
+    elements *= steps + 1;
+    good(elements <= 2 * zip_.file_bytes() - elements_, "the tensors hold more values than twice the file's bytes");
+  }
+  elements_ += elements;
+}
+
+void TorchReader::read_values() {
+  std::map<std::string, std::vector<const View*>> by_storage;  // each storage is read once
+  for (const View& view : views_) {
+    if (view.format.type == ElementType::whole_number)
+      result_.checkpoint.skipped.push_back(view.name);
+    else
+      by_storage[view.storage].push_back(&view);
+  }
+  for (const auto& [storage, views] : by_storage) {
+    const std::string member = folder_ + "data/" + storage;
+    ZipMember file = zip_.open(member, member, true);
+    for (const View* view : views)
+      check(file.bytes() % view->format.bytes == 0 && file.bytes() / view->format.bytes == view->storage_elements,
+            "tensor ", view->name, ": its storage of ", view->storage_elements, " elements is not the ", file.bytes(),
+            " bytes of member ", member);
+    std::string bytes(file.bytes(), '\0');
+    file.read(bytes.data(), bytes.size());
+    file.expect_end();
+    for (const View* view : views)
+      check(result_.checkpoint.tensors.emplace(view->name, gather(*view, bytes)).second, "tensor ", view->name,
+            ": the name is given twice");
+  }
+}
+
+PlainTensor TorchReader::gather(const View& view, const std::string& bytes) const {
+  PlainTensor tensor{Shape(view.sizes), {}};
+  tensor.values.resize(tensor.shape.elements());
+  const std::size_t width = view.format.bytes;
+  if (tensor.values.empty()) return tensor;
+  if (view.contiguous()) {
+    to_floats(view.format.type, bytes.data() + view.offset * width, tensor.values.size(), tensor.values.data());
+    return tensor;
+  }
+  std::vector<int> index(view.sizes.size(), 0);
+  std::uint64_t position = view.offset;
+  for (float& value : tensor.values) {
+    to_floats(view.format.type, bytes.data() + position * width, 1, &value);
+    for (std::size_t d = index.size(); d-- > 0;) {
+      position += view.strides[d];
+      if (++index[d] < view.sizes[d]) break;
+      position -= static_cast<std::uint64_t>(view.sizes[d]) * view.strides[d];
+      index[d] = 0;
+    }
+  }
+  return tensor;
+}
+
+}  // namespace
+
+TorchFile load_torch_file(const std::string& path) { return TorchReader(path).take(); }
+
+}  // namespace preceptor

@@ -1,0 +1,41 @@
+// Formats of weight files, told apart by their first bytes.
+#include "engine/weight_file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "engine/check.h"
+#include "engine/torch_file.h"
+
+namespace preceptor {
+namespace {
+
+std::string first_bytes(const std::string& path, std::size_t count) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));
+  std::string bytes(count, '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(count));
+  if (file.bad()) fail(ErrorKind::io, path, ": cannot be read");
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  return bytes;
+}
+
+}  // namespace
+
+WeightFile load_weights(const std::string& path) {
+  // The number that files of torch.save began with before PyTorch 1.6.
+  constexpr const char legacy_magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+  const std::string begin = first_bytes(path, 16);
+  if (begin.starts_with("PK\x03\x04")) {
+    TorchFile file = load_torch_file(path);
+    return {path, "PyTorch zip archive", std::move(file.place), std::move(file.checkpoint)};
+  }
+  require_data(begin.find(legacy_magic) != 2, path,
+               ": is in the format of PyTorch before 1.6; convert it with a newer one, in Python: "
+               "torch.save(torch.load(FILE, map_location='cpu', weights_only=True), 'weights.pth')");
+  require_data(!begin.starts_with('\x80'), path, ": is a bare pickle; weights are read from safetensors or torch.save");
+  return {path, "safetensors", "", load_safetensors(path, false)};
+}
+
+}  // namespace preceptor

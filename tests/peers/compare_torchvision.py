@@ -1,0 +1,132 @@
+"""Holds networks read from torchvision's state dicts (.pth and .safetensors) to torchvision in double precision.
+
+    python tests/peers/compare_torchvision.py [--program build/release/tests/network-outputs] [--seeds 0,1] [--models resnet18,...]
+
+Prints a row per model and seed and fails (1) where a bound is broken. Exit code 77, which ctest shows as skipped, where
+torch, torchvision or safetensors are missing.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import torch
+    import torchvision
+    from safetensors.torch import load_file, save_file
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+MODELS = "resnet18,resnet34,resnet50,resnet101,densenet121,densenet169"
+BOUND = 1e-4
+# A gradient jumps where a pre-activation passes zero, and of millions some lie within rounding of it: any two float32
+# programs differ there. So gradients may be as far from double precision as this factor times torch's own in float32.
+ROUNDING_FACTOR = 4
+
+
+def random_model(name, seed, outputs):
+    """A network whose batch norms and statistics differ from their start, as those of a trained one."""
+    torch.manual_seed(seed)
+    model = getattr(torchvision.models, name)(weights=None, num_classes=outputs)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.0)
+            torch.nn.init.uniform_(module.bias, -0.1, 0.1)
+            module.running_mean.uniform_(-0.1, 0.1)
+            module.running_var.uniform_(0.8, 1.2)
+    # Residual sums of deep networks stay moderate, as training keeps them.
+    for module in model.modules():
+        if isinstance(module, torchvision.models.resnet.Bottleneck):
+            module.bn3.weight.data.mul_(0.25)
+        if isinstance(module, torchvision.models.resnet.BasicBlock):
+            module.bn2.weight.data.mul_(0.25)
+    return model
+
+
+def outputs_of(model, images, labels):
+    """What network-outputs writes, computed by torch in the precision of the model."""
+    result = {}
+    with torch.no_grad():
+        result["logits_evaluation"] = model.eval()(images)
+    logits = model.train()(images)
+    result["logits_training"] = logits.detach()
+    torch.nn.functional.cross_entropy(logits, labels).backward()
+    for name, parameter in model.named_parameters():
+        result["gradient/" + name] = parameter.grad
+    for name, buffer in model.named_buffers():
+        if buffer.is_floating_point():
+            result["after/" + name] = buffer.clone()
+    return {name: tensor.double() for name, tensor in result.items()}
+
+
+def errors(found, reference):
+    """Largest error relative to the largest value: of logits, statistics; and of gradients relative to their norm."""
+    kinds = {"evaluation": [0.0], "training": [0.0], "statistics": [0.0], "gradients": [0.0]}
+    for name, expected in reference.items():
+        difference = found[name].double() - expected
+        if name.startswith("gradient/"):
+            kinds["gradients"].append((difference.norm() / expected.norm()).item())
+        else:
+            kind = name.removeprefix("logits_") if name.startswith("logits_") else "statistics"
+            kinds[kind].append((difference.abs().max() / expected.abs().max()).item())
+    return {kind: max(values) for kind, values in kinds.items()}
+
+
+def compare(name, seed, program, folder):
+    outputs = 10
+    model = random_model(name, seed, outputs)
+    state = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    images, labels = torch.randn(4, 3, 96, 96), torch.arange(4) * 7 % outputs
+    save_file({"images": images, "labels": labels.float()}, folder / "inputs.safetensors")
+    torch.save(model.state_dict(), folder / "weights.pth")
+    save_file(state, folder / "weights.safetensors")
+    single = outputs_of(model, images, labels)
+    double = getattr(torchvision.models, name)(weights=None, num_classes=outputs).double()
+    double.load_state_dict(state)
+    reference = outputs_of(double, images.double(), labels)
+
+    failed = []
+    results = []
+    for weights in ("weights.pth", "weights.safetensors"):
+        out = folder / (weights + ".out")
+        subprocess.run([program, folder / weights, folder / "inputs.safetensors", out], check=True)
+        results.append(out.read_bytes())
+    if results[0] != results[1]:
+        failed.append("the two formats give different bytes")
+    found = load_file(folder / "weights.pth.out")
+    for key, tensor in state.items():
+        if tensor.is_floating_point() and not torch.equal(found["parameter/" + key], tensor):
+            failed.append(f"{key} was not read bit for bit")
+    ours, rounding = errors(found, reference), errors(single, reference)
+    for kind, error in ours.items():
+        allowed = max(BOUND, ROUNDING_FACTOR * rounding[kind]) if kind == "gradients" else BOUND
+        if not error <= allowed:
+            failed.append(f"{kind}: {error:.2e} is above {allowed:.2e}")
+    cells = "  ".join(f"{ours[kind]:10.1e} ({rounding[kind]:.1e})" for kind in ours)
+    print(f"{name:12} {seed:4}  {cells}  {'; '.join(failed) or 'good'}", flush=True)
+    return not failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root = pathlib.Path(__file__).resolve().parents[2]
+    parser.add_argument("--program", default=root / "build/release/tests/network-outputs", type=pathlib.Path)
+    parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--models", default=MODELS)
+    options = parser.parse_args()
+    torch.set_num_threads(2)
+    print(f"torch {torch.__version__}, torchvision {torchvision.__version__}; error against double precision, ours (torch's)")
+    print(f"{'model':12} {'seed':>4}  " + "  ".join(f"{kind:>20}" for kind in ("evaluation", "training", "statistics", "gradients")))
+    good = True
+    for name in options.models.split(","):
+        for seed in map(int, options.seeds.split(",")):
+            with tempfile.TemporaryDirectory() as folder:
+                good &= compare(name, seed, options.program, pathlib.Path(folder))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
