@@ -155,10 +155,7 @@ void TorchReader::find_tensors() {
       return collect_module(value, "", 0);
     }
     check(value.kind == Kind::dict, "holds no tensors by name: neither a state dict nor a module");
-    bool holds_tensors = value.items.empty();
-    for (std::size_t i = 1; i < value.items.size(); i += 2) holds_tensors |= is_tensor(pickle_[value.items[i]]);
-    if (holds_tensors) return collect_dict(value);
-    collect_metadata(value);
+    // Beside the weights of a wrapper other tensors may stand, for example the best score.
     const PickleValue* inner = nullptr;
     for (const char* wrapper : wrappers) {
       const PickleValue* candidate = pickle_.find(value, wrapper);
@@ -166,13 +163,14 @@ void TorchReader::find_tensors() {
       inner = candidate;
       result_.place += (result_.place.empty() ? "" : ".") + std::string(wrapper);
     }
-    check(inner != nullptr && depth < 3, "holds no tensors by name, also not in state_dict, model_state_dict or model");
+    collect_metadata(value);
+    if (inner == nullptr) return collect_dict(value);
+    check(depth < 3, "has state dicts within state dicts, or within themselves");
     current = static_cast<PickleRef>(inner - pickle_.values.data());
   }
 }
 
 void TorchReader::collect_dict(const PickleValue& dict) {
-  collect_metadata(dict);
   for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
     const PickleValue &key = pickle_[dict.items[i]], &value = pickle_[dict.items[i + 1]];
     if (is_tensor(value)) {
@@ -180,6 +178,7 @@ void TorchReader::collect_dict(const PickleValue& dict) {
       add(key.text, value);
     }
   }
+  check(!views_.empty(), "holds no tensors by name, also not in state_dict, model_state_dict or model");
 }
 
 void TorchReader::collect_module(const PickleValue& object, const std::string& prefix, int depth) {

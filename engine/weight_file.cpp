@@ -27,6 +27,9 @@ WeightFile load_weights(const std::string& path) {
   // The number that files of torch.save began with before PyTorch 1.6.
   constexpr const char legacy_magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
   const std::string begin = first_bytes(path, 16);
+  // The length before a safetensors header may have any bytes, those of the other formats too; none of them has this
+  // one.
+  if (begin.size() > 8 && begin[8] == '{') return {path, "safetensors", "", load_safetensors(path, false)};
   if (begin.starts_with("PK\x03\x04")) {
     TorchFile file = load_torch_file(path);
     return {path, "PyTorch zip archive", std::move(file.place), std::move(file.checkpoint)};
