@@ -15,28 +15,15 @@ namespace {
 // Deflate codes at most 258 bytes in 2 bits; anything above cannot be true.
 constexpr std::uint64_t deflate_best_ratio = 1032;
 
-std::string describe(int zip_code) {
+// The file is there when libzip opens it: what it reports then, but for a failed read, comes from the content. That
+// goes for places to seek that do not exist, directories too large for memory, and "no such file" alike.
+[[noreturn]] void fail_zip(int zip_code, const std::string& place) {
+  const bool io = zip_code == ZIP_ER_OPEN || zip_code == ZIP_ER_READ;
   zip_error_t error;
   zip_error_init_with_code(&error, zip_code);
-  std::string text = zip_error_strerror(&error);
+  const std::string text = zip_code == ZIP_ER_NOENT ? "the archive is damaged" : zip_error_strerror(&error);
   zip_error_fini(&error);
-  return text;
-}
-
-ErrorKind kind_of(int zip_code) {
-  switch (zip_code) {
-    case ZIP_ER_NOENT:
-      return ErrorKind::missing_input;
-    case ZIP_ER_OPEN:
-    case ZIP_ER_READ:
-    case ZIP_ER_SEEK:
-    case ZIP_ER_TELL:
-      return ErrorKind::io;
-    case ZIP_ER_MEMORY:
-      return ErrorKind::internal;
-    default:
-      return ErrorKind::data;
-  }
+  fail(io ? ErrorKind::io : ErrorKind::data, place, ": ", text);
 }
 
 // Refuses what could only come from a damaged or hostile directory.
@@ -82,7 +69,7 @@ void ZipMember::expect_end() {
 void ZipMember::check(std::int64_t got) {
   if (got >= 0) return;
   const int code = zip_error_code_zip(zip_file_get_error(static_cast<zip_file_t*>(file_)));
-  fail(kind_of(code), place_, ": after ", position_, " bytes: ", describe(code));
+  fail_zip(code, message(place_, ": after ", position_, " bytes"));
 }
 
 struct ZipArchive::Archive {
@@ -109,7 +96,7 @@ ZipArchive::ZipArchive(const std::string& path) : archive_(std::make_unique<Arch
   require_data(archive_->file_bytes > 0, path, ": is empty");
   int code = 0;
   archive_->zip = zip_open(path.c_str(), ZIP_RDONLY, &code);
-  if (archive_->zip == nullptr) fail(kind_of(code), path, ": cannot be opened as a zip archive: ", describe(code));
+  if (archive_->zip == nullptr) fail_zip(code, path + ": cannot be opened as a zip archive");
 
   std::set<std::string> seen;
   std::uint64_t claimed = 0;
@@ -153,10 +140,7 @@ ZipMember ZipArchive::open(const std::string& name, const std::string& label, bo
   check_entry(entry, archive_->file_bytes, place);
   require_data(!stored_only || entry.comp_method == ZIP_CM_STORE, place, ": is compressed; torch.save only stores");
   zip_file_t* file = zip_fopen_index(archive_->zip, static_cast<zip_uint64_t>(index), 0);
-  if (file == nullptr) {
-    const int code = zip_error_code_zip(zip_get_error(archive_->zip));
-    fail(kind_of(code), place, ": ", describe(code));
-  }
+  if (file == nullptr) fail_zip(zip_error_code_zip(zip_get_error(archive_->zip)), place);
   return ZipMember(file, place, entry.size);
 }
 
