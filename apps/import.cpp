@@ -115,13 +115,13 @@ ModelCard card_of(const ImportOptions& options, const NetworkOptions& network, i
 int run_import(int argc, char** argv) {
   ImportOptions options;
   if (!parse(options, argc, argv)) return 0;
-  const WeightFile file = load_weights(options.weights);
-  const std::optional<NetworkOptions> recognized = recognize_network(with_torchvision_names(file));
+  NamedWeights weights = with_torchvision_names(load_weights(options.weights));
+  const std::optional<NetworkOptions> recognized = recognize_network(weights.file.checkpoint.tensors);
   const NetworkOptions network = network_of(options, recognized);
   const ModelCard card = card_of(options, network, recognized->in_channels);
   const auto context = Context::on_cpu(0, 0);
   const auto model = make_model(*context, network);
-  const WeightFit fit = fit_weights(file, *model);
+  const WeightFit fit = fit_weights(std::move(weights), *model);
   load_fit(*model, fit, false);
   Metadata metadata = to_metadata(card);
   metadata.insert(fit.kept.begin(), fit.kept.end());

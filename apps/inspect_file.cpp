@@ -15,7 +15,7 @@ namespace {
 
 struct Findings {
   WeightFile file;
-  std::vector<std::string> renamed;
+  std::map<std::string, std::string> renamed;  // as in NamedWeights
   std::optional<NetworkOptions> network;
   std::size_t values = 0, not_finite = 0;
 };
@@ -27,7 +27,9 @@ Findings look_at(const std::string& path) {
     findings.not_finite += static_cast<std::size_t>(
         std::count_if(tensor.values.begin(), tensor.values.end(), [](float v) { return !std::isfinite(v); }));
   }
-  findings.network = recognize_network(with_torchvision_names(findings.file, &findings.renamed));
+  NamedWeights named = with_torchvision_names(findings.file);  // of a copy: the table shows the file's own names
+  findings.network = recognize_network(named.file.checkpoint.tensors);
+  findings.renamed = std::move(named.renamed);
   return findings;
 }
 
@@ -72,8 +74,8 @@ void print_table(const Findings& findings) {
                 checkpoint.skipped.front().c_str());
   if (findings.not_finite > 0) std::printf("%zu values are NaN or infinite\n", findings.not_finite);
   if (!findings.renamed.empty())
-    std::printf("%zu names differ from torchvision's, for example %s\n", findings.renamed.size(),
-                findings.renamed.front().c_str());
+    std::printf("%zu names differ from torchvision's, for example %s -> %s\n", findings.renamed.size(),
+                findings.renamed.begin()->second.c_str(), findings.renamed.begin()->first.c_str());
   if (!findings.network)
     std::printf("looks like none of our networks\n");
   else

@@ -114,17 +114,22 @@ bool same(const Architecture& known, const std::optional<ResNetArchitecture>& re
 
 }  // namespace
 
-StateDict with_torchvision_names(const WeightFile& file, std::vector<std::string>* renamed) {
+NamedWeights with_torchvision_names(WeightFile file) {
   std::vector<std::string> prefixes{"module.", "model."};
   for (const std::string& name : model_names()) prefixes.push_back(name + ".");
-  StateDict tensors;
-  for (const auto& [name, tensor] : file.checkpoint.tensors) {
-    const std::string translated = torchvision_name(name, prefixes);
-    require_data(tensors.emplace(translated, tensor).second, file.path, ": two tensors, one of them ",
-                 name.substr(0, 200), ", would both be ", translated.substr(0, 200));
-    if (renamed && translated != name) renamed->push_back(name + " -> " + translated);
+  NamedWeights weights{std::move(file), {}};
+  StateDict translated, &tensors = weights.file.checkpoint.tensors;
+  while (!tensors.empty()) {
+    auto entry = tensors.extract(tensors.begin());
+    const std::string name = entry.key();
+    entry.key() = torchvision_name(name, prefixes);
+    if (entry.key() != name) weights.renamed[entry.key()] = name;
+    require_data(!translated.contains(entry.key()), weights.file.path, ": two tensors, one of them ",
+                 name.substr(0, 200), ", would both be ", entry.key().substr(0, 200));
+    translated.insert(std::move(entry));
   }
-  return tensors;
+  tensors = std::move(translated);
+  return weights;
 }
 
 std::optional<NetworkOptions> recognize_network(const StateDict& tensors) {
@@ -151,11 +156,13 @@ std::optional<NetworkOptions> recognize_network(const StateDict& tensors) {
   return std::nullopt;
 }
 
-WeightFit fit_weights(const WeightFile& file, Network& network) {
+WeightFit fit_weights(NamedWeights weights, Network& network) {
   WeightFit fit;
-  fit.path = file.path;
-  fit.skipped = file.checkpoint.skipped;
-  StateDict tensors = with_torchvision_names(file, &fit.renamed);
+  fit.path = weights.file.path;
+  fit.skipped = std::move(weights.file.checkpoint.skipped);
+  for (const auto& [now, before] : weights.renamed) fit.renamed.push_back(before + " -> " + now);
+  StateDict& tensors = weights.file.checkpoint.tensors;
+  const std::size_t count = tensors.size();
   const std::vector<Parameter>& parameters = network.parameters().all();
   for (const Parameter& parameter : parameters) {
     const std::string& name = parameter.name();
@@ -176,12 +183,11 @@ WeightFit fit_weights(const WeightFile& file, Network& network) {
       fit.reshaped.push_back(message(name, " is ", tensor.shape, ", the network has ", shape));
       continue;
     }
-    require_finite(file.path, name, tensor);
-    if (file.checkpoint.tensors.contains(name)) fit.matched.push_back(name);
+    require_finite(fit.path, name, tensor);
+    if (!weights.renamed.contains(name)) fit.matched.push_back(name);
     fit.tensors.insert(std::move(found));
   }
-  require_data(!fit.tensors.empty(), file.path, ": none of its ", file.checkpoint.tensors.size(), " tensors fits ",
-               network.options().name,
+  require_data(!fit.tensors.empty(), fit.path, ": none of its ", count, " tensors fits ", network.options().name,
                tensors.empty() ? "" : message("; the first is ", tensors.begin()->first.substr(0, 200)));
   if (const auto thresholds = tensors.extract("op_threshs")) {
     fit.kept["op_threshs"] = json_list(thresholds.mapped().values);

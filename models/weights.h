@@ -1,6 +1,7 @@
 // Weights from elsewhere fitted to a network: names translated, every difference listed, no part loaded silently.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,11 +25,16 @@ struct WeightFit {
   Metadata kept;                        // TorchXRayVision's op_threshs, as a JSON list
 };
 
-// The tensors under torchvision's names: prefixes module., model. and those of a registered network (densenet121., as
-// in CheXNet) are taken off, denselayer1.norm.1 becomes denselayer1.norm1 (torchvision before 0.3), and classifier.0 or
-// fc.0 (the first of a sequence) becomes classifier or fc. `renamed`, where given, gets a line per changed name.
-// Errors: data, where two tensors would get one name.
-StateDict with_torchvision_names(const WeightFile& file, std::vector<std::string>* renamed = nullptr);
+// A file whose tensors have torchvision's names.
+struct NamedWeights {
+  WeightFile file;
+  std::map<std::string, std::string> renamed;  // the name in the file by the name now, where they differ
+};
+
+// Takes off the prefixes module., model. and those of a registered network (densenet121., as in CheXNet), makes
+// denselayer1.norm1 of denselayer1.norm.1 (torchvision before 0.3), and classifier or fc of classifier.0 or fc.0 (the
+// first of a sequence). Errors: data, where two tensors would get one name.
+NamedWeights with_torchvision_names(WeightFile file);
 
 // The registered network whose structure the tensors (of torchvision's names) have, with stem, channels and outputs;
 // outputs is 0 where the last layer is missing. Nothing for other structures.
@@ -36,7 +42,7 @@ std::optional<NetworkOptions> recognize_network(const StateDict& tensors);
 
 // Compares names and shapes. A stem for 3 channels is summed to fit a network of 1, and noted. Errors: data, where no
 // name is the network's or a tensor that fits holds NaN or infinity.
-WeightFit fit_weights(const WeightFile& file, Network& network);
+WeightFit fit_weights(NamedWeights weights, Network& network);
 
 // The fit in a few lines without the path: counts, the first names of each kind, and the notes.
 std::vector<std::string> describe(const WeightFit& fit);

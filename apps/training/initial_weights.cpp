@@ -4,11 +4,12 @@
 namespace preceptor {
 
 InitialWeights load_initial_weights(const std::string& path) {
-  InitialWeights weights{load_weights(path), std::nullopt, std::nullopt};
-  if (has_card(weights.file.checkpoint.metadata))
-    weights.card = card_from(weights.file.checkpoint.metadata, path);
+  InitialWeights weights{with_torchvision_names(load_weights(path)), std::nullopt, std::nullopt};
+  const Checkpoint& checkpoint = weights.named.file.checkpoint;
+  if (has_card(checkpoint.metadata))
+    weights.card = card_from(checkpoint.metadata, path);
   else
-    weights.recognized = recognize_network(with_torchvision_names(weights.file));
+    weights.recognized = recognize_network(checkpoint.tensors);
   return weights;
 }
 

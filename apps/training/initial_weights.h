@@ -10,7 +10,7 @@
 namespace preceptor {
 
 struct InitialWeights {
-  WeightFile file;
+  NamedWeights named;
   std::optional<ModelCard> card;             // where the file is a checkpoint of ours
   std::optional<NetworkOptions> recognized;  // otherwise what its tensors look like, if a registered network
 };

@@ -98,7 +98,7 @@ void TrainingRun::build_network() {
 }
 
 void TrainingRun::start_from_init() {
-  const std::string &path = init_->file.path, &head = network_->head_name();
+  const std::string path = init_->named.file.path, &head = network_->head_name();
   bool new_head = options_.new_head;
   if (init_->card) {
     const ModelCard& card = *init_->card;
@@ -109,7 +109,7 @@ void TrainingRun::start_from_init() {
       note(message("the head ", head, " starts anew: the labels of ", path, " are not those of ", data_->source));
     new_head |= !same_labels;
   }
-  const WeightFit fit = fit_weights(init_->file, *network_);
+  const WeightFit fit = fit_weights(std::move(init_->named), *network_);
   load_fit(*network_, fit, new_head);
   if (init_->card) return;
   for (const std::string& line : describe(fit)) note(message(path, ": ", line));

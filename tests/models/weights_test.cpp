@@ -22,8 +22,8 @@ class WeightsTest : public testing::Test {
     network->initialize(seed);
     return network;
   }
-  static WeightFile file_of(StateDict tensors) {
-    return {"w.pth", "PyTorch zip archive", "", {std::move(tensors), {}, {}}};
+  static NamedWeights file_of(StateDict tensors) {
+    return with_torchvision_names({"w.pth", "PyTorch zip archive", "", {std::move(tensors), {}, {}}});
   }
   static StateDict with_prefix(const std::string& prefix, const StateDict& state) {
     StateDict renamed;
@@ -56,7 +56,7 @@ TEST_F(WeightsTest, EveryNetworkIsRecognisedAndRoundTripsBitForBit) {
     EXPECT_EQ(options->outputs, 4);
     EXPECT_EQ(options->small_stem, architecture_of(*options).small_stem_only);
     save_safetensors(folder.file("a"), state, {});
-    const WeightFile file = load_weights(folder.file("a"));
+    const NamedWeights file = with_torchvision_names(load_weights(folder.file("a")));
     const auto other = make(name, channels, 4, 2);
     load_fit(*other, fit_weights(file, *other), false);
     expect_same(other->parameters().state(), state);
@@ -89,8 +89,8 @@ TEST_F(WeightsTest, PrefixesAndOldNamesAreTranslated) {
   }
   ASSERT_TRUE(old.contains("module.densenet121.features.denseblock1.denselayer1.norm.1.weight"));
   ASSERT_TRUE(old.contains("module.densenet121.classifier.0.bias"));
-  const WeightFile file = file_of(old);
-  EXPECT_EQ(recognize_network(with_torchvision_names(file))->name, "densenet121");
+  const NamedWeights file = file_of(old);
+  EXPECT_EQ(recognize_network(file.file.checkpoint.tensors)->name, "densenet121");
   const auto other = make("densenet121", 3, 4, 2);
   const WeightFit fit = fit_weights(file, *other);
   EXPECT_EQ(fit.renamed.size(), state.size());
@@ -182,8 +182,8 @@ TEST_F(WeightsTest, BrokenValuesAreRefusedAndThresholdsKept) {
 
 TEST_F(WeightsTest, TheFitIsDescribed) {
   const auto network = make("resnet8");
-  WeightFile file = file_of(with_prefix("module.", network->parameters().state()));
-  file.checkpoint.skipped = {"bn1.num_batches_tracked"};
+  NamedWeights file = file_of(with_prefix("module.", network->parameters().state()));
+  file.file.checkpoint.skipped = {"bn1.num_batches_tracked"};
   const std::vector<std::string> lines = describe(fit_weights(file, *network));
   ASSERT_EQ(lines.size(), 3u);
   EXPECT_NE(lines[0].find("tensors fit, 0 under their own names"), std::string::npos);

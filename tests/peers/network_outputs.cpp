@@ -1,7 +1,7 @@
 // What a file of weights computes here, for comparison with the program that wrote it:
 //   network-outputs WEIGHTS INPUTS.safetensors OUT.safetensors
-// INPUTS holds images [n, c, h, w] and labels [n]; OUT gets the logits in both modes, and of a training step the loss, all
-// gradients and the state behind it.
+// INPUTS holds images [n, c, h, w] and labels [n]; OUT gets the logits in both modes, and of a training step the loss,
+// all gradients and the state behind it.
 #include <cstdio>
 
 #include "engine/check.h"
@@ -15,11 +15,11 @@ PlainTensor plain(const Tensor& tensor) { return {tensor.shape(), tensor.to_host
 
 void run(const std::string& weights, const std::string& inputs, const std::string& out) {
   const auto context = Context::on_cpu(2, 0);
-  const WeightFile file = load_weights(weights);
-  const auto options = recognize_network(with_torchvision_names(file));
+  NamedWeights named = with_torchvision_names(load_weights(weights));
+  const auto options = recognize_network(named.file.checkpoint.tensors);
   require_data(options.has_value(), weights, ": looks like none of our networks");
   const auto network = make_model(*context, *options);
-  load_fit(*network, fit_weights(file, *network), false);
+  load_fit(*network, fit_weights(std::move(named), *network), false);
   StateDict result;
   for (const auto& [name, tensor] : network->parameters().state()) result["parameter/" + name] = tensor;
 
