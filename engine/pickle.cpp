@@ -5,6 +5,7 @@
 #include <cstring>
 #include <iomanip>
 #include <unordered_map>
+#include <utility>
 
 #include "engine/check.h"
 
@@ -72,19 +73,19 @@ constexpr Refused refused_opcodes[] = {
 
 class Machine {
  public:
-  Machine(std::string_view bytes, const std::string& where) : bytes_(bytes), where_(where) {}
+  Machine(std::string_view bytes, const std::string& where)
+      : bytes_(bytes.substr(0, pickle_largest_bytes)), where_(where) {}
 
   Pickle run() {
-    check(bytes_.size() <= pickle_largest_bytes, "the pickle is larger than 32 MiB");
     do {
       start_ = position_;
       code_ = byte();
     } while (step());
     check(stack_.size() == 1 && marks_.empty(), "ends with more or less than one value");
-    check(position_ == bytes_.size(), "bytes follow the end");
     pickle_.root = stack_[0];
     return std::move(pickle_);
   }
+  std::size_t consumed() const { return position_; }
 
  private:
   [[noreturn]] void refuse(const char* reason) const {
@@ -271,7 +272,8 @@ bool Machine::step_of_structure() {
       return reduce();
     case NEWOBJ: {
       std::vector<PickleRef> parts = pop_last(2);
-      check(pickle_[parts[0]].kind == Kind::global && pickle_[parts[1]].kind == Kind::tuple,
+      const Kind type = pickle_[parts[0]].kind;
+      check((type == Kind::global || type == Kind::persistent) && pickle_[parts[1]].kind == Kind::tuple,
             "makes an object of no class");
       return make_items(Kind::object, {parts[0]});
     }
@@ -332,8 +334,16 @@ bool Machine::reduce() {
   std::vector<PickleRef> parts = pop_last(2);
   const PickleValue &callee = pickle_[parts[0]], &arguments = pickle_[parts[1]];
   check(callee.kind == Kind::global && arguments.kind == Kind::tuple, "calls something without a name");
-  if (callee.text == "collections.OrderedDict" && arguments.items.empty()) return make_items(Kind::dict, {});
-  return make_items(Kind::call, std::move(parts));
+  if (callee.text != "collections.OrderedDict") return make_items(Kind::call, std::move(parts));
+  std::vector<PickleRef> entries;  // Python 2 gave them as a list of pairs, Python 3 sets them afterwards
+  if (!arguments.items.empty())
+    // The list is used up: one that is given again and again must not grow into many dicts.
+    for (const PickleRef pair : std::exchange(pickle_.values[arguments.items[0]].items, {})) {
+      const std::vector<PickleRef>& entry = pickle_[pair].items;
+      check(entry.size() == 2, "an OrderedDict of something else than pairs");
+      entries.insert(entries.end(), entry.begin(), entry.end());
+    }
+  return make_items(Kind::dict, std::move(entries));
 }
 
 bool Machine::build() {
@@ -359,6 +369,17 @@ const PickleValue* Pickle::find(const PickleValue& dict, std::string_view key) c
   return nullptr;
 }
 
-Pickle parse_pickle(std::string_view bytes, const std::string& where) { return Machine(bytes, where).run(); }
+Pickle parse_pickle(std::string_view bytes, const std::string& where) {
+  Pickle pickle = parse_first_pickle(bytes, where);
+  require_data(bytes.empty(), where, ": bytes follow the end of the pickle");
+  return pickle;
+}
+
+Pickle parse_first_pickle(std::string_view& bytes, const std::string& where) {
+  Machine machine(bytes, where);
+  Pickle pickle = machine.run();
+  bytes.remove_prefix(machine.consumed());
+  return pickle;
+}
 
 }  // namespace preceptor

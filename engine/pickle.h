@@ -25,7 +25,7 @@ struct PickleValue {
     global,      // text: "module.name", a class or function that is only named
     persistent,  // items: what PyTorch says of a storage
     call,        // items: the global that the file wants called, and the tuple of its arguments
-    object,      // items: the class, and the state once it was given
+    object,      // items: the class (global or persistent), and the state once it was given
   };
   Kind kind = Kind::none;
   std::int64_t integer = 0;
@@ -48,11 +48,14 @@ struct Pickle {
 inline constexpr std::uint64_t pickle_largest_bytes = 32u << 20;
 inline constexpr std::size_t pickle_most_values = 1'000'000;
 
-// Reads one pickle, protocols 2 to 5. An empty collections.OrderedDict becomes a dict; every other call stays a value
-// of kind call, for the caller to judge. What a file sets on calls and dicts beyond their items is dropped. Errors:
-// data,
+// Reads one pickle, protocols 2 to 5. A collections.OrderedDict, empty or of a list of pairs, becomes a dict; every
+// other call stays a value of kind call, for the caller to judge. What a file sets on calls and dicts beyond their
+// items is dropped. Errors: data,
 // "`where`: ...", with the byte and the opcode's name: opcodes that state dicts do not need, values of a wrong kind,
 // anything beyond the end or the limits above, bytes behind the end.
 Pickle parse_pickle(std::string_view bytes, const std::string& where);
+
+// The same for bytes that go on behind the pickle; takes the pickle off `bytes`.
+Pickle parse_first_pickle(std::string_view& bytes, const std::string& where);
 
 }  // namespace preceptor

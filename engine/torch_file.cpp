@@ -1,15 +1,11 @@
-// torch.save's archives: data.pkl says which tensors there are, data/0, data/1, ... hold their storages.
+// What a pickle of torch.save says of tensors, and their values out of its storages.
 #include "engine/torch_file.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "engine/check.h"
-#include "engine/element_type.h"
-#include "engine/pickle.h"
-#include "engine/zip_archive.h"
+#include "engine/torch_container.h"
 
 namespace preceptor {
 namespace {
@@ -41,29 +37,19 @@ constexpr const char* harmless[] = {"collections.OrderedDict",
                                     "numpy._core.multiarray.scalar",
                                     "numpy.core.multiarray._reconstruct",
                                     "numpy._core.multiarray._reconstruct",
-                                    "pathlib.PosixPath"};
+                                    "pathlib.PosixPath",
+                                    "torch.nn.backends.thnn._get_thnn_function_backend"};
 
 template <std::size_t count>
 bool is_one_of(const std::string& name, const char* const (&names)[count]) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-std::optional<ElementFormat> storage_format(const std::string& name) {
-  constexpr std::pair<const char*, const char*> storages[] = {
-      {"torch.DoubleStorage", "F64"},    {"torch.FloatStorage", "F32"}, {"torch.HalfStorage", "F16"},
-      {"torch.BFloat16Storage", "BF16"}, {"torch.LongStorage", "I64"},  {"torch.IntStorage", "I32"},
-      {"torch.ShortStorage", "I16"},     {"torch.CharStorage", "I8"},   {"torch.ByteStorage", "U8"},
-      {"torch.BoolStorage", "BOOL"}};
-  for (const auto& [storage, element] : storages)
-    if (name == storage) return element_format(element);
-  return std::nullopt;
-}
-
 // A view of a storage under a name.
 struct View {
-  std::string name, storage;
-  ElementFormat format{};
-  std::uint64_t storage_elements = 0, offset = 0;  // in elements
+  std::string name;
+  TorchStorage storage;
+  std::uint64_t offset = 0;  // in elements
   std::vector<int> sizes;
   std::vector<std::uint64_t> strides;  // in elements
 
@@ -77,8 +63,9 @@ struct View {
 
 class TorchReader {
  public:
-  explicit TorchReader(const std::string& path) : path_(path), zip_(path) {
-    open_pickle();
+  explicit TorchReader(const std::string& path)
+      : path_(path), container_(open_torch_container(path)), pickle_(container_->pickle()) {
+    check_calls();
     find_tensors();
     read_values();
   }
@@ -89,8 +76,7 @@ class TorchReader {
   void check(bool good, const Parts&... parts) const {
     require_data(good, path_, ": ", parts...);
   }
-  void open_pickle();
-  std::string read_small(const std::string& member, std::uint64_t largest) const;
+  void check_calls() const;
   void find_tensors();
   void collect_dict(const PickleValue& dict);
   void collect_module(const PickleValue& object, const std::string& prefix, int depth);
@@ -100,46 +86,22 @@ class TorchReader {
   bool is_tensor(const PickleValue& value) const {
     return is_call(value) && (is_one_of(callee(value), rebuild_tensor) || is_one_of(callee(value), rebuild_parameter));
   }
+  std::string class_name(const PickleValue& object) const;
   void add(const std::string& name, const PickleValue& tensor);
-  void describe_storage(const PickleValue& persistent, View& view) const;
   void describe_window(const std::vector<PickleRef>& arguments, View& view);
   void read_values();
   PlainTensor gather(const View& view, const std::string& bytes) const;
 
   const std::string& path_;
-  ZipArchive zip_;
-  std::string folder_;  // of all members, with its slash
-  Pickle pickle_;
+  std::unique_ptr<TorchContainer> container_;
+  const Pickle& pickle_;
   std::vector<View> views_;
   std::size_t modules_ = 0;
   std::uint64_t elements_ = 0;
   TorchFile result_;
 };
 
-std::string TorchReader::read_small(const std::string& member, std::uint64_t largest) const {
-  ZipMember file = zip_.open(folder_ + member, folder_ + member, true);
-  check(file.bytes() <= largest, "member ", folder_, member, ": ", file.bytes(), " bytes are more than the ", largest,
-        " that are read");
-  std::string bytes(file.bytes(), '\0');
-  file.read(bytes.data(), bytes.size());
-  file.expect_end();
-  return bytes;
-}
-
-void TorchReader::open_pickle() {
-  constexpr std::string_view pickle_name = "/data.pkl";
-  int found = 0;
-  for (const std::string& name : zip_.names()) {
-    if (!name.ends_with(pickle_name) || name.find('/') != name.size() - pickle_name.size()) continue;
-    folder_ = name.substr(0, name.size() - pickle_name.size() + 1);
-    ++found;
-  }
-  check(found == 1, "is a zip archive, but none of torch.save: it has ", found, " members FOLDER/data.pkl");
-  check(!zip_.contains(folder_ + "constants.pkl"),
-        "is a TorchScript program; in Python: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pth')");
-  if (zip_.contains(folder_ + "byteorder"))
-    check(read_small("byteorder", 16) == "little", "was written on a machine of another byte order");
-  pickle_ = parse_pickle(read_small("data.pkl", pickle_largest_bytes), path_ + ": member " + folder_ + "data.pkl");
+void TorchReader::check_calls() const {
   for (const PickleValue& value : pickle_.values)
     check(!is_call(value) || is_tensor(value) || is_one_of(callee(value), harmless), "wants ",
           is_call(value) ? callee(value).substr(0, 200) : "", " called, which no weights need; nothing was executed");
@@ -151,7 +113,7 @@ void TorchReader::find_tensors() {
   for (int depth = 0;; ++depth) {
     const PickleValue& value = pickle_[current];
     if (value.kind == Kind::object) {
-      result_.place += (result_.place.empty() ? "" : ", ") + ("a module of class " + pickle_[value.items[0]].text);
+      result_.place += (result_.place.empty() ? "" : ", ") + ("a module of class " + class_name(value));
       return collect_module(value, "", 0);
     }
     check(value.kind == Kind::dict, "holds no tensors by name: neither a state dict nor a module");
@@ -181,11 +143,19 @@ void TorchReader::collect_dict(const PickleValue& dict) {
   check(!views_.empty(), "holds no tensors by name, also not in state_dict, model_state_dict or model");
 }
 
+// Before PyTorch 1.6 a class stood as ("module", class, file, source).
+std::string TorchReader::class_name(const PickleValue& object) const {
+  const PickleValue* type = &pickle_[object.items[0]];
+  if (type->kind == Kind::persistent && pickle_[type->items[0]].items.size() > 1)
+    type = &pickle_[pickle_[type->items[0]].items[1]];
+  return type->kind == Kind::global ? type->text.substr(0, 200) : "without a name";
+}
+
 void TorchReader::collect_module(const PickleValue& object, const std::string& prefix, int depth) {
   check(depth <= deepest_module, "module ", prefix.substr(0, 200), " lies deeper than ", deepest_module,
         " others, or within itself");
   check(++modules_ <= most_names, "more than ", most_names, " modules");
-  const std::string& name = pickle_[object.items[0]].text;
+  const std::string name = class_name(object);
   const auto refuse = [&](const char* reason) {
     check(false, "module ", (prefix + " of class " + name).substr(0, 300), reason,
           "; in Python, save its state: torch.save(model.state_dict(), 'weights.pth')");
@@ -248,26 +218,9 @@ void TorchReader::add(const std::string& name, const PickleValue& tensor) {
   check(is_one_of(callee(*call), rebuild_tensor), "tensor ", name, ": a parameter within a parameter");
   const std::vector<PickleRef>& arguments = pickle_[call->items[1]].items;
   check(arguments.size() >= 4, "tensor ", name, ": storage, offset, size or stride is missing");
-  describe_storage(pickle_[arguments[0]], view);
+  view.storage = storage_from(pickle_, pickle_[arguments[0]], path_ + ": tensor " + name);
   describe_window(arguments, view);
   views_.push_back(std::move(view));
-}
-
-void TorchReader::describe_storage(const PickleValue& persistent, View& view) const {
-  const auto good = [&](bool condition, const char* reason) { check(condition, "tensor ", view.name, ": ", reason); };
-  good(persistent.kind == Kind::persistent, "its storage is none");
-  const PickleValue& id = pickle_[persistent.items[0]];
-  good(id.kind == Kind::tuple && id.items.size() == 5, "its storage has not five facts");
-  const PickleValue &word = pickle_[id.items[0]], &type = pickle_[id.items[1]], &key = pickle_[id.items[2]],
-                    &count = pickle_[id.items[4]];
-  good(word.kind == Kind::text && word.text == "storage" && type.kind == Kind::global && key.kind == Kind::text &&
-           key.text.size() <= 200 && count.kind == Kind::integer && count.integer >= 0,
-       "the facts of its storage are of wrong kinds");
-  const auto format = storage_format(type.text);
-  check(format.has_value(), "tensor ", view.name, ": storages of type ", type.text.substr(0, 200), " are not read");
-  view.format = *format;
-  view.storage = key.text;
-  view.storage_elements = static_cast<std::uint64_t>(count.integer);
 }
 
 void TorchReader::describe_window(const std::vector<PickleRef>& arguments, View& view) {
@@ -288,16 +241,17 @@ void TorchReader::describe_window(const std::vector<PickleRef>& arguments, View&
     empty |= size.integer == 0;
   }
   if (empty) return;
-  good(view.offset < view.storage_elements, "it begins behind its storage");
+  good(view.offset < view.storage.elements, "it begins behind its storage");
   std::uint64_t reached = view.offset, elements = 1;
   for (std::size_t d = 0; d < view.sizes.size(); ++d) {
     const auto steps = static_cast<std::uint64_t>(view.sizes[d] - 1);
-    const std::uint64_t room = view.storage_elements - 1 - reached;
+    const std::uint64_t room = view.storage.elements - 1 - reached;
     good(view.strides[d] == 0 || steps <= room / view.strides[d], "it goes beyond its storage");
     reached += steps * view.strides[d];
     // elements stays below 2^63: it was at most twice the file's bytes before this multiplication by less than 2^31.
     elements *= steps + 1;
-    good(elements <= 2 * zip_.file_bytes() - elements_, "the tensors hold more values than twice the file's bytes");
+    good(elements <= 2 * container_->file_bytes() - elements_,
+         "the tensors hold more values than twice the file's bytes");
   }
   elements_ += elements;
 }
@@ -305,21 +259,17 @@ void TorchReader::describe_window(const std::vector<PickleRef>& arguments, View&
 void TorchReader::read_values() {
   std::map<std::string, std::vector<const View*>> by_storage;  // each storage is read once
   for (const View& view : views_) {
-    if (view.format.type == ElementType::whole_number)
+    if (view.storage.format.type == ElementType::whole_number)
       result_.checkpoint.skipped.push_back(view.name);
     else
-      by_storage[view.storage].push_back(&view);
+      by_storage[view.storage.key].push_back(&view);
   }
-  for (const auto& [storage, views] : by_storage) {
-    const std::string member = folder_ + "data/" + storage;
-    ZipMember file = zip_.open(member, member, true);
+  for (const auto& [key, views] : by_storage) {
+    const TorchStorage& storage = views.front()->storage;
+    const std::string bytes = container_->read(storage, path_ + ": tensor " + views.front()->name);
     for (const View* view : views)
-      check(file.bytes() % view->format.bytes == 0 && file.bytes() / view->format.bytes == view->storage_elements,
-            "tensor ", view->name, ": its storage of ", view->storage_elements, " elements is not the ", file.bytes(),
-            " bytes of member ", member);
-    std::string bytes(file.bytes(), '\0');
-    file.read(bytes.data(), bytes.size());
-    file.expect_end();
+      check(view->storage.format.bytes == storage.format.bytes && view->storage.elements == storage.elements, "tensor ",
+            view->name, ": says of storage ", key, " something else than tensor ", views.front()->name);
     for (const View* view : views)
       check(result_.checkpoint.tensors.emplace(view->name, gather(*view, bytes)).second, "tensor ", view->name,
             ": the name is given twice");
@@ -329,16 +279,16 @@ void TorchReader::read_values() {
 PlainTensor TorchReader::gather(const View& view, const std::string& bytes) const {
   PlainTensor tensor{Shape(view.sizes), {}};
   tensor.values.resize(tensor.shape.elements());
-  const std::size_t width = view.format.bytes;
+  const std::size_t width = view.storage.format.bytes;
   if (tensor.values.empty()) return tensor;
   if (view.contiguous()) {
-    to_floats(view.format.type, bytes.data() + view.offset * width, tensor.values.size(), tensor.values.data());
+    to_floats(view.storage.format.type, bytes.data() + view.offset * width, tensor.values.size(), tensor.values.data());
     return tensor;
   }
   std::vector<int> index(view.sizes.size(), 0);
   std::uint64_t position = view.offset;
   for (float& value : tensor.values) {
-    to_floats(view.format.type, bytes.data() + position * width, 1, &value);
+    to_floats(view.storage.format.type, bytes.data() + position * width, 1, &value);
     for (std::size_t d = index.size(); d-- > 0;) {
       position += view.strides[d];
       if (++index[d] < view.sizes[d]) break;

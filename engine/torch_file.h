@@ -14,7 +14,7 @@ struct TorchFile {
   std::string place;  // where the tensors stood: "", "state_dict", "a module of class torch.nn....", ...
 };
 
-// Reads zip archives (torch.save since PyTorch 1.6): a state dict, one inside {"state_dict": ...}, {"model": ...} or
+// Reads both containers (torch_container.h): a state dict, one inside {"state_dict": ...}, {"model": ...} or
 // {"model_state_dict": ...}, or a whole module, whose _parameters, _buffers and _modules are read as data. Elements:
 // float64, 32, 16, bfloat16, converted to float; whole numbers are skipped by name. Strided and shared storages are
 // honoured. Nothing is trusted: beside the checks of ZipArchive and parse_pickle, calls of unknown functions, storages

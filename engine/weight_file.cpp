@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "engine/check.h"
+#include "engine/torch_container.h"
 #include "engine/torch_file.h"
 
 namespace preceptor {
@@ -24,19 +25,16 @@ std::string first_bytes(const std::string& path, std::size_t count) {
 }  // namespace
 
 WeightFile load_weights(const std::string& path) {
-  // The number that files of torch.save began with before PyTorch 1.6.
-  constexpr const char legacy_magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
   const std::string begin = first_bytes(path, 16);
   // The length before a safetensors header may have any bytes, those of the other formats too; none of them has this
   // one.
   if (begin.size() > 8 && begin[8] == '{') return {path, "safetensors", "", load_safetensors(path, false)};
-  if (begin.starts_with("PK\x03\x04")) {
+  const bool legacy = begins_like_legacy_torch(begin);
+  if (legacy || begin.starts_with("PK\x03\x04")) {
     TorchFile file = load_torch_file(path);
-    return {path, "PyTorch zip archive", std::move(file.place), std::move(file.checkpoint)};
+    return {path, legacy ? "PyTorch file of before 1.6" : "PyTorch zip archive", std::move(file.place),
+            std::move(file.checkpoint)};
   }
-  require_data(begin.find(legacy_magic) != 2, path,
-               ": is in the format of PyTorch before 1.6; convert it with a newer one, in Python: "
-               "torch.save(torch.load(FILE, map_location='cpu', weights_only=True), 'weights.pth')");
   require_data(!begin.starts_with('\x80'), path, ": is a bare pickle; weights are read from safetensors or torch.save");
   return {path, "safetensors", "", load_safetensors(path, false)};
 }

@@ -9,7 +9,7 @@ namespace preceptor {
 
 struct WeightFile {
   std::string path;
-  std::string format;  // "safetensors" or "PyTorch zip archive"
+  std::string format;  // "safetensors", "PyTorch zip archive" or "PyTorch file of before 1.6"
   std::string place;   // where within the file the tensors stood (torch_file.h); "" at the top
   Checkpoint checkpoint;
 };

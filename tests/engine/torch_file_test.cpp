@@ -138,9 +138,6 @@ TEST_F(TorchFileTest, TheFormatIsToldByContent) {
   // The length of a safetensors header may begin like a pickle.
   write(little_endian(128, 8) + "{}" + std::string(126, ' '));
   EXPECT_EQ(load_weights(path).format, "safetensors");
-  const std::string legacy = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-  write(legacy);
-  expect_error(ErrorKind::data, {path, "before 1.6", "torch.save(torch.load("}, [&] { load_weights(path); });
   write(pickle(dict({})));
   expect_error(ErrorKind::data, {path, "bare pickle"}, [&] { load_weights(path); });
   expect_error(ErrorKind::missing_input, {"nowhere"}, [&] { load_weights(folder.file("nowhere")); });

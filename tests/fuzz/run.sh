@@ -7,12 +7,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 executions=${1:-1000000}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(pickle torch_file zip_archive safetensors)
+[ ${#targets[@]} -gt 0 ] || targets=(pickle torch_file zip_archive legacy_torch safetensors)
 out=build/fuzz
 mkdir -p "$out"
 
 flags=(-std=c++20 -O1 -g -I. -fno-sanitize-recover=all)
-sources=(engine/{zip_archive,pickle,torch_file,weight_file,checkpoint,element_type,shape}.cpp)
+sources=(engine/{zip_archive,pickle,torch_container,torch_file,weight_file,checkpoint,element_type,shape}.cpp)
 for source in "${sources[@]}"; do
   object=$out/$(basename "$source" .cpp).o
   clang++ "${flags[@]}" -fsanitize=fuzzer-no-link,address,undefined -c "$source" -o "$object"

@@ -24,6 +24,8 @@ int main(int argc, char** argv) {
     write("pickle", i, pickles[i]);
     write("torch_file", i, pickles[i]);
     write("zip_archive", i, torch_archive(pickles[i], {{"0", std::string(24, '\1')}, {"1", std::string(8, '\2')}}));
+    write("legacy_torch", i,
+          legacy_torch_file(pickles[i], {{"0", std::string(24, '\1')}, {"1", std::string(8, '\2')}}));
   }
   std::filesystem::create_directories(folder / "safetensors");
   preceptor::save_safetensors((folder / "safetensors/0").string(), {{"a", {{2}, {1, 2}}}, {"b", {{1, 1}, {3}}}},
