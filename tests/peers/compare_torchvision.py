@@ -73,20 +73,20 @@ def outputs_of(model, images, labels):
 
 
 def errors(found, reference):
-    """Errors of logits and statistics relative to the largest value; of gradients relative to the norm, and of the worst one."""
+    """Errors of logits and statistics relative to the largest value; of gradients, all and the worst, relative to the norm."""
     kinds = {"evaluation": 0.0, "training": 0.0, "statistics": 0.0, "gradients": 0.0, "worst gradient": 0.0}
-    squares = total = 0.0
+    gradients = {name: tensor for name, tensor in reference.items() if name.startswith("gradient/")}
+    total = sum(tensor.square().sum().item() for tensor in gradients.values()) ** 0.5
+    differences = {name: (found[name].double() - tensor) for name, tensor in reference.items()}
+    kinds["gradients"] = sum(differences[name].square().sum().item() for name in gradients) ** 0.5 / total
     for name, expected in reference.items():
-        difference = found[name].double() - expected
-        if name.startswith("gradient/"):
-            squares += difference.square().sum().item()
-            total += expected.square().sum().item()
-            kind, error = "worst gradient", (difference.norm() / expected.norm()).item()
+        if name in gradients:
+            # A gradient that is zero but for rounding has no relative error.
+            kind, error = "worst gradient", (differences[name].norm() / max(expected.norm(), 1e-3 * total)).item()
         else:
             kind = name.removeprefix("logits_") if name.startswith("logits_") else "statistics"
-            error = (difference.abs().max() / expected.abs().max()).item()
+            error = (differences[name].abs().max() / expected.abs().max()).item()
         kinds[kind] = max(kinds[kind], error)
-    kinds["gradients"] = (squares / total) ** 0.5
     return kinds
 
 
