@@ -6,6 +6,7 @@
 
 #include "apps/support/command_line.h"
 #include "apps/support/run_app.h"
+#include "apps/training/card_and_data.h"
 #include "apps/training/prediction.h"
 #include "apps/training/results.h"
 #include "engine/check.h"

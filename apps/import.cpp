@@ -6,7 +6,7 @@
 
 #include "apps/support/command_line.h"
 #include "apps/support/run_app.h"
-#include "apps/training/loaded_model.h"
+#include "models/loaded_model.h"
 #include "engine/check.h"
 #include "models/registry.h"
 #include "models/weights.h"

@@ -11,6 +11,7 @@
 #include "engine/ops.h"
 #include "engine/optimizer.h"
 #include "engine/train_step.h"
+#include "models/layer_table.h"
 #include "models/registry.h"
 
 namespace preceptor {
@@ -150,7 +151,8 @@ void inspect_model(const InspectOptions& options) {
   NetworkOptions network{.name = options.subject, .in_channels = size.channels, .outputs = options.outputs};
   network.small_stem = options.stem == "small" || (options.stem == "auto" && std::max(size.height, size.width) <= 64);
   network.small_stem |= architecture_of(network).small_stem_only;
-  const std::vector<LayerRow> rows = layer_table(network, size.height, size.width);
+  const auto context = Context::on_cpu(options.threads, 0);
+  const std::vector<LayerRow> rows = layer_table(*make_model(*context, network), size.height, size.width);
   const StepMemory memory = measure_training_step(options, network, size);
   options.json ? print_model_json(options, network, rows, memory, size) : print_model(options, network, rows, memory);
 }

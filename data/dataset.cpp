@@ -1,4 +1,4 @@
-// Opens data sets by name and says what their labels mean.
+// Opens data sets by name.
 #include "data/dataset.h"
 
 #include "data/dataset_spec.h"
@@ -7,18 +7,6 @@
 #include "engine/check.h"
 
 namespace preceptor {
-
-const char* to_string(Task task) {
-  switch (task) {
-    case Task::multi_class:
-      return "multi-class";
-    case Task::multi_label:
-      return "multi-label";
-    case Task::ordinal:
-      return "ordinal";
-  }
-  return "unknown";
-}
 
 Dataset open_dataset(const std::string& spec) {
   const DatasetSpec parsed = parse_dataset_spec(spec);

@@ -5,17 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/task.h"
+
 namespace preceptor {
-
-// What the labels mean. It chooses the loss, the number of network outputs and the metrics.
-enum class Task {
-  multi_class,  // one class of `outputs`; also binary problems (2 classes)
-  multi_label,  // `outputs` independent findings, each 0, 1 or unknown
-  ordinal,      // grades 0..outputs-1, trained like multi_class
-};
-
-// The name used in files and messages: "multi-class", "multi-label", "ordinal".
-const char* to_string(Task task);
 
 // One of train, val, test.
 struct Split {

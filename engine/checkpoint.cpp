@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -102,10 +103,15 @@ void write_file_atomically(const std::string& path, const std::string& bytes) {
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));
-  std::ostringstream content;
-  if (file.peek() != std::ifstream::traits_type::eof()) content << file.rdbuf();  // copying nothing counts as a failure
-  if (file.bad() || content.fail()) fail(ErrorKind::io, path, ": cannot be read");
-  return std::move(content).str();
+  std::string content;
+  std::error_code unknown;  // of a pipe, say
+  const std::uintmax_t size = std::filesystem::file_size(path, unknown);
+  if (!unknown) content.reserve(size);
+  std::vector<char> part(1 << 20);
+  while (file.read(part.data(), static_cast<std::streamsize>(part.size())) || file.gcount() > 0)
+    content.append(part.data(), static_cast<std::size_t>(file.gcount()));
+  if (file.bad()) fail(ErrorKind::io, path, ": cannot be read");
+  return content;
 }
 
 void save_safetensors(const std::string& path, const StateDict& tensors, const Metadata& metadata) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "engine/context.h"
@@ -89,5 +90,8 @@ struct AugmentOptions {
 
 // Network input [n, c, h, w] from staged bytes [n, h, w, c] in device memory.
 Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape, const AugmentOptions& options);
+// The same from bytes in host memory, which may be gone afterwards; not for a step that is captured.
+Tensor augment_from_host(Context& context, std::span<const std::uint8_t> images, const Shape& shape,
+                         const AugmentOptions& options);
 
 }  // namespace preceptor

@@ -96,6 +96,30 @@ Features DenseNet::run(const Tensor& input, Mode mode) {
   return features;
 }
 
+LayerGraph DenseNet::layers() const {
+  LayerGraph graph;
+  int x = graph.convolution(LayerNode::network_input, stem_, true);
+  if (!options().small_stem) x = graph.max_pool(x, "features.pool0", 3, 2, 1);
+  for (std::size_t b = 0; b < blocks_.size(); ++b) {
+    const std::string number = std::to_string(b + 1), block_name = "features.denseblock" + number;
+    x = graph.copy(x, block_name + ".input");
+    for (std::size_t l = 0; l < blocks_[b].size(); ++l) {
+      const Layer& layer = blocks_[b][l];
+      const int bottleneck = graph.batch_norm_convolution(x, layer.norm1, layer.conv1.weight, 0);
+      const int piece = graph.batch_norm_convolution(bottleneck, layer.conv1.norm, layer.conv2, 1);
+      x = graph.concatenation(x, piece, block_name + ".denselayer" + std::to_string(l + 1));
+    }
+    if (b == transitions_.size()) {
+      x = graph.batch_norm(x, last_norm_);
+      continue;
+    }
+    x = graph.batch_norm_convolution(x, transitions_[b].norm, transitions_[b].weight, 0);
+    x = graph.average_pool(x, "features.transition" + number + ".pool", 2, 2);
+  }
+  add_head_to(graph, graph.global_average_pool(x, "avgpool"));
+  return graph;
+}
+
 void DenseNet::fold() {
   stem_.fold();
   for (std::vector<Layer>& block : blocks_)

@@ -22,6 +22,7 @@ class DenseNet : public Network {
   DenseNet(Context& context, const NetworkOptions& options, const DenseNetArchitecture& architecture);
 
   void fold() override;
+  LayerGraph layers() const override;
 
  private:
   struct Layer {

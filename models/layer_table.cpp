@@ -1,119 +1,116 @@
-// The table of a network's layers: sizes, parameters, operations and what is kept for the gradient.
-#include "models/registry.h"
+// Follows the sizes of one image through the layers of a network.
+#include "models/layer_table.h"
 
 namespace preceptor {
 namespace {
 
-// Follows the sizes of one image through the network.
-struct Table {
-  std::vector<LayerRow> rows;
-  int channels, height, width;
+using Kind = LayerNode::Kind;
 
-  std::size_t elements() const { return static_cast<std::size_t>(channels) * height * width; }
-  void add(const std::string& name, const std::string& kind, std::size_t parameters, double operations,
-           std::size_t kept_values) {
-    rows.push_back({name, kind, {channels, height, width}, parameters, operations, kept_values * sizeof(float)});
+std::string text_of(const LayerNode& node) {
+  const auto windowed = [&](const char* what) {
+    return message(what, " ", node.window, "x", node.window, node.stride > 1 ? "/" + std::to_string(node.stride) : "");
+  };
+  switch (node.kind) {
+    case Kind::convolution:
+      return (node.norm_before ? "bn + relu + " : "") + windowed("conv") + (node.norm ? " + bn" : "") +
+             (node.relu ? " + relu" : "");
+    case Kind::batch_norm:
+      return "bn + relu";
+    case Kind::max_pool:
+      return windowed("max pool");
+    case Kind::average_pool:
+      return windowed("average pool");
+    case Kind::global_average_pool:
+      return "global average pool";
+    case Kind::linear:
+      return "linear";
+    case Kind::copy:
+      return "copy into the block";
+    case Kind::concatenation:
+      return "concatenation";
   }
-  // Sizes behind a window, and the text for it.
-  std::string slide(const char* what, int window, int stride, int padding) {
-    height = (height + 2 * padding - window) / stride + 1;
-    width = (width + 2 * padding - window) / stride + 1;
-    return message(what, " ", window, "x", window, stride > 1 ? "/" + std::to_string(stride) : "");
-  }
-  void max_pool(const std::string& name) {
-    const std::string kind = slide("max pool", 3, 2, 1);
-    add(name, kind, 0, 9.0 * static_cast<double>(elements()), elements());
-  }
-  // Batch norm and ReLU behind the convolution: its output and the activation are kept for the gradient.
-  void convolution(const std::string& name, int out, int kernel, int stride, int padding, bool relu) {
-    const std::size_t weights = static_cast<std::size_t>(out) * channels * kernel * kernel;
-    channels = out;
-    const std::string kind = slide("conv", kernel, stride, padding) + " + bn" + (relu ? " + relu" : "");
-    add(name, kind, weights + 2 * static_cast<std::size_t>(out), 2.0 * static_cast<double>(weights) * height * width,
-        2 * elements());
-  }
-  // Batch norm and ReLU before the convolution, computed again for the gradient: only the output is kept.
-  void batch_norm_convolution(const std::string& name, int out, int kernel, int padding) {
-    const std::size_t weights = static_cast<std::size_t>(out) * channels * kernel * kernel;
-    const std::size_t norm = 2 * static_cast<std::size_t>(channels);
-    channels = out;
-    const std::string kind = "bn + relu + " + slide("conv", kernel, 1, padding);
-    add(name, kind, weights + norm, 2.0 * static_cast<double>(weights) * height * width, elements());
-  }
-  void stem(const char* convolution_name, const char* pool_name, int width_of_stem, bool small) {
-    convolution(convolution_name, width_of_stem, small ? 3 : 7, small ? 1 : 2, small ? 1 : 3, true);
-    if (!small) max_pool(pool_name);
-  }
-  void head(const char* pool_name, const char* name, int outputs) {
-    const int features = channels;
-    height = width = 1;
-    add(pool_name, "global average pool", 0, 0, elements());
-    channels = outputs;
-    add(name, "linear", static_cast<std::size_t>(features + 1) * outputs, 2.0 * features * outputs, elements());
-  }
-};
-
-void add_resnet(Table& table, const ResNetArchitecture& architecture) {
-  for (std::size_t s = 0; s < architecture.widths.size(); ++s)
-    for (int b = 0; b < architecture.blocks[s]; ++b) {
-      const std::string name = message("layer", s + 1, ".", b);
-      const int in = table.channels, in_height = table.height, in_width = table.width;
-      const int stride = b == 0 && s > 0 ? 2 : 1, inner = architecture.widths[s],
-                out = inner * architecture.expansion();
-      if (architecture.bottleneck) {
-        table.convolution(name + ".conv1", inner, 1, 1, 0, true);
-        table.convolution(name + ".conv2", inner, 3, stride, 1, true);
-        table.convolution(name + ".conv3", out, 1, 1, 0, true);
-      } else {
-        table.convolution(name + ".conv1", inner, 3, stride, 1, true);
-        table.convolution(name + ".conv2", out, 3, 1, 1, true);
-      }
-      if (stride == 1 && in == out) continue;
-      table.channels = in;
-      table.height = in_height;
-      table.width = in_width;
-      table.convolution(name + ".downsample", out, 1, stride, 0, false);
-    }
+  return "";
 }
 
-void add_densenet(Table& table, const DenseNetArchitecture& architecture) {
-  for (std::size_t b = 0; b < architecture.layers.size(); ++b) {
-    const std::string block = message("denseblock", b + 1);
-    table.add(block + ".input", "copy into the block", 0, 0, table.elements());
-    for (int l = 0; l < architecture.layers[b]; ++l) {
-      const std::string name = message(block, ".denselayer", l + 1);
-      const int channels = table.channels;
-      table.batch_norm_convolution(name + ".conv1", DenseNetArchitecture::bottleneck * architecture.growth, 1, 0);
-      table.batch_norm_convolution(name + ".conv2", architecture.growth, 3, 1);
-      table.channels = channels + architecture.growth;
-    }
-    if (b + 1 < architecture.layers.size()) {
-      const std::string name = message("transition", b + 1);
-      table.batch_norm_convolution(name + ".conv", table.channels / 2, 1, 0);
-      const std::string kind = table.slide("average pool", 2, 2, 0);
-      table.add(name + ".pool", kind, 0, 4.0 * static_cast<double>(table.elements()), 0);
-    } else {
-      table.add("norm5", "bn + relu", 2 * static_cast<std::size_t>(table.channels), 0, 0);
-    }
+// [channels, height, width] behind a layer that reads x.
+Shape output_of(const LayerNode& node, const Shape& x, const Shape* second) {
+  const auto slid = [&](int size) { return (size + 2 * node.padding - node.window) / node.stride + 1; };
+  switch (node.kind) {
+    case Kind::convolution:
+      return {node.weight.shape()[0], slid(x[1]), slid(x[2])};
+    case Kind::max_pool:
+    case Kind::average_pool:
+      return {x[0], slid(x[1]), slid(x[2])};
+    case Kind::global_average_pool:
+      return {x[0], 1, 1};
+    case Kind::linear:
+      return {node.weight.shape()[0], 1, 1};
+    case Kind::concatenation:
+      return {x[0] + (*second)[0], x[1], x[2]};
+    case Kind::batch_norm:
+    case Kind::copy:
+      break;
+  }
+  return x;
+}
+
+std::size_t parameters_of(const LayerNode& node) {
+  std::size_t count = 0;
+  if (node.kind == Kind::convolution || node.kind == Kind::linear) count += node.weight.shape().elements();
+  if (node.kind == Kind::linear) count += node.bias.shape().elements();
+  for (const auto& norm : {node.norm_before, node.norm})
+    if (norm) count += 2 * norm->gamma.shape().elements();
+  return count;
+}
+
+double operations_of(const LayerNode& node, const Shape& output) {
+  switch (node.kind) {
+    case Kind::convolution:
+    case Kind::linear:
+      return 2.0 * static_cast<double>(node.weight.shape().elements()) * output[1] * output[2];
+    case Kind::max_pool:
+    case Kind::average_pool:
+      return static_cast<double>(node.window * node.window) * static_cast<double>(output.elements());
+    default:
+      return 0;
+  }
+}
+
+// Values that training keeps of the layer's output for the gradient.
+std::size_t kept_values(const LayerNode& node, const Shape& output) {
+  switch (node.kind) {
+    case Kind::convolution:
+      // With a batch norm behind it, what it gives and what the batch norm gives; what a batch norm before it gives is
+      // computed again.
+      return (node.norm ? 2 : 1) * output.elements();
+    case Kind::batch_norm:
+    case Kind::average_pool:
+    case Kind::concatenation:
+      return 0;
+    default:
+      return output.elements();
   }
 }
 
 }  // namespace
 
-std::vector<LayerRow> layer_table(const NetworkOptions& options, int height, int width) {
-  const Architecture& architecture = architecture_of(options);
+std::vector<LayerRow> layer_table(const Network& network, int height, int width) {
   require(height > 0 && width > 0, "layer table: images of ", height, "x", width, " are out of range");
-  const bool small = options.small_stem || architecture.small_stem_only;
-  Table table{{}, options.in_channels, height, width};
-  if (architecture.resnet) {
-    table.stem("conv1", "maxpool", architecture.resnet->widths[0], small);
-    add_resnet(table, *architecture.resnet);
-  } else {
-    table.stem("conv0", "pool0", architecture.densenet->stem, small);
-    add_densenet(table, *architecture.densenet);
+  std::vector<LayerRow> rows;
+  const LayerGraph graph = network.layers();
+  std::vector<Shape> outputs;
+  for (const LayerNode& node : graph.nodes()) {
+    const auto position = [](int of) { return static_cast<std::size_t>(of); };
+    const Shape x = node.input == LayerNode::network_input ? Shape{network.options().in_channels, height, width}
+                                                           : outputs[position(node.input)];
+    outputs.push_back(output_of(node, x, node.second == LayerNode::none ? nullptr : &outputs[position(node.second)]));
+    // Pieces are written where they belong, so joining them is no work.
+    if (node.kind == Kind::concatenation) continue;
+    const Shape& output = outputs.back();
+    rows.push_back({node.name, text_of(node), output, parameters_of(node), operations_of(node, output),
+                    kept_values(node, output) * sizeof(float)});
   }
-  table.head("avgpool", architecture.head(), options.outputs);
-  return std::move(table.rows);
+  return rows;
 }
 
 }  // namespace preceptor

@@ -39,6 +39,10 @@ void Network::add_head(int features) {
   head_bias_ = parameters_.add(head_ + ".bias", {options_.outputs}, ParameterKind::plain);
 }
 
+double Network::initial_deviation(const Shape& convolution) const {
+  return std::sqrt(2.0 / (convolution[0] * convolution[2] * convolution[3]));
+}
+
 void Network::initialize(std::uint64_t seed) {
   StateDict state = parameters_.state();
   const double head_scale = 1 / std::sqrt(static_cast<double>(head_weight_.shape()[1]));

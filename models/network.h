@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "models/layers.h"
+#include "models/layer_graph.h"
 
 namespace preceptor {
 
@@ -37,6 +37,9 @@ class Network {
   // Folds batch norms into convolutions: after the parameters changed, before the next forward pass in inference mode.
   virtual void fold() = 0;
 
+  // The layers of a forward pass in inference mode, one after the other.
+  virtual LayerGraph layers() const = 0;
+
   // The first `count` blocks no longer learn, and their batch norms use fixed statistics. Block 1 is the stem, then
   // each stage is one, with what leads to the next. The head always learns.
   void freeze(int count);
@@ -57,10 +60,12 @@ class Network {
 
   virtual Features run(const Tensor& input, Mode mode) = 0;
   Tensor head(const Tensor& features) const { return linear(features, head_weight_, head_bias_); }
+  void add_head_to(LayerGraph& graph, int features) const { graph.linear(features, head_weight_, head_bias_); }
 
-  virtual double initial_deviation(const Shape& convolution) const = 0;
+  // He et al. 2015b with fan out, as torchvision's ResNet.
+  virtual double initial_deviation(const Shape& convolution) const;
   // What differs from the common start.
-  virtual void adjust_initial(StateDict& state) const = 0;
+  virtual void adjust_initial(StateDict&) const {}
 
   Parameters parameters_;
 

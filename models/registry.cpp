@@ -14,11 +14,14 @@ struct Named {
 const std::vector<Named>& architectures() {
   const auto resnet = [](std::vector<int> widths, std::vector<int> blocks, bool bottleneck = false) {
     const bool narrow = widths[0] == 16;
-    return Architecture{ResNetArchitecture{std::move(widths), std::move(blocks), bottleneck}, std::nullopt, narrow};
+    return Architecture{ResNetArchitecture{std::move(widths), std::move(blocks), bottleneck}, {}, {}, narrow};
   };
   const auto densenet = [](int growth, int stem, std::vector<int> layers) {
     const bool narrow = growth == 16;
-    return Architecture{std::nullopt, DenseNetArchitecture{growth, stem, std::move(layers)}, narrow};
+    return Architecture{{}, DenseNetArchitecture{growth, stem, std::move(layers)}, {}, narrow};
+  };
+  const auto cbr = [](int kernel, std::vector<int> widths, bool pool_after_last) {
+    return Architecture{{}, {}, CbrArchitecture{kernel, std::move(widths), pool_after_last}, true};
   };
   static const std::vector<Named> table = {
       {"resnet18", resnet({64, 128, 256, 512}, {2, 2, 2, 2})},
@@ -32,6 +35,8 @@ const std::vector<Named>& architectures() {
       {"densenet169", densenet(32, 64, {6, 12, 32, 32})},
       {"densenet16", densenet(16, 32, {2, 2, 2})},
       {"densenet28", densenet(16, 32, {4, 4, 4})},
+      {"cbr-larget", cbr(7, {32, 64, 128, 256, 512}, false)},
+      {"cbr-tiny", cbr(5, {32, 64, 128, 256}, true)},
   };
   return table;
 }
@@ -72,7 +77,8 @@ std::unique_ptr<Network> make_model(Context& context, const NetworkOptions& opti
   NetworkOptions resolved = options;
   resolved.small_stem |= architecture.small_stem_only;
   if (architecture.resnet) return std::make_unique<ResNet>(context, resolved, *architecture.resnet);
-  return std::make_unique<DenseNet>(context, resolved, *architecture.densenet);
+  if (architecture.densenet) return std::make_unique<DenseNet>(context, resolved, *architecture.densenet);
+  return std::make_unique<Cbr>(context, resolved, *architecture.cbr);
 }
 
 Metadata describe(const NetworkOptions& options) {

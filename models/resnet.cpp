@@ -1,8 +1,6 @@
 // Residual networks.
 #include "models/resnet.h"
 
-#include <cmath>
-
 namespace preceptor {
 namespace {
 
@@ -45,11 +43,6 @@ ResNet::ResNet(Context& context, const NetworkOptions& options, const ResNetArch
   add_head(channels);
 }
 
-// He et al. 2015b with fan out, as torchvision.
-double ResNet::initial_deviation(const Shape& convolution) const {
-  return std::sqrt(2.0 / (convolution[0] * convolution[2] * convolution[3]));
-}
-
 void ResNet::adjust_initial(StateDict& state) const {
   if (!options().zero_last_gamma) return;
   for (const Stage& stage : stages_)
@@ -74,6 +67,22 @@ Features ResNet::run(const Tensor& input, Mode mode) {
   }
   features.logits = head(global_average_pool(x));
   return features;
+}
+
+LayerGraph ResNet::layers() const {
+  LayerGraph graph;
+  int x = graph.convolution(LayerNode::network_input, stem_, true);
+  if (!options().small_stem) x = graph.max_pool(x, "maxpool", 3, 2, 1);
+  for (const Stage& stage : stages_)
+    for (const Block& block : stage) {
+      int y = x;
+      for (std::size_t i = 0; i + 1 < block.convolutions.size(); ++i)
+        y = graph.convolution(y, block.convolutions[i], true);
+      if (!block.shortcut.empty()) x = graph.convolution(x, block.shortcut[0], false);
+      x = graph.convolution(y, block.convolutions.back(), true, x);
+    }
+  add_head_to(graph, graph.global_average_pool(x, "avgpool"));
+  return graph;
 }
 
 void ResNet::fold() {

@@ -20,6 +20,7 @@ class ResNet : public Network {
   ResNet(Context& context, const NetworkOptions& options, const ResNetArchitecture& architecture);
 
   void fold() override;
+  LayerGraph layers() const override;
 
  private:
   struct Block {
@@ -30,7 +31,6 @@ class ResNet : public Network {
 
   Features run(const Tensor& input, Mode mode) override;
   Tensor run_block(Block& block, Tensor x, Mode mode);
-  double initial_deviation(const Shape& convolution) const override;
   void adjust_initial(StateDict& state) const override;
 
   ConvolutionBatchNorm stem_;

@@ -51,5 +51,5 @@ OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1 \
   "${fixed_addresses[@]}" ctest --preset tsan --parallel "$jobs" --label-regex data
 
 # The emulated device's race lane.
-build emulated-race --target test_kernels test_emulator softened-kl-ladder
+build emulated-race --target test_kernels test_emulator test_models softened-kl-ladder
 ctest --preset emulated-race --parallel "$jobs"

@@ -9,13 +9,13 @@
 #include "apps/support/command_line.h"
 #include "apps/support/progress.h"
 #include "apps/support/run_app.h"
-#include "apps/training/loaded_model.h"
 #include "apps/training/prediction.h"
 #include "apps/training/results.h"
 #include "apps/training/training.h"
 #include "data/phantom.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
+#include "models/loaded_model.h"
 
 namespace preceptor {
 namespace {

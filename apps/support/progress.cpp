@@ -1,4 +1,4 @@
-// The progress bar and the lines of finished epochs.
+// Progress bars, and the lines of finished epochs.
 #include "apps/support/progress.h"
 
 #include <unistd.h>
@@ -18,6 +18,19 @@ bool environment_set(const char* name) {
   return value != nullptr && *value != '\0';
 }
 
+bool is_terminal(std::FILE* out) {
+  const char* kind = std::getenv("TERM");
+  return ::isatty(::fileno(out)) != 0 && kind != nullptr && std::strcmp(kind, "dumb") != 0;
+}
+
+// "[####....]"
+std::string bar(double fraction, bool colour) {
+  constexpr int width = 24;
+  const int filled = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * width);
+  const std::string done(static_cast<std::size_t>(filled), '#'), open(static_cast<std::size_t>(width - filled), '.');
+  return "[" + (colour ? "\033[32m" + done + "\033[0m" : done) + open + "]";
+}
+
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -29,8 +42,7 @@ std::string duration_text(double seconds) {
 }
 
 ProgressLine::ProgressLine(std::FILE* out) : out_(out), last_line_(std::chrono::steady_clock::now()) {
-  const char* kind = std::getenv("TERM");
-  terminal_ = ::isatty(::fileno(out)) != 0 && kind != nullptr && std::strcmp(kind, "dumb") != 0;
+  terminal_ = is_terminal(out);
   colour_ = terminal_ && !environment_set("NO_COLOR");
 }
 
@@ -52,11 +64,8 @@ void ProgressLine::operator()(const Progress& progress) {
 }
 
 void ProgressLine::draw_bar(const Progress& progress) {
-  constexpr int width = 24;
-  const int filled = static_cast<int>(std::clamp(progress.fraction, 0.0, 1.0) * width);
-  const std::string done(static_cast<std::size_t>(filled), '#'), open(static_cast<std::size_t>(width - filled), '.');
-  std::fprintf(out_, "\r\033[Kepoch %d/%d [%s%s%s%s]", progress.epoch, progress.epochs, colour_ ? "\033[32m" : "",
-               done.c_str(), colour_ ? "\033[0m" : "", open.c_str());
+  std::fprintf(out_, "\r\033[Kepoch %d/%d %s", progress.epoch, progress.epochs,
+               bar(progress.fraction, colour_).c_str());
   if (progress.images_per_second > 0)
     std::fprintf(out_, " %.0f images/s, %s left", progress.images_per_second,
                  duration_text(progress.seconds_left).c_str());
@@ -73,6 +82,40 @@ void ProgressLine::print_epoch(const Progress& progress) {
   if (progress.epoch < progress.epochs) std::fprintf(out_, "  %s left", duration_text(progress.seconds_left).c_str());
   std::fputs("\n", out_);
   last_line_ = std::chrono::steady_clock::now();
+}
+
+ImageProgress::ImageProgress(std::size_t total, std::FILE* out)
+    : total_(total),
+      out_(out),
+      terminal_(is_terminal(out)),
+      colour_(terminal_ && !environment_set("NO_COLOR")),
+      start_(std::chrono::steady_clock::now()),
+      last_line_(start_) {}
+
+double ImageProgress::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+void ImageProgress::operator()(std::size_t done) {
+  const auto now = std::chrono::steady_clock::now();
+  if (done == 0 || now - last_line_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(30))) return;
+  last_line_ = now;
+  const double rate = static_cast<double>(done) / seconds(),
+               fraction = static_cast<double>(done) / static_cast<double>(total_);
+  const std::string rest =
+      message(std::lround(rate), " images/s, ", duration_text(static_cast<double>(total_ - done) / rate), " left");
+  if (terminal_)
+    std::fprintf(out_, "\r\033[K%s %zu/%zu, %s", bar(fraction, colour_).c_str(), done, total_, rest.c_str());
+  else
+    std::fprintf(out_, "%zu/%zu images, %s\n", done, total_, rest.c_str());
+  bar_shown_ = terminal_;
+  std::fflush(out_);
+}
+
+void ImageProgress::note(const std::string& text) {
+  std::fprintf(out_, "%s%s\n", bar_shown_ ? "\r\033[K" : "", text.c_str());
+  bar_shown_ = false;
+  std::fflush(out_);
 }
 
 }  // namespace preceptor

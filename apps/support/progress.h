@@ -1,4 +1,4 @@
-// What a training run says on stderr: a bar on a terminal, plain lines elsewhere.
+// What long work says on stderr: a bar on a terminal, plain lines elsewhere.
 #pragma once
 
 #include <chrono>
@@ -23,6 +23,23 @@ class ProgressLine {
   bool terminal_, colour_;
   bool bar_shown_ = false;
   std::chrono::steady_clock::time_point last_line_;
+};
+
+// The same for a number of images that is known beforehand: a bar on a terminal, a line every 30 seconds elsewhere.
+class ImageProgress {
+ public:
+  explicit ImageProgress(std::size_t total, std::FILE* out = stderr);
+  void operator()(std::size_t done);
+  // A line that stays.
+  void note(const std::string& text);
+  double seconds() const;  // since the start
+
+ private:
+  std::size_t total_;
+  std::FILE* out_;
+  bool terminal_, colour_;
+  bool bar_shown_ = false;
+  std::chrono::steady_clock::time_point start_, last_line_;
 };
 
 // "45 s", "3 min 20 s", "2 h 5 min".

@@ -51,8 +51,7 @@ void add_data_flags(CLI::App& app, TrainingOptions& options) {
 }
 
 void add_network_flags(CLI::App& app, TrainingOptions& options) {
-  app.add_option("--model", options.model,
-                 "resnet18, 34, 50, 101, densenet121, 169, or a narrow resnet8, 14, 20, densenet16, 28")
+  app.add_option("--model", options.model, "resnet18, densenet121, resnet8, ...; a wrong name lists all")
       ->type_name("NAME")
       ->capture_default_str()
       ->group("Network");

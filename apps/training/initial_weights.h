@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "apps/training/loaded_model.h"
+#include "models/loaded_model.h"
 #include "models/weights.h"
 
 namespace preceptor {

@@ -3,9 +3,10 @@
 
 #include <vector>
 
-#include "apps/training/loaded_model.h"
+#include "data/dataset.h"
 #include "engine/context.h"
 #include "engine/ops.h"
+#include "models/loaded_model.h"
 
 namespace preceptor {
 

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/training/numbers.h"
 #include "engine/check.h"
+#include "engine/numbers.h"
 
 namespace preceptor {
 namespace {

@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <system_error>
 
-#include "apps/training/numbers.h"
 #include "apps/training/results.h"
 #include "engine/check.h"
+#include "engine/numbers.h"
 
 namespace preceptor {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/loaded_model.h"
 #include "apps/training/training.h"
 #include "engine/schedule.h"
+#include "models/loaded_model.h"
 
 namespace preceptor {
 

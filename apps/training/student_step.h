@@ -4,11 +4,11 @@
 #include <optional>
 #include <vector>
 
-#include "apps/training/loaded_model.h"
 #include "data/loader.h"
 #include "engine/ops.h"
 #include "engine/optimizer.h"
 #include "engine/train_step.h"
+#include "models/loaded_model.h"
 #include "models/transfer/method.h"
 
 namespace preceptor {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "apps/training/card_and_data.h"
 #include "apps/training/run_options.h"
 #include "apps/training/training_run.h"
 #include "engine/check.h"

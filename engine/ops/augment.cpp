@@ -35,4 +35,14 @@ Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape,
   return out;
 }
 
+Tensor augment_from_host(Context& context, std::span<const std::uint8_t> images, const Shape& shape,
+                         const AugmentOptions& options) {
+  require(images.size() == shape.elements(), "augment: ", images.size(), " bytes for images of ", shape);
+  const std::shared_ptr<Buffer> staged = context.scratch(images.size());
+  context.run(kernels::Copy{staged->data(), images.data(), images.size()});
+  const Tensor out = augment(context, static_cast<const std::uint8_t*>(staged->data()), shape, options);
+  context.stream().synchronize();
+  return out;
+}
+
 }  // namespace preceptor

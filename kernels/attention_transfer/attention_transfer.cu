@@ -72,7 +72,7 @@ template <class T>
 __device__ ImageTerms terms_of(const AttentionTransfer<T>& a, const double* products, int shares) {
   double sums[3] = {0, 0, 0};
   for (int share = static_cast<int>(threadIdx.x); share < shares; share += warp_size)
-    for (int i = 0; i < 3; ++i) sums[i] += products[3 * share + i];
+    for (int i = 0; i < 3; ++i) sums[i] += products[AttentionWorkspace::pitch * share + i];
   for (double& sum : sums) sum = reduce_lanes(sum, Sum{});
   const double student = std::sqrt(sums[0]), least_student = static_cast<double>(a.epsilon) * a.student.channels;
   const double teacher = std::sqrt(sums[1]), least_teacher = static_cast<double>(a.epsilon) * a.teacher.channels;
@@ -93,7 +93,7 @@ __device__ double weight_of(const AttentionTransfer<T>& a, const AttentionTiling
 // mapping: AttentionTiling; lanes in the channels of a position, whose sum then goes to the position's own thread; the
 // last block of an image adds up all its blocks; bytes: both maps read, 8 per position written; operations: 2 per
 // value; hazard: squares of the attentions of large maps overflow in float: what is added over positions is added in
-// double, and each thread has only one of them.
+// double, by one warp, a lane of which has eight at most.
 template <class T>
 __global__ void __launch_bounds__(AttentionTiling::threads, 4)
     attend(AttentionTransfer<T> a, AttentionTiling t, int first_image, bool student_packs, bool teacher_packs,
@@ -115,21 +115,22 @@ __global__ void __launch_bounds__(AttentionTiling::threads, 4)
   }
   __syncthreads();
   const AttentionWorkspace workspace(a.workspace, t);
-  double products[3] = {0, 0, 0};
   if (at.owns) {
     workspace.student[at.own()] = student[thread];
     workspace.teacher[at.own()] = teacher[thread];
-    const double s = static_cast<double>(student[thread]), q = static_cast<double>(teacher[thread]);
-    products[0] = s * s, products[1] = q * q, products[2] = s * q;
   }
-  combine_block(products, Sum{}, 0.0);
-  if (thread < 3)
-    workspace.products[3 * static_cast<std::size_t>(block) + thread] = thread == 0   ? products[0]
-                                                                       : thread == 1 ? products[1]
-                                                                                     : products[2];
+  if (thread < warp_size) {
+    double products[3] = {0, 0, 0};
+    for (int i = thread; i < t.block_positions() && at.first + i < t.plane; i += warp_size) {
+      const double s = static_cast<double>(student[i]), q = static_cast<double>(teacher[i]);
+      products[0] += s * s, products[1] += q * q, products[2] += s * q;
+    }
+    for (double& product : products) product = reduce_lanes(product, Sum{});
+    if (thread < 3)
+      workspace.products_of(block)[thread] = thread == 0 ? products[0] : thread == 1 ? products[1] : products[2];
+  }
   if (last_block(tickets + (at.image - first_image), t.shares) && thread < warp_size) {
-    const ImageTerms terms =
-        terms_of(a, workspace.products + 3 * static_cast<std::size_t>(at.image) * t.shares, t.shares);
+    const ImageTerms terms = terms_of(a, workspace.products_of(at.image * t.shares), t.shares);
     if (thread == 0) {
       workspace.terms[at.image] = terms;
       a.loss[at.image] = static_cast<float>(weight_of(a, t) * terms.square);

@@ -47,19 +47,23 @@ struct ImageTerms {
 
 // What blocks and launches exchange.
 struct AttentionWorkspace {
+  static constexpr int pitch = 4;  // of the products of two blocks: one sector each
+
   ON_ANY_DEVICE AttentionWorkspace(void* memory, const AttentionTiling& t)
       : terms(static_cast<ImageTerms*>(memory)),
         products(reinterpret_cast<double*>(terms + t.images)),
-        student(reinterpret_cast<float*>(products + 3 * static_cast<std::size_t>(t.images) * t.shares)),
+        student(reinterpret_cast<float*>(products + pitch * static_cast<std::size_t>(t.images) * t.shares)),
         teacher(student + static_cast<std::size_t>(t.images) * t.plane) {}
 
   static std::size_t bytes(const AttentionTiling& t) {
-    const std::size_t of_image = sizeof(ImageTerms) + 3 * sizeof(double) * t.shares + 2 * sizeof(float) * t.plane;
+    const std::size_t of_image = sizeof(ImageTerms) + pitch * sizeof(double) * t.shares + 2 * sizeof(float) * t.plane;
     return t.images * of_image;
   }
 
+  ON_ANY_DEVICE double* products_of(int block) const { return products + pitch * static_cast<std::size_t>(block); }
+
   ImageTerms* terms;  // [images]
-  double* products;   // [images][shares][3] sums of student^2, teacher^2 and student * teacher
+  double* products;   // [images][shares][pitch] sums of student^2, teacher^2 and student * teacher
   float* student;     // [images][plane] sum over channels of map^2
   float* teacher;     // likewise
 };

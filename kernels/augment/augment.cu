@@ -20,7 +20,11 @@ constexpr int longest_row = 8192;       // values of one that a block can move
 template <class T>
 __device__ Motion motion_of_block(const Augment<T>& a, int image) {
   SHARED(Motion, motion, );
-  if (threadIdx.x == 0) motion = motion_of(a, image);
+  if (threadIdx.x == 0) {
+    const Motion own =
+        motion_of(a, image);  // a function's result, written to shared memory as such, would go unwatched
+    motion = own;
+  }
   __syncthreads();
   return motion;
 }

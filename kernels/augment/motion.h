@@ -8,6 +8,9 @@
 #include "kernels/device/philox.h"
 
 namespace preceptor::kernels {
+// Every translation unit has its own: of functions that two share, the linker keeps one, and the emulated device would
+// run, unwatched, what was compiled for the cpu.
+namespace {
 
 constexpr int unit_bits = 30;
 constexpr std::int64_t unit = std::int64_t{1} << unit_bits;  // of sines, cosines and factors
@@ -48,9 +51,9 @@ constexpr int pixel_bits = 32;  // positions are in pixels, times 2^32
 // What is done with one image. From a pixel of the output to one of the stored image it goes backwards: unscaled,
 // unrotated, unshifted, unflipped.
 struct Motion {
-  int flip = 0;                                                    // 0 or 1
   int right = 0, down = 0;                                         // the content moves by so many pixels
   std::int64_t along = std::int64_t{1} << pixel_bits, across = 0;  // cosine and sine, divided by the factor
+  std::int64_t flip = 0;  // 0 or 1; a bool would leave padding, which a copy reads and nobody wrote
 
   // Positions before the clamp to the image and the flip, of the output's pixel.
   ON_ANY_DEVICE std::int64_t column(int x, int y, int height, int width) const {
@@ -146,4 +149,5 @@ struct Normalisation {
   }
 };
 
+}  // namespace
 }  // namespace preceptor::kernels

@@ -13,7 +13,7 @@
 namespace preceptor::kernels {
 namespace {
 
-// What is stored for the sums of a thread; they become it where `keep`.
+// Stores what follows from the sums of a thread, by fours where `whole`. With `keep` the sums become what is stored.
 template <class Shape, class T>
 __device__ void store_outputs(const ConvolutionForward<T>& a, const TilePlace<Shape>& place, int pixels, bool whole,
                               bool keep, TileSums& sum) {
@@ -126,12 +126,6 @@ int pixels_of(const FeatureMap<T>& map) {
   return map.images * map.plane();
 }
 
-// Whether the groups of 16 bytes are whole in each row of weights, or of another matrix.
-template <class T>
-bool weights_aligned(const T* weight, int channels) {
-  return aligned16(weight) && channels * sizeof(T) % 16 == 0;
-}
-
 template <class T>
 bool stores_fours(const FeatureMap<T>& map) {
   return kernels::stores_fours(map.data, map.channels, map.pitch);
@@ -155,7 +149,7 @@ void run_on(Gpu gpu, const ConvolutionForward<T>& a) {
   const int pixels = pixels_of(a.y), channels = a.y.channels;
   const bool whole = stores_fours(a.y) && (!a.residual.data || stores_fours(a.residual));
   const bool aligned =
-      rows_aligned(a.x) && weights_aligned(a.weight, a.x.channels) && aligned16(a.input.scale, a.input.shift);
+      rows_aligned(a.x) && loads_groups(a.weight, a.x.channels) && aligned16(a.input.scale, a.input.shift);
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
     with_patches<Group, T>(a.x, a.y, a.input, a.geometry, [&](const auto& x) {
@@ -177,7 +171,7 @@ void run_on(Gpu gpu, const ConvolutionDataGradient<T>& a) {
   pixels_of(a.d_x);
   const int stride = a.geometry.stride, channels = a.d_x.channels;
   const int rows = static_cast<int>(a.d_x.images * steps(a.d_x.height, stride) * steps(a.d_x.width, stride));
-  const bool aligned = rows_aligned(a.d_y) && weights_aligned(a.weight, channels);
+  const bool aligned = rows_aligned(a.d_y) && loads_groups(a.weight, channels);
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
     with_shape<Group>(rows, channels, stride * stride, [&](auto shape) {
@@ -196,10 +190,12 @@ void run_on(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
     using Group = decltype(group);
     const Matrix<Group, T> d_y{a.d_y.data, pixels, channels, a.d_y.pitch};
     with_patches<Group, T>(a.x, a.d_y, a.input, a.geometry, [&](const auto& x) {
-      if (channels > 64)
-        launch_weight_gradient<TileShape<128, 64>>(gpu, d_y, x, a.d_weight, a.d_bias, depth_split(a), a.workspace);
-      else
-        launch_weight_gradient<TileShape<64, 64>>(gpu, d_y, x, a.d_weight, a.d_bias, depth_split(a), a.workspace);
+      const auto launch_with = [&](auto shape) {
+        launch_weight_gradient<decltype(shape)>(gpu, d_y, x, a.d_weight, a.d_bias, depth_split(a), a.workspace);
+      };
+      if constexpr (Group::count > 1)
+        if (channels <= 32) return launch_with(TileShape<32, 128>{});
+      channels <= 64 ? launch_with(TileShape<64, 64>{}) : launch_with(TileShape<128, 64>{});
     });
   });
 }

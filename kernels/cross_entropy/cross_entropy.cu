@@ -145,7 +145,7 @@ __global__ void __launch_bounds__(most_short_threads)
 // brought to the row's before they are added. Of the two exchanges of a row each uses memory of its own, so that the
 // barrier of one guards the other against the next row.
 template <class T, bool labelled>
-__global__ void __launch_bounds__(longest_row_block) long_rows(const SoftmaxCrossEntropy<T> a, int resident_most) {
+__global__ void __launch_bounds__(longest_row_block, 1) long_rows(const SoftmaxCrossEntropy<T> a, int resident_most) {
   SHARED(float, label, );
   const float weight = labelled ? mean_weight(a.weight, count_known(a.labels, a.rows)) : 1;
   for (int row = static_cast<int>(blockIdx.x); row < a.rows; row += static_cast<int>(gridDim.x)) {

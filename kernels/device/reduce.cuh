@@ -44,9 +44,9 @@ __device__ T reduce_block(T value, const Combine& combine, T neutral) {
 
 // `combine` of several values at once over the block: one exchange through shared memory for all. With the same
 // template arguments to be called once in a kernel: no barrier guards the memory against a second call.
-template <class T, int count, class Combine>
-__device__ void combine_block(T (&value)[count], const Combine& combine, T neutral) {
-  SHARED(T, by_warp, [count][warp_size]);
+template <int count, class Combine>
+__device__ void combine_block(float (&value)[count], const Combine& combine, float neutral) {
+  SHARED(float, by_warp, [count][warp_size]);
   const int lane = static_cast<int>(threadIdx.x) % warp_size, warp = static_cast<int>(threadIdx.x) / warp_size;
   for (int i = 0; i < count; ++i) {
     value[i] = reduce_lanes(value[i], combine);

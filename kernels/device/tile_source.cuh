@@ -59,7 +59,7 @@ struct WithOnes {
   }
 };
 
-// Four neighbouring values as one access, or as many as there are.
+// Four neighbouring values as one access where `whole`, or as many as there are.
 template <class T>
 __device__ inline void load_columns(const T* from, int count, bool whole, float (&values)[4]) {
   if (whole) {
@@ -85,6 +85,11 @@ __device__ inline void store_columns(T* to, int count, bool whole, const float (
   }
 }
 
+// Whether a matrix without gaps can be loaded by groups of 16 bytes.
+template <class T>
+bool loads_groups(const T* data, int columns) {
+  return aligned16(data) && columns * sizeof(T) % 16 == 0;
+}
 // Whether rows of `columns` values, `step` apart, can be stored by fours.
 template <class T>
 bool stores_fours(const T* data, int columns, std::int64_t step) {

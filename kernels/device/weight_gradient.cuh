@@ -17,9 +17,9 @@ struct WeightSums {
 };
 
 // mapping: a tile of d_weight a block, over its share of the depth (pixels, or rows of the batch), which is the tile
-// product's; d_bias is one more column, of an x that is 1; bytes: x once for every 64 or 128 rows of d_weight, d_y once
-// for every 64 columns, d_weight once for every share; operations: 2 per product; hazard: shares have to be added in
-// one order, so none is added to another's memory here.
+// product's; d_bias is one more column, of an x that is 1; bytes: x once for every 32 to 128 rows of d_weight, d_y
+// once for every 64 or 128 columns, d_weight once for every share; operations: 2 per product; hazard: shares have to be
+// added in one order, so none is added to another's memory here.
 template <class Shape, class A, class B>
 __global__ void __launch_bounds__(Shape::threads, resident_blocks<Shape>)
     multiply_transposed(const ByColumns<A> d_y, const ByColumns<WithOnes<B>> x, const WeightSums to, DepthSplit split) {

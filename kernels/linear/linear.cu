@@ -47,17 +47,11 @@ void launch_product(Gpu gpu, const Matrix<Group, T>& left, const Right& right, c
   });
 }
 
-// Whether the groups of 16 bytes are whole in each row of the matrix.
-template <class T>
-bool rows_aligned(const T* data, int columns) {
-  return aligned16(data) && columns * sizeof(T) % 16 == 0;
-}
-
 }  // namespace
 
 template <class T>
 void run_on(Gpu gpu, const LinearForward<T>& a) {
-  with_group<T>(rows_aligned(a.x, a.in) && rows_aligned(a.weight, a.in), [&](auto group) {
+  with_group<T>(loads_groups(a.x, a.in) && loads_groups(a.weight, a.in), [&](auto group) {
     using Source = Matrix<decltype(group), T>;
     launch_product(gpu, Source{a.x, a.rows, a.in, a.in}, ByRows<Source>{{a.weight, a.out, a.in, a.in}}, a.bias, a.y,
                    a.out);
@@ -66,15 +60,15 @@ void run_on(Gpu gpu, const LinearForward<T>& a) {
 
 template <class T>
 void run_on(Gpu gpu, const LinearBackward<T>& a) {
-  const bool d_y_aligned = rows_aligned(a.d_y, a.out);
+  const bool d_y_by_groups = loads_groups(a.d_y, a.out);
   if (a.d_x)
-    with_group<T>(d_y_aligned && rows_aligned(a.weight, a.in), [&](auto group) {
+    with_group<T>(d_y_by_groups && loads_groups(a.weight, a.in), [&](auto group) {
       using Source = Matrix<decltype(group), T>;
       launch_product(gpu, Source{a.d_y, a.rows, a.out, a.out}, ByColumns<Source>{{a.weight, a.out, a.in, a.in}},
                      nullptr, a.d_x, a.in);
     });
   if (a.d_weight || a.d_bias)
-    with_group<T>(d_y_aligned && rows_aligned(a.x, a.in), [&](auto group) {
+    with_group<T>(d_y_by_groups && loads_groups(a.x, a.in), [&](auto group) {
       using Source = Matrix<decltype(group), T>;
       launch_weight_gradient<TileShape<64, 64>>(gpu, Source{a.d_y, a.rows, a.out, a.out},
                                                 Source{a.x, a.rows, weight_columns(a), a.in}, a.d_weight, a.d_bias,

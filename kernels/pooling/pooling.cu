@@ -109,7 +109,7 @@ struct Shared {
 // mapping: Columns over cells of d_x (gather_cell); bytes: d_y and winner read, d_x written; operations: 2 per input
 // and window over it; hazard: an input under several windows gets their sum, in the order of the outputs.
 template <class T, class Group, int kept>
-__global__ void __launch_bounds__(Columns::most_threads) max_backward(MaxPoolBackward<T> a, Columns c) {
+__global__ void __launch_bounds__(Columns::most_threads, 2) max_backward(MaxPoolBackward<T> a, Columns c) {
   for_each_position<Group::count>(c, [&](int image, int row, int column, int channel) {
     gather_cell<Group, Won<T, Group>, kept>(a, image, row, column, channel);
   });

@@ -74,13 +74,19 @@ for name in "${sections[@]}"; do
           section "$tool-kernels" env REQUIRE_DEVICE=cuda compute-sanitizer --tool $tool --error-exitcode 1 \
             $tests/test_kernels --gtest_filter='*/cuda'
         done
+        # Whole training steps, once: every kernel in the sizes that networks give it.
+        section memcheck-steps env REQUIRE_DEVICE=cuda compute-sanitizer --tool memcheck --error-exitcode 1 \
+          $tests/test_models --gtest_filter='*ReplayEqualsEager*/cuda'
       else
         note sanitizer "not yet measured: compute-sanitizer is not on the path"
       fi
       ;;
     bench-step)
       for size in 28 64 224; do
-        section "bench-step-$size" build/release/bin/preceptor-bench step --model resnet18 --stem imagenet --size $size --batch 32 --json
+        for device in cpu cuda; do
+          section "bench-step-$size-$device" build/release/bin/preceptor-bench step --model resnet18 --stem imagenet --size $size \
+            --batch 32 --device $device --json
+        done
         if python3 -c 'import torch, torchvision' 2>/dev/null; then
           section "torch-step-$size" python3 tests/peers/torch_step.py --model resnet18 --size $size --batch 32 --threads "$(nproc)" --memory-format channels_last
         fi

@@ -38,6 +38,12 @@ constexpr const char* column_names[] = {"registers", "shared", "stack", "spill_s
 constexpr int KernelResources::*columns[] = {&KernelResources::registers, &KernelResources::shared,
                                              &KernelResources::stack, &KernelResources::spill_stores,
                                              &KernelResources::spill_loads};
+std::set<std::string> architectures_of(const ResourceTable& table) {
+  std::set<std::string> architectures;
+  for (const auto& [key, kernel] : table.rows) architectures.insert(key.architecture);
+  return architectures;
+}
+
 constexpr int column_count = 5, first_spill_column = 3;
 
 }  // namespace
@@ -158,9 +164,8 @@ std::vector<std::string> differences(const ResourceTable& recorded, const Resour
       add(key,
           "spills " + std::to_string(kernel.spill_stores) + " bytes and loads " + std::to_string(kernel.spill_loads));
   if (recorded.compiler != built.compiler) return result;
-  std::set<std::string> architectures;
+  const std::set<std::string> architectures = architectures_of(built);
   for (const auto& [key, kernel] : built.rows) {
-    architectures.insert(key.architecture);
     const auto row = recorded.rows.find(key);
     if (row == recorded.rows.end()) {
       add(key, "is not in the table");
@@ -177,6 +182,15 @@ std::vector<std::string> differences(const ResourceTable& recorded, const Resour
     if (architectures.contains(key.architecture) && !built.rows.contains(key))
       add(key, "is in the table and not built");
   return result;
+}
+
+ResourceTable accepted(const ResourceTable& recorded, const ResourceTable& built) {
+  ResourceTable table = built;
+  if (recorded.compiler != built.compiler) return table;
+  const std::set<std::string> architectures = architectures_of(built);
+  for (const auto& [key, kernel] : recorded.rows)
+    if (!architectures.contains(key.architecture)) table.rows[key] = kernel;
+  return table;
 }
 
 }  // namespace preceptor::test

@@ -50,4 +50,7 @@ void write_resource_table(std::ostream& out, const ResourceTable& table);
 // Architectures that were not built are left out; of another compiler only spills count.
 std::vector<std::string> differences(const ResourceTable& recorded, const ResourceTable& built);
 
+// What to record from now on: what was built, and what was known of architectures that were not.
+ResourceTable accepted(const ResourceTable& recorded, const ResourceTable& built);
+
 }  // namespace preceptor::test

@@ -47,15 +47,16 @@ int check(const ResourceTable& recorded, const ResourceTable& built) {
 int main(int count, char** words) {
   using namespace preceptor::test;
   try {
-    if (count != 5) throw std::runtime_error("usage: kernel-resources check|accept TABLE OBJECTS COMPILER");
-    const std::string verb = words[1], table = words[2];
+    const std::string verb = count == 5 ? words[1] : "";
+    if (verb != "check" && verb != "accept")
+      throw std::runtime_error("usage: kernel-resources check|accept TABLE OBJECTS COMPILER");
+    const std::string table = words[2];
     const ResourceTable built = built_kernels(words[3], words[4]);
-    if (verb == "check") {
-      std::ifstream recorded = open(table);
-      return check(read_resource_table(recorded), built);
-    }
+    std::ifstream old = open(table);
+    const ResourceTable recorded = read_resource_table(old);
+    if (verb == "check") return check(recorded, built);
     std::ofstream file(table);
-    write_resource_table(file, built);
+    write_resource_table(file, accepted(recorded, built));
     return file ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "kernel-resources: %s\n", error.what());

@@ -95,6 +95,20 @@ TEST(KernelResources, WhatWasNotBuiltIsLeftOut) {
   EXPECT_TRUE(differences(two_architectures(), built).empty());
 }
 
+TEST(KernelResources, AcceptingKeepsWhatWasNotBuilt) {
+  ResourceTable built = two_architectures();
+  built.rows.erase(on_100);
+  built.rows[on_80].registers = 12;
+  ResourceTable recorded = two_architectures();
+  recorded.rows[{"batch_norm: gone", "sm_80"}] = {};
+  const ResourceTable table = accepted(recorded, built);
+  EXPECT_EQ(table.rows.size(), 2u);
+  EXPECT_EQ(table.rows.at(on_80).registers, 12);
+  EXPECT_EQ(table.rows.at(on_100), recorded.rows.at(on_100));
+  recorded.compiler = "nvcc 12.9";
+  EXPECT_EQ(accepted(recorded, built).rows.size(), 1u);
+}
+
 // A table that was accepted with a spill does not make it good, nor does another compiler.
 TEST(KernelResources, SpillsAreAlwaysReported) {
   const ResourceTable built = table_of(entry(sum, "sm_90") + properties(sum, 24, 16, 20) + used("255 registers"));

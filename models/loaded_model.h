@@ -1,12 +1,14 @@
 // A network with what its checkpoint says about it: normalisation, labels, task.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
 #include "engine/checkpoint.h"
+#include "engine/task.h"
 #include "models/network.h"
 
 namespace preceptor {
@@ -35,22 +37,27 @@ struct CardCheckpoint {
   ModelCard card;
   StateDict tensors;
 };
+// Errors: missing_input, data, io; as load_safetensors and card_from.
 CardCheckpoint load_card_checkpoint(const std::string& path);
-
-// Mean and standard deviation of every channel over all pixels of a split.
-void measure_normalisation(const Dataset& dataset, const Split& split, ModelCard& card);
 
 // Parameters::load with the file's name in the error.
 void load_parameters(Network& network, const CardCheckpoint& checkpoint, const std::vector<std::string>& except = {});
 
+// A network ready for inference: its batch norms are folded.
 struct LoadedModel {
   ModelCard card;
-  std::unique_ptr<Network> network;  // folded, ready for inference
-};
-LoadedModel load_model(Context& context, const CardCheckpoint& checkpoint);
+  std::unique_ptr<Network> network;
 
-// Throws Error (data) unless the network's channels, task and number of outputs are those of the data, and for
-// `same_names` the names of the labels too.
-void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool same_names);
+  // Of images as bytes [n, card.height, card.width, card.network.in_channels]: [n, card.network.outputs]. Errors:
+  // usage, where the bytes are no whole number of images.
+  std::vector<float> logits(std::span<const std::uint8_t> images) const;
+  // The same as probabilities: of independent labels for multi-label networks, else adding up to 1.
+  std::vector<float> probabilities(std::span<const std::uint8_t> images) const;
+
+ private:
+  Tensor forward(std::span<const std::uint8_t> images) const;
+};
+// Builds the network that the card describes. The context must outlive it. Errors: data, with the file's path.
+LoadedModel load_model(Context& context, const CardCheckpoint& checkpoint);
 
 }  // namespace preceptor

@@ -1,11 +1,11 @@
-// Checkpoints as networks: metadata out and in, and the checks against data.
-#include "apps/training/loaded_model.h"
+// Checkpoints as networks: metadata out and in.
+#include "models/loaded_model.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "apps/training/numbers.h"
 #include "engine/check.h"
+#include "engine/numbers.h"
 #include "models/registry.h"
 
 namespace preceptor {
@@ -59,12 +59,6 @@ std::vector<float> channel_values(const MetadataReader& reader, const char* key,
   return values;
 }
 
-std::string list(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text.size() > 200 ? text.substr(0, 200) + " ..." : text;
-}
-
 }  // namespace
 
 Metadata to_metadata(const ModelCard& card) {
@@ -105,6 +99,8 @@ ModelCard card_from(const Metadata& metadata, const std::string& path) {
   require_data(known, path, ": the metadata's task '", reader.text("task").substr(0, 100), "' is unknown");
   card.height = reader.count("height");
   card.width = reader.count("width");
+  for (const int side : {card.height, card.width})
+    require_data(side >= 1 && side <= 1 << 15, path, ": the metadata's images are ", card.height, "x", card.width);
   card.mean = channel_values(reader, "mean", card.network.in_channels, -1e6f, path);
   card.deviation = channel_values(reader, "deviation", card.network.in_channels, 1e-6f, path);
   for (const Json& entry : reader.array("labels", card.network.outputs)) {
@@ -120,27 +116,6 @@ ModelCard card_from(const Metadata& metadata, const std::string& path) {
 CardCheckpoint load_card_checkpoint(const std::string& path) {
   Checkpoint checkpoint = load_safetensors(path);
   return {path, card_from(checkpoint.metadata, path), std::move(checkpoint.tensors)};
-}
-
-void measure_normalisation(const Dataset& dataset, const Split& split, ModelCard& card) {
-  const auto channels = static_cast<std::size_t>(dataset.channels);
-  // Whole numbers, so the result does not depend on the order: 2^64 / 255^2 leaves room for 10^14 pixels.
-  std::vector<std::uint64_t> sum(channels, 0), squares(channels, 0);
-  for (std::size_t i = 0; i < split.images.size(); ++i) {
-    const std::uint64_t value = split.images[i];
-    sum[i % channels] += value;
-    squares[i % channels] += value * value;
-  }
-  const double pixels = static_cast<double>(split.images.size() / channels);
-  card.mean.clear();
-  card.deviation.clear();
-  for (std::size_t c = 0; c < channels; ++c) {
-    const double mean = static_cast<double>(sum[c]) / pixels;
-    const double variance = static_cast<double>(squares[c]) / pixels - mean * mean;
-    card.mean.push_back(static_cast<float>(mean / 255));
-    // Images of one grey value have no deviation to divide by.
-    card.deviation.push_back(static_cast<float>(std::max(std::sqrt(std::max(variance, 0.0)), 1.0) / 255));
-  }
 }
 
 void load_parameters(Network& network, const CardCheckpoint& checkpoint, const std::vector<std::string>& except) {
@@ -170,16 +145,21 @@ LoadedModel load_model(Context& context, const CardCheckpoint& checkpoint) {
   return model;
 }
 
-void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool same_names) {
-  const ModelCard& card = checkpoint.card;
-  require_data(card.network.in_channels == dataset.channels, checkpoint.path, ": the network takes images of ",
-               card.network.in_channels, " channels, ", dataset.source, " has ", dataset.channels);
-  require_data(card.task == dataset.task, checkpoint.path, ": the network was trained for ", to_string(card.task),
-               " labels, ", dataset.source, " is ", to_string(dataset.task));
-  require_data(card.network.outputs == dataset.outputs, checkpoint.path, ": the network has ", card.network.outputs,
-               " outputs, ", dataset.source, " has ", dataset.outputs, " labels");
-  require_data(!same_names || card.labels == dataset.label_names, checkpoint.path, ": the network's labels (",
-               list(card.labels), ") are not those of ", dataset.source, " (", list(dataset.label_names), ")");
+Tensor LoadedModel::forward(std::span<const std::uint8_t> images) const {
+  const std::size_t one = Shape{card.network.in_channels, card.height, card.width}.elements();
+  require(!images.empty() && images.size() % one == 0, card.network.name, ": ", images.size(),
+          " bytes are no images of ", card.height, "x", card.width, "x", card.network.in_channels);
+  const Shape shape{static_cast<int>(images.size() / one), card.network.in_channels, card.height, card.width};
+  const AugmentOptions normalisation{.mean = card.mean, .deviation = card.deviation};
+  const Tensor input = augment_from_host(network->parameters().context(), images, shape, normalisation);
+  return network->forward(input, Mode::inference).logits;
+}
+
+std::vector<float> LoadedModel::logits(std::span<const std::uint8_t> images) const { return forward(images).to_host(); }
+
+std::vector<float> LoadedModel::probabilities(std::span<const std::uint8_t> images) const {
+  const Tensor scores = forward(images);
+  return (card.task == Task::multi_label ? sigmoid(scores) : softmax(scores)).to_host();
 }
 
 }  // namespace preceptor

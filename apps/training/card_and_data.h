@@ -1,0 +1,16 @@
+// Where a network meets a data set: what its card takes from the images, and whether both go together.
+#pragma once
+
+#include "data/dataset.h"
+#include "models/loaded_model.h"
+
+namespace preceptor {
+
+// Mean and standard deviation of every channel over all pixels of a split.
+void measure_normalisation(const Dataset& dataset, const Split& split, ModelCard& card);
+
+// Throws Error (data) unless the network's channels, task and number of outputs are those of the data, and for
+// `same_names` the names of the labels too.
+void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool same_names);
+
+}  // namespace preceptor

@@ -1,0 +1,33 @@
+// The small convolutional networks of Raghu et al. 2019 (Transfusion): convolution, batch norm, ReLU and max pool in a
+// row.
+#pragma once
+
+#include "models/network.h"
+
+namespace preceptor {
+
+struct CbrArchitecture {
+  int kernel;               // of every convolution, square, odd
+  std::vector<int> widths;  // channels of each layer
+  bool pool_after_last;     // every other layer is pooled anyway
+};
+
+// Convolutions have stride 1 and keep the size, pools are 3x3 with stride 2; global average pooling leads to the head.
+class Cbr : public Network {
+ public:
+  static constexpr const char* head_name = "fc";
+
+  Cbr(Context& context, const NetworkOptions& options, const CbrArchitecture& architecture);
+
+  void fold() override;
+  LayerGraph layers() const override;
+
+ private:
+  Features run(const Tensor& input, Mode mode) override;
+  bool pooled(std::size_t layer) const { return layer + 1 < layers_.size() || pool_after_last_; }
+
+  std::vector<ConvolutionBatchNorm> layers_;
+  bool pool_after_last_;
+};
+
+}  // namespace preceptor
