@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "apps/inspect_file.h"
 #include "apps/support/command_line.h"
 #include "apps/support/run_app.h"
 #include "engine/ops.h"
@@ -156,36 +157,13 @@ void inspect_model(const InspectOptions& options) {
   options.json ? print_model_json(options, network, rows, memory, size) : print_model(options, network, rows, memory);
 }
 
-void inspect_checkpoint(const InspectOptions& options) {
-  // What is broken is shown too, so NaN is not refused here.
-  const Checkpoint checkpoint = load_safetensors(options.subject, false);
-  std::size_t values = 0, name_width = 4;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    values += tensor.values.size();
-    name_width = std::max(name_width, name.size());
-  }
-  if (options.json) {
-    nlohmann::ordered_json tensors = nlohmann::ordered_json::object();
-    for (const auto& [name, tensor] : checkpoint.tensors) tensors[name] = tensor.shape.sizes();
-    const nlohmann::ordered_json result{
-        {"file", options.subject}, {"metadata", checkpoint.metadata}, {"tensors", tensors}, {"values", values}};
-    std::cout << result.dump(1) << '\n';
-    return;
-  }
-  std::cout << options.subject << '\n';
-  for (const auto& [key, value] : checkpoint.metadata) std::cout << "  " << key << " = " << value << '\n';
-  std::printf("\n%-*s  %16s  %12s\n", static_cast<int>(name_width), "name", "shape", "values");
-  for (const auto& [name, tensor] : checkpoint.tensors)
-    std::printf("%-*s  %16s  %12zu\n", static_cast<int>(name_width), name.c_str(), sizes_text(tensor.shape).c_str(),
-                tensor.values.size());
-  std::printf("%zu tensors, %zu values\n", checkpoint.tensors.size(), values);
-}
-
 int run_inspect(int argc, char** argv) {
   CLI::App app("Prints the layers of a network and the memory a training step takes, or what a checkpoint holds.",
                "preceptor-inspect");
   InspectOptions options;
-  app.add_option("model", options.subject, "Network (resnet18, resnet8, ...) or a .safetensors file")->required();
+  app.add_option("model", options.subject,
+                 "Network (resnet18, resnet8, ...), or a file of weights: .safetensors, .pth, .pt")
+      ->required();
   app.add_option("--input", options.input, "CHANNELSxHEIGHTxWIDTH of an image")->capture_default_str();
   app.add_option("--outputs", options.outputs, "Classes or labels")
       ->check(CLI::Range(1, 1 << 20))
@@ -200,7 +178,9 @@ int run_inspect(int argc, char** argv) {
   app.add_flag("--json", options.json, "Print one JSON object");
   add_config_flag(app);
   if (!parse_command_line(app, argc, argv)) return 0;
-  options.subject.ends_with(".safetensors") ? inspect_checkpoint(options) : inspect_model(options);
+  // No model's name has a dot or a slash.
+  const bool is_file = options.subject.find_first_of("./") != std::string::npos;
+  is_file ? inspect_file(options.subject, options.json) : inspect_model(options);
   return 0;
 }
 

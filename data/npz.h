@@ -4,9 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
+
+#include "engine/zip_archive.h"
 
 namespace preceptor {
 
@@ -24,17 +25,13 @@ std::vector<std::int64_t> integers(const Array& array, const std::string& place)
 class Npz {
  public:
   explicit Npz(const std::string& path);
-  ~Npz();
-  Npz(Npz&&) noexcept;
-  Npz& operator=(Npz&&) noexcept;
 
-  const std::string& path() const;
+  const std::string& path() const { return archive_.path(); }
   std::vector<std::string> names() const;  // without ".npy", in file order
   Array read(const std::string& name) const;
 
  private:
-  struct Archive;
-  std::unique_ptr<Archive> archive_;
+  ZipArchive archive_;
 };
 
 }  // namespace preceptor

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -13,47 +12,17 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "engine/element_type.h"
+
 namespace preceptor {
 namespace {
 
 using Json = nlohmann::json;
 constexpr std::uint64_t largest_header = 100'000'000;  // the format's own limit
 
-float half_to_float(std::uint16_t half) {
-  const std::uint32_t exponent = (half >> 10) & 31u, mantissa = half & 1023u;
-  float magnitude;
-  if (exponent == 31)
-    magnitude = mantissa ? NAN : INFINITY;
-  else if (exponent == 0)
-    magnitude = std::ldexp(static_cast<float>(mantissa), -24);
-  else
-    magnitude = std::ldexp(static_cast<float>(mantissa + 1024u), static_cast<int>(exponent) - 25);
-  return (half & 0x8000u) ? -magnitude : magnitude;
-}
-
-std::size_t element_bytes(const std::string& type) {
-  if (type == "F64") return 8;
-  if (type == "F32") return 4;
-  if (type == "F16" || type == "BF16") return 2;
-  return 0;
-}
-
-template <class T>
-T load_value(const char* bytes) {
-  T value;
-  std::memcpy(&value, bytes, sizeof value);
-  return value;
-}
-
-float value_at(const std::string& type, const char* bytes) {
-  if (type == "F64") return static_cast<float>(load_value<double>(bytes));
-  if (type == "F32") return load_value<float>(bytes);
-  const auto half = load_value<std::uint16_t>(bytes);
-  return type == "F16" ? half_to_float(half) : std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16);
-}
-
 struct Entry {
-  std::string name, type;
+  std::string name;
+  ElementFormat format;
   std::vector<int> sizes;
   std::uint64_t begin, end;  // within the data part
 };
@@ -66,13 +35,14 @@ Entry parse_entry(const std::string& where, const std::string& name, const Json&
   check(json.is_object() && json.contains("dtype") && json.contains("shape") && json.contains("data_offsets"),
         "dtype, shape or data_offsets is missing");
   const Json &type = json["dtype"], &shape = json["shape"], &offsets = json["data_offsets"];
-  check(type.is_string() && element_bytes(type.get<std::string>()) > 0, "the dtype is none of F64, F32, F16, BF16");
+  const auto format = type.is_string() ? element_format(type.get<std::string>()) : std::nullopt;
+  check(format.has_value(), "the dtype is none of F64, F32, F16, BF16, or of whole numbers");
   check(shape.is_array() && shape.size() <= 8, "the shape is no list of at most 8 sizes");
   check(offsets.is_array() && offsets.size() == 2 && offsets[0].is_number_unsigned() && offsets[1].is_number_unsigned(),
         "data_offsets are not two positions");
-  Entry entry{name, type.get<std::string>(), {}, offsets[0].get<std::uint64_t>(), offsets[1].get<std::uint64_t>()};
+  Entry entry{name, *format, {}, offsets[0].get<std::uint64_t>(), offsets[1].get<std::uint64_t>()};
   check(entry.begin <= entry.end && entry.end <= data_bytes, "data_offsets lie outside the file");
-  std::uint64_t bytes = element_bytes(entry.type);
+  std::uint64_t bytes = entry.format.bytes;
   for (const Json& size : shape) {
     check(size.is_number_unsigned() && size.get<std::uint64_t>() <= 0x7fffffffu, "a size is no count");
     entry.sizes.push_back(size.get<int>());
@@ -86,10 +56,8 @@ Entry parse_entry(const std::string& where, const std::string& name, const Json&
 
 PlainTensor read_values(const Entry& entry, const char* data) {
   PlainTensor tensor{Shape(entry.sizes), {}};
-  const std::size_t width = element_bytes(entry.type);
-  tensor.values.resize((entry.end - entry.begin) / width);
-  for (std::size_t i = 0; i < tensor.values.size(); ++i)
-    tensor.values[i] = value_at(entry.type, data + entry.begin + i * width);
+  tensor.values.resize((entry.end - entry.begin) / entry.format.bytes);
+  to_floats(entry.format.type, data + entry.begin, tensor.values.size(), tensor.values.data());
   return tensor;
 }
 
@@ -167,11 +135,11 @@ void save_safetensors(const std::string& path, const StateDict& tensors, const M
 }
 
 Checkpoint load_safetensors(const std::string& path, bool finite_only) {
-  static_assert(std::endian::native == std::endian::little, "safetensors are little-endian");
   const std::string where = path + ": ";
   const std::string file = read_file(path);
   require_data(file.size() >= 8, where, "is no safetensors file: it has only ", file.size(), " bytes");
-  const auto length = load_value<std::uint64_t>(file.data());
+  std::uint64_t length;
+  std::memcpy(&length, file.data(), sizeof length);
   require_data(length <= largest_header && length <= file.size() - 8, where, "is no safetensors file: a header of ",
                length, " bytes does not fit");
   const Json header = Json::parse(file.data() + 8, file.data() + 8 + length, nullptr, false);
@@ -199,6 +167,10 @@ Checkpoint load_safetensors(const std::string& path, bool finite_only) {
     require_data(entry.begin == expected, where, "tensor ", entry.name.substr(0, 200),
                  ": overlaps another or leaves a gap");
     expected = entry.end;
+    if (entry.format.type == ElementType::whole_number) {
+      checkpoint.skipped.push_back(entry.name);
+      continue;
+    }
     PlainTensor tensor = read_values(entry, data);
     if (finite_only)
       require_data(std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }),

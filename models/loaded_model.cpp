@@ -77,10 +77,15 @@ Metadata to_metadata(const ModelCard& card) {
   return metadata;
 }
 
+bool has_card(const Metadata& metadata) {
+  const auto found = metadata.find("format");
+  return found != metadata.end() && found->second == format_name;
+}
+
 ModelCard card_from(const Metadata& metadata, const std::string& path) {
   const MetadataReader reader(metadata, path);
-  require_data(metadata.contains("format") && reader.text("format") == format_name, path,
-               ": not a checkpoint of preceptor-train (its metadata hold no format ", format_name, ")");
+  require_data(has_card(metadata), path, ": not a checkpoint of preceptor-train (its metadata hold no format ",
+               format_name, "); preceptor-import makes one of weights from elsewhere");
   ModelCard card;
   card.network = options_from(metadata, path);
   require_data(card.network.in_channels == 1 || card.network.in_channels == 3, path, ": ", card.network.in_channels,

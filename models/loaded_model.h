@@ -27,6 +27,8 @@ struct ModelCard {
 
 // Holds nothing that differs between two runs with one seed: no time, no path of the run.
 Metadata to_metadata(const ModelCard& card);
+// Whether they say that they are of a checkpoint of ours.
+bool has_card(const Metadata& metadata);
 // Errors: data, "`path`: ..."; nothing in the metadata is trusted.
 ModelCard card_from(const Metadata& metadata, const std::string& path);
 

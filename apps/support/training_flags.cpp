@@ -59,8 +59,12 @@ void add_network_flags(CLI::App& app, TrainingOptions& options) {
       ->type_name("NAME")
       ->capture_default_str()
       ->group("Network");
-  app.add_option("--init", options.init, "Checkpoint to start from; a head for other labels starts anew")
+  app.add_option("--init", options.init,
+                 "Weights to start from: a checkpoint of ours, safetensors or a PyTorch file (.pth)")
       ->type_name("FILE")
+      ->group("Network");
+  app.add_flag("--new-head", options.new_head,
+               "Start the last layer anew; for a checkpoint of ours that has other labels this happens by itself")
       ->group("Network");
   app.add_option("--freeze", options.freeze, "First blocks that do not learn: 1 is the stem, then each stage is one")
       ->type_name("BLOCKS")

@@ -32,6 +32,7 @@ void check_network(const TrainingOptions& options) {
   require_range("--freeze", options.freeze, 0, 1000);
   require(options.freeze == 0 || !options.init.empty(),
           "--freeze needs --init: blocks that never learned would stay random");
+  require(!options.new_head || !options.init.empty(), "--new-head needs --init: without it every layer is new");
   require(!options.zero_last_gamma || options.init.empty(),
           "--zero-last-gamma is about a new network; --init brings its own values");
   require(options.methods.empty() || !options.teacher.empty(), "--method needs --teacher");
@@ -91,6 +92,7 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   json["model"] = options.model;
   json["stem"] = options.stem;
   if (!options.init.empty()) json["init"] = options.init;
+  json["new-head"] = options.new_head;
   json["freeze"] = options.freeze;
   json["zero-last-gamma"] = options.zero_last_gamma;
   if (!options.teacher.empty()) {

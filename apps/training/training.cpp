@@ -45,7 +45,7 @@ void TrainingRun::open_files(bool continues) {
   require(continues || !directory_.holds_run(), options_.out,
           ": holds a run already; continue it with --resume or choose another --out");
   if (continues) committed_ = directory_.last();
-  if (!committed_ && !options_.init.empty()) init_ = load_card_checkpoint(options_.init);
+  if (!committed_ && !options_.init.empty()) init_ = load_initial_weights(options_.init);
 }
 
 void TrainingRun::check_data() const {
@@ -57,11 +57,11 @@ void TrainingRun::check_data() const {
 }
 
 void TrainingRun::build_network() {
-  const ModelCard* origin = committed_ ? &committed_->weights.card : init_ ? &init_->card : nullptr;
-  // A stem left open is that of the checkpoint the run starts from: another one could not take its weights.
-  const bool small = options_.stem == "auto"
-                         ? (origin ? origin->network.small_stem : std::max(data_->height, data_->width) <= 64)
-                         : options_.stem == "small";
+  const ModelCard* origin = committed_ ? &committed_->weights.card : init_ && init_->card ? &*init_->card : nullptr;
+  // A stem left open is that of the weights the run starts from: another one could not take them.
+  const std::optional<NetworkOptions> known = origin ? origin->network : init_ ? init_->recognized : std::nullopt;
+  const bool small = options_.stem == "auto" ? (known ? known->small_stem : std::max(data_->height, data_->width) <= 64)
+                                             : options_.stem == "small";
   network_ = make_model(*context_, {.name = options_.model,
                                     .in_channels = data_->channels,
                                     .outputs = data_->outputs,
@@ -99,15 +99,24 @@ void TrainingRun::build_network() {
 }
 
 void TrainingRun::start_from_init() {
-  const ModelCard& card = init_->card;
-  require_data(card.network.in_channels == data_->channels, init_->path, ": the network takes images of ",
-               card.network.in_channels, " channels, ", data_->source, " has ", data_->channels);
-  const bool same_head = card.task == data_->task && card.labels == data_->label_names;
-  load_parameters(*network_, *init_,
-                  same_head ? std::vector<std::string>{} : std::vector<std::string>{network_->head_name() + "."});
-  if (!same_head)
-    note(message("the head ", network_->head_name(), " starts anew: the labels of ", init_->path, " are not those of ",
-                 data_->source));
+  const std::string path = init_->named.file.path, &head = network_->head_name();
+  bool new_head = options_.new_head;
+  if (init_->card) {
+    const ModelCard& card = *init_->card;
+    require_data(card.network.in_channels == data_->channels, path, ": the network takes images of ",
+                 card.network.in_channels, " channels, ", data_->source, " has ", data_->channels);
+    const bool same_labels = card.task == data_->task && card.labels == data_->label_names;
+    if (!same_labels && !new_head)
+      note(message("the head ", head, " starts anew: the labels of ", path, " are not those of ", data_->source));
+    new_head |= !same_labels;
+  }
+  const WeightFit fit = fit_weights(std::move(init_->named), *network_);
+  load_fit(*network_, fit, new_head);
+  if (init_->card) return;
+  for (const std::string& line : describe(fit)) note(message(path, ": ", line));
+  note(message(path,
+               new_head ? ": the head starts anew" : ": the head is kept, its outputs taken for the labels in order",
+               "; images are normalised by their own mean and deviation (preceptor-import sets others)"));
 }
 
 void TrainingRun::load_teacher(const CardCheckpoint& checkpoint) {

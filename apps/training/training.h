@@ -20,7 +20,8 @@ struct TrainingOptions {
   std::string data;  // FORMAT:PATH
   std::string model = "resnet18";
   std::string stem = "auto";  // "imagenet", "small", "auto": small for images of at most 64 pixels
-  std::string init;           // checkpoint to start from; its head is kept only if its outputs and labels match
+  std::string init;           // weights to start from; a checkpoint's head is kept only if its labels match
+  bool new_head = false;      // the last layer starts anew, whatever init says of it
   int freeze = 0;             // first blocks that do not learn (needs init)
   bool zero_last_gamma = false;
   std::string teacher;               // checkpoint; empty: no transfer

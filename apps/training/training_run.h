@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "apps/training/initial_weights.h"
 #include "apps/training/prediction.h"
 #include "apps/training/run_directory.h"
 #include "apps/training/student_step.h"
@@ -43,7 +44,7 @@ class TrainingRun {
   RunDirectory directory_;
   std::unique_ptr<Context> context_;  // outlives everything that holds device memory
   std::optional<RunDirectory::Committed> committed_;
-  std::optional<CardCheckpoint> init_;
+  std::optional<InitialWeights> init_;
   std::optional<Dataset> opened_;
   const Dataset* data_ = nullptr;
   ModelCard card_;

@@ -183,7 +183,7 @@ TEST_F(NpzTest, RefusesAMemberGivenTwice) {
   std::string bytes = read_bytes(path);
   for (std::size_t at = bytes.find("y.npy"); at != std::string::npos; at = bytes.find("y.npy")) bytes[at] = 'x';
   write_bytes(path, bytes);
-  expect_error([&] { Npz{path}; }, ErrorKind::data, {"x appears twice"});
+  expect_error([&] { Npz{path}; }, ErrorKind::data, {"x.npy appears twice"});
 }
 
 // A member of zeros is packed a thousandfold and still sound.

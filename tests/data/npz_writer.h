@@ -11,10 +11,10 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "kernels/device/error.h"
+#include "tests/support/zip_bytes.h"
 
 namespace preceptor::test {
 
@@ -48,12 +48,6 @@ inline std::string read_bytes(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-inline std::string little_endian(std::uint64_t value, int bytes) {
-  std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i) & 0xFF);
-  return text;
-}
-
 // A .npy with any header text, true or not.
 inline std::string npy(const std::string& header, const std::string& data, int version = 1) {
   return std::string("\x93NUMPY") + static_cast<char>(version) + '\0' +
@@ -70,8 +64,6 @@ std::string raw(const std::vector<Element>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Element)};
 }
 
-using Members = std::vector<std::pair<std::string, std::string>>;
-
 // Members by full name ("train_images.npy"), all with one compression method.
 inline void write_zip(const std::string& path, const Members& members, int method = ZIP_CM_DEFLATE) {
   int code = 0;
@@ -84,15 +76,6 @@ inline void write_zip(const std::string& path, const Members& members, int metho
     ASSERT_EQ(zip_set_file_compression(archive, static_cast<zip_uint64_t>(index), method, 0), 0);
   }
   ASSERT_EQ(zip_close(archive), 0) << zip_strerror(archive);
-}
-
-inline std::uint32_t crc32(const std::string& bytes) {
-  std::uint32_t crc = 0xFFFFFFFFu;
-  for (const char c : bytes) {
-    crc ^= static_cast<unsigned char>(c);
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0u);
-  }
-  return ~crc;
 }
 
 enum class Zip64 { none, local, everywhere };

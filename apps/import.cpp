@@ -1,0 +1,138 @@
+// preceptor-import: makes a checkpoint, with its card, of weights from elsewhere.
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "apps/support/command_line.h"
+#include "apps/support/run_app.h"
+#include "models/loaded_model.h"
+#include "engine/check.h"
+#include "models/registry.h"
+#include "models/weights.h"
+
+namespace preceptor {
+namespace {
+
+struct ImportOptions {
+  std::string weights, model = "auto", out, task = "multi-label";
+  int channels = 0, input_size = 224;
+  std::vector<std::string> labels;
+  std::vector<float> mean, deviation;
+};
+
+bool parse(ImportOptions& options, int argc, char** argv) {
+  CLI::App app(
+      "Makes a checkpoint of weights from elsewhere (safetensors, or a PyTorch file .pth or .pt), so that it can be a\n"
+      "teacher, be evaluated, or start a training.",
+      "preceptor-import");
+  app.footer(
+      "Examples:\n"
+      "  preceptor-import chexnet.pth --out teacher.safetensors --labels Atelectasis,Cardiomegaly,...\n"
+      "  preceptor-import xrv.pt --out teacher.safetensors --mean 0.5 --deviation 0.00048828125\n\n"
+      "stderr lists what was matched, renamed and skipped; anything missing or left over is an error.");
+  app.add_option("weights", options.weights, "File of weights")->type_name("FILE")->required();
+  app.add_option("--out", options.out, "Checkpoint to write")->type_name("FILE")->required();
+  app.add_option("--model", options.model, "Network, or auto: the one that the tensors look like")
+      ->type_name("NAME")
+      ->capture_default_str();
+  app.add_option("--channels", options.channels, "Of the images, 1 or 3; 0: those of the file. 3 are summed to 1")
+      ->type_name("COUNT")
+      ->check(CLI::IsMember({0, 1, 3}))
+      ->capture_default_str();
+  app.add_option("--task", options.task, "multi-label, multi-class or ordinal")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"multi-label", "multi-class", "ordinal"}))
+      ->capture_default_str();
+  app.add_option("--labels", options.labels, "Names of the outputs in order; default label1, label2, ...")
+      ->type_name("NAME,...")
+      ->delimiter(',');
+  app.add_option("--mean", options.mean, "Per channel, of pixel / 255; default ImageNet's for files of 3 channels")
+      ->type_name("NUMBER,...")
+      ->delimiter(',');
+  app.add_option("--deviation", options.deviation, "As --mean")->type_name("NUMBER,...")->delimiter(',');
+  app.add_option("--input-size", options.input_size, "Height and width of the images it was trained on")
+      ->type_name("PIXELS")
+      ->check(CLI::Range(8, 4096))
+      ->capture_default_str();
+  add_config_flag(app);
+  return parse_command_line(app, argc, argv);
+}
+
+NetworkOptions network_of(const ImportOptions& options, const std::optional<NetworkOptions>& recognized) {
+  const std::string& path = options.weights;
+  require_data(recognized.has_value(), path, ": the tensors look like none of our networks; preceptor-inspect ", path,
+               " lists them");
+  require_data(options.model == "auto" || options.model == recognized->name, path, ": the tensors look like ",
+               recognized->name, ", not like ", options.model);
+  NetworkOptions network = *recognized;
+  require_data(network.outputs > 0, path, ": has no last layer ", architecture_of(network).head());
+  require_data(network.in_channels == 1 || network.in_channels == 3, path, ": takes images of ", network.in_channels,
+               " channels; 1 or 3 are possible");
+  if (options.channels > 0) {
+    require(options.channels == network.in_channels || options.channels == 1, "--channels ", options.channels, ": ",
+            path, " takes images of ", network.in_channels);
+    network.in_channels = options.channels;
+  }
+  return network;
+}
+
+// ImageNet's values of a file for 3 channels; their averages where its stem was summed to 1.
+std::vector<float> channel_values(const char* flag, const std::vector<float>& given, const std::vector<float>& imagenet,
+                                  int channels, int channels_of_file) {
+  std::vector<float> values = given;
+  if (given.empty()) {
+    require(channels_of_file == 3, flag, " is missing: there is no custom for files of 1 channel");
+    values = channels == 3 ? imagenet : std::vector<float>{(imagenet[0] + imagenet[1] + imagenet[2]) / 3};
+  }
+  require(values.size() == static_cast<std::size_t>(channels), flag, ": ", values.size(), " numbers for ", channels,
+          " channels");
+  return values;
+}
+
+ModelCard card_of(const ImportOptions& options, const NetworkOptions& network, int channels_of_file) {
+  ModelCard card;
+  card.network = network;
+  for (const Task task : {Task::multi_class, Task::multi_label, Task::ordinal})
+    if (options.task == to_string(task)) card.task = task;
+  card.height = card.width = options.input_size;
+  card.mean = channel_values("--mean", options.mean, {0.485f, 0.456f, 0.406f}, network.in_channels, channels_of_file);
+  card.deviation =
+      channel_values("--deviation", options.deviation, {0.229f, 0.224f, 0.225f}, network.in_channels, channels_of_file);
+  for (const float value : card.mean) require(std::abs(value) <= 1e6f, "--mean ", value, ": not from -1e6 to 1e6");
+  for (const float value : card.deviation)
+    require(value >= 1e-6f && value <= 1e6f, "--deviation ", value, ": not from 1e-6 to 1e6");
+  card.labels = options.labels;
+  if (card.labels.empty())
+    for (int i = 1; i <= network.outputs; ++i) card.labels.push_back("label" + std::to_string(i));
+  require(card.labels.size() == static_cast<std::size_t>(network.outputs), "--labels: ", card.labels.size(),
+          " names for ", network.outputs, " outputs");
+  card.data = "imported";
+  card.val_auc = std::numeric_limits<double>::quiet_NaN();  // nothing was measured here
+  return card;
+}
+
+int run_import(int argc, char** argv) {
+  ImportOptions options;
+  if (!parse(options, argc, argv)) return 0;
+  NamedWeights weights = with_torchvision_names(load_weights(options.weights));
+  const std::optional<NetworkOptions> recognized = recognize_network(weights.file.checkpoint.tensors);
+  const NetworkOptions network = network_of(options, recognized);
+  const ModelCard card = card_of(options, network, recognized->in_channels);
+  const auto context = Context::on_cpu(0, 0);
+  const auto model = make_model(*context, network);
+  const WeightFit fit = fit_weights(std::move(weights), *model);
+  load_fit(*model, fit, false);
+  Metadata metadata = to_metadata(card);
+  metadata.insert(fit.kept.begin(), fit.kept.end());
+  save_safetensors(options.out, model->parameters().state(), metadata);
+  for (const std::string& line : describe(fit)) std::fprintf(stderr, "%s: %s\n", options.weights.c_str(), line.c_str());
+  std::fprintf(stderr, "%s: %s for %d channels, %d outputs, %s stem\n", options.out.c_str(), network.name.c_str(),
+               network.in_channels, network.outputs, network.small_stem ? "small" : "imagenet");
+  return 0;
+}
+
+}  // namespace
+}  // namespace preceptor
+
+int main(int argc, char** argv) { return preceptor::run_app(argc, argv, preceptor::run_import); }

@@ -1,0 +1,57 @@
+// Reads the members of a zip archive (stored or deflated, also ZIP64) through libzip and trusts none of it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace preceptor {
+
+// A member being read from its beginning; its errors name the archive and the member. Lives no longer than its archive.
+class ZipMember {
+ public:
+  ~ZipMember();
+  ZipMember(const ZipMember&) = delete;
+  ZipMember& operator=(const ZipMember&) = delete;
+
+  std::uint64_t bytes() const { return bytes_; }  // unpacked, as the directory declares and the packed size allows
+  // The next `count` bytes; Error (data) where the member ends before.
+  void read(void* target, std::uint64_t count);
+  // Error (data) unless everything was read and the checksum is right.
+  void expect_end();
+
+ private:
+  friend class ZipArchive;
+  ZipMember(void* file, std::string place, std::uint64_t bytes);
+  void check(std::int64_t got);
+
+  void* file_;  // zip_file_t of libzip
+  std::string place_;
+  std::uint64_t bytes_, position_ = 0;
+};
+
+// Not for concurrent use. Errors: missing_input (no such file), io (unreadable), data (damaged, hostile, encrypted or
+// packed in another way); they name file, member and reason.
+class ZipArchive {
+ public:
+  // Refuses names that appear twice and members that together claim more packed bytes than the file has.
+  explicit ZipArchive(const std::string& path);
+  ~ZipArchive();
+  ZipArchive(ZipArchive&&) noexcept;
+  ZipArchive& operator=(ZipArchive&&) noexcept;
+
+  const std::string& path() const;
+  std::uint64_t file_bytes() const;
+  const std::vector<std::string>& names() const;  // in file order
+  bool contains(const std::string& name) const;
+  // A member's errors begin with "PATH: member `label`". With stored_only, packed members are refused: what is read
+  // cannot be larger than the file.
+  ZipMember open(const std::string& name, const std::string& label, bool stored_only = false) const;
+
+ private:
+  struct Archive;
+  std::unique_ptr<Archive> archive_;
+};
+
+}  // namespace preceptor
