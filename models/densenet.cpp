@@ -4,18 +4,9 @@
 #include <cmath>
 
 namespace preceptor {
-namespace {
-
-ConvolutionBatchNorm make_stem(Parameters& parameters, const NetworkOptions& options, int width) {
-  const int kernel = options.small_stem ? 3 : 7, stride = options.small_stem ? 1 : 2;
-  return {parameters, "features.conv0", "features.norm0", options.in_channels, width, kernel, stride, kernel / 2};
-}
-
-}  // namespace
-
 DenseNet::DenseNet(Context& context, const NetworkOptions& options, const DenseNetArchitecture& architecture)
     : Network(context, options, head_name),
-      stem_(make_stem(parameters_, options, architecture.stem)),
+      stem_(make_stem("features.conv0", "features.norm0", architecture.stem)),
       growth_(architecture.growth) {
   const int inner = DenseNetArchitecture::bottleneck * growth_;
   add_block({"features.conv0.", "features.norm0."});

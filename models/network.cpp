@@ -43,6 +43,11 @@ double Network::initial_deviation(const Shape& convolution) const {
   return std::sqrt(2.0 / (convolution[0] * convolution[2] * convolution[3]));
 }
 
+ConvolutionBatchNorm Network::make_stem(const std::string& convolution, const std::string& batch_norm, int width) {
+  const int kernel = options_.small_stem ? 3 : 7, stride = options_.small_stem ? 1 : 2;
+  return {parameters_, convolution, batch_norm, options_.in_channels, width, kernel, stride, kernel / 2};
+}
+
 void Network::initialize(std::uint64_t seed) {
   StateDict state = parameters_.state();
   const double head_scale = 1 / std::sqrt(static_cast<double>(head_weight_.shape()[1]));

@@ -56,6 +56,8 @@ class Network {
   // Adds a block that freezes as one: the parameters whose names start with one of the prefixes.
   void add_block(std::vector<std::string> prefixes) { blocks_.push_back({std::move(prefixes), false}); }
   void add_head(int features);
+  // The first convolution by the options' stem: 3x3, or 7x7 with stride 2.
+  ConvolutionBatchNorm make_stem(const std::string& convolution, const std::string& batch_norm, int width);
   Mode mode_of(std::size_t block, Mode mode) const { return blocks_[block].frozen ? Mode::inference : mode; }
 
   virtual Features run(const Tensor& input, Mode mode) = 0;

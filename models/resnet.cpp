@@ -2,17 +2,8 @@
 #include "models/resnet.h"
 
 namespace preceptor {
-namespace {
-
-ConvolutionBatchNorm make_stem(Parameters& parameters, const NetworkOptions& options, int width) {
-  const int kernel = options.small_stem ? 3 : 7, stride = options.small_stem ? 1 : 2;
-  return {parameters, "conv1", "bn1", options.in_channels, width, kernel, stride, kernel / 2};
-}
-
-}  // namespace
-
 ResNet::ResNet(Context& context, const NetworkOptions& options, const ResNetArchitecture& architecture)
-    : Network(context, options, head_name), stem_(make_stem(parameters_, options, architecture.widths[0])) {
+    : Network(context, options, head_name), stem_(make_stem("conv1", "bn1", architecture.widths[0])) {
   add_block({"conv1.", "bn1."});
   int channels = architecture.widths[0];
   for (std::size_t s = 0; s < architecture.widths.size(); ++s) {

@@ -57,7 +57,7 @@ write() {
 
 rm -rf "$copy"
 mkdir "$copy"
-cp -a "$root"/{CMakeLists.txt,CMakePresets.json,apps,data,docs,engine,kernels,models,tests} "$copy"
+find "$root" -mindepth 1 -maxdepth 1 ! -name build ! -name runs ! -name '.*' -exec cp -a {} "$copy" \;
 
 changed=() block=() path="" inside=0 language=""
 while IFS= read -r line; do

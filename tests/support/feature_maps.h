@@ -1,4 +1,4 @@
-// Feature maps in any layout, on the heap and on devices, as views into wider maps whose other channels are guarded.
+// Feature maps in any layout on any device, as views into wider maps whose other channels are guarded.
 #pragma once
 
 #include <algorithm>
@@ -39,78 +39,11 @@ inline MapShape random_shape(Random& random, int block) {
   return shape;
 }
 
-// The memory of a map of `shape`; `wider`: a channel range of a map with one more block before and two after it.
-// Everything starts as a NaN with a known pattern: reads beside the view spread, writes beside it are found.
-class MapBuffer {
- public:
-  MapBuffer(const MapShape& shape, int block, bool wider = false);
-
-  kernels::FeatureMap<float> map();
-  void set(const std::vector<float>& plain);  // values in plain order (n, c, h, w)
-  std::vector<float> plain() const;
-  bool neighbours_untouched() const;
-  const std::vector<float>& memory() const { return memory_; }
-
- private:
-  template <class Visit>
-  void for_each(const Visit& visit) const;  // visit(position in plain order, position in memory)
-
-  MapShape shape_;
-  int block_, pitch_, first_channel_;
-  std::vector<float> memory_;
-};
-
-template <class Visit>
-void MapBuffer::for_each(const Visit& visit) const {
-  const kernels::FeatureMap<const float> whole{memory_.data(), shape_.images, pitch_, shape_.height,
-                                               shape_.width,   block_,        pitch_};
-  std::size_t plain = 0;
-  for (int image = 0; image < shape_.images; ++image)
-    for (int channel = 0; channel < shape_.channels; ++channel)
-      for (int y = 0; y < shape_.height; ++y)
-        for (int x = 0; x < shape_.width; ++x) visit(plain++, whole.offset(image, first_channel_ + channel, y, x));
-}
-
-inline MapBuffer::MapBuffer(const MapShape& shape, int block, bool wider)
-    : shape_(shape),
-      block_(block),
-      pitch_(shape.channels + (wider ? 3 * block : 0)),
-      first_channel_(wider ? block : 0),
-      memory_(static_cast<std::size_t>(shape.images) * pitch_ * shape.plane(), std::bit_cast<float>(guard)) {}
-
-inline kernels::FeatureMap<float> MapBuffer::map() {
-  return {memory_.data() + static_cast<std::size_t>(first_channel_) * shape_.plane(),
-          shape_.images,
-          shape_.channels,
-          shape_.height,
-          shape_.width,
-          block_,
-          pitch_};
-}
-
-inline void MapBuffer::set(const std::vector<float>& plain) {
-  for_each([&](std::size_t from, std::size_t to) { memory_[to] = plain.at(from); });
-}
-
-inline std::vector<float> MapBuffer::plain() const {
-  std::vector<float> result(shape_.elements());
-  for_each([&](std::size_t to, std::size_t from) { result[to] = memory_[from]; });
-  return result;
-}
-
-inline bool MapBuffer::neighbours_untouched() const {
-  std::vector<bool> inside(memory_.size());
-  for_each([&](std::size_t, std::size_t at) { inside[at] = true; });
-  for (std::size_t i = 0; i < memory_.size(); ++i)
-    if (!inside[i] && std::bit_cast<std::uint32_t>(memory_[i]) != guard) return false;
-  return true;
-}
-
 // Where a map's channels lie in the wider map that it is a range of.
 struct MapLayout {
   int block, first_channel, pitch;
 };
-// `wider` as for MapBuffer.
+// wider: a channel range of a map with one more block before and two after it.
 inline MapLayout channel_blocked(int channels, int block, bool wider) {
   return {block, wider ? block : 0, channels + (wider ? 3 * block : 0)};
 }
@@ -119,7 +52,8 @@ inline MapLayout channels_last(int channels, int before = 0, int after = 0) {
   return {pitch, before, pitch};
 }
 
-// The same as MapBuffer on any device, in any layout and storage type.
+// The memory of a map on a device, in any layout and storage type. Everything starts as a NaN with a known pattern:
+// reads beside a view spread, writes beside it are found.
 template <class T>
 class DeviceMap {
  public:
