@@ -66,11 +66,13 @@ std::size_t batch_size(const std::string& batch, const ModelCard& card) {
 // An image by the name that stands in the table, read when it is its turn.
 struct Source {
   std::string name;
-  std::function<Image()> read;
+  std::function<Image(const ModelCard&)> read;  // as the network takes it
 };
 
 void add_file(const std::filesystem::path& path, std::vector<Source>& sources) {
-  sources.push_back({path.string(), [name = path.string()] { return read_image(name); }});
+  sources.push_back({path.string(), [name = path.string()](const ModelCard& card) {
+                       return read_image(name, card.network.in_channels, card.height, card.width);
+                     }});
 }
 
 void add_folder(const std::string& folder, std::vector<Source>& sources) {
@@ -89,9 +91,11 @@ void add_dataset(const std::string& spec, const std::string& split_name, std::ve
   const std::size_t bytes = split.images.size() / static_cast<std::size_t>(split.count);
   for (int i = 0; i < split.count; ++i)
     sources.push_back(
-        {message(spec, "#", split_name, "/", i), [data, &split, bytes, i] {
+        {message(spec, "#", split_name, "/", i), [data, &split, bytes, i](const ModelCard& card) {
            const auto begin = split.images.begin() + static_cast<std::ptrdiff_t>(bytes * i);
-           return Image{data->height, data->width, data->channels, {begin, begin + static_cast<std::ptrdiff_t>(bytes)}};
+           const Image image{
+               data->height, data->width, data->channels, {begin, begin + static_cast<std::ptrdiff_t>(bytes)}};
+           return resized(with_channels(image, card.network.in_channels), card.height, card.width);
          }});
 }
 
@@ -124,8 +128,7 @@ ImageBatch read_batch(const std::vector<Source>& sources, std::size_t begin, std
   std::vector<std::string> errors(end - begin);
   parallel_for(count, threads, [&](int i) {
     try {
-      const Image image = with_channels(sources[begin + i].read(), card.network.in_channels);
-      images[i] = resized(image, card.height, card.width).pixels;
+      images[i] = sources[begin + i].read(card).pixels;
     } catch (const Error& error) {
       errors[i] = error.what();
     }
