@@ -9,6 +9,9 @@ namespace preceptor {
 // Mean and standard deviation of every channel over all pixels of a split.
 void measure_normalisation(const Dataset& dataset, const Split& split, ModelCard& card);
 
+// ImageNet's mean and deviation as torchvision uses them; their averages for a network of 1 channel.
+void use_imagenet_normalisation(ModelCard& card);
+
 // Throws Error (data) unless the network's channels, task and number of outputs are those of the data, and for
 // `same_names` the names of the labels too.
 void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool same_names);
