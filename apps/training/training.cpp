@@ -84,7 +84,7 @@ void TrainingRun::build_network() {
     card_.mean = origin->mean;
     card_.deviation = origin->deviation;
   } else {
-    measure_normalisation(*data_, data_->train, card_);
+    measure_normalisation(*data_, data_->train, options_.threads, card_);
   }
   require(options_.freeze <= network_->freezable_blocks(), "--freeze ", options_.freeze, ": ", options_.model, " has ",
           network_->freezable_blocks(), " blocks that can be frozen");
