@@ -14,6 +14,7 @@
 #include "data/dataset.h"
 #include "data/image.h"
 #include "data/parallel.h"
+#include "data/table.h"
 #include "models/loaded_model.h"
 
 namespace preceptor {
@@ -88,15 +89,11 @@ void add_dataset(const std::string& spec, const std::string& split_name, std::ve
   const auto data = std::make_shared<const Dataset>(open_dataset(spec));
   const Split& split = split_name == "test" ? data->test : split_name == "val" ? data->val : data->train;
   require_data(split.count > 0, spec, ": has no ", split_name, " images");
-  const std::size_t bytes = split.images.size() / static_cast<std::size_t>(split.count);
   for (int i = 0; i < split.count; ++i)
-    sources.push_back(
-        {message(spec, "#", split_name, "/", i), [data, &split, bytes, i](const ModelCard& card) {
-           const auto begin = split.images.begin() + static_cast<std::ptrdiff_t>(bytes * i);
-           const Image image{
-               data->height, data->width, data->channels, {begin, begin + static_cast<std::ptrdiff_t>(bytes)}};
-           return resized(with_channels(image, card.network.in_channels), card.height, card.width);
-         }});
+    sources.push_back({message(spec, "#", split_name, "/", i), [data, &split, i](const ModelCard& card) {
+                         const Image image{data->height, data->width, data->channels, read_pixels(*split.images, i)};
+                         return resized(with_channels(image, card.network.in_channels), card.height, card.width);
+                       }});
 }
 
 std::vector<Source> find_sources(const PredictOptions& options) {
@@ -143,14 +140,6 @@ ImageBatch read_batch(const std::vector<Source>& sources, std::size_t begin, std
     batch.read.push_back(begin + i);
   }
   return batch;
-}
-
-// A field of a CSV file, quoted where it must be (RFC 4180).
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char letter : text) quoted += letter == '"' ? std::string("\"\"") : std::string(1, letter);
-  return quoted + "\"";
 }
 
 void write_rows(std::ostream& csv, const std::vector<Source>& sources, const std::vector<std::size_t>& images,

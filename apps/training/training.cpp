@@ -89,7 +89,7 @@ void TrainingRun::build_network() {
   } else if (options_.normalise == "imagenet") {
     use_imagenet_normalisation(card_);
   } else {
-    measure_normalisation(*data_, data_->train, card_);
+    measure_normalisation(*data_, data_->train, options_.threads, card_);
   }
   require(options_.freeze <= network_->freezable_blocks(), "--freeze ", options_.freeze, ": ", options_.model, " has ",
           network_->freezable_blocks(), " blocks that can be frozen");

@@ -46,7 +46,12 @@ TrainingResult TrainingRun::finish() {
 
 void TrainingRun::train_epochs() {
   Loader loader(*data_, data_->train,
-                {.batch = options_.batch, .shuffle = true, .seed = options_.seed, .threads = 1, .prefetch = 4});
+                {.batch = options_.batch,
+                 .shuffle = true,
+                 .seed = options_.seed,
+                 .threads = loading_threads(data_->train, options_.threads),
+                 .prefetch = 4,
+                 .weights = {}});
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
