@@ -34,7 +34,10 @@ FileImages::FileImages(std::vector<std::string> paths, const ImageForm& form)
 
 void FileImages::read(int position, std::span<std::uint8_t> pixels) const {
   require(pixels.size() == image_bytes(), "images: ", pixels.size(), " bytes for an image of ", image_bytes());
-  const Image image = prepared(read_image(file(position)), form_);
+  // What a disc will be cut to is not known before all of it is seen.
+  const bool whole = form_.fundus == Fundus::keep;
+  const Image image =
+      prepared(read_image(file(position), whole ? form_.height : 0, whole ? form_.width : 0), form_);
   std::memcpy(pixels.data(), image.pixels.data(), pixels.size());
 }
 

@@ -30,16 +30,40 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
     teacher_input_.mean = setup_.teacher->card.mean;
     teacher_input_.deviation = setup_.teacher->card.deviation;
   }
+  if (setup_.mixup && !multi_label_)
+    for (Tensor* rows : {&partner_labels_, &shares_, &other_shares_})
+      *rows = context.empty({setup.batch}, Lifetime::persistent);
   clear_totals();
 }
 
 void StudentStep::run(const Batch& batch, int position) {
   context_.run(kernels::Copy{images_.data(), batch.images.data(), batch.images.size()});
-  context_.run(kernels::Copy{labels_.data(), batch.labels.data(), batch.labels.size() * sizeof(float)});
+  stage_labels(batch);
   step_();
   const std::size_t elements = logits_.shape().elements();
   context_.run(kernels::Copy{epoch_logits_.data() + static_cast<std::size_t>(position) * elements, logits_.data(),
                              elements * sizeof(float)});
+}
+
+void StudentStep::stage_labels(const Batch& batch) {
+  const auto stage = [&](const Tensor& to, const std::vector<float>& values) {
+    context_.run(kernels::Copy{to.data(), values.data(), values.size() * sizeof(float)});
+  };
+  if (!setup_.mixup) return stage(labels_, batch.labels);
+  if (!multi_label_) {
+    stage(labels_, batch.labels);
+    stage(partner_labels_, batch.partner_labels);
+    stage(shares_, batch.shares);
+    std::vector<float> others;
+    for (const float share : batch.shares) others.push_back(1 - share);
+    return stage(other_shares_, others);
+  }
+  // The binary loss is linear in its target. What one of the two does not know is unknown: NaN stays NaN.
+  std::vector<float> targets = batch.labels;
+  const std::size_t width = targets.size() / batch.shares.size();
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    targets[i] = batch.shares[i / width] * targets[i] + (1 - batch.shares[i / width]) * batch.partner_labels[i];
+  stage(labels_, targets);
 }
 
 void StudentStep::body() {
@@ -58,9 +82,12 @@ void StudentStep::learn_from_labels(const Tensor& logits) {
   std::optional<Tape::Pause> only_measured;
   if (label_weight_ == 0) only_measured.emplace(context_.tape());
   const float weight = label_weight_ == 0 ? 1.0f : label_weight_;
-  const Tensor loss =
-      multi_label_ ? binary_cross_entropy(logits, labels_, weight) : softmax_cross_entropy(logits, labels_, weight);
-  context_.run(kernels::AccumulateSum{loss.data(), setup_.batch, static_cast<double*>(totals_.data()) + label_total});
+  const auto add = [&](const Tensor& loss) {
+    context_.run(kernels::AccumulateSum{loss.data(), setup_.batch, static_cast<double*>(totals_.data()) + label_total});
+  };
+  if (multi_label_) return add(binary_cross_entropy(logits, labels_, weight));
+  add(softmax_cross_entropy(logits, labels_, weight, shares_));
+  if (setup_.mixup) add(softmax_cross_entropy(logits, partner_labels_, weight, other_shares_));
 }
 
 void StudentStep::learn_from_teacher(const Features& student) {

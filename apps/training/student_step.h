@@ -21,6 +21,7 @@ struct StepSetup {
   Optimizer* optimizer = nullptr;
   const Dataset* dataset = nullptr;
   int batch = 0, batches = 0;  // images per step, steps per epoch
+  bool mixup = false;          // batches are mixtures
 };
 
 struct EpochSums {
@@ -41,6 +42,7 @@ class StudentStep {
   EpochSums finish_epoch();
 
  private:
+  void stage_labels(const Batch& batch);
   void body();
   void learn_from_labels(const Tensor& logits);
   void learn_from_teacher(const Features& student);
@@ -54,9 +56,10 @@ class StudentStep {
   Shape images_shape_;
   Buffer images_;
   Tensor labels_;
-  Tensor logits_;        // [batch, outputs] of the last step
-  Tensor epoch_logits_;  // [batches * batch, outputs]
-  Buffer totals_;        // two doubles: label loss, transfer loss
+  Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
+  Tensor logits_;                                  // [batch, outputs] of the last step
+  Tensor epoch_logits_;                            // [batches * batch, outputs]
+  Buffer totals_;                                  // two doubles: label loss, transfer loss
   TrainStep step_;
 };
 
