@@ -55,6 +55,14 @@ void measure_normalisation(const Dataset& dataset, const Split& split, int threa
   }
 }
 
+void use_imagenet_normalisation(ModelCard& card) {
+  card.mean = {0.485f, 0.456f, 0.406f};
+  card.deviation = {0.229f, 0.224f, 0.225f};
+  if (card.network.in_channels == 3) return;
+  for (std::vector<float>* values : {&card.mean, &card.deviation})
+    *values = {((*values)[0] + (*values)[1] + (*values)[2]) / 3};
+}
+
 void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool same_names) {
   const ModelCard& card = checkpoint.card;
   require_data(card.network.in_channels == dataset.channels, checkpoint.path, ": the network takes images of ",

@@ -10,6 +10,9 @@ namespace preceptor {
 // evenly spaced. `threads` (0: all cores) read images and change nothing.
 void measure_normalisation(const Dataset& dataset, const Split& split, int threads, ModelCard& card);
 
+// ImageNet's mean and deviation as torchvision uses them; their averages for a network of 1 channel.
+void use_imagenet_normalisation(ModelCard& card);
+
 // Throws Error (data) unless the network's channels, task and number of outputs are those of the data, and for
 // `same_names` the names of the labels too.
 void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool same_names);
