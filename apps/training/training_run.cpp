@@ -62,16 +62,26 @@ void TrainingRun::train_epochs() {
   setup.dataset = data_;
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
-  StudentStep step(*context_, setup);
+  std::optional<StudentStep> step(std::in_place, *context_, setup);
   Predictor predictor(*context_, *network_, card_, *data_);
   report_progress(0, 0, nullptr);
   while (state_.epoch < options_.epochs) {
     const Clock::time_point begin = Clock::now();
-    EpochRow row = train_epoch(step, loader);
+    if (frozen_blocks(state_.epoch) < frozen_blocks(std::max(state_.epoch - 1, 0))) {
+      thaw();
+      step.emplace(*context_, setup);
+    }
+    EpochRow row = train_epoch(*step, loader);
     validate(row, predictor);
     row.seconds = seconds_since(begin);
     close_epoch(row);
   }
+}
+
+// One more block learns from here on. What was recorded of the step no longer holds.
+void TrainingRun::thaw() {
+  network_->freeze(frozen_blocks(state_.epoch));
+  optimizer_->cover_thawed();
 }
 
 EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
