@@ -12,6 +12,7 @@ namespace {
 const char* const train_examples =
     "Examples:\n"
     "  preceptor-train --data medmnist:retinamnist.npz --model resnet18 --epochs 20 --lr 1e-3 --out runs/retina\n"
+    "                  --augment flip,shift=4,rotate=15\n"
     "  preceptor-train --data 'phantom:chest?site=a&n=5000' --model resnet20 --out runs/teacher\n"
     "  preceptor-train --data 'phantom:chest?site=b&n=500' --model resnet20 --init runs/teacher/best.safetensors\n"
     "                  --freeze 3 --out runs/transfer\n"
@@ -34,18 +35,14 @@ void add_data_flags(CLI::App& app, TrainingOptions& options) {
   app.add_option("--data", options.data, "Images and labels: medmnist:FILE.npz or phantom:chest|fundus[?key=value&...]")
       ->type_name("FORMAT:PATH")
       ->group("Data");
-  app.add_flag("--flip", options.flip, "Flip half of the training images left-right")->group("Data");
-  app.add_option("--shift", options.shift, "Shift training images by up to this many pixels")
-      ->type_name("PIXELS")
-      ->capture_default_str()
+  app.add_option("--augment", options.augment,
+                 "How training images are changed at random: flip, shift=PIXELS, rotate=DEGREES, scale=, crop=, "
+                 "contrast=, brightness=, noise= (fractions), cutout=PIXELS, mixup=ALPHA")
+      ->type_name("NAME[=NUMBER],...")
       ->group("Data");
-  app.add_option("--rotate", options.rotate, "Rotate training images by up to this many degrees either way")
-      ->type_name("DEGREES")
-      ->capture_default_str()
-      ->group("Data");
-  app.add_option("--scale", options.scale,
-                 "Scale training images by up to this much, 0.1: from 0.9 to 1.1 of their size")
-      ->type_name("FRACTION")
+  app.add_option("--normalise", options.normalise,
+                 "Mean and deviation of pixels: data, imagenet, or auto: those of --init, else the data's")
+      ->type_name("NAME")
       ->capture_default_str()
       ->group("Data");
 }

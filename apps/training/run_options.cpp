@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/training/augmentation.h"
 #include "engine/check.h"
 #include "models/registry.h"
 
@@ -82,9 +83,8 @@ void check_options(const TrainingOptions& options) {
   require_range("--epochs", options.epochs, 1, 1'000'000);
   require_range("--batch", options.batch, 1, 1 << 16);
   check_learning(options);
-  require_range("--shift", options.shift, 0, 1 << 16);
-  require_range("--rotate", options.rotate, 0.0, 180.0);
-  require_range("--scale", options.scale, 0.0, 0.9);
+  parse_augmentation(options.augment);
+  require_one_of("--normalise", options.normalise, {"auto", "data", "imagenet"});
   require_range("--threads", options.threads, 0, 4096);
   require_range("--bootstrap", options.bootstrap, 0, 1'000'000);
 }
@@ -92,10 +92,8 @@ void check_options(const TrainingOptions& options) {
 nlohmann::ordered_json options_json(const TrainingOptions& options) {
   nlohmann::ordered_json json;
   json["data"] = options.data;
-  json["flip"] = options.flip;
-  json["shift"] = options.shift;
-  json["rotate"] = options.rotate;
-  json["scale"] = options.scale;
+  if (!options.augment.empty()) json["augment"] = options.augment;
+  json["normalise"] = options.normalise;
   json["model"] = options.model;
   json["stem"] = options.stem;
   if (!options.init.empty()) json["init"] = options.init;

@@ -42,9 +42,8 @@ struct TrainingOptions {
   double factor = 0.1;
   int patience = 10, warmup = 0;
   double clip_value = 0, clip_norm = 0;
-  bool flip = false;
-  int shift = 0;
-  double rotate = 0, scale = 0;  // degrees; fraction of the size
+  std::string augment;             // "flip,shift=4" (augmentation.h); empty: nothing is changed
+  std::string normalise = "auto";  // "data", "imagenet", "auto": that of init, else the data's
   std::uint64_t seed = 0;
   std::string device = "cpu";
   int threads = 0;  // 0: all

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/training/augmentation.h"
 #include "apps/training/results.h"
 #include "apps/training/run_options.h"
 #include "engine/check.h"
@@ -45,17 +46,17 @@ TrainingResult TrainingRun::finish() {
 
 void TrainingRun::train_epochs() {
   Loader loader(*data_, data_->train,
-                {.batch = options_.batch, .shuffle = true, .seed = options_.seed, .threads = 1, .prefetch = 4});
+                {.batch = options_.batch,
+                 .shuffle = true,
+                 .seed = options_.seed,
+                 .threads = loading_threads(data_->train, options_.threads),
+                 .prefetch = 4,
+                 .weights = {}});
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
-  setup.student_input = {.mean = card_.mean,
-                         .deviation = card_.deviation,
-                         .random = options_.flip || options_.shift > 0 || options_.rotate > 0 || options_.scale > 0,
-                         .flip = options_.flip,
-                         .shift = options_.shift,
-                         .rotate = static_cast<float>(options_.rotate),
-                         .scale = static_cast<float>(options_.scale)};
+  const Augmentation augmentation = parse_augmentation(options_.augment);
+  setup.student_input = augmentation.input(card_.mean, card_.deviation);
   setup.teacher = teacher_ ? &*teacher_ : nullptr;
   setup.methods = transfer_methods(options_);
   setup.optimizer = &*optimizer_;
