@@ -21,8 +21,10 @@ std::string lower(std::string text) {
 
 }  // namespace
 
-Image prepared(const Image& image, const ImageForm& form) {
-  if (form.fundus == Fundus::keep) return resized(with_channels(image, form.channels), form.height, form.width);
+Image read_prepared(const std::string& path, const ImageForm& form) {
+  if (form.fundus == Fundus::keep) return read_image(path, form.channels, form.height, form.width);
+  // The disc fills more than half of a picture, so at twice the size it is still larger than the form.
+  const Image image = read_image(path, 2 * form.height, 2 * form.width);
   const Image disc = resized(cropped_to_disc(image), form.height, form.width);
   return with_channels(form.fundus == Fundus::crop ? disc : without_local_mean(disc), form.channels);
 }
@@ -34,10 +36,7 @@ FileImages::FileImages(std::vector<std::string> paths, const ImageForm& form)
 
 void FileImages::read(int position, std::span<std::uint8_t> pixels) const {
   require(pixels.size() == image_bytes(), "images: ", pixels.size(), " bytes for an image of ", image_bytes());
-  // What a disc will be cut to is not known before all of it is seen.
-  const bool whole = form_.fundus == Fundus::keep;
-  const Image image =
-      prepared(read_image(file(position), whole ? form_.height : 0, whole ? form_.width : 0), form_);
+  const Image image = read_prepared(file(position), form_);
   std::memcpy(pixels.data(), image.pixels.data(), pixels.size());
 }
 

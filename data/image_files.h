@@ -23,8 +23,8 @@ struct ImageForm {
   Fundus fundus = Fundus::keep;
 };
 
-// The image in this form: cut, grey or colour, resized; the rules are those of data/image.h and data/fundus.h.
-Image prepared(const Image& image, const ImageForm& form);
+// The image of a file in this form: cut, grey or colour, resized; the rules are those of data/image.h and data/fundus.h.
+Image read_prepared(const std::string& path, const ImageForm& form);
 
 // Image files, decoded whenever they are read.
 class FileImages final : public ImageSource {

@@ -55,6 +55,9 @@ Tensor add(const Tensor& a, const Tensor& b);  // rank 4, equal shapes
 // Concatenation in one wider map: pieces are copied to where they belong, and joined without another copy; the gradient
 // by the joined channels is a range of the gradient by the whole.
 Tensor copy_into(const Tensor& x, const Tensor& into);  // a copy of x in channels of a wider map
+// The same with dropout: in every step each value is 0 with the probability, in [0, 1), else divided by what that
+// leaves. Layers of one network drop independently when their numbers, from 0, differ.
+Tensor dropout_into(const Tensor& x, float probability, int layer, const Tensor& into);
 // The channels of `first` and, right behind them in the same map, those of `second` as one tensor.
 Tensor join_channels(const Tensor& first, const Tensor& second);
 
@@ -78,8 +81,12 @@ Tensor softened_binary_kl(const Tensor& student, const Tensor& teacher, const Te
 // Released-code reading; student and teacher are feature maps of equal n, h, w.
 Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float weight = 1.0f);
 
-Tensor softmax(const Tensor& logits);  // without a gradient
-Tensor sigmoid(const Tensor& logits);  // without a gradient
+// Without gradients from here on.
+// One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].
+// weights [teachers, classes] in device memory, see kernels/ensemble; multi_label: sigmoids instead of the softmax.
+Tensor ensemble(const std::vector<Tensor>& logits, const Tensor& weights, bool multi_label);
+Tensor softmax(const Tensor& logits);
+Tensor sigmoid(const Tensor& logits);
 
 struct AugmentOptions {
   std::vector<float> mean, deviation;  // per channel, of pixel / 255

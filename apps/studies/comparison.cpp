@@ -1,24 +1,14 @@
 // Intervals over seeds, and sentences that follow from them.
 #include "apps/studies/comparison.h"
 
-#include <array>
 #include <cctype>
 #include <cmath>
 #include <cstdio>
-#include <limits>
 
 #include "engine/check.h"
 
 namespace preceptor {
 namespace {
-
-// 97.5 % points of Student's t distribution for 1 to 30 degrees of freedom; beyond, the normal one is within 2 %.
-double t_quantile(std::size_t degrees) {
-  constexpr std::array<double, 30> table = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-                                            2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-                                            2.080,  2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
-  return degrees <= table.size() ? table[degrees - 1] : 1.96;
-}
 
 std::vector<double> test_aucs(const Arm& arm) {
   std::vector<double> values;
@@ -41,8 +31,8 @@ std::string lower_start(std::string name) {
 }
 
 std::string signed_interval(const Interval& interval) {
-  return message(fixed(interval.mean, 3, true), " [", fixed(interval.low, 3, true), ", ", fixed(interval.high, 3, true),
-                 "]");
+  return message(fixed(interval.value, 3, true), " [", fixed(interval.low, 3, true), ", ",
+                 fixed(interval.high, 3, true), "]");
 }
 
 // What the paired differences over seeds show, by direction.
@@ -92,19 +82,6 @@ std::string fixed(double value, int decimals, bool sign) {
   return text;
 }
 
-Interval t_interval(const std::vector<double>& values) {
-  const auto count = static_cast<double>(values.size());
-  double mean = 0, squares = 0;
-  for (const double value : values) mean += value / count;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  if (values.size() < 2) {
-    constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
-    return {mean, unknown, unknown};
-  }
-  const double half = t_quantile(values.size() - 1) * std::sqrt(squares / (count - 1) / count);
-  return {mean, mean - half, mean + half};
-}
-
 ArmSummary summarize(const Comparison& comparison, std::size_t index) {
   const Arm& arm = comparison.arms[index];
   ArmSummary summary;
@@ -129,14 +106,14 @@ std::string conclusion(const Comparison& comparison) {
   const Arm& base = comparison.arms.front();
   const std::size_t seeds = base.runs.size();
   std::string text = message(base.name, ", the student reaches a test AUC of ",
-                             fixed(summarize(comparison, 0).auc.mean, 3), seeds == 1 ? " with one seed. " : "");
+                             fixed(summarize(comparison, 0).auc.value, 3), seeds == 1 ? " with one seed. " : "");
   if (seeds > 1) {
     text += message(" (mean of ", seeds, " seeds). ") + difference_sentences(comparison);
   } else {
     std::vector<std::string> parts;
     for (std::size_t i = 1; i < comparison.arms.size(); ++i)
       parts.push_back(lower_start(comparison.arms[i].name) + " " +
-                      fixed(summarize(comparison, i).difference->mean, 3, true));
+                      fixed(summarize(comparison, i).difference->value, 3, true));
     text += "Differences from it: " + listed(parts) +
             "; a single seed gives no interval over seeds, so these differences show nothing yet. ";
   }

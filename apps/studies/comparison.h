@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/training/training.h"
+#include "data/metrics/interval.h"
 
 namespace preceptor {
 
@@ -31,12 +32,6 @@ struct Comparison {
   std::vector<Reference> references;
   int test_images = 0;
 };
-
-// Mean of independent values and its 95 % Student t interval; NaN bounds for a single value.
-struct Interval {
-  double mean = 0, low = 0, high = 0;
-};
-Interval t_interval(const std::vector<double>& values);
 
 struct ArmSummary {
   Interval auc;                                  // test macro AUC over seeds

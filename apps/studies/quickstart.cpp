@@ -232,7 +232,7 @@ Report Quickstart::make_report() const {
 }
 
 nlohmann::ordered_json interval_json(const Interval& interval) {
-  return {{"mean", interval.mean}, {"low", interval.low}, {"high", interval.high}};
+  return {{"mean", interval.value}, {"low", interval.low}, {"high", interval.high}};
 }
 
 nlohmann::ordered_json Quickstart::results() const {
@@ -285,7 +285,7 @@ void Quickstart::print_table() const {
   for (std::size_t i = 0; i < comparison_.arms.size(); ++i) {
     const Arm& arm = comparison_.arms[i];
     const ArmSummary summary = summarize(comparison_, i);
-    std::printf(row, arm.name.c_str(), arm.start.c_str(), fixed(summary.auc.mean, 3).c_str(),
+    std::printf(row, arm.name.c_str(), arm.start.c_str(), fixed(summary.auc.value, 3).c_str(),
                 bounds_text(summary.auc.low, summary.auc.high).c_str(),
                 bounds_text(summary.bootstrap_low, summary.bootstrap_high).c_str(), fixed(summary.gap, 3, true).c_str(),
                 fixed(summary.seconds, 1).c_str());

@@ -61,9 +61,9 @@ std::string arm_row(const Comparison& comparison, std::size_t index) {
   const ArmSummary summary = summarize(comparison, index);
   std::string row = message("<tr><th scope=\"row\"><span class=\"swatch ", arm_style(index), "\"></span>",
                             escape_html(arm.name), "<small>", escape_html(arm.start), "</small></th>");
-  row += cell("<b>" + fixed(summary.auc.mean, 3) + "</b>", bounds(summary.auc.low, summary.auc.high));
+  row += cell("<b>" + fixed(summary.auc.value, 3) + "</b>", bounds(summary.auc.low, summary.auc.high));
   row += cell(bounds(summary.bootstrap_low, summary.bootstrap_high));
-  row += summary.difference ? cell(fixed(summary.difference->mean, 3, true),
+  row += summary.difference ? cell(fixed(summary.difference->value, 3, true),
                                    bounds(summary.difference->low, summary.difference->high, true))
                             : cell("&ndash;");
   return row + cell(fixed(summary.gap, 3, true)) + cell(fixed(summary.seconds, 1)) + "</tr>\n";
@@ -92,11 +92,11 @@ std::string intervals(const Comparison& comparison) {
   std::string description;
   for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
     const ArmSummary summary = summarize(comparison, i);
-    IntervalRow row{comparison.arms[i].label, arm_style(i),          summary.auc.mean,       summary.auc.low,
+    IntervalRow row{comparison.arms[i].label, arm_style(i),          summary.auc.value,      summary.auc.low,
                     summary.auc.high,         summary.bootstrap_low, summary.bootstrap_high, {}};
     for (const TrainingResult& run : comparison.arms[i].runs) row.points.push_back(run.test.auc_macro);
     rows.push_back(row);
-    description += comparison.arms[i].name + " " + fixed(summary.auc.mean, 3) + ". ";
+    description += comparison.arms[i].name + " " + fixed(summary.auc.value, 3) + ". ";
   }
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
   for (const Reference& reference : comparison.references) {

@@ -63,11 +63,21 @@ void add_network_flags(CLI::App& app, TrainingOptions& options) {
   app.add_flag("--new-head", options.new_head,
                "Start the last layer anew; for a checkpoint of ours that has other labels this happens by itself")
       ->group("Network");
-  app.add_option("--freeze", options.freeze, "First blocks that do not learn: 1 is the stem, then each stage is one")
+  app.add_option("--freeze", options.freeze,
+                 "First blocks that do not learn: 1 is the stem, then each stage is one; all: only the head learns")
       ->type_name("BLOCKS")
+      ->transform(CLI::Transformer({{"all", std::to_string(freeze_all)}}))
+      ->capture_default_str()
+      ->group("Network");
+  app.add_option("--unfreeze", options.unfreeze, "Every so many epochs the last frozen block begins to learn; 0: never")
+      ->type_name("EPOCHS")
       ->capture_default_str()
       ->group("Network");
   app.add_flag("--zero-last-gamma", options.zero_last_gamma, "Start every residual block as the identity")
+      ->group("Network");
+  app.add_option("--dropout", options.dropout, "Of what a layer of a dense network adds: the part that falls in a step")
+      ->type_name("PROBABILITY")
+      ->capture_default_str()
       ->group("Network");
 }
 
@@ -90,6 +100,10 @@ void add_optimizer_flags(CLI::App& app, TrainingOptions& options) {
   number("--momentum", options.momentum, "Of sgd", "NUMBER");
   app.add_flag("--nesterov", options.nesterov, "Nesterov's form of momentum")->group("Learning");
   number("--weight-decay", options.weight_decay, "L2 penalty; with adamw decoupled from the gradient", "NUMBER");
+  number("--layer-decay", options.layer_decay, "Learning rate of a block, by that of the next; the head's is --lr",
+         "FACTOR");
+  number("--l2-sp", options.l2_sp, "Weight decay towards the weights of --init; --weight-decay is then the head's",
+         "NUMBER");
   number("--clip-value", options.clip_value, "Clamp every gradient to +- this; 0: off", "NUMBER");
   number("--clip-norm", options.clip_norm, "Scale gradients down to this norm; 0: off", "NUMBER");
 }

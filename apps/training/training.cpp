@@ -69,7 +69,8 @@ void TrainingRun::build_network() {
                                     .in_channels = data_->channels,
                                     .outputs = data_->outputs,
                                     .small_stem = small,
-                                    .zero_last_gamma = options_.zero_last_gamma});
+                                    .zero_last_gamma = options_.zero_last_gamma,
+                                    .dropout = static_cast<float>(options_.dropout)});
   const bool has_small = network_->options().small_stem;
   require(options_.stem != "imagenet" || !has_small, "--stem imagenet: ", options_.model, " has the small stem only");
   options_.stem = has_small ? "small" : "imagenet";
@@ -91,16 +92,22 @@ void TrainingRun::build_network() {
   } else {
     measure_normalisation(*data_, data_->train, options_.threads, card_);
   }
+  if (options_.freeze == freeze_all) options_.freeze = network_->freezable_blocks();
   require(options_.freeze <= network_->freezable_blocks(), "--freeze ", options_.freeze, ": ", options_.model, " has ",
           network_->freezable_blocks(), " blocks that can be frozen");
   if (!committed_) network_->initialize(options_.seed);
   if (init_) start_from_init();
   init_.reset();
-  network_->freeze(options_.freeze);
-  optimizer_.emplace(network_->parameters(), optimizer_options(options_));
+  // As in the last epoch, whose optimiser state it is; what thaws next is the next epoch's to do.
+  network_->freeze(frozen_blocks(committed_ ? committed_->state.epoch - 1 : 0));
+  optimizer_.emplace(network_->parameters(), optimizer_options(options_, *network_));
   schedule_ = Schedule(schedule_options(options_));
   if (committed_) restore();
   network_->fold();
+}
+
+int TrainingRun::frozen_blocks(int epochs_done) const {
+  return options_.unfreeze == 0 ? options_.freeze : std::max(0, options_.freeze - epochs_done / options_.unfreeze);
 }
 
 void TrainingRun::start_from_init() {

@@ -15,6 +15,8 @@
 
 namespace preceptor {
 
+inline constexpr int freeze_all = -1;
+
 // Everything that decides a run's bits. Written to config.toml of the run directory and read back by --resume.
 struct TrainingOptions {
   std::string data;  // FORMAT:PATH
@@ -22,8 +24,12 @@ struct TrainingOptions {
   std::string stem = "auto";  // "imagenet", "small", "auto": small for images of at most 64 pixels
   std::string init;           // weights to start from; a checkpoint's head is kept only if its labels match
   bool new_head = false;      // the last layer starts anew, whatever init says of it
-  int freeze = 0;             // first blocks that do not learn (needs init)
+  int freeze = 0;             // first blocks that do not learn (needs init); freeze_all: all but the head
+  int unfreeze = 0;           // every so many epochs the last frozen block begins to learn; 0: never
+  double layer_decay = 1;     // learning rate of a block, by that of the next
+  double l2_sp = 0;           // weight decay towards the start; weight_decay is then the head's alone (needs init)
   bool zero_last_gamma = false;
+  double dropout = 0;                // of dense networks
   std::string teacher;               // checkpoint; empty: no transfer
   std::vector<std::string> methods;  // "kd:temperature=4,weight=0.9"
   int epochs = 10;
@@ -78,7 +84,8 @@ struct Progress {
 using ProgressReport = std::function<void(const Progress&)>;
 
 // Trains and leaves in options.out: config.toml, metrics.csv, best.safetensors, last.safetensors,
-// last.state.safetensors (moments and counters) and, when finished, result.json. Refuses a directory that holds another
+// last.state.safetensors (moments and counters) and, when finished, result.json and predictions.{val,test}.csv of the
+// best epoch, whose checkpoint then holds the operating point. Refuses a directory that holds another
 // run unless `resume`; then it continues behind the last finished epoch, bit for bit as if never interrupted (a
 // finished run is only tested again, a directory without a run starts one). `dataset` may be given to avoid opening
 // options.data again. Errors: usage (options that contradict each other), data, missing_input, io.

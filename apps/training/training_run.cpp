@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/training/augmentation.h"
+#include "apps/training/operating_point.h"
 #include "apps/training/results.h"
 #include "apps/training/run_options.h"
 #include "engine/check.h"
@@ -65,16 +66,26 @@ void TrainingRun::train_epochs() {
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
   setup.mixup = augmentation.mixup > 0;
-  StudentStep step(*context_, setup);
+  std::optional<StudentStep> step(std::in_place, *context_, setup);
   Predictor predictor(*context_, *network_, card_, *data_);
   report_progress(0, 0, nullptr);
   while (state_.epoch < options_.epochs) {
     const Clock::time_point begin = Clock::now();
-    EpochRow row = train_epoch(step, loader);
+    if (frozen_blocks(state_.epoch) < frozen_blocks(std::max(state_.epoch - 1, 0))) {
+      thaw();
+      step.emplace(*context_, setup);
+    }
+    EpochRow row = train_epoch(*step, loader);
     validate(row, predictor);
     row.seconds = seconds_since(begin);
     close_epoch(row);
   }
+}
+
+// One more block learns from here on. What was recorded of the step no longer holds.
+void TrainingRun::thaw() {
+  network_->freeze(frozen_blocks(state_.epoch));
+  optimizer_->cover_thawed();
 }
 
 EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
@@ -140,25 +151,32 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   report_progress(0, row.images_per_second, &row);
 }
 
+TrainingRun::TestedSplit TrainingRun::test_split(Predictor& predictor, const Split& split,
+                                                 const std::string& name) const {
+  const Predictions predictions = predictor.predict(split);
+  TestedSplit tested;
+  tested.loss = predictions.loss;
+  tested.table = prediction_table(*data_, split, name, predictions.probabilities);
+  tested.evaluation = evaluate(tested.table, options_.bootstrap, options_.seed);
+  write_predictions(directory_.predictions_path(name), tested.table);
+  return tested;
+}
+
 void TrainingRun::test(TrainingResult& result) {
-  const CardCheckpoint best = load_card_checkpoint(directory_.best_path());
+  CardCheckpoint best = load_card_checkpoint(directory_.best_path());
   load_parameters(*network_, best);
   network_->fold();
   Predictor predictor(*context_, *network_, best.card, *data_);
-  const auto evaluate = [&](const Split& split, double& loss) {
-    const Predictions predictions = predictor.predict(split);
-    loss = predictions.loss;
-    return evaluate_scores(data_->task, data_->outputs, data_->label_names, predictions.probabilities, split.labels,
-                           options_.bootstrap, options_.seed);
-  };
-  double val_loss = 0, test_loss = 0;
-  const Evaluation val = evaluate(data_->val, val_loss);
-  result.test = evaluate(data_->test, test_loss);
-  write_result(result, val, val_loss, test_loss);
+  const TestedSplit val = test_split(predictor, data_->val, "val"), tested = test_split(predictor, data_->test, "test");
+  result.test = tested.evaluation;
+  // Only now the checkpoint learns how its outputs are to be read; testing again writes the same bytes.
+  best.card.operating_point = fit_operating_point(val.table, ThresholdRule{});
+  save_safetensors(directory_.best_path(), best.tensors, to_metadata(best.card));
+  write_result(result, val, tested, *best.card.operating_point);
 }
 
-void TrainingRun::write_result(const TrainingResult& result, const Evaluation& val, double val_loss,
-                               double test_loss) const {
+void TrainingRun::write_result(const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
+                               const OperatingPoint& point) const {
   double training_seconds_per_image = 0;
   for (const EpochRow& row : rows_)
     training_seconds_per_image += 1 / row.images_per_second / static_cast<double>(rows_.size());
@@ -166,10 +184,11 @@ void TrainingRun::write_result(const TrainingResult& result, const Evaluation& v
   json["format"] = "preceptor-result-1";
   json["config"] = options_json(options_);
   json["best_epoch"] = result.best_epoch;
-  json["val"] = evaluation_json(val);
-  json["val"]["loss"] = val_loss;
-  json["test"] = evaluation_json(result.test);
-  json["test"]["loss"] = test_loss;
+  json["val"] = evaluation_json(val.evaluation);
+  json["val"]["loss"] = val.loss;
+  json["test"] = evaluation_json(tested.evaluation);
+  json["test"]["loss"] = tested.loss;
+  json["operating_point"] = nlohmann::ordered_json::parse(to_text(point));
   json["seconds"] = result.seconds;
   json["images_per_second"] = 1 / training_seconds_per_image;
   json["peak_memory_bytes"] = peak_memory_bytes();

@@ -24,17 +24,26 @@ class TrainingRun {
   void open_files(bool continues);
   void check_data() const;
   void build_network();
+  int frozen_blocks(int epochs_done) const;
   void start_from_init();
   void load_teacher(const CardCheckpoint& checkpoint);
   void restore();
   void require_same_config() const;
 
   void train_epochs();
+  void thaw();
   EpochRow train_epoch(StudentStep& step, Loader& loader);
   void validate(EpochRow& row, Predictor& predictor);
   void close_epoch(const EpochRow& row);
   void test(TrainingResult& result);
-  void write_result(const TrainingResult& result, const Evaluation& val, double val_loss, double test_loss) const;
+  struct TestedSplit {
+    Evaluation evaluation;
+    double loss = 0;
+    PredictionTable table;
+  };
+  TestedSplit test_split(Predictor& predictor, const Split& split, const std::string& name) const;
+  void write_result(const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
+                    const OperatingPoint& point) const;
 
   void note(const std::string& text) const;
   void report_progress(double fraction, double images_per_second, const EpochRow* row) const;
