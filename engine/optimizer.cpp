@@ -6,15 +6,19 @@ namespace preceptor {
 using kernels::UpdateRule;
 using kernels::UpdateSegment;
 
-Optimizer::Optimizer(Parameters& parameters, const OptimizerOptions& options)
-    : context_(parameters.context()), options_(options) {
+Optimizer::Optimizer(const std::vector<Parameters*>& parts, const OptimizerOptions& options)
+    : context_(parts.at(0)->context()), options_(options) {
   require(options.clip_value >= 0 && options.clip_norm >= 0 && options.weight_decay >= 0,
           "optimizer: clipping and weight decay are not negative");
-  parameters.allocate_gradients();
+  std::vector<Parameter> all;
+  for (Parameters* part : parts) {
+    part->allocate_gradients();
+    all.insert(all.end(), part->all().begin(), part->all().end());
+  }
   const bool needs_first = options.rule != UpdateRule::sgd || options.momentum != 0;
   const bool needs_second = options.rule != UpdateRule::sgd;
   std::vector<UpdateSegment> segments;
-  for (const Parameter& parameter : parameters.all()) {
+  for (const Parameter& parameter : all) {
     if (!parameter.watched()) continue;
     const Shape flat{static_cast<int>(parameter.shape().elements())};
     State state{parameter, Tensor(), Tensor()};

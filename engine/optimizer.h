@@ -22,8 +22,9 @@ struct OptimizerOptions {
 // The learning rate is the context's step state, so it can change between replays of a recorded step.
 class Optimizer {
  public:
-  // Covers the parameters that are trainable now; allocates their gradients and its own state.
-  Optimizer(Parameters& parameters, const OptimizerOptions& options);
+  // Covers the parameters that are trainable now; allocates their gradients and its own state. Their names differ.
+  Optimizer(const std::vector<Parameters*>& parts, const OptimizerOptions& options);
+  Optimizer(Parameters& parameters, const OptimizerOptions& options) : Optimizer(std::vector{&parameters}, options) {}
 
   // One update from the gradients, then the step count goes up by one.
   void step();
