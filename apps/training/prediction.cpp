@@ -41,7 +41,8 @@ Predictions Predictor::predict(const Split& split) {
                  .seed = 0,
                  .threads = loading_threads(split, context_.device().threads),
                  .prefetch = 2,
-                 .weights = {}});
+                 .weights = {},
+                 .mixup = 0});
   const int batch = loader.batch_size();
   const bool multi_label = dataset_.task == Task::multi_label;
   const Shape images{batch, dataset_.channels, dataset_.height, dataset_.width};

@@ -41,6 +41,9 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
     teacher_input_.mean = setup_.teacher->card.mean;
     teacher_input_.deviation = setup_.teacher->card.deviation;
   }
+  if (setup_.mixup && !multi_label_)
+    for (Tensor* rows : {&partner_labels_, &shares_, &other_shares_})
+      *rows = context.empty({setup.batch}, Lifetime::persistent);
   clear_totals();
   start_epoch(1);
 }
@@ -58,11 +61,32 @@ void StudentStep::start_epoch(int epoch) {
 
 void StudentStep::run(const Batch& batch, int position) {
   context_.run(kernels::Copy{images_.data(), batch.images.data(), batch.images.size()});
-  context_.run(kernels::Copy{labels_.data(), batch.labels.data(), batch.labels.size() * sizeof(float)});
+  stage_labels(batch);
   step_();
   const std::size_t elements = logits_.shape().elements();
   context_.run(kernels::Copy{epoch_logits_.data() + static_cast<std::size_t>(position) * elements, logits_.data(),
                              elements * sizeof(float)});
+}
+
+void StudentStep::stage_labels(const Batch& batch) {
+  const auto stage = [&](const Tensor& to, const std::vector<float>& values) {
+    context_.run(kernels::Copy{to.data(), values.data(), values.size() * sizeof(float)});
+  };
+  if (!setup_.mixup) return stage(labels_, batch.labels);
+  if (!multi_label_) {
+    stage(labels_, batch.labels);
+    stage(partner_labels_, batch.partner_labels);
+    stage(shares_, batch.shares);
+    std::vector<float> others;
+    for (const float share : batch.shares) others.push_back(1 - share);
+    return stage(other_shares_, others);
+  }
+  // The binary loss is linear in its target. What one of the two does not know is unknown: NaN stays NaN.
+  std::vector<float> targets = batch.labels;
+  const std::size_t width = targets.size() / batch.shares.size();
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    targets[i] = batch.shares[i / width] * targets[i] + (1 - batch.shares[i / width]) * batch.partner_labels[i];
+  stage(labels_, targets);
 }
 
 void StudentStep::body() {
@@ -83,8 +107,9 @@ void StudentStep::learn_from_labels(const Tensor& logits) {
   if (!scheduled_ && label_weight_ == 0) only_measured.emplace(context_.tape());
   const Tape::Scaled scaled(context_.tape(), scheduled_ ? device_factors_.data() : nullptr);
   const float weight = scheduled_ || label_weight_ == 0 ? 1.0f : static_cast<float>(label_weight_);
-  add_up(multi_label_ ? binary_cross_entropy(logits, labels_, weight) : softmax_cross_entropy(logits, labels_, weight),
-         0);
+  if (multi_label_) return add_up(binary_cross_entropy(logits, labels_, weight), 0);
+  add_up(softmax_cross_entropy(logits, labels_, weight, shares_), 0);
+  if (setup_.mixup) add_up(softmax_cross_entropy(logits, partner_labels_, weight, other_shares_), 0);
 }
 
 Features StudentStep::run_teacher() {

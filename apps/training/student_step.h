@@ -24,6 +24,7 @@ struct StepSetup {
   Optimizer* optimizer = nullptr;
   const Dataset* dataset = nullptr;
   int batch = 0, batches = 0;  // images per step, steps per epoch
+  bool mixup = false;          // batches are mixtures
 };
 
 struct EpochSums {
@@ -48,6 +49,7 @@ class StudentStep {
   EpochSums finish_epoch();
 
  private:
+  void stage_labels(const Batch& batch);
   void body();
   void learn_from_labels(const Tensor& logits);
   void learn_from_methods(const Features& student);
@@ -66,8 +68,9 @@ class StudentStep {
   Shape images_shape_;
   Buffer images_;
   Tensor labels_;
-  Tensor logits_;          // [batch, outputs] of the last step
-  Tensor epoch_logits_;    // [batches * batch, outputs]
+  Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
+  Tensor logits_;                                  // [batch, outputs] of the last step
+  Tensor epoch_logits_;                            // [batches * batch, outputs]
   Tensor device_factors_;  // [1 + methods]: the labels' weight, then factors_; read by the gradient where scheduled_
   Buffer totals_;          // doubles: the loss on labels, then each method's before its factor
   TrainStep step_;

@@ -46,17 +46,18 @@ TrainingResult TrainingRun::finish() {
 }
 
 void TrainingRun::train_epochs() {
+  const Augmentation augmentation = parse_augmentation(options_.augment);
   Loader loader(*data_, data_->train,
                 {.batch = options_.batch,
                  .shuffle = true,
                  .seed = options_.seed,
                  .threads = loading_threads(data_->train, options_.threads),
                  .prefetch = 4,
-                 .weights = {}});
+                 .weights = {},
+                 .mixup = augmentation.mixup});
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
-  const Augmentation augmentation = parse_augmentation(options_.augment);
   setup.student_input = augmentation.input(card_.mean, card_.deviation);
   setup.teacher = teacher_ ? &*teacher_ : nullptr;
   setup.settings = transfer_methods(options_);
@@ -65,6 +66,7 @@ void TrainingRun::train_epochs() {
   setup.dataset = data_;
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
+  setup.mixup = augmentation.mixup > 0;
   std::optional<StudentStep> step(std::in_place, *context_, setup);
   Predictor predictor(*context_, *network_, card_, *data_);
   report_progress(0, 0, nullptr);
