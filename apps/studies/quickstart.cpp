@@ -190,14 +190,12 @@ PictureRow Quickstart::pictures(char site, const Dataset& dataset, const std::st
       chosen = i;
     }
     if (chosen < 0) continue;
-    const std::size_t bytes = static_cast<std::size_t>(dataset.height) * dataset.width * dataset.channels;
-    const auto first = dataset.train.images.begin() + static_cast<std::ptrdiff_t>(chosen * bytes);
     std::string caption;
     for (int label = 0; label < dataset.outputs; ++label)
       if (dataset.train.labels[static_cast<std::size_t>(chosen) * dataset.outputs + label] > 0.5f)
         caption += (caption.empty() ? "" : ", ") + dataset.label_names[label];
     row.pictures.push_back({caption.empty() ? "no finding" : caption, dataset.height, phantom.size, dataset.channels,
-                            std::vector<std::uint8_t>(first, first + static_cast<std::ptrdiff_t>(bytes)),
+                            read_pixels(*dataset.train.images, chosen),
                             make_phantoms(phantom, PhantomPart::train, chosen, 1).images});
   }
   return row;
