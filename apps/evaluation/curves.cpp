@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "apps/evaluation/output.h"
-#include "data/csv.h"
+#include "data/table.h"
 #include "data/metrics/calibration.h"
 #include "data/metrics/ranking.h"
 #include "engine/check.h"

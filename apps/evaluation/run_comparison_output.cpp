@@ -6,7 +6,7 @@
 #include "apps/evaluation/run_comparison.h"
 #include "apps/support/text_table.h"
 #include "apps/training/results.h"
-#include "data/csv.h"
+#include "data/table.h"
 #include "engine/check.h"
 
 namespace preceptor {
