@@ -107,7 +107,7 @@ TrainingOptions Quickstart::source_options(const std::string& model, const std::
   training.batch = plan_.source_batch;
   training.learning_rate = 2e-3;
   training.schedule = "cosine";
-  training.shift = 2;
+  training.augment = "shift=2";
   training.device = options_.device;
   training.threads = options_.threads;
   training.bootstrap = plan_.bootstrap;

@@ -17,7 +17,8 @@ PredictionTable prediction_table(const Dataset& dataset, const Split& split, con
   table.source = dataset.source + ", " + name;
   table.task = dataset.task;
   table.label_names = dataset.label_names;
-  for (int i = 0; i < split.count; ++i) table.ids.push_back(name + "/" + std::to_string(i));
+  table.ids = split.ids;
+  table.columns = split.columns;
   table.labels = split.labels;
   table.probabilities.assign(probabilities.begin(), probabilities.end());
   return table;
