@@ -11,7 +11,7 @@ targets=("$@")
 out=build/fuzz
 mkdir -p "$out"
 
-flags=(-std=c++20 -O1 -g -I. -DPRECEPTOR_DICOM -fno-sanitize-recover=all)
+flags=(-std=c++20 -O1 -g -I. -DPRECEPTOR_DICOM -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fno-sanitize-recover=all)
 sources=(engine/{zip_archive,pickle,torch_container,torch_file,weight_file,checkpoint,element_type,shape}.cpp
   data/{image,png,png_rows,jpeg,pnm,resize,grey_window,dicom,jpeg2000}.cpp)
 libraries=(-lzip -lturbojpeg -ldeflate -ldcmimage -ldcmimgle -ldcmjpls -ldcmjpeg -ldcmdata -loflog -lofstd -lopenjp2)
