@@ -24,7 +24,7 @@ struct QuickstartOptions {
   std::string out;
   std::string device = "cpu";
   int seeds = 3, threads = 0;
-  bool fast = false;
+  bool fast = false, quiet = false;
 };
 
 // Sizes of the study. The fast one only shows that everything runs.
@@ -92,9 +92,12 @@ class Quickstart {
 // Finished runs are only tested again; an interrupted one goes on; one with other settings is an error.
 TrainingResult Quickstart::train_run(TrainingOptions training, const Dataset& dataset) {
   const int runs = 2 + static_cast<int>(arm_plans().size()) * options_.seeds;
-  std::fprintf(stderr, "[%d/%d] %s: %s, %d epochs\n", ++started_, runs, training.out.c_str(), training.model.c_str(),
-               training.epochs);
-  const TrainingResult result = train(training, true, ProgressLine(), &dataset);
+  ++started_;
+  if (!options_.quiet)
+    std::fprintf(stderr, "[%d/%d] %s: %s, %d epochs\n", started_, runs, training.out.c_str(), training.model.c_str(),
+                 training.epochs);
+  const TrainingResult result =
+      train(training, true, options_.quiet ? ProgressReport() : ProgressLine(), &dataset);
   seconds_ += result.seconds;
   return result;
 }
@@ -322,6 +325,7 @@ int run_quickstart(int argc, char** argv) {
   app.add_option("--seeds", options.seeds, "Runs of every arm")->check(CLI::Range(1, 100))->capture_default_str();
   add_device_flags(app, options.device, options.threads);
   app.add_flag("--fast", options.fast, "Tiny sizes: shows in seconds that everything runs, and nothing else");
+  add_quiet_flag(app, options.quiet);
   add_config_flag(app);
   if (!parse_command_line(app, argc, argv)) return 0;
   if (options.out.empty()) options.out = options.fast ? "runs/quickstart-fast" : "runs/quickstart";

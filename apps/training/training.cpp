@@ -19,7 +19,7 @@ TrainingResult train(const TrainingOptions& options, bool resume, const Progress
 
 TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const ProgressReport& report,
                          const Dataset* dataset)
-    : options_(options), report_(report), directory_(options.out), schedule_(ScheduleOptions{}) {
+    : options_(options), report_(report), directory_(options.out), log_(options.out, options.tensorboard), schedule_(ScheduleOptions{}) {
   check_options(options_);
   for (std::string& method : options_.methods) method = to_string(parse_transfer_method(method));
   context_ = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), options_.seed);
@@ -38,6 +38,7 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
     require_same_config();
   else
     directory_.create(config_text(options_));
+  log_.open(options_json(options_), training_sheet(*data_), rows_);
   sitting_ = Clock::now();
 }
 
@@ -149,7 +150,8 @@ void TrainingRun::require_same_config() const {
             directory_.config_path(), ": the run there has other options: ", line);
 }
 
-void TrainingRun::note(const std::string& text) const {
+void TrainingRun::note(const std::string& text) {
+  log_.note(text);
   if (!report_) return;
   Progress progress;
   progress.label = options_.out;

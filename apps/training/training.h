@@ -43,7 +43,8 @@ struct TrainingOptions {
   std::string device = "cpu";
   int threads = 0;  // 0: all
   int bootstrap = 1000;
-  std::string out;  // run directory
+  bool tensorboard = true;  // write TensorBoard's event file beside the other logs
+  std::string out;          // run directory
 };
 
 struct EpochRow {
@@ -78,7 +79,7 @@ struct Progress {
 };
 using ProgressReport = std::function<void(const Progress&)>;
 
-// Trains and leaves in options.out: config.toml, metrics.csv, best.safetensors, last.safetensors,
+// Trains and leaves in options.out: config.toml, metrics.csv, events.jsonl, TensorBoard's events, best.safetensors, last.safetensors,
 // last.state.safetensors (moments and counters) and, when finished, result.json. Refuses a directory that holds another
 // run unless `resume`; then it continues behind the last finished epoch, bit for bit as if never interrupted (a
 // finished run is only tested again, a directory without a run starts one). `dataset` may be given to avoid opening

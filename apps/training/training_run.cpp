@@ -132,7 +132,8 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   state_.moments = optimizer_->state();
   card_.epoch = row.epoch;
   card_.val_auc = row.val_auc;
-  directory_.commit(state_, card_, network_->parameters().state(), rows_, is_best);
+  log_.epoch(rows_);
+  directory_.commit(state_, card_, network_->parameters().state(), is_best);
   state_.moments.clear();
   report_progress(0, row.images_per_second, &row);
 }
@@ -155,7 +156,7 @@ void TrainingRun::test(TrainingResult& result) {
 }
 
 void TrainingRun::write_result(const TrainingResult& result, const Evaluation& val, double val_loss,
-                               double test_loss) const {
+                               double test_loss) {
   double training_seconds_per_image = 0;
   for (const EpochRow& row : rows_)
     training_seconds_per_image += 1 / row.images_per_second / static_cast<double>(rows_.size());
@@ -172,6 +173,8 @@ void TrainingRun::write_result(const TrainingResult& result, const Evaluation& v
   json["peak_memory_bytes"] = peak_memory_bytes();
   json["device_memory_bytes"] = context_->pool(Lifetime::persistent).peak() + context_->pool(Lifetime::step).peak();
   write_file_atomically(directory_.result_path(), json.dump(1) + "\n");
+  json.erase("config");  // stands at the log's start
+  log_.result(json);
 }
 
 void TrainingRun::report_progress(double fraction, double images_per_second, const EpochRow* row) const {

@@ -7,6 +7,7 @@
 #include "apps/training/initial_weights.h"
 #include "apps/training/prediction.h"
 #include "apps/training/run_directory.h"
+#include "apps/training/run_log.h"
 #include "apps/training/student_step.h"
 
 namespace preceptor {
@@ -34,14 +35,15 @@ class TrainingRun {
   void validate(EpochRow& row, Predictor& predictor);
   void close_epoch(const EpochRow& row);
   void test(TrainingResult& result);
-  void write_result(const TrainingResult& result, const Evaluation& val, double val_loss, double test_loss) const;
+  void write_result(const TrainingResult& result, const Evaluation& val, double val_loss, double test_loss);
 
-  void note(const std::string& text) const;
+  void note(const std::string& text);
   void report_progress(double fraction, double images_per_second, const EpochRow* row) const;
 
   TrainingOptions options_;
   ProgressReport report_;
   RunDirectory directory_;
+  RunLog log_;
   std::unique_ptr<Context> context_;  // outlives everything that holds device memory
   std::optional<RunDirectory::Committed> committed_;
   std::optional<InitialWeights> init_;
