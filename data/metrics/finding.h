@@ -1,0 +1,28 @@
+// What a metric of one label looks at: scores, what is known of the labels, and how often each row counts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace preceptor {
+
+// One finding of all rows, or one class against the rest.
+struct Finding {
+  std::string name;
+  std::vector<double> scores;  // [rows] finite; probabilities where a metric says so
+  std::vector<float> labels;   // [rows] above 0.5: positive; NaN: unknown, the row is left out
+};
+
+// How often each row counts, [rows]; empty: once. A bootstrap resample is such counts, so every metric works on
+// resamples without copying rows.
+using Times = std::vector<std::uint32_t>;
+
+inline std::uint64_t times_of(const Times& times, std::size_t row) { return times.empty() ? 1 : times[row]; }
+
+// Errors: usage, "metrics: ..." with the finding's name and the row, where sizes differ or a score is not finite; for
+// check_probabilities also where one is not from 0 to 1.
+void check(const Finding& finding);
+void check_probabilities(const Finding& finding);
+
+}  // namespace preceptor

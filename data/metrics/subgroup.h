@@ -1,0 +1,39 @@
+// How a model does for parts of the patients, and how far the parts lie apart.
+#pragma once
+
+#include "data/metrics/bootstrap.h"
+#include "data/predictions.h"
+
+namespace preceptor {
+
+struct Group {
+  std::string name;       // "sex=F", "sex=F, age=20-39"
+  std::vector<int> rows;  // of the table, rising
+};
+
+// "0-19", "20-39", "40-59", "60-79", "80+" (the groups of the author's code) for ages in years, "058Y" and "58" alike;
+// empty for text that is no age from 0 to 150.
+std::string age_group(const std::string& age);
+
+// The rows by the values of a column ("age" in groups), or of several joined by '+' ("sex+age": intersections). Rows
+// with an unknown value are in no group. Groups with fewer than `minimum` rows are left out; names are sorted. Errors:
+// usage, where there is no such column.
+std::vector<Group> groups_by(const PredictionTable& table, const std::string& columns, int minimum = 20);
+
+// Of one group, means over the findings that are defined there.
+struct GroupMetrics {
+  std::string name;
+  int rows = 0;
+  std::uint64_t positives = 0;
+  Interval auc, sensitivity, false_positive_rate, calibration_error;  // ECE, equal widths
+  // Sensitivity minus that of the other group where there are two, minus the median over the groups where there are
+  // more (the author's code: sex and age); and the same of the AUC.
+  Interval sensitivity_gap, auc_gap;
+};
+
+// thresholds [findings]; NaN leaves a finding out of sensitivity and false positive rate. Intervals are percentile
+// bootstrap ones over the whole table, so that gaps are paired.
+std::vector<GroupMetrics> group_metrics(const std::vector<Finding>& findings, const std::vector<double>& thresholds,
+                                        const std::vector<Group>& groups, const BootstrapOptions& options);
+
+}  // namespace preceptor

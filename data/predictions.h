@@ -1,0 +1,58 @@
+// What a model said about every image of a split, beside what is true and known: the table that every evaluation reads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/metrics/delong.h"
+#include "data/metrics/finding.h"
+#include "engine/task.h"
+
+namespace preceptor {
+
+struct PredictionTable {
+  std::string source;  // a file, or what it was computed from: names the table in errors
+  Task task = Task::multi_class;
+  std::vector<std::string> label_names;  // [outputs] findings or classes
+  std::vector<std::string> ids;          // [rows] different from each other
+  std::vector<float> labels;             // [rows] class, or [rows, outputs] 0, 1, NaN (unknown), as in Split
+  std::vector<double> probabilities;     // [rows, outputs]
+
+  struct Column {
+    std::string name;                 // "patient", "sex", "age", "view", "site", or any other
+    std::vector<std::string> values;  // [rows]; empty: unknown
+  };
+  std::vector<Column> columns;
+
+  int rows() const { return static_cast<int>(ids.size()); }
+  int outputs() const { return static_cast<int>(label_names.size()); }
+  const Column* find(const std::string& name) const;
+};
+
+// Findings of multi-label data; of classes each one against the rest, and for two classes the second alone.
+std::vector<Finding> findings(const PredictionTable& table);
+
+// Numbers the values of a column in the order of their first rows; a row whose value is unknown is a unit of its own.
+// Empty where there is no such column.
+Units units_of(const PredictionTable& table, const std::string& column);
+
+// The rows in another order or fewer of them.
+PredictionTable select_rows(const PredictionTable& table, const std::vector<int>& rows);
+
+// CSV with a header: `id`, the columns known, then for multi-label data `label:NAME` (0, 1, empty: unknown) and
+// `probability:NAME` per finding, else `label` (the class's index) and `probability:NAME` per class.
+// Numbers read back to the same bits. The file appears whole or not at all. Errors: io.
+void write_predictions(const std::string& path, const PredictionTable& table);
+// Classes are multi_class unless `task` says ordinal: the file does not know. Errors: missing_input; data with file,
+// line, column and reason: missing or repeated columns and ids, text where numbers belong, probabilities that are not
+// from 0 to 1 or, of classes, do not add up to 1 within 0.001, labels that are none.
+PredictionTable read_predictions(const std::string& path, bool ordinal = false);
+
+// Probabilities alone, as other programs write them: the first column names the image, every other one a finding, with
+// or without the prefix "prob_" or "probability:". `labels_path` holds the truth about at least these images, by the
+// names in its first column: either "Finding Labels", names joined by '|' (ChestX-ray14's Data_Entry file), or a column
+// of 0, 1 or nothing per finding. Its columns for patient, age, sex and view come along, under our names. Findings
+// that only the labels know are left out, images too. Errors: as above, and data for an image or finding without truth.
+PredictionTable read_plain_predictions(const std::string& path, const std::string& labels_path);
+
+}  // namespace preceptor
