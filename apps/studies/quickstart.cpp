@@ -96,8 +96,7 @@ TrainingResult Quickstart::train_run(TrainingOptions training, const Dataset& da
   if (!options_.quiet)
     std::fprintf(stderr, "[%d/%d] %s: %s, %d epochs\n", started_, runs, training.out.c_str(), training.model.c_str(),
                  training.epochs);
-  const TrainingResult result =
-      train(training, true, options_.quiet ? ProgressReport() : ProgressLine(), &dataset);
+  const TrainingResult result = train(training, true, options_.quiet ? ProgressReport() : ProgressLine(), &dataset);
   seconds_ += result.seconds;
   return result;
 }

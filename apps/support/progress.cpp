@@ -99,7 +99,8 @@ double ImageProgress::seconds() const {
 
 void ImageProgress::operator()(std::size_t done) {
   const auto now = std::chrono::steady_clock::now();
-  if (quiet_ || done == 0 || now - last_line_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(30))) return;
+  if (quiet_ || done == 0 || now - last_line_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(30)))
+    return;
   last_line_ = now;
   const double rate = static_cast<double>(done) / seconds(),
                fraction = static_cast<double>(done) / static_cast<double>(total_);

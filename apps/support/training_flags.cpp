@@ -177,8 +177,8 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
 
   if (resume->count() > 0) {
     for (const CLI::Option* option : app.get_options())
-      require(option == resume || option->get_name() == "--quiet" || option->count() == 0, "--resume goes without ", option->get_name(),
-              ": the run continues with the options of its config.toml");
+      require(option == resume || option->get_name() == "--quiet" || option->count() == 0, "--resume goes without ",
+              option->get_name(), ": the run continues with the options of its config.toml");
     command = {read_config(directory), true, command.quiet};
     return command;
   }

@@ -60,11 +60,8 @@ std::string text_record(EventPlace place, const std::string& tag, const std::str
 }
 
 std::string image_record(EventPlace place, const std::string& tag, const EncodedImage& image) {
-  const ProtobufMessage picture = ProtobufMessage()
-                                      .number(1, image.height)
-                                      .number(2, image.width)
-                                      .number(3, image.channels)
-                                      .bytes(4, image.png);
+  const ProtobufMessage picture =
+      ProtobufMessage().number(1, image.height).number(2, image.width).number(3, image.channels).bytes(4, image.png);
   return summary_record(place, ProtobufMessage().message(1, ProtobufMessage().bytes(1, tag).message(4, picture)));
 }
 

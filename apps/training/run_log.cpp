@@ -22,9 +22,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace files = std::filesystem;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 Json make_event(const char* kind, int epoch) { return {{"time", now()}, {"event", kind}, {"epoch", epoch}}; }
 
@@ -147,8 +145,8 @@ std::string RunLog::record(const Json& event) const {
   if (kind == "start") {
     std::string records = text_record(place, "configuration", table_of(event["config"]));
     if (!sheet_.pixels.empty())
-      records += image_record(place, "training images",
-                              {png_bytes(sheet_), sheet_.height, sheet_.width, sheet_.channels});
+      records +=
+          image_record(place, "training images", {png_bytes(sheet_), sheet_.height, sheet_.width, sheet_.channels});
     return records;
   }
   if (kind == "note") return text_record(place, "notes", event["text"].get<std::string>());

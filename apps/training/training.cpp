@@ -2,6 +2,7 @@
 #include "apps/training/training.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "apps/training/card_and_data.h"
@@ -19,7 +20,11 @@ TrainingResult train(const TrainingOptions& options, bool resume, const Progress
 
 TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const ProgressReport& report,
                          const Dataset* dataset)
-    : options_(options), report_(report), directory_(options.out), log_(options.out, options.tensorboard), schedule_(ScheduleOptions{}) {
+    : options_(options),
+      report_(report),
+      directory_(options.out),
+      log_(options.out, options.tensorboard),
+      schedule_(ScheduleOptions{}) {
   check_options(options_);
   for (std::string& method : options_.methods) method = to_string(parse_transfer_method(method));
   context_ = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), options_.seed);

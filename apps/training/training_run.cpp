@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/training/environment.h"
 #include "apps/training/results.h"
 #include "apps/training/run_options.h"
 #include "engine/check.h"
@@ -155,8 +156,7 @@ void TrainingRun::test(TrainingResult& result) {
   write_result(result, val, val_loss, test_loss);
 }
 
-void TrainingRun::write_result(const TrainingResult& result, const Evaluation& val, double val_loss,
-                               double test_loss) {
+void TrainingRun::write_result(const TrainingResult& result, const Evaluation& val, double val_loss, double test_loss) {
   double training_seconds_per_image = 0;
   for (const EpochRow& row : rows_)
     training_seconds_per_image += 1 / row.images_per_second / static_cast<double>(rows_.size());
@@ -168,6 +168,7 @@ void TrainingRun::write_result(const TrainingResult& result, const Evaluation& v
   json["val"]["loss"] = val_loss;
   json["test"] = evaluation_json(result.test);
   json["test"]["loss"] = test_loss;
+  json["environment"] = environment_json(*context_);
   json["seconds"] = result.seconds;
   json["images_per_second"] = 1 / training_seconds_per_image;
   json["peak_memory_bytes"] = peak_memory_bytes();
