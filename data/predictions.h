@@ -4,8 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/metrics/delong.h"
-#include "data/metrics/finding.h"
+#include "data/metrics/metrics.h"
 #include "engine/task.h"
 
 namespace preceptor {
@@ -36,6 +35,9 @@ std::vector<Finding> findings(const PredictionTable& table);
 // Empty where there is no such column.
 Units units_of(const PredictionTable& table, const std::string& column);
 
+// The summary that training writes, its interval over patients where the table knows them.
+Evaluation evaluate(const PredictionTable& table, int resamples, std::uint64_t seed);
+
 // The rows in another order or fewer of them.
 PredictionTable select_rows(const PredictionTable& table, const std::vector<int>& rows);
 
@@ -43,10 +45,10 @@ PredictionTable select_rows(const PredictionTable& table, const std::vector<int>
 // `probability:NAME` per finding, else `label` (the class's index) and `probability:NAME` per class.
 // Numbers read back to the same bits. The file appears whole or not at all. Errors: io.
 void write_predictions(const std::string& path, const PredictionTable& table);
-// Classes are multi_class unless `task` says ordinal: the file does not know. Errors: missing_input; data with file,
+// Classes come back as multi_class: the file does not know of an order. Errors: missing_input; data with file,
 // line, column and reason: missing or repeated columns and ids, text where numbers belong, probabilities that are not
 // from 0 to 1 or, of classes, do not add up to 1 within 0.001, labels that are none.
-PredictionTable read_predictions(const std::string& path, bool ordinal = false);
+PredictionTable read_predictions(const std::string& path);
 
 // Probabilities alone, as other programs write them: the first column names the image, every other one a finding, with
 // or without the prefix "prob_" or "probability:". `labels_path` holds the truth about at least these images, by the

@@ -74,6 +74,7 @@ Metadata to_metadata(const ModelCard& card) {
   metadata["data"] = card.data;
   metadata["epoch"] = std::to_string(card.epoch);
   metadata["val_auc"] = number_text(card.val_auc);
+  if (card.operating_point) metadata["operating_point"] = to_text(*card.operating_point);
   return metadata;
 }
 
@@ -110,6 +111,9 @@ ModelCard card_from(const Metadata& metadata, const std::string& path) {
   card.data = reader.text("data");
   card.epoch = reader.count("epoch");
   card.val_auc = reader.number("val_auc", 0, 1);
+  if (metadata.contains("operating_point"))
+    card.operating_point = operating_point_from(reader.text("operating_point"), card.network.outputs,
+                                                card.task == Task::multi_label, path);
   return card;
 }
 

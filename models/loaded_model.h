@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "engine/checkpoint.h"
 #include "engine/task.h"
 #include "models/network.h"
+#include "models/operating_point.h"
 
 namespace preceptor {
 
@@ -23,6 +25,7 @@ struct ModelCard {
   std::string data;                    // the data set it was trained on
   int epoch = 0;                       // finished epochs
   double val_auc = 0;
+  std::optional<OperatingPoint> operating_point = std::nullopt;  // of a finished run's best epoch
 };
 
 // Holds nothing that differs between two runs with one seed: no time, no path of the run.

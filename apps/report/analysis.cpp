@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "apps/training/operating_point.h"
+
 namespace preceptor {
 namespace {
 
@@ -66,20 +68,14 @@ void add_curves(RunAnalysis& analysis, const std::vector<Ranking>& rankings, con
   analysis.macro_average_precision = next();
 }
 
-void add_decisions(LabelAnalysis& label, const Finding& validation, const Finding& test, const ThresholdRule& rule) {
-  label.threshold = choose_threshold(validation, rule);
+void add_decisions(LabelAnalysis& label, const Finding& test, double threshold) {
+  label.threshold = threshold;
   label.sensitivity = label.specificity = {nothing, nothing, nothing};
   if (std::isnan(label.threshold)) return;
   label.confusion = confusion_at(test, label.threshold);
   const Confusion& c = label.confusion;
   label.sensitivity = share_interval(c.true_positives, c.true_positives + c.false_negatives);
   label.specificity = share_interval(c.true_negatives, c.true_negatives + c.false_positives);
-}
-
-Finding platt_scaled(const Finding& validation, Finding test) {
-  const PlattScale scale = fit_platt(validation);
-  for (double& score : test.scores) score = scale(score);
-  return test;
 }
 
 double calibration_error_of(const Finding& finding) { return expected_calibration_error(reliability(finding)); }
@@ -94,7 +90,11 @@ Finding together(const std::vector<Finding>& findings) {
   return all;
 }
 
-void add_calibration(RunAnalysis& analysis, const std::vector<Finding>& before, const std::vector<Finding>& after) {
+void add_calibration(RunAnalysis& analysis, const PredictionTable& test, const OperatingPoint& point) {
+  PredictionTable scaled = test;
+  scaled.probabilities = calibrated(point, test.task, test.outputs(), test.probabilities);
+  const std::vector<Finding>& before = analysis.findings;
+  const std::vector<Finding> after = findings(scaled);
   for (std::size_t i = 0; i < before.size(); ++i) {
     LabelAnalysis& label = analysis.labels[i];
     label.brier = brier_score(before[i]);
@@ -102,26 +102,14 @@ void add_calibration(RunAnalysis& analysis, const std::vector<Finding>& before, 
     label.calibration_error = calibration_error_of(before[i]);
     label.calibration_error_after = calibration_error_of(after[i]);
   }
-}
-
-void calibrate_labels(RunAnalysis& analysis, const std::vector<Finding>& validation) {
-  std::vector<Finding> scaled;
-  for (std::size_t i = 0; i < validation.size(); ++i)
-    scaled.push_back(platt_scaled(validation[i], analysis.findings[i]));
-  add_calibration(analysis, analysis.findings, scaled);
-  analysis.reliability = reliability(together(analysis.findings));
-  analysis.reliability_after = reliability(together(scaled));
-}
-
-void calibrate_classes(RunAnalysis& analysis, const PredictionTable& validation, const PredictionTable& test) {
-  const int outputs = test.outputs();
-  analysis.temperature = fit_temperature(test.task, validation.probabilities, validation.labels, outputs);
-  PredictionTable scaled = test;
-  scaled.probabilities = at_temperature(test.task, test.probabilities, outputs, *analysis.temperature);
-  add_calibration(analysis, analysis.findings, findings(scaled));
-  analysis.reliability = reliability(top_class(test.probabilities, test.labels, outputs));
-  analysis.reliability_after = reliability(top_class(scaled.probabilities, test.labels, outputs));
-  analysis.confusion.emplace(outputs, most_probable(test.probabilities, outputs), test.labels);
+  if (test.task == Task::multi_label) {
+    analysis.reliability = reliability(together(before));
+    analysis.reliability_after = reliability(together(after));
+  } else {
+    analysis.reliability = reliability(top_class(test.probabilities, test.labels, test.outputs()));
+    analysis.reliability_after = reliability(top_class(scaled.probabilities, test.labels, test.outputs()));
+    analysis.confusion.emplace(test.outputs(), most_probable(test.probabilities, test.outputs()), test.labels);
+  }
 }
 
 void add_subgroups(RunAnalysis& analysis, const PredictionTable& test, const Units& units,
@@ -146,7 +134,7 @@ void add_subgroups(RunAnalysis& analysis, const PredictionTable& test, const Uni
 RunAnalysis analyse(const PredictionTable& validation, const PredictionTable& test, const AnalysisOptions& options) {
   RunAnalysis analysis;
   analysis.findings = findings(test);
-  const std::vector<Finding> fitted = findings(validation);
+  const OperatingPoint point = fit_operating_point(validation, options.rule);
   const Units units = units_of(test, "patient");
   analysis.by_patient = !units.empty();
   const std::vector<Ranking> rankings = rank_all(analysis.findings);
@@ -158,16 +146,13 @@ RunAnalysis analyse(const PredictionTable& validation, const PredictionTable& te
     label.positives = rankings[i].positives();
     estimates.push_back(estimate_auc(rankings[i]));
     label.auc = auc_interval(estimates.back(), units);
-    add_decisions(label, fitted[i], analysis.findings[i], options.rule);
+    add_decisions(label, analysis.findings[i], point.thresholds[i]);
     analysis.labels.push_back(std::move(label));
   }
   analysis.macro = mean_auc(estimates);
   analysis.macro_auc = auc_interval(analysis.macro, units);
   add_curves(analysis, rankings, units, options);
-  if (test.task == Task::multi_label)
-    calibrate_labels(analysis, fitted);
-  else
-    calibrate_classes(analysis, validation, test);
+  add_calibration(analysis, test, point);
   if (options.resamples > 0) add_subgroups(analysis, test, units, options);
   return analysis;
 }

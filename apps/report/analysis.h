@@ -45,7 +45,6 @@ struct RunAnalysis {
   // All labels of multi-label data together; of classes the most probable one: before and after the scaling that
   // validation chose (Platt per label, one temperature for classes).
   std::vector<ReliabilityBin> reliability, reliability_after;
-  std::optional<double> temperature;                                         // of classes
   std::vector<std::pair<std::string, std::vector<GroupMetrics>>> subgroups;  // by column
   std::optional<ClassConfusion> confusion;                                   // of classes
 };

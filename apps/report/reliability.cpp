@@ -121,7 +121,7 @@ Table subgroup_table(const std::string& column, const std::vector<GroupMetrics>&
 }  // namespace
 
 Section calibration_section(const Report& report) {
-  const bool classes = report.analyses.front().front().temperature.has_value();
+  const bool classes = report.analyses.front().front().confusion.has_value();
   Section section{"calibration", "Calibration", "", reliability_panels(report)};
   section.note =
       std::string("On the dotted line, of the images given a probability of 70&#8239;%, 70&#8239;% are positive. ") +

@@ -76,7 +76,7 @@ RunRecord read_run(const std::string& directory) {
   run.config = run.result["config"];
   run.result.erase("config");
 
-  const std::string metrics = directory + "/metrics.csv";
+  const std::string metrics = written.metrics_path();
   run.epochs = parse_metrics_csv(read_file(metrics), metrics);
   const auto best = run.result["best_epoch"].get<std::int64_t>();
   require_data(best >= 1 && best <= static_cast<std::int64_t>(run.epochs.size()), written.result_path(),
@@ -92,9 +92,10 @@ RunRecord read_run(const std::string& directory) {
   run.checkpoint_bytes = bytes.size();
 
   for (const auto& [name, table] : {std::pair{"val", &run.validation}, std::pair{"test", &run.test}}) {
-    const std::string predictions = message(directory, "/predictions.", name, ".csv");
+    const std::string predictions = written.predictions_path(name);
     require_there(predictions, directory, "a run of an earlier version; this writes it: preceptor-train --resume");
-    *table = read_predictions(predictions, run.card.task == Task::ordinal);
+    *table = read_predictions(predictions);
+    if (run.card.task == Task::ordinal) table->task = Task::ordinal;
     require_data(table->label_names == run.card.labels && table->rows() > 0, predictions,
                  ": has other labels than the run's checkpoint, or no rows");
   }

@@ -11,6 +11,18 @@
 
 namespace preceptor {
 
+PredictionTable prediction_table(const Dataset& dataset, const Split& split, const std::string& name,
+                                 const std::vector<float>& probabilities) {
+  PredictionTable table;
+  table.source = dataset.source + ", " + name;
+  table.task = dataset.task;
+  table.label_names = dataset.label_names;
+  for (int i = 0; i < split.count; ++i) table.ids.push_back(name + "/" + std::to_string(i));
+  table.labels = split.labels;
+  table.probabilities.assign(probabilities.begin(), probabilities.end());
+  return table;
+}
+
 Predictor::Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset, int batch)
     : context_(context), network_(network), dataset_(dataset), batch_(batch) {
   normalisation_.mean = card.mean;

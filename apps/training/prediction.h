@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/predictions.h"
 #include "engine/context.h"
 #include "engine/ops.h"
 #include "models/loaded_model.h"
@@ -14,6 +15,10 @@ struct Predictions {
   std::vector<float> probabilities;  // [count, outputs]
   double loss = 0;                   // of the labels, mean over the known ones; NaN if none is known
 };
+
+// The table of a split's predictions, with what the data set knows of its images. `name` is the split's.
+PredictionTable prediction_table(const Dataset& dataset, const Split& split, const std::string& name,
+                                 const std::vector<float>& probabilities);
 
 // Evaluation uses one batch size everywhere, so that preceptor-evaluate repeats a run's numbers to the last digit.
 inline constexpr int evaluation_batch = 64;

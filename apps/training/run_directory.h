@@ -36,7 +36,10 @@ class RunDirectory {
 
   std::string config_path() const { return path_ + "/config.toml"; }
   std::string best_path() const { return path_ + "/best.safetensors"; }
+  std::string metrics_path() const { return path_ + "/metrics.csv"; }
   std::string result_path() const { return path_ + "/result.json"; }
+  // Of the best epoch, when the run has finished; `split` is val or test.
+  std::string predictions_path(const std::string& split) const { return path_ + "/predictions." + split + ".csv"; }
   const std::string& path() const { return path_; }
 
   bool holds_run() const;  // whether there is a config.toml
@@ -60,7 +63,6 @@ class RunDirectory {
   std::string last_path() const { return path_ + "/last.safetensors"; }
   std::string next_path() const { return path_ + "/last.safetensors.next"; }
   std::string state_path() const { return path_ + "/last.state.safetensors"; }
-  std::string metrics_path() const { return path_ + "/metrics.csv"; }
 
   std::string path_;
 };

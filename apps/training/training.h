@@ -80,7 +80,8 @@ struct Progress {
 using ProgressReport = std::function<void(const Progress&)>;
 
 // Trains and leaves in options.out: config.toml, metrics.csv, events.jsonl, TensorBoard's events, best.safetensors,
-// last.safetensors, last.state.safetensors (moments and counters) and, when finished, result.json. Refuses a directory
+// last.safetensors, last.state.safetensors (moments and counters) and, when finished, result.json and
+// predictions.{val,test}.csv of the best epoch, whose checkpoint then holds the operating point. Refuses a directory
 // that holds another run unless `resume`; then it continues behind the last finished epoch, bit for bit as if never
 // interrupted (a finished run is only tested again, a directory without a run starts one). `dataset` may be given to
 // avoid opening options.data again. Errors: usage (options that contradict each other), data, missing_input, io.

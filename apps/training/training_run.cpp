@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/training/environment.h"
+#include "apps/training/operating_point.h"
 #include "apps/training/results.h"
 #include "apps/training/run_options.h"
 #include "engine/check.h"
@@ -139,24 +140,32 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   report_progress(0, row.images_per_second, &row);
 }
 
+TrainingRun::TestedSplit TrainingRun::test_split(Predictor& predictor, const Split& split,
+                                                 const std::string& name) const {
+  const Predictions predictions = predictor.predict(split);
+  TestedSplit tested;
+  tested.loss = predictions.loss;
+  tested.table = prediction_table(*data_, split, name, predictions.probabilities);
+  tested.evaluation = evaluate(tested.table, options_.bootstrap, options_.seed);
+  write_predictions(directory_.predictions_path(name), tested.table);
+  return tested;
+}
+
 void TrainingRun::test(TrainingResult& result) {
-  const CardCheckpoint best = load_card_checkpoint(directory_.best_path());
+  CardCheckpoint best = load_card_checkpoint(directory_.best_path());
   load_parameters(*network_, best);
   network_->fold();
   Predictor predictor(*context_, *network_, best.card, *data_);
-  const auto evaluate = [&](const Split& split, double& loss) {
-    const Predictions predictions = predictor.predict(split);
-    loss = predictions.loss;
-    return evaluate_scores(data_->task, data_->outputs, data_->label_names, predictions.probabilities, split.labels,
-                           options_.bootstrap, options_.seed);
-  };
-  double val_loss = 0, test_loss = 0;
-  const Evaluation val = evaluate(data_->val, val_loss);
-  result.test = evaluate(data_->test, test_loss);
-  write_result(result, val, val_loss, test_loss);
+  const TestedSplit val = test_split(predictor, data_->val, "val"), tested = test_split(predictor, data_->test, "test");
+  result.test = tested.evaluation;
+  // Only now the checkpoint learns how its outputs are to be read; testing again writes the same bytes.
+  best.card.operating_point = fit_operating_point(val.table, ThresholdRule{});
+  save_safetensors(directory_.best_path(), best.tensors, to_metadata(best.card));
+  write_result(result, val, tested, *best.card.operating_point);
 }
 
-void TrainingRun::write_result(const TrainingResult& result, const Evaluation& val, double val_loss, double test_loss) {
+void TrainingRun::write_result(const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
+                               const OperatingPoint& point) {
   double training_seconds_per_image = 0;
   for (const EpochRow& row : rows_)
     training_seconds_per_image += 1 / row.images_per_second / static_cast<double>(rows_.size());
@@ -164,10 +173,11 @@ void TrainingRun::write_result(const TrainingResult& result, const Evaluation& v
   json["format"] = "preceptor-result-1";
   json["config"] = options_json(options_);
   json["best_epoch"] = result.best_epoch;
-  json["val"] = evaluation_json(val);
-  json["val"]["loss"] = val_loss;
-  json["test"] = evaluation_json(result.test);
-  json["test"]["loss"] = test_loss;
+  json["val"] = evaluation_json(val.evaluation);
+  json["val"]["loss"] = val.loss;
+  json["test"] = evaluation_json(tested.evaluation);
+  json["test"]["loss"] = tested.loss;
+  json["operating_point"] = nlohmann::ordered_json::parse(to_text(point));
   json["environment"] = environment_json(*context_);
   json["seconds"] = result.seconds;
   json["images_per_second"] = 1 / training_seconds_per_image;

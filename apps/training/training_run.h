@@ -35,7 +35,14 @@ class TrainingRun {
   void validate(EpochRow& row, Predictor& predictor);
   void close_epoch(const EpochRow& row);
   void test(TrainingResult& result);
-  void write_result(const TrainingResult& result, const Evaluation& val, double val_loss, double test_loss);
+  struct TestedSplit {
+    Evaluation evaluation;
+    double loss = 0;
+    PredictionTable table;
+  };
+  TestedSplit test_split(Predictor& predictor, const Split& split, const std::string& name) const;
+  void write_result(const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
+                    const OperatingPoint& point);
 
   void note(const std::string& text);
   void report_progress(double fraction, double images_per_second, const EpochRow* row) const;

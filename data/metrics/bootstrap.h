@@ -25,7 +25,7 @@ struct Bootstrap {
   std::vector<double> accelerations;         // [statistics] of BCa, from a jackknife over at most 200 groups of units
 
   // How many resamples left a statistic undefined; the intervals leave them out.
-  int undefined(std::size_t statistic) const;
+  int undefined_samples(std::size_t statistic) const;
   // The quantiles of the samples by numpy.percentile's linear rule. NaN without a defined sample.
   Interval percentile(std::size_t statistic, double level = 0.95) const;
   // Bias-corrected and accelerated (Efron 1987). Falls back to the percentile interval where all samples lie on one

@@ -1,10 +1,7 @@
-// Whether probabilities mean what they say: proper scores, reliability, and the scalings that repair them.
+// Whether probabilities mean what they say: proper scores and reliability.
 #pragma once
 
-#include <array>
-
 #include "data/metrics/finding.h"
-#include "engine/task.h"
 
 namespace preceptor {
 
@@ -43,21 +40,5 @@ double maximum_calibration_error(const std::vector<ReliabilityBin>& bins);
 
 // For classes: the probability of the most probable class (the lowest of equals), and whether it was the true one.
 Finding top_class(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs);
-
-// Probability p becomes sigmoid(slope * logit(p) + intercept).
-struct PlattScale {
-  double slope = 1, intercept = 0;
-  double operator()(double probability) const;
-};
-// The maximum-likelihood scale with Platt's targets (N+ + 1)/(N+ + 2) and 1/(N- + 2) (Platt 1999; Lin, Lin, Weng 2007:
-// Newton steps with backtracking, in double). The identity where a class is absent.
-PlattScale fit_platt(const Finding& finding);
-
-// One temperature for all outputs: logits / temperature, fitted by log loss (Guo et al. 2017). Probabilities [rows,
-// outputs] of softmax (classes) or sigmoid (multi_label), labels as in Split. From 0.01 to 100; 1 without known labels.
-double fit_temperature(Task task, const std::vector<double>& probabilities, const std::vector<float>& labels,
-                       int outputs);
-// Softmax or sigmoid of log-odds / temperature. Rows of classes are renormalised.
-std::vector<double> at_temperature(Task task, std::vector<double> probabilities, int outputs, double temperature);
 
 }  // namespace preceptor

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/task.h"
+
 namespace preceptor {
 
 // One finding of all rows, or one class against the rest.
@@ -13,6 +15,11 @@ struct Finding {
   std::vector<double> scores;  // [rows] finite; probabilities where a metric says so
   std::vector<float> labels;   // [rows] above 0.5: positive; NaN: unknown, the row is left out
 };
+
+// Findings of multi-label data, each with its column of probabilities [rows, outputs]; of classes each one against the
+// rest, and for two classes the second alone (MedMNIST's convention). Errors: usage, where sizes do not fit.
+std::vector<Finding> findings_of(Task task, const std::vector<std::string>& label_names,
+                                 const std::vector<double>& probabilities, const std::vector<float>& labels);
 
 // How often each row counts, [rows]; empty: once. A bootstrap resample is such counts, so every metric works on
 // resamples without copying rows.

@@ -1,4 +1,4 @@
-// Metrics from scores and labels, with bootstrap intervals.
+// The summary of a network on a split: AUCs, their bootstrap interval, accuracy.
 #pragma once
 
 #include <cstdint>
@@ -6,14 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/metrics/bootstrap.h"
+#include "engine/task.h"
 
 namespace preceptor {
 
-// Area under the ROC curve as the Mann-Whitney statistic, ties count one half; O(n log n).
-// label > 0.5 is positive, NaN labels are left out. Empty when a class is absent: the AUC is then undefined.
-std::optional<double> auc(const std::vector<float>& scores, const std::vector<float>& labels);
-
+// What training watches: the areas and the accuracy of one split.
 struct Evaluation {
   int count = 0;
   double auc_macro = 0;              // mean of the defined per-label AUCs; NaN if none is defined
@@ -22,14 +20,19 @@ struct Evaluation {
       auc;  // [outputs]; multi-class: one against the rest (for 2 classes: of class 1, one entry)
   std::vector<std::string> auc_names;  // names of the entries of auc
   std::vector<std::string> undefined;  // labels left out of the macro mean
-  double accuracy = 0;                 // multi-class: arg max; multi-label: mean over known labels at probability 0.5
+  double accuracy = 0;  // multi-class: arg max; multi-label: mean over known labels at probability 0.5 (at least)
 };
 
-// probabilities [count, outputs] (softmax or sigmoid, as the task demands), labels as in Split.
-// bootstrap = 0 leaves the interval equal to the estimate. MedMNIST's conventions: two-class problems use the
-// probability of class 1.
+// Areas and interval of findings (findings_of); no resamples leave the interval equal to the estimate. The accuracy is
+// left to the caller.
+Evaluation evaluate_findings(const std::vector<Finding>& findings, const BootstrapOptions& options);
+
+// Arg max of classes; of findings the mean over those with known labels, at probability 0.5. NaN if nothing is known.
+double accuracy_of(Task task, int outputs, const std::vector<double>& probabilities, const std::vector<float>& labels);
+
+// Both at once. probabilities [count, outputs] (softmax or sigmoid, as the task demands), labels as in Split.
 Evaluation evaluate_scores(Task task, int outputs, const std::vector<std::string>& label_names,
-                           const std::vector<float>& probabilities, const std::vector<float>& labels, int bootstrap,
+                           const std::vector<float>& probabilities, const std::vector<float>& labels, int resamples,
                            std::uint64_t seed);
 
 }  // namespace preceptor

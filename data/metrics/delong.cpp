@@ -1,0 +1,102 @@
+// DeLong's components by mid-ranks, and sums of their products.
+#include "data/metrics/delong.h"
+
+#include <cmath>
+#include <limits>
+
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+
+std::vector<double> added_within(const std::vector<double>& deviations, const Units& units) {
+  require(units.size() == deviations.size(), "metrics: ", units.size(), " units for ", deviations.size(), " rows");
+  std::vector<double> sums;
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    require(units[i] >= 0 && static_cast<std::size_t>(units[i]) < units.size(), "metrics: unit ", units[i], " of row ",
+            i, " of ", units.size());
+    if (sums.size() <= static_cast<std::size_t>(units[i])) sums.resize(static_cast<std::size_t>(units[i]) + 1, 0);
+    sums[static_cast<std::size_t>(units[i])] += deviations[i];
+  }
+  return sums;
+}
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+void require_same_rows(const AucEstimate& a, const AucEstimate& b) {
+  require(a.deviations.size() == b.deviations.size(), "metrics: AUCs of ", a.deviations.size(), " and ",
+          b.deviations.size(), " rows cannot be paired");
+}
+
+}  // namespace
+
+AucEstimate estimate_auc(const Ranking& ranking) {
+  AucEstimate estimate{ranking.auc(), std::vector<double>(ranking.rows(), 0.0)};
+  if (std::isnan(estimate.auc)) return estimate;
+  const std::vector<Ranking::Entry>& entries = ranking.entries();
+  const auto m = static_cast<double>(ranking.positives()), n = static_cast<double>(ranking.negatives());
+  const double positive_scale = m > 1 ? 1 / std::sqrt(m * (m - 1)) : undefined;
+  const double negative_scale = n > 1 ? 1 / std::sqrt(n * (n - 1)) : undefined;
+  std::uint64_t positives_below = 0, negatives_below = 0;
+  for (std::size_t begin = 0, end = 0; begin < entries.size(); begin = end) {
+    std::uint64_t tied_positives = 0, tied_negatives = 0;
+    for (end = begin; end == begin || !entries[end - 1].ends_tie; ++end)
+      ++(entries[end].positive ? tied_positives : tied_negatives);
+    // V10: share of negatives below a positive; V01: share of positives above a negative; ties one half.
+    const double v10 = static_cast<double>(2 * negatives_below + tied_negatives) / (2 * n);
+    const double v01 = 1 - static_cast<double>(2 * positives_below + tied_positives) / (2 * m);
+    for (std::size_t k = begin; k < end; ++k)
+      estimate.deviations[static_cast<std::size_t>(entries[k].row)] =
+          entries[k].positive ? (v10 - estimate.auc) * positive_scale : (v01 - estimate.auc) * negative_scale;
+    positives_below += tied_positives;
+    negatives_below += tied_negatives;
+  }
+  return estimate;
+}
+
+AucEstimate mean_auc(const std::vector<AucEstimate>& estimates) {
+  AucEstimate mean{0, {}};
+  double defined = 0;
+  for (const AucEstimate& estimate : estimates) defined += std::isnan(estimate.auc) ? 0 : 1;
+  for (const AucEstimate& estimate : estimates) {
+    if (mean.deviations.empty()) mean.deviations.assign(estimate.deviations.size(), 0.0);
+    require_same_rows(mean, estimate);
+    if (std::isnan(estimate.auc)) continue;
+    mean.auc += estimate.auc / defined;
+    for (std::size_t i = 0; i < mean.deviations.size(); ++i) mean.deviations[i] += estimate.deviations[i] / defined;
+  }
+  if (defined == 0) mean.auc = undefined;
+  return mean;
+}
+
+AucEstimate difference(const AucEstimate& first, const AucEstimate& second) {
+  require_same_rows(first, second);
+  AucEstimate result{first.auc - second.auc, first.deviations};
+  for (std::size_t i = 0; i < result.deviations.size(); ++i) result.deviations[i] -= second.deviations[i];
+  return result;
+}
+
+double covariance(const AucEstimate& first, const AucEstimate& second, const Units& units) {
+  require_same_rows(first, second);
+  if (std::isnan(first.auc) || std::isnan(second.auc)) return undefined;
+  if (units.empty()) return dot(first.deviations, second.deviations);
+  const std::vector<double> a = added_within(first.deviations, units), b = added_within(second.deviations, units);
+  const auto count = static_cast<double>(a.size());
+  return count < 2 ? undefined : dot(a, b) * count / (count - 1);
+}
+
+double standard_error(const AucEstimate& estimate, const Units& units) {
+  return std::sqrt(covariance(estimate, estimate, units));
+}
+
+Interval auc_interval(const AucEstimate& estimate, const Units& units, double level) {
+  return normal_interval(estimate.auc, standard_error(estimate, units), 0, 1, level);
+}
+
+}  // namespace preceptor

@@ -1,0 +1,98 @@
+// Tests between two models.
+#include "data/metrics/significance.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "data/metrics/distributions.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
+
+Difference compare_aucs(const AucEstimate& first, const AucEstimate& second, const Units& units) {
+  const AucEstimate apart = difference(first, second);
+  Difference result;
+  result.standard_error = standard_error(apart, units);
+  result.interval = normal_interval(apart.auc, result.standard_error, -1, 1);
+  if (result.standard_error > 0)
+    result.p = normal_two_sided(apart.auc / result.standard_error);
+  else
+    result.p = std::isnan(result.standard_error) ? undefined : apart.auc == 0 ? 1 : 0;
+  return result;
+}
+
+Difference compare_paired(const std::vector<double>& first, const std::vector<double>& second) {
+  require(first.size() == second.size(), "metrics: ", first.size(), " and ", second.size(), " values cannot be paired");
+  std::vector<double> differences;
+  for (std::size_t i = 0; i < first.size(); ++i) differences.push_back(first[i] - second[i]);
+  Difference result{t_interval(differences), undefined, undefined};
+  if (differences.size() < 2) return result;
+  const auto degrees = static_cast<double>(differences.size() - 1);
+  double squares = 0;
+  for (const double one : differences) squares += (one - result.interval.value) * (one - result.interval.value);
+  result.standard_error = std::sqrt(squares / degrees / (degrees + 1));
+  if (result.standard_error > 0)
+    result.p = t_two_sided(result.interval.value / result.standard_error, degrees);
+  else
+    result.p = result.interval.value == 0 ? 1 : 0;
+  return result;
+}
+
+McNemar compare_decisions(const std::vector<bool>& first_right, const std::vector<bool>& second_right) {
+  require(first_right.size() == second_right.size(), "metrics: ", first_right.size(), " and ", second_right.size(),
+          " decisions cannot be paired");
+  McNemar result;
+  for (std::size_t i = 0; i < first_right.size(); ++i) {
+    result.only_first_right += first_right[i] && !second_right[i] ? 1 : 0;
+    result.only_second_right += !first_right[i] && second_right[i] ? 1 : 0;
+  }
+  const std::uint64_t less = std::min(result.only_first_right, result.only_second_right);
+  const std::uint64_t apart = result.only_first_right + result.only_second_right;
+  if (apart == 0) return result;
+  result.exact_p = std::min(1.0, 2 * fair_coins_at_most(less, apart));
+  const double excess = std::max(0.0, static_cast<double>(apart - 2 * less) - 1);
+  result.corrected_p = chi_squared_above(excess * excess / static_cast<double>(apart), 1);
+  return result;
+}
+
+std::vector<double> holm(const std::vector<double>& p_values) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < p_values.size(); ++i)
+    if (!std::isnan(p_values[i])) order.push_back(i);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return p_values[a] < p_values[b]; });
+  std::vector<double> adjusted(p_values.size(), undefined);
+  double highest = 0;
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    highest = std::max(highest, std::min(1.0, static_cast<double>(order.size() - k) * p_values[order[k]]));
+    adjusted[order[k]] = highest;
+  }
+  return adjusted;
+}
+
+NonInferiority non_inferiority(const Difference& difference, double margin) {
+  require(margin > 0, "metrics: a margin of ", margin, " is not above 0");
+  NonInferiority result;
+  const double apart = difference.interval.value + margin;
+  result.bound = difference.interval.low;
+  result.p = difference.standard_error > 0 ? normal_below(-apart / difference.standard_error)
+                                           : (difference.standard_error == 0 ? (apart > 0 ? 0.0 : 1.0) : undefined);
+  result.shown = result.bound > -margin;
+  return result;
+}
+
+double images_needed(double standard_error, double images, double difference, double power, double level) {
+  require(standard_error >= 0 && images > 0 && difference != 0 && power > 0 && power < 1 && level > 0 && level < 1,
+          "metrics: images needed for a difference of ", difference, " with standard error ", standard_error, " on ",
+          images, " images, power ", power, ", level ", level);
+  const double apart = (normal_quantile(1 - level / 2) + normal_quantile(power)) * standard_error / difference;
+  return std::ceil(images * apart * apart);
+}
+
+}  // namespace preceptor

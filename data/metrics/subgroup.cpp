@@ -1,0 +1,186 @@
+// Groups of rows, and one bootstrap over all of them.
+#include "data/metrics/subgroup.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "data/metrics/calibration.h"
+#include "data/metrics/threshold.h"
+#include "engine/check.h"
+#include "engine/numbers.h"
+
+namespace preceptor {
+namespace {
+
+constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+// Per group, in this order, in the bootstrap's statistics.
+enum Statistic { auc, sensitivity, false_positive_rate, calibration_error, sensitivity_gap, auc_gap, statistics };
+
+struct Mean {
+  double sum = 0;
+  int count = 0;
+  void add(double value) {
+    if (std::isnan(value)) return;
+    sum += value;
+    ++count;
+  }
+  double value() const { return count == 0 ? undefined : sum / count; }
+};
+
+// The findings of one group, ready for resamples of the whole table.
+class GroupRows {
+ public:
+  GroupRows(const std::vector<Finding>& findings, const std::vector<double>& thresholds, const Group& group)
+      : rows_(group.rows), thresholds_(thresholds) {
+    for (const Finding& finding : findings) {
+      Finding part{finding.name, {}, {}};
+      for (const int row : rows_) {
+        part.scores.push_back(finding.scores[static_cast<std::size_t>(row)]);
+        part.labels.push_back(finding.labels[static_cast<std::size_t>(row)]);
+      }
+      rankings_.emplace_back(part);
+      parts_.push_back(std::move(part));
+    }
+  }
+
+  std::uint64_t positives() const {
+    std::uint64_t sum = 0;
+    for (const Ranking& ranking : rankings_) sum += ranking.positives();
+    return sum;
+  }
+
+  // The statistics that need no other group.
+  std::array<double, statistics> measure(const Times& times) const {
+    Times own;
+    if (!times.empty())
+      for (const int row : rows_) own.push_back(times[static_cast<std::size_t>(row)]);
+    Mean sensitivities, rates, errors;
+    for (std::size_t j = 0; j < parts_.size(); ++j) {
+      const Confusion counts = confusion_at(parts_[j], thresholds_[j], own);
+      if (!std::isnan(thresholds_[j])) {
+        sensitivities.add(counts.sensitivity());
+        rates.add(counts.false_positive_rate());
+      }
+      errors.add(expected_calibration_error(reliability(parts_[j], Binning::equal_width, default_bins, own)));
+    }
+    std::array<double, statistics> values{};
+    values[auc] = macro_auc(rankings_, own);
+    values[sensitivity] = sensitivities.value();
+    values[false_positive_rate] = rates.value();
+    values[calibration_error] = errors.value();
+    return values;
+  }
+
+ private:
+  std::vector<int> rows_;
+  std::vector<double> thresholds_;
+  std::vector<Finding> parts_;
+  std::vector<Ranking> rankings_;
+};
+
+double median(std::vector<double> values) {
+  std::erase_if(values, [](double value) { return std::isnan(value); });
+  if (values.empty()) return undefined;
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+// What each group's value is compared with: the other's of two, the median of more.
+std::vector<double> gaps(const std::vector<double>& values) {
+  const double middle = median(values);
+  std::vector<double> result;
+  for (std::size_t g = 0; g < values.size(); ++g)
+    result.push_back(values.size() == 1 ? undefined : values[g] - (values.size() == 2 ? values[1 - g] : middle));
+  return result;
+}
+
+std::vector<double> measure_all(const std::vector<GroupRows>& groups, const Times& times) {
+  std::vector<std::array<double, statistics>> measured;
+  for (const GroupRows& group : groups) measured.push_back(group.measure(times));
+  for (const auto& [from, to] : {std::pair{sensitivity, sensitivity_gap}, std::pair{auc, auc_gap}}) {
+    std::vector<double> values;
+    for (const auto& group : measured) values.push_back(group[from]);
+    const std::vector<double> differences = gaps(values);
+    for (std::size_t g = 0; g < measured.size(); ++g) measured[g][to] = differences[g];
+  }
+  std::vector<double> flat;
+  for (const auto& group : measured) flat.insert(flat.end(), group.begin(), group.end());
+  return flat;
+}
+
+std::vector<std::string> split_columns(const std::string& columns) {
+  std::vector<std::string> names;
+  for (std::size_t begin = 0; begin <= columns.size();) {
+    const std::size_t end = std::min(columns.find('+', begin), columns.size());
+    names.push_back(columns.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
+}  // namespace
+
+std::string age_group(const std::string& age) {
+  // DICOM writes years as 058Y.
+  const std::string digits = age.ends_with('Y') ? age.substr(0, age.size() - 1) : age;
+  const std::optional<double> years = parse_number(digits);
+  if (!years || !(*years >= 0 && *years <= 150)) return "";
+  constexpr std::array<const char*, 5> names = {"0-19", "20-39", "40-59", "60-79", "80+"};
+  return names[std::min<std::size_t>(static_cast<std::size_t>(*years / 20), 4)];
+}
+
+std::vector<Group> groups_by(const PredictionTable& table, const std::string& columns, int minimum) {
+  std::vector<const PredictionTable::Column*> chosen;
+  for (const std::string& name : split_columns(columns)) {
+    chosen.push_back(table.find(name));
+    std::string known;
+    for (const PredictionTable::Column& column : table.columns) known += (known.empty() ? "" : ", ") + column.name;
+    require(chosen.back() != nullptr, table.source, ": no column '", name, "' to make groups of; there ",
+            known.empty() ? "is none" : "are: ", known);
+  }
+  std::map<std::string, Group> groups;
+  for (int row = 0; row < table.rows(); ++row) {
+    std::string name;
+    for (const PredictionTable::Column* column : chosen) {
+      const std::string& text = column->values[static_cast<std::size_t>(row)];
+      const std::string value = column->name == "age" ? age_group(text) : text;
+      if (value.empty()) {
+        name.clear();
+        break;
+      }
+      name += (name.empty() ? "" : ", ") + column->name + "=" + value;
+    }
+    if (name.empty()) continue;
+    groups[name].name = name;
+    groups[name].rows.push_back(row);
+  }
+  std::vector<Group> result;
+  for (auto& [name, group] : groups)
+    if (static_cast<int>(group.rows.size()) >= minimum) result.push_back(std::move(group));
+  return result;
+}
+
+std::vector<GroupMetrics> group_metrics(const std::vector<Finding>& findings, const std::vector<double>& thresholds,
+                                        const std::vector<Group>& groups, const BootstrapOptions& options) {
+  require(!findings.empty() && findings.size() == thresholds.size(), "subgroups: ", thresholds.size(),
+          " thresholds for ", findings.size(), " findings");
+  if (groups.empty()) return {};
+  std::vector<GroupRows> rows;
+  for (const Group& group : groups) rows.emplace_back(findings, thresholds, group);
+  const Bootstrap drawn = bootstrap([&](const Times& times) { return measure_all(rows, times); },
+                                    static_cast<int>(findings.front().scores.size()), options);
+  std::vector<GroupMetrics> result;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const auto interval = [&](Statistic statistic) { return drawn.percentile(g * statistics + statistic); };
+    result.push_back({groups[g].name, static_cast<int>(groups[g].rows.size()), rows[g].positives(), interval(auc),
+                      interval(sensitivity), interval(false_positive_rate), interval(calibration_error),
+                      interval(sensitivity_gap), interval(auc_gap)});
+  }
+  return result;
+}
+
+}  // namespace preceptor
