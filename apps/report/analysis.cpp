@@ -78,8 +78,6 @@ void add_decisions(LabelAnalysis& label, const Finding& test, double threshold) 
   label.specificity = share_interval(c.true_negatives, c.true_negatives + c.false_positives);
 }
 
-double calibration_error_of(const Finding& finding) { return expected_calibration_error(reliability(finding)); }
-
 Finding together(const std::vector<Finding>& findings) {
   Finding all;
   all.name = "all labels";
@@ -99,8 +97,10 @@ void add_calibration(RunAnalysis& analysis, const PredictionTable& test, const O
     LabelAnalysis& label = analysis.labels[i];
     label.brier = brier_score(before[i]);
     label.brier_after = brier_score(after[i]);
-    label.calibration_error = calibration_error_of(before[i]);
-    label.calibration_error_after = calibration_error_of(after[i]);
+    label.reliability = reliability(before[i]);
+    label.reliability_after = reliability(after[i]);
+    label.calibration_error = expected_calibration_error(label.reliability);
+    label.calibration_error_after = expected_calibration_error(label.reliability_after);
   }
   if (test.task == Task::multi_label) {
     analysis.reliability = reliability(together(before));

@@ -30,9 +30,10 @@ struct LabelAnalysis {
   Interval auc;                // DeLong's
   Interval average_precision;  // bootstrap
   BandCurve roc, precision_recall;
-  double threshold = 0;               // NaN where validation has one class only
-  Confusion confusion;                // at the threshold, on test
-  Interval sensitivity, specificity;  // Wilson's
+  double threshold = 0;                                        // NaN where validation has one class only
+  Confusion confusion;                                         // at the threshold, on test
+  Interval sensitivity, specificity;                           // Wilson's
+  std::vector<ReliabilityBin> reliability, reliability_after;  // as the network gives it, and scaled
   double brier = 0, brier_after = 0, calibration_error = 0, calibration_error_after = 0;  // ECE, 15 equal widths
 };
 

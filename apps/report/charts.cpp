@@ -103,7 +103,11 @@ std::string gap_chart(const GapPanel& panel, Range given) {
 
 std::string interval_chart(const std::vector<IntervalRow>& rows, const std::string& axis, const std::string& title,
                            const std::string& description) {
-  constexpr double width = 720, left = 186, right = 700, top = 10, row_height = 40;
+  constexpr double width = 720, right = 700, top = 10, row_height = 40;
+  // Room for the longest label, in the larger letters of a phone.
+  std::size_t longest = 0;
+  for (const IntervalRow& row : rows) longest = std::max(longest, row.label.size());
+  const double left = std::clamp(14.0 * static_cast<double>(longest) + 26, 120.0, 400.0);
   const double bottom = top + row_height * static_cast<double>(rows.size());
   Range range;
   for (const IntervalRow& row : rows) {
@@ -134,33 +138,27 @@ std::string interval_chart(const std::vector<IntervalRow>& rows, const std::stri
 }
 
 std::string square_chart(const SquareChart& chart) {
-  constexpr double width = 320, height = 316, left = 40, right = 312, top = 8, bottom = 270;
+  constexpr double width = 320, height = 324, left = 34, right = 306, top = 22, bottom = 280;
   const Scale x{0, 1, left, right}, y{0, 1, bottom, top};
   std::string out = svg::open("chart", width, height, chart.title, chart.description) +
                     svg::left_axis(y, left, right, 5) + svg::bottom_axis(x, top, bottom, 5) +
                     svg::text(right, bottom + 40, "tick end", chart.x_name) +
-                    svg::text(left + 6, top + 14, "tick", chart.y_name);
+                    svg::text(left, top - 9, "tick", chart.y_name);
   if (chart.diagonal) out += svg::line(x(0), y(0), x(1), y(1), "guide");
   if (chart.horizontal >= 0) out += svg::line(x(0), y(chart.horizontal), x(1), y(chart.horizontal), "guide");
   for (const SquareCurve& curve : chart.curves)
     if (!curve.low.empty()) out += svg::band(curve.low, curve.high, x, y, curve.style);
   for (const SquareCurve& curve : chart.curves) out += svg::path(curve.points, x, y, "mean " + curve.style);
-  double at = bottom - 10 - 19 * static_cast<double>(chart.curves.size() - 1);
-  for (const SquareCurve& curve : chart.curves) {
-    out += chart.labels_left ? svg::text(left + 8, at, "label " + curve.style, curve.label)
-                             : svg::text(right - 8, at, "label end " + curve.style, curve.label);
-    at += 19;
-  }
   return out + "</svg>";
 }
 
 std::string reliability_chart(const std::vector<ReliabilityCurve>& curves, const std::string& title,
                               const std::string& description) {
-  constexpr double width = 320, height = 362, left = 40, right = 312, top = 8, bottom = 270, foot = 316;
+  constexpr double width = 320, height = 372, left = 34, right = 306, top = 22, bottom = 280, foot = 328;
   const Scale x{0, 1, left, right}, y{0, 1, bottom, top};
   std::string out = svg::open("chart", width, height, title, description) + svg::left_axis(y, left, right, 5) +
                     svg::line(x(0), y(0), x(1), y(1), "guide") +
-                    svg::text(left + 6, top + 14, "tick", "share that is positive");
+                    svg::text(left, top - 9, "tick", "share that is positive");
   double most = 1;
   if (!curves.empty())
     for (const ReliabilityCurve::Bin& bin : curves.front().bins) most = std::max(most, bin.rows);
@@ -180,11 +178,6 @@ std::string reliability_chart(const std::vector<ReliabilityCurve>& curves, const
       const double tall = 34 * std::sqrt(bin.rows / most);
       out += svg::rectangle(x(bin.probability) - 4, foot - tall, 8, tall, "count " + curves.front().style);
     }
-  double at = bottom - 10 - 19 * static_cast<double>(curves.size() - 1);
-  for (const ReliabilityCurve& curve : curves) {
-    out += svg::text(right - 8, at, "label end " + curve.style, curve.label);
-    at += 19;
-  }
   return out + "</svg>";
 }
 

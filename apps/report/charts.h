@@ -42,15 +42,14 @@ std::string interval_chart(const std::vector<IntervalRow>& rows, const std::stri
 
 // Curves over the unit square, each with its band: ROC and precision-recall.
 struct SquareCurve {
-  std::string label, style;
+  std::string style;
   svg::Points points;
   svg::Points low, high;  // empty: no band
 };
 struct SquareChart {
   std::string title, description, x_name, y_name;
-  bool diagonal = false;     // what chance gives: the diagonal, or
-  double horizontal = -1;    // this height; negative: none
-  bool labels_left = false;  // where curves leave room: at the lower left, or at the lower right
+  bool diagonal = false;   // what chance gives: the diagonal, or
+  double horizontal = -1;  // this height; negative: none
   std::vector<SquareCurve> curves;
 };
 std::string square_chart(const SquareChart& chart);
@@ -60,7 +59,7 @@ struct ReliabilityCurve {
   struct Bin {
     double probability, share, rows;
   };
-  std::string label, style;
+  std::string style;
   std::vector<Bin> bins;
 };
 // The first curve's rows are those at the foot.

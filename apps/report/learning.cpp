@@ -50,20 +50,19 @@ std::vector<Panel> gap_panels(const Report& report, const char* quantity, double
 
 Section learning_section(const Report& report) {
   std::vector<Panel> all = gap_panels(report, "AUC", &EpochRow::train_auc, &EpochRow::val_auc);
-  const std::vector<Panel> losses =
-      gap_panels(report, "loss of the labels", &EpochRow::label_loss, &EpochRow::val_loss);
+  const std::vector<Panel> losses = gap_panels(report, "loss", &EpochRow::label_loss, &EpochRow::val_loss);
   std::string content = report.arms.size() == 1 ? "" : validation_chart(report) + panels(all) + panels(losses);
   if (content.empty()) {
     all.insert(all.end(), losses.begin(), losses.end());
     content = panels(all, "two");
   }
-  return {
-      "learning", "Learning curves",
-      "Values after each epoch, means over seeds. The shaded gap is what was learned about the training images alone; "
-      "training values are collected during the epoch, so early ones lag behind. A dashed vertical line marks the "
-      "epoch with "
-      "the best validation AUC: the one that was tested.",
-      content};
+  return {"learning", "Learning curves",
+          "Values after each epoch, means over seeds; the loss is that of the labels alone, so that arms can be "
+          "compared. The shaded gap is what was learned about the training images alone; "
+          "training values are collected during the epoch, so early ones lag behind. A dashed vertical line marks the "
+          "epoch with "
+          "the best validation AUC: the one that was tested.",
+          content};
 }
 
 }  // namespace preceptor

@@ -25,12 +25,25 @@ std::string base64(const std::string& bytes) {
   return out;
 }
 
-std::string small(const std::string& words) { return words.empty() ? "" : "<small>" + escape_html(words) + "</small>"; }
+std::string small(const std::string& words) {
+  std::istringstream lines(words);
+  std::string out;
+  for (std::string line; std::getline(lines, line);) out += "<small>" + escape_html(line) + "</small>";
+  return out;
+}
+
+std::string legend_html(const Panel& panel) {
+  if (panel.legend.empty()) return {};
+  std::string out = "<p class=\"legend\">";
+  for (const auto& [words, style] : panel.legend)
+    out += message("<span class=\"", style, "\">", escape_html(words), "</span> ");
+  return out + "</p>";
+}
 
 std::string row_html(const TableRow& row) {
-  std::string out = message("<tr", row.marked ? " class=\"marked\"" : "", "><th scope=\"row\">",
-                            row.swatch.empty() ? "" : "<span class=\"swatch " + row.swatch + "\"></span>",
-                            escape_html(row.name), small(row.small), "</th>");
+  std::string out =
+      message("<tr><th scope=\"row\">", row.swatch.empty() ? "" : "<span class=\"swatch " + row.swatch + "\"></span>",
+              escape_html(row.name), small(row.small), "</th>");
   for (const Cell& cell : row.cells) {
     const std::string text = escape_html(cell.text);
     out += "<td>" + (cell.strong ? "<b>" + text + "</b>" : text) + small(cell.small) + "</td>";
@@ -73,16 +86,16 @@ std::string panels(const std::vector<Panel>& all, const std::string& style) {
     out += message(
         "<div class=\"card\">",
         panel.heading.empty() ? "" : message("<h3 class=\"", panel.style, "\">", escape_html(panel.heading), "</h3>"),
-        panel.content, "</div>\n");
+        legend_html(panel), panel.content, "</div>\n");
   return out + "</div>\n";
 }
 
 std::string card(const std::string& content) { return "<div class=\"card\">" + content + "</div>\n"; }
 
-std::string definitions(const std::vector<std::pair<std::string, std::string>>& entries) {
-  std::string out = "<dl class=\"card\">\n";
+std::string definitions(const std::vector<std::pair<std::string, std::string>>& entries, bool compact) {
+  std::string out = message("<dl class=\"card", compact ? " compact" : "", "\">\n");
   for (const auto& [name, value] : entries)
-    out += message("<dt>", escape_html(name), "</dt><dd>", escape_html(value), "</dd>\n");
+    out += message("<div><dt>", escape_html(name), "</dt><dd>", escape_html(value), "</dd></div>\n");
   return out + "</dl>\n";
 }
 

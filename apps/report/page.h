@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/image.h"
@@ -12,7 +13,7 @@ namespace preceptor {
 std::string data_uri(const Image& image);
 
 struct Cell {
-  std::string text, small;  // small: a second line, as an interval
+  std::string text, small;  // small: further lines, as an interval
   bool strong = false;
 };
 
@@ -20,7 +21,6 @@ struct TableRow {
   std::string name, small;  // the row's header
   std::string swatch;       // class of its colour; empty: none
   std::vector<Cell> cells;
-  bool marked = false;  // stands out, as an option that differs between runs
 };
 
 struct Table {
@@ -41,13 +41,14 @@ struct Section {
 // Charts in a row that wraps; each is an SVG or image with what stands above it.
 struct Panel {
   std::string heading, style, content;
+  std::vector<std::pair<std::string, std::string>> legend = {};  // words and the class of their colour
 };
 std::string panels(const std::vector<Panel>& panels, const std::string& style = "");
 
 std::string card(const std::string& content);
 
-// Name and value, one below the other.
-std::string definitions(const std::vector<std::pair<std::string, std::string>>& entries);
+// Name and value, one below the other; `compact` in several columns, for many short values.
+std::string definitions(const std::vector<std::pair<std::string, std::string>>& entries, bool compact = false);
 
 // The large numbers at the top.
 struct KeyFigure {

@@ -61,7 +61,7 @@ Cell difference_cell(const std::optional<Difference>& difference) {
   const Interval& interval = difference->interval;
   const double p = difference->p;
   return {fixed(interval.value, 3, true),
-          bounds(interval.low, interval.high, true) + (p < 0.001 ? ", p < 0.001" : ", p = " + fixed(p, 3)), p < 0.05};
+          bounds(interval.low, interval.high, true) + (p < 0.001 ? "\np < 0.001" : "\np = " + fixed(p, 3)), p < 0.05};
 }
 
 Table arm_table(const Report& report) {
@@ -69,15 +69,14 @@ Table arm_table(const Report& report) {
   bool seeds = false;
   for (const RunArm& arm : report.arms) seeds |= arm.runs.size() > 1;
   Table table{"Arms compared with the first one", {"Arm", "Test AUC"}, {}};
-  if (seeds) table.header.push_back("95 % over images, first seed");
+  if (seeds) table.header.push_back("Over images, first seed");
   table.header.push_back("Average precision");
-  if (seeds) table.header.push_back("Difference, paired by seed");
-  table.header.insert(table.header.end(),
-                      {seeds ? "Difference, paired by image, first seed" : "Difference, paired by image",
-                       "Training − validation", "Seconds a run"});
+  if (seeds) table.header.push_back("Difference by seed");
+  table.header.insert(table.header.end(), {seeds ? "Difference by image, first seed" : "Difference by image",
+                                           "Training − valid.", "Seconds a run"});
   for (std::size_t i = 0; i < arms.size(); ++i) {
     const ArmSummary& arm = arms[i];
-    TableRow row{report.arms[i].name, report.arms[i].note, arm_style(report, i), {}, false};
+    TableRow row{report.arms[i].name, report.arms[i].note, arm_style(report, i), {}};
     row.cells.push_back(interval_cell(report.analyses[i].size() > 1 ? arm.auc : arm.auc_first, true));
     if (seeds) row.cells.push_back({bounds(arm.auc_first.low, arm.auc_first.high), "", false});
     row.cells.push_back({fixed(arm.average_precision, 3), "", false});
@@ -88,7 +87,7 @@ Table arm_table(const Report& report) {
     table.rows.push_back(std::move(row));
   }
   for (const Reference& reference : report.references) {
-    TableRow row{reference.name, reference.note, "reference-mark", {interval_cell(reference.auc)}, false};
+    TableRow row{reference.name, reference.note, "reference-mark", {interval_cell(reference.auc)}};
     row.cells.resize(table.header.size() - 2, {"–", "", false});
     row.cells.push_back({fixed(reference.seconds, 1), "", false});
     table.rows.push_back(std::move(row));
@@ -107,8 +106,7 @@ Table single_label_table(const RunAnalysis& run) {
                             "of " + grouped(static_cast<long long>(label.known)), false},
                            interval_cell(label.auc, true),
                            interval_cell(label.average_precision),
-                           {fixed(share, 3), "", false}},
-                          false});
+                           {fixed(share, 3), "", false}}});
   }
   if (run.labels.size() > 1)
     table.rows.push_back({"mean of labels",
@@ -117,8 +115,7 @@ Table single_label_table(const RunAnalysis& run) {
                           {{"", "", false},
                            interval_cell(run.macro_auc, true),
                            interval_cell(run.macro_average_precision),
-                           {"", "", false}},
-                          false});
+                           {"", "", false}}});
   return table;
 }
 
@@ -128,7 +125,7 @@ Table arm_label_table(const Report& report) {
   const RunAnalysis& base = report.analyses.front().front();
   for (std::size_t k = 0; k < base.labels.size(); ++k) {
     const LabelAnalysis& label = base.labels[k];
-    TableRow row{label.name, "", "", {}, false};
+    TableRow row{label.name, "", "", {}};
     row.cells.push_back({grouped(static_cast<long long>(label.positives)),
                          "of " + grouped(static_cast<long long>(label.known)), false});
     for (const std::vector<RunAnalysis>& runs : report.analyses) {
@@ -153,21 +150,25 @@ std::string curve_panels(const Report& report, bool roc) {
     chart.x_name = roc ? "false positive rate" : "recall";
     chart.y_name = roc ? "sensitivity" : "precision";
     chart.diagonal = roc;
-    chart.labels_left = !roc;
     if (!roc && label.known > 0)
       chart.horizontal = static_cast<double>(label.positives) / static_cast<double>(label.known);
+    Panel panel{label.name, "", "", {}};
     for (std::size_t i = 0; i < report.arms.size(); ++i)
       for (const LabelAnalysis& of_arm : report.analyses[i].front().labels) {
         const Interval& value = roc ? of_arm.auc : of_arm.average_precision;
         if (of_arm.name != label.name || std::isnan(value.value)) continue;
         const BandCurve& band = roc ? of_arm.roc : of_arm.precision_recall;
         const std::string name = report.arms.size() == 1 ? (roc ? "AUC" : "AP") : report.arms[i].name;
+        const bool bands = report.arms.size() <= 2;
+        svg::Points points = band.points;
+        if (roc) points.insert(points.begin(), {0, 0});
         chart.curves.push_back(
-            {name + " " + fixed(value.value, 2), arm_style(report, i), band.points, band.low, band.high});
+            {arm_style(report, i), points, bands ? band.low : svg::Points{}, bands ? band.high : svg::Points{}});
         chart.description += name + " " + fixed(value.value, 3) + ". ";
+        panel.legend.push_back({name + " " + fixed(value.value, 2), arm_style(report, i)});
       }
-    all.push_back({label.name, "",
-                   chart.curves.empty() ? "<p class=\"note\">One class only: no curve.</p>" : square_chart(chart)});
+    panel.content = chart.curves.empty() ? "<p class=\"note\">One class only: no curve.</p>" : square_chart(chart);
+    all.push_back(std::move(panel));
   }
   return panels(all);
 }
@@ -209,9 +210,11 @@ Section label_section(const Report& report) {
 Section curve_section(const Report& report) {
   return {
       "curves", "ROC and precision-recall curves",
-      "Shaded: 95&#8239;% of bootstrap resamples of the test images, point by point. Dotted: chance. Precision is the "
-      "highest at this recall or beyond.",
-      curve_panels(report, true) + curve_panels(report, false)};
+      std::string(report.arms.size() <= 2
+                      ? "Shaded: 95&#8239;% of bootstrap resamples of the test images, point by point. "
+                      : "First seed of each arm; the numbers are areas, whose intervals stand in the table above. ") +
+          "Dotted: chance. Precision is the highest at this recall or beyond.",
+      "<h3>ROC</h3>\n" + curve_panels(report, true) + "<h3>Precision and recall</h3>\n" + curve_panels(report, false)};
 }
 
 }  // namespace preceptor

@@ -35,7 +35,7 @@ std::string numbers_text(const std::vector<float>& values) {
 
 // Images, patients and shares of positives of one split.
 TableRow split_row(const char* name, const PredictionTable& table) {
-  TableRow row{name, "", "", {{grouped(table.rows()), "", false}}, false};
+  TableRow row{name, "", "", {{grouped(table.rows()), "", false}}};
   std::string patients = "unknown";
   if (const PredictionTable::Column* column = table.find("patient"))
     patients =
@@ -92,16 +92,16 @@ Section data_section(const Report& report) {
 }
 
 Section configuration_section(const Report& report) {
-  const bool single = report.arms.size() == 1;
-  Table table{"Every option, completed", {"Option"}, {}};
+  Table differing{"Options that differ", {"Option"}, {}};
+  std::vector<std::pair<std::string, std::string>> common;
   std::vector<std::string> names;
   for (const RunArm& arm : report.arms) {
-    table.header.push_back(arm.name);
+    differing.header.push_back(arm.name);
     for (const auto& [name, value] : arm.runs.front().config.items())
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
   for (const std::string& name : names) {
-    TableRow row{name, "", "", {}, false};
+    TableRow row{name, "", "", {}};
     for (const RunArm& arm : report.arms) {
       std::vector<std::string> values;
       for (const RunRecord& run : arm.runs) {
@@ -111,12 +111,17 @@ Section configuration_section(const Report& report) {
       }
       row.cells.push_back({listed(values), "", false});
     }
-    for (const Cell& cell : row.cells) row.marked |= cell.text != row.cells.front().text;
-    table.rows.push_back(std::move(row));
+    const Cell& first = row.cells.front();
+    if (std::all_of(row.cells.begin(), row.cells.end(), [&](const Cell& cell) { return cell.text == first.text; }))
+      common.push_back({name, first.text});
+    else
+      differing.rows.push_back(std::move(row));
   }
-  std::vector<std::pair<std::string, std::string>> settings = report.settings;
-  return {"configuration", "Configuration", single ? "" : "Shaded rows differ between arms.",
-          (settings.empty() ? "" : definitions(settings)) + render(table)};
+  Section section{"configuration", "Configuration", "Every option of the runs, as --help names them.", ""};
+  if (!report.settings.empty()) section.content += definitions(report.settings);
+  if (!differing.rows.empty()) section.content += render(differing) + "<h3>The same in all</h3>\n";
+  section.content += definitions(common, true);
+  return section;
 }
 
 Section cost_section(const Report& report) {
@@ -138,8 +143,7 @@ Section cost_section(const Report& report) {
                            {fixed(number_in(run.result, "images_per_second"), 0), "", false},
                            {memory("peak_memory_bytes"), "", false},
                            {memory("device_memory_bytes"), "", false},
-                           {byte_count(static_cast<double>(run.checkpoint_bytes)), "", false}},
-                          false});
+                           {byte_count(static_cast<double>(run.checkpoint_bytes)), "", false}}});
   }
   return {
       "cost", "Cost",
@@ -164,8 +168,7 @@ Section environment_section(const Report& report) {
       table.rows.push_back({run.name,
                             "",
                             arm_style(report, i),
-                            {{std::to_string(run.best_epoch), "", false}, {run.checkpoint_digest, "", false}},
-                            false});
+                            {{std::to_string(run.best_epoch), "", false}, {run.checkpoint_digest, "", false}}});
   section.content += render(table);
   return section;
 }

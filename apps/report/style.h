@@ -8,12 +8,12 @@ namespace preceptor {
 inline constexpr const char* report_style = R"css(
 :root {
   color-scheme: light dark;
-  --page: #fbfaf7; --card: #ffffff; --ink: #1d2126; --soft: #5a626b; --rule: #dcd9d1; --grid: #ebe8e1; --accent: #0f5c63; --mark: #fff4d6;
+  --page: #fbfaf7; --card: #ffffff; --ink: #1d2126; --soft: #5a626b; --rule: #dcd9d1; --grid: #ebe8e1; --accent: #0f5c63;
   --arm-0: #4d5660; --arm-1: #a34a00; --arm-2: #0a5fb4; --arm-3: #8a2b82; --arm-4: #10703f; --arm-5: #00697a; --arm-6: #a8283a; --arm-7: #6a5d00; --reference: #1d2126;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
-    --page: #14171a; --card: #1b1f23; --ink: #e9e7e2; --soft: #a3abb4; --rule: #343a40; --grid: #292e33; --accent: #6fc3c9; --mark: #3a3320;
+    --page: #14171a; --card: #1b1f23; --ink: #e9e7e2; --soft: #a3abb4; --rule: #343a40; --grid: #292e33; --accent: #6fc3c9;
     --arm-0: #b4bdc6; --arm-1: #f2a05a; --arm-2: #6db3f8; --arm-3: #dd8fd6; --arm-4: #5fcb92; --arm-5: #5cc5d6; --arm-6: #f08f98; --arm-7: #cdbb4d; --reference: #e9e7e2;
   }
 }
@@ -50,8 +50,6 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 th:last-child, td:last-child { padding-right: 0; }
 tbody tr:last-child th, tbody tr:last-child td { border-bottom: 0; }
 tbody small { display: block; font-weight: 400; color: var(--soft); font-size: 0.85em; }
-tr.marked th, tr.marked td { background: var(--mark); }
-tr.marked th:first-child { padding-left: 0.5rem; }
 .swatch { display: inline-block; width: 0.7em; height: 0.7em; border-radius: 50%; background: currentColor; margin-right: 0.5em; }
 .panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
 .panels .card { padding: 0.9rem 1rem 0.6rem; }
@@ -63,7 +61,12 @@ figure { margin: 0; }
 figure img { display: block; width: 100%; border-radius: 6px; background: #000; }
 figcaption { display: flex; gap: 0.6rem; align-items: center; font-size: 0.85rem; line-height: 1.25; margin-top: 0.5rem; color: var(--soft); }
 figcaption img { flex: none; width: 32px; height: 32px; border-radius: 3px; image-rendering: pixelated; }
-dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: 0.35rem 1.5rem; margin: 0; font-size: 0.92rem; }
+dl { margin: 0; font-size: 0.92rem; }
+dl div { display: grid; grid-template-columns: 12rem 1fr; gap: 0 1.5rem; padding: 0.18rem 0; }
+dl.compact { columns: 17rem; column-gap: 2.5rem; }
+dl.compact div { grid-template-columns: 8.5rem 1fr; break-inside: avoid; }
+.legend { margin: 0 0 0.4rem; font-size: 0.85rem; font-weight: 600; line-height: 1.35; font-variant-numeric: tabular-nums; }
+.legend span { display: inline-block; margin-right: 0.7em; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 svg.chart { display: block; width: 100%; height: auto; }
@@ -102,8 +105,7 @@ footer { margin-top: 3rem; color: var(--soft); font-size: 0.85rem; }
   svg.wide text { font-size: 23px; }
   svg.wide .label { font-size: 25px; }
   tbody th { min-width: 9.5rem; }
-  dl { grid-template-columns: 1fr; gap: 0; }
-  dd { margin-bottom: 0.6rem; }
+  dl div { grid-template-columns: 1fr; padding: 0.3rem 0; }
 }
 @media print {
   :root { color-scheme: light; }

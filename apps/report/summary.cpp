@@ -41,7 +41,7 @@ void adjust(std::vector<ArmSummary>& arms, std::optional<Difference> ArmSummary:
 
 std::string p_text(double p) { return p < 0.001 ? "p < 0.001" : "p = " + fixed(p, 3); }
 
-std::string value_with(const Interval& interval, const char* kind) {
+std::string value_with(const Interval& interval, const std::string& kind) {
   const std::string range = bounds(interval.low, interval.high);
   return fixed(interval.value, 3) + (range.empty() ? "" : message(" (95 % interval ", range, kind, ")"));
 }
@@ -121,7 +121,8 @@ std::string generalisation_text(const RunRecord& run, const RunAnalysis& analysi
   const EpochRow& best = run.epochs[static_cast<std::size_t>(run.best_epoch - 1)];
   std::string text = message("Epoch ", run.best_epoch, " of ", run.epochs.size(), " was chosen by validation AUC (",
                              fixed(best.val_auc, 3), "); training AUC was then ", fixed(best.train_auc, 3), ", ",
-                             fixed(best.train_auc - best.val_auc, 3, true), " above validation. ");
+                             fixed(std::abs(best.train_auc - best.val_auc), 3),
+                             best.train_auc >= best.val_auc ? " above" : " below", " validation. ");
   const double before = expected_calibration_error(analysis.reliability),
                after = expected_calibration_error(analysis.reliability_after);
   return text + message("Probabilities are off by ", fixed(100 * before, 1),
@@ -178,13 +179,11 @@ std::string summary_text(const Report& report) {
   const RunAnalysis& first = report.analyses.front().front();
   const std::string images = counted(base.runs.front().test.rows(), "test image");
   const char* unit = first.by_patient ? " over patients" : " over images";
-  std::string text = report.arms.size() == 1 ? "" : message("\"", base.name, "\": ");
-  if (base.runs.size() == 1)
-    text += message("On ", images, " ", base.runs.front().card.network.name, " reaches a mean AUC of ",
-                    value_with(arms.front().auc_first, unit), ". ");
-  else
-    text += message("On ", images, " ", base.runs.front().card.network.name, " reaches a mean AUC of ",
-                    value_with(arms.front().auc, message(" over ", base.runs.size(), " seeds").c_str()), ". ");
+  const std::string network = base.runs.front().card.network.name;
+  const std::string who = report.arms.size() == 1 ? network : message("\"", base.name, "\" (", network, ")");
+  const std::string over = base.runs.size() == 1 ? unit : message(" over ", base.runs.size(), " seeds");
+  std::string text = message("On ", images, " ", who, " reaches a mean AUC of ",
+                             value_with(base.runs.size() == 1 ? arms.front().auc_first : arms.front().auc, over), ". ");
   if (report.arms.size() == 1)
     text += label_text(first) + "\n" + generalisation_text(base.runs.front(), first);
   else

@@ -14,7 +14,11 @@ namespace {
 
 std::string number(double value) { return fixed(value, 1); }
 
-int decimals_of(double step) { return step < 0.00999 ? 3 : step < 0.0999 ? 2 : step < 0.999 ? 1 : 0; }
+// Sums of steps miss zero by rounding.
+std::string tick_text(double value, double step) {
+  const int decimals = step < 0.00999 ? 3 : step < 0.0999 ? 2 : step < 0.999 ? 1 : 0;
+  return fixed(std::abs(value) < 1e-9 * step ? 0 : value, decimals);
+}
 
 }  // namespace
 
@@ -86,7 +90,7 @@ std::string left_axis(const Scale& y, double left, double right, int wanted) {
   std::string out;
   for (double value = std::ceil(y.low / step - 1e-9) * step; value <= y.high + step * 1e-6; value += step)
     out += line(left, y(value), right, y(value), "grid") +
-           text(left - 8, y(value) + 5, "tick end", fixed(value, decimals_of(step)));
+           text(left - 8, y(value) + 5, "tick end", tick_text(value, step));
   return out;
 }
 
@@ -95,7 +99,7 @@ std::string bottom_axis(const Scale& x, double top, double bottom, int wanted) {
   std::string out;
   for (double value = std::ceil(x.low / step - 1e-9) * step; value <= x.high + step * 1e-6; value += step)
     out += line(x(value), top, x(value), bottom, "grid") +
-           text(x(value), bottom + 20, "tick middle", fixed(value, decimals_of(step)));
+           text(x(value), bottom + 20, "tick middle", tick_text(value, step));
   return out;
 }
 
