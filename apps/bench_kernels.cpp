@@ -346,8 +346,10 @@ void KernelBench::time_updates() {
                                                                        .first = first.data(),
                                                                        .second = adam ? second.data() : nullptr,
                                                                        .rounded = nullptr,
+                                                                       .origin = nullptr,
                                                                        .count = count,
                                                                        .first_chunk = 0,
+                                                                       .start = 0,
                                                                        .learning_rate_scale = 1,
                                                                        .weight_decay = 0}});
     const kernels::Update update{.segments = static_cast<const kernels::UpdateSegment*>(segments->data()),
@@ -355,6 +357,7 @@ void KernelBench::time_updates() {
                                  .chunks = kernels::update_chunks(count),
                                  .elements = count,
                                  .rounded_elements = 0,
+                                 .origin_elements = 0,
                                  .state = context_->step_state(),
                                  .gradient_scale = nullptr,
                                  .rule = adam ? kernels::UpdateRule::adam : kernels::UpdateRule::sgd,

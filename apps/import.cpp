@@ -6,6 +6,7 @@
 
 #include "apps/support/command_line.h"
 #include "apps/support/run_app.h"
+#include "apps/training/card_and_data.h"
 #include "models/loaded_model.h"
 #include "engine/check.h"
 #include "models/registry.h"
@@ -77,17 +78,12 @@ NetworkOptions network_of(const ImportOptions& options, const std::optional<Netw
   return network;
 }
 
-// ImageNet's values of a file for 3 channels; their averages where its stem was summed to 1.
-std::vector<float> channel_values(const char* flag, const std::vector<float>& given, const std::vector<float>& imagenet,
-                                  int channels, int channels_of_file) {
-  std::vector<float> values = given;
-  if (given.empty()) {
-    require(channels_of_file == 3, flag, " is missing: there is no custom for files of 1 channel");
-    values = channels == 3 ? imagenet : std::vector<float>{(imagenet[0] + imagenet[1] + imagenet[2]) / 3};
-  }
-  require(values.size() == static_cast<std::size_t>(channels), flag, ": ", values.size(), " numbers for ", channels,
+// Replaces ImageNet's values, which are the custom for files of 3 channels.
+void take_values(const char* flag, const std::vector<float>& given, int channels_of_file, std::vector<float>& values) {
+  require(!given.empty() || channels_of_file == 3, flag, " is missing: there is no custom for files of 1 channel");
+  require(given.empty() || given.size() == values.size(), flag, ": ", given.size(), " numbers for ", values.size(),
           " channels");
-  return values;
+  if (!given.empty()) values = given;
 }
 
 ModelCard card_of(const ImportOptions& options, const NetworkOptions& network, int channels_of_file) {
@@ -96,9 +92,9 @@ ModelCard card_of(const ImportOptions& options, const NetworkOptions& network, i
   for (const Task task : {Task::multi_class, Task::multi_label, Task::ordinal})
     if (options.task == to_string(task)) card.task = task;
   card.height = card.width = options.input_size;
-  card.mean = channel_values("--mean", options.mean, {0.485f, 0.456f, 0.406f}, network.in_channels, channels_of_file);
-  card.deviation =
-      channel_values("--deviation", options.deviation, {0.229f, 0.224f, 0.225f}, network.in_channels, channels_of_file);
+  use_imagenet_normalisation(card);
+  take_values("--mean", options.mean, channels_of_file, card.mean);
+  take_values("--deviation", options.deviation, channels_of_file, card.deviation);
   for (const float value : card.mean) require(std::abs(value) <= 1e6f, "--mean ", value, ": not from -1e6 to 1e6");
   for (const float value : card.deviation)
     require(value >= 1e-6f && value <= 1e6f, "--deviation ", value, ": not from 1e-6 to 1e6");

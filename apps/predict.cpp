@@ -14,6 +14,7 @@
 #include "data/dataset.h"
 #include "data/image.h"
 #include "data/parallel.h"
+#include "data/table.h"
 #include "models/loaded_model.h"
 
 namespace preceptor {
@@ -67,11 +68,13 @@ std::size_t batch_size(const std::string& batch, const ModelCard& card) {
 // An image by the name that stands in the table, read when it is its turn.
 struct Source {
   std::string name;
-  std::function<Image()> read;
+  std::function<Image(const ModelCard&)> read;  // as the network takes it
 };
 
 void add_file(const std::filesystem::path& path, std::vector<Source>& sources) {
-  sources.push_back({path.string(), [name = path.string()] { return read_image(name); }});
+  sources.push_back({path.string(), [name = path.string()](const ModelCard& card) {
+                       return read_image(name, card.network.in_channels, card.height, card.width);
+                     }});
 }
 
 void add_folder(const std::string& folder, std::vector<Source>& sources) {
@@ -87,13 +90,11 @@ void add_dataset(const std::string& spec, const std::string& split_name, std::ve
   const auto data = std::make_shared<const Dataset>(open_dataset(spec));
   const Split& split = split_name == "test" ? data->test : split_name == "val" ? data->val : data->train;
   require_data(split.count > 0, spec, ": has no ", split_name, " images");
-  const std::size_t bytes = split.images.size() / static_cast<std::size_t>(split.count);
   for (int i = 0; i < split.count; ++i)
-    sources.push_back(
-        {message(spec, "#", split_name, "/", i), [data, &split, bytes, i] {
-           const auto begin = split.images.begin() + static_cast<std::ptrdiff_t>(bytes * i);
-           return Image{data->height, data->width, data->channels, {begin, begin + static_cast<std::ptrdiff_t>(bytes)}};
-         }});
+    sources.push_back({message(spec, "#", split_name, "/", i), [data, &split, i](const ModelCard& card) {
+                         const Image image{data->height, data->width, data->channels, read_pixels(*split.images, i)};
+                         return resized(with_channels(image, card.network.in_channels), card.height, card.width);
+                       }});
 }
 
 std::vector<Source> find_sources(const PredictOptions& options) {
@@ -125,8 +126,7 @@ ImageBatch read_batch(const std::vector<Source>& sources, std::size_t begin, std
   std::vector<std::string> errors(end - begin);
   parallel_for(count, threads, [&](int i) {
     try {
-      const Image image = with_channels(sources[begin + i].read(), card.network.in_channels);
-      images[i] = resized(image, card.height, card.width).pixels;
+      images[i] = sources[begin + i].read(card).pixels;
     } catch (const Error& error) {
       errors[i] = error.what();
     }
@@ -141,14 +141,6 @@ ImageBatch read_batch(const std::vector<Source>& sources, std::size_t begin, std
     batch.read.push_back(begin + i);
   }
   return batch;
-}
-
-// A field of a CSV file, quoted where it must be (RFC 4180).
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char letter : text) quoted += letter == '"' ? std::string("\"\"") : std::string(1, letter);
-  return quoted + "\"";
 }
 
 void write_rows(std::ostream& csv, const std::vector<Source>& sources, const std::vector<std::size_t>& images,

@@ -1,4 +1,4 @@
-// Tables as comma-separated text (RFC 4180), read as hostile.
+// A whole table in memory, for those who look at a row more than once; TableReader reads it.
 #pragma once
 
 #include <string>
@@ -18,12 +18,7 @@ struct CsvTable {
   std::string place(std::size_t row, std::size_t column) const;
 };
 
-// Fields may be quoted; lines end with \n or \r\n; a byte order mark and empty lines at the end are skipped. Errors:
-// missing_input, io; data with the line: a file over 1 GiB, no header, an empty or repeated column name, a row with
-// another number of fields, an unfinished or misplaced quote, a zero byte.
+// Errors: those of TableReader; data: an empty or repeated column name, more than 2^30 bytes in all.
 CsvTable read_csv(const std::string& path);
-
-// A field as it stands in a file: quoted where it must be.
-std::string csv_field(const std::string& text);
 
 }  // namespace preceptor

@@ -1,18 +1,42 @@
 // Opens data sets by name.
 #include "data/dataset.h"
 
+#include "data/chestxray14.h"
+#include "data/chexpert.h"
+#include "data/class_folders.h"
 #include "data/dataset_spec.h"
+#include "data/labelled_table.h"
 #include "data/medmnist.h"
 #include "data/phantom.h"
+#include "data/retinopathy.h"
 #include "engine/check.h"
 
 namespace preceptor {
 
 Dataset open_dataset(const std::string& spec) {
   const DatasetSpec parsed = parse_dataset_spec(spec);
+  if (parsed.format == "chexpert") return open_chexpert(parsed);
+  if (parsed.format == "chestxray14") return open_chestxray14(parsed);
+  if (parsed.format == "retinopathy") return open_retinopathy(parsed);
   if (parsed.format == "medmnist") return open_medmnist(parsed);
+  if (parsed.format == "folder") return open_class_folders(parsed);
+  if (parsed.format == "table") return open_labelled_table(parsed);
   if (parsed.format == "phantom") return open_phantom(parsed);
-  fail(ErrorKind::usage, spec, ": unknown format '", parsed.format, "'; valid formats: medmnist, phantom");
+  fail(ErrorKind::usage, spec, ": unknown format '", parsed.format,
+       "'; valid formats: chexpert, chestxray14, retinopathy, medmnist, folder, table, phantom");
+}
+
+const std::vector<std::string>* Split::column(const std::string& name) const {
+  for (const TextColumn& known : columns)
+    if (known.name == name) return &known.values;
+  return nullptr;
+}
+
+std::vector<std::string> numbered_ids(const std::string& part, int count) {
+  std::vector<std::string> ids;
+  ids.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) ids.push_back(message(part, "/", i));
+  return ids;
 }
 
 int class_of(const Split& split, int image) {

@@ -1,22 +1,19 @@
-// Decoding through stb_image; conversion and resizing of bytes.
+// Formats told apart by content; BMP and TGA through stb_image; channels.
 #include "data/image.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 
+#include "data/decode.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_NO_STDIO
-#define STBI_ONLY_PNG
-#define STBI_ONLY_JPEG
 #define STBI_ONLY_BMP
 #define STBI_ONLY_TGA
-#define STBI_ONLY_PNM
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #include <stb/stb_image.h>
@@ -25,63 +22,85 @@
 namespace preceptor {
 namespace {
 
-constexpr std::int64_t most_pixels = 1 << 26, most_bytes = 1 << 30;
+constexpr std::uintmax_t most_bytes = 1 << 30;
 
-// What one new pixel of an axis is made of.
-struct Tap {
-  int first;  // source pixel of the first weight
-  std::vector<float> weights;
+// stb_image takes what is not there for zeros, or leaves memory as it was: this source fills up with zeros and
+// remembers.
+struct Source {
+  std::string_view rest;
+  bool ended_early = false;
+
+  static int read(void* user, char* data, int size) {
+    auto& source = *static_cast<Source*>(user);
+    const std::size_t wanted = static_cast<std::size_t>(size), given = std::min(wanted, source.rest.size());
+    std::copy_n(source.rest.data(), given, data);
+    std::fill(data + given, data + wanted, '\0');
+    source.rest.remove_prefix(given);
+    // Its buffer is filled as far as possible; anything else it needs whole.
+    constexpr std::size_t buffer = sizeof stbi__context::buffer_start;
+    source.ended_early |= given == 0 || (given < wanted && wanted != buffer);
+    return static_cast<int>(given);
+  }
+  static void skip(void* user, int bytes) {
+    auto& source = *static_cast<Source*>(user);
+    source.ended_early |= bytes > 0 && static_cast<std::size_t>(bytes) > source.rest.size();
+    if (bytes > 0) source.rest.remove_prefix(std::min(static_cast<std::size_t>(bytes), source.rest.size()));
+  }
+  static int at_end(void* user) { return static_cast<Source*>(user)->rest.empty() ? 1 : 0; }
 };
 
-std::vector<Tap> taps(int from, int to) {
-  const double scale = static_cast<double>(from) / to, reach = std::max(1.0, scale);
-  std::vector<Tap> axis;
-  for (int i = 0; i < to; ++i) {
-    const double centre = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - reach + 0.5)),
-              end = std::min(from, static_cast<int>(centre + reach + 0.5));
-    std::vector<double> weights;
-    double sum = 0;
-    for (int source = first; source < end; ++source) {
-      weights.push_back(std::max(0.0, 1 - std::abs(source + 0.5 - centre) / reach));
-      sum += weights.back();
-    }
-    Tap tap{first, {}};
-    for (const double weight : weights) tap.weights.push_back(static_cast<float>(weight / sum));
-    axis.push_back(std::move(tap));
-  }
-  return axis;
+Image decode_with_stb(std::string_view file, const std::string& path) {
+  const stbi_io_callbacks calls{Source::read, Source::skip, Source::at_end};
+  Source header{file}, source{file};
+  int width = 0, height = 0, stored = 0;
+  require_data(stbi_info_from_callbacks(&calls, &header, &width, &height, &stored) != 0 && !header.ended_early, path,
+               ": is no PNG, JPEG, BMP, TGA, PGM, PPM or DICOM image");
+  require_image_size(height, width, path);
+  const int channels = stored <= 2 ? 1 : 3;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_callbacks(&calls, &source, &width, &height, &stored, channels), stbi_image_free);
+  require_data(pixels != nullptr, path, ": cannot be decoded: ", stbi_failure_reason());
+  require_data(!source.ended_early, path, ": ends early");
+  const std::size_t values = static_cast<std::size_t>(height) * width * channels;
+  return {height, width, channels, {pixels.get(), pixels.get() + values}};
 }
 
-std::uint8_t rounded(float value) { return static_cast<std::uint8_t>(std::clamp(value + 0.5f, 0.0f, 255.0f)); }
+// PS3.10: a preamble of 128 bytes, whatever they are.
+bool is_dicom(std::string_view bytes) { return bytes.size() > 132 && bytes.substr(128, 4) == "DICM"; }
 
 }  // namespace
 
-Image read_image(const std::string& path) {
+void require_image_size(std::int64_t height, std::int64_t width, const std::string& path) {
+  require_data(height > 0 && width > 0 && height <= most_pixels && width <= most_pixels / height, path, ": is ", height,
+               "x", width, " pixels; from 1 to 2^26 are read");
+}
+
+Image read_image(const std::string& path, int height, int width) {
   std::error_code unknown;
   const auto size = std::filesystem::file_size(path, unknown);
   require_data(unknown || size <= most_bytes, path, ": has more than 2^30 bytes");
-  const std::string file = read_file(path);
-  const auto* bytes = reinterpret_cast<const stbi_uc*>(file.data());
-  const int length = static_cast<int>(file.size());
-  int width = 0, height = 0, stored = 0;
-  require_data(stbi_info_from_memory(bytes, length, &width, &height, &stored) != 0, path,
-               ": is no PNG, JPEG, BMP, TGA, PGM or PPM image");
-  require_data(width > 0 && height > 0 && static_cast<std::int64_t>(width) * height <= most_pixels, path, ": is ",
-               height, "x", width, " pixels; at most 2^26 are read");
-  const int channels = stored <= 2 ? 1 : 3;
-  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(bytes, length, &width, &height, &stored, channels), stbi_image_free);
-  require_data(pixels != nullptr, path, ": cannot be decoded: ", stbi_failure_reason());
-  const std::size_t values = static_cast<std::size_t>(height) * width * channels;
-  return {height, width, channels, {pixels.get(), pixels.get() + values}};
+  const std::string bytes = read_file(path);
+  require_data(!bytes.empty(), path, ": is empty");
+  if (is_png(bytes)) return decode_png(bytes, path);
+  if (is_jpeg(bytes)) return decode_jpeg(bytes, path, height, width);
+  if (is_pnm(bytes)) return decode_pnm(bytes, path);
+#ifdef PRECEPTOR_DICOM
+  if (is_dicom(bytes)) return decode_dicom(bytes, path);
+#else
+  require_data(!is_dicom(bytes), path, ": is a DICOM file, and this program was built without DCMTK (libdcmtk-dev)");
+#endif
+  return decode_with_stb(bytes, path);
+}
+
+Image read_image(const std::string& path, int channels, int height, int width) {
+  return resized(with_channels(read_image(path, height, width), channels), height, width);
 }
 
 bool has_image_name(const std::string& path) {
   std::string ending = std::filesystem::path(path).extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(),
                  [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  for (const char* known : {".png", ".jpg", ".jpeg", ".bmp", ".tga", ".pgm", ".ppm"})
+  for (const char* known : {".png", ".jpg", ".jpeg", ".bmp", ".tga", ".pgm", ".ppm", ".dcm", ".dicom"})
     if (ending == known) return true;
   return false;
 }
@@ -91,45 +110,14 @@ Image with_channels(const Image& image, int channels) {
   if (image.channels == channels) return image;
   Image out{image.height, image.width, channels, {}};
   const std::size_t count = static_cast<std::size_t>(image.height) * image.width;
-  out.pixels.reserve(count * channels);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (channels == 3)
-      out.pixels.insert(out.pixels.end(), 3, image.pixels[i]);
-    else
-      out.pixels.push_back(static_cast<std::uint8_t>(
-          (77 * image.pixels[3 * i] + 150 * image.pixels[3 * i + 1] + 29 * image.pixels[3 * i + 2]) >> 8));
-  }
-  return out;
-}
-
-Image resized(const Image& image, int height, int width) {
-  require(height > 0 && width > 0, "image: a size of ", height, "x", width, " is out of range");
-  if (image.height == height && image.width == width) return image;
-  const auto channels = static_cast<std::size_t>(image.channels);
-  const std::size_t row = static_cast<std::size_t>(width) * channels;
-  const std::vector<Tap> across = taps(image.width, width), down = taps(image.height, height);
-  std::vector<float> narrowed(static_cast<std::size_t>(image.height) * row, 0.0f);
-  for (std::size_t y = 0; y < static_cast<std::size_t>(image.height); ++y) {
-    const std::uint8_t* source = image.pixels.data() + y * static_cast<std::size_t>(image.width) * channels;
-    float* target = narrowed.data() + y * row;
-    for (const Tap& tap : across) {
-      for (std::size_t t = 0; t < tap.weights.size(); ++t)
-        for (std::size_t c = 0; c < channels; ++c)
-          target[c] += tap.weights[t] * source[(static_cast<std::size_t>(tap.first) + t) * channels + c];
-      target += channels;
-    }
-  }
-  Image out{height, width, image.channels, {}};
-  out.pixels.reserve(static_cast<std::size_t>(height) * row);
-  std::vector<float> sums(row);
-  for (const Tap& tap : down) {
-    std::fill(sums.begin(), sums.end(), 0.0f);
-    for (std::size_t t = 0; t < tap.weights.size(); ++t) {
-      const float* source = narrowed.data() + (static_cast<std::size_t>(tap.first) + t) * row;
-      for (std::size_t i = 0; i < row; ++i) sums[i] += tap.weights[t] * source[i];
-    }
-    std::transform(sums.begin(), sums.end(), std::back_inserter(out.pixels), rounded);
-  }
+  out.pixels.resize(count * channels);
+  const std::uint8_t* from = image.pixels.data();
+  std::uint8_t* to = out.pixels.data();
+  if (channels == 3)
+    for (std::size_t i = 0; i < count; ++i) std::fill_n(to + 3 * i, 3, from[i]);
+  else
+    for (std::size_t i = 0; i < count; ++i)
+      to[i] = static_cast<std::uint8_t>((77 * from[3 * i] + 150 * from[3 * i + 1] + 29 * from[3 * i + 2]) >> 8);
   return out;
 }
 

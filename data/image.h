@@ -12,9 +12,17 @@ struct Image {
   std::vector<std::uint8_t> pixels;         // [height, width, channels]
 };
 
-// PNG, JPEG, BMP, TGA, PGM and PPM, told apart by content. Of 16 bits the upper 8 are kept, transparency is dropped. At
-// most 2^26 pixels. Errors: missing_input, io; data, "`path`: reason".
-Image read_image(const std::string& path);
+// PNG, JPEG, BMP, TGA, PGM, PPM and DICOM, told apart by content. Transparency is dropped. At most 2^26 pixels; no
+// memory is taken for more than a file can hold. Samples of more than 8 bits become bytes once, from their full
+// precision: grey ones through a window, the DICOM file's own or else percentile_window (data/grey_window.h); of colour
+// 0..65535 becomes 0..255.
+// A JPEG larger than the size asked for is decoded at the smallest of the scales 1/8, 2/8, ..., 1 at which it is still
+// at least `height` by `width`; 0: at full size.
+// Errors: missing_input, io; data, "`path`: reason".
+Image read_image(const std::string& path, int height = 0, int width = 0);
+
+// What a network takes: read_image, with_channels and resized in one.
+Image read_image(const std::string& path, int channels, int height, int width);
 
 // Whether the name ends like one of a format that read_image knows, in upper or lower case.
 bool has_image_name(const std::string& path);

@@ -2,8 +2,10 @@
 #include "data/loader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -13,8 +15,9 @@
 
 namespace preceptor {
 
-// Batch b of an epoch lives in slot b % slots. The fields below the mutex are guarded by it; a slot's buffers belong to
-// the thread that claimed its batch until the batch is marked ready, and to the caller from then until the next call.
+// Batch b of an epoch lives in slot b % slots and is filled in pieces of `piece` images: all of it where images lie in
+// memory, one where each must be decoded. The fields below the mutex are guarded by it; a piece of a slot's buffers
+// belongs to the thread that claimed it until no piece is missing, and the slot to the caller until the next call.
 struct Loader::State {
   State(const Dataset& data, const Split& part, const LoaderOptions& chosen)
       : dataset(data), split(part), options(chosen) {}
@@ -23,25 +26,32 @@ struct Loader::State {
   State& operator=(const State&) = delete;
 
   void work();
-  void gather(int batch, Batch& target) const;
+  void gather(int batch, int first_row, Batch& target) const;
+  void expect_all(std::size_t slot);
+  void draw_order(std::int64_t epoch);
 
   const Dataset& dataset;
   const Split& split;
   const LoaderOptions options;
   int batch_size = 0;
   int batches = 0;
+  int piece = 1;   // images
+  int pieces = 1;  // of a batch
   std::size_t image_bytes = 0;
+  std::vector<double> reach;        // running sums of the weights
   std::vector<std::int32_t> order;  // written by start() alone, while no thread gathers
   std::vector<Batch> slots;
 
   std::mutex mutex;
-  std::condition_variable room;   // a batch may be claimed
-  std::condition_variable ready;  // a batch is complete, or the last gathering thread has finished
-  std::vector<char> complete;     // [slots]
-  int claimed = 0;                // batches claimed by threads in this epoch
-  int released = 0;               // batches the caller is done with
-  int returned = 0;               // batches given to the caller
-  int gathering = 0;              // threads at work on a slot
+  std::condition_variable room;              // a batch may be claimed
+  std::condition_variable ready;             // a batch is complete, or the last gathering thread has finished
+  std::vector<int> missing;                  // [slots] pieces
+  std::vector<int> failed;                   // [slots] the first piece with an error, `pieces` where there is none
+  std::vector<std::exception_ptr> failures;  // [slots]
+  std::int64_t claimed = 0;                  // pieces claimed by threads in this epoch
+  int released = 0;                          // batches the caller is done with
+  int returned = 0;                          // batches given to the caller
+  int gathering = 0;                         // threads at work on a slot
   bool started = false;
   bool paused = true;
   bool stopped = false;
@@ -57,14 +67,14 @@ Loader::State::~State() {
   for (std::thread& thread : threads) thread.join();
 }
 
-void Loader::State::gather(int batch, Batch& target) const {
+void Loader::State::gather(int batch, int first_row, Batch& target) const {
   const int first = batch * batch_size;
   const auto label_width = static_cast<std::size_t>(dataset.label_width());
-  target.valid = std::min(batch_size, split.count - first);
-  for (int i = 0; i < batch_size; ++i) {
+  if (first_row == 0) target.valid = std::min(batch_size, split.count - first);
+  for (int i = first_row; i < std::min(batch_size, first_row + piece); ++i) {
     const std::int32_t image = order[static_cast<std::size_t>(std::min(first + i, split.count - 1))];
     target.index[i] = image;
-    std::memcpy(target.images.data() + i * image_bytes, split.images.data() + image * image_bytes, image_bytes);
+    if (first + i < split.count) split.images->read(image, {target.images.data() + i * image_bytes, image_bytes});
     std::copy_n(split.labels.data() + image * label_width, label_width, target.labels.data() + i * label_width);
   }
 }
@@ -73,16 +83,47 @@ void Loader::State::work() {
   const int capacity = static_cast<int>(slots.size());
   std::unique_lock lock(mutex);
   while (true) {
-    room.wait(lock, [&] { return stopped || (!paused && claimed < batches && claimed < released + capacity); });
+    room.wait(lock, [&] {
+      const std::int64_t batch = claimed / pieces;
+      return stopped || (!paused && batch < batches && batch < released + capacity);
+    });
     if (stopped) return;
-    const int batch = claimed++;
+    const int batch = static_cast<int>(claimed / pieces), part = static_cast<int>(claimed % pieces);
+    ++claimed;
     ++gathering;
+    const std::size_t slot = static_cast<std::size_t>(batch % capacity);
     lock.unlock();
-    gather(batch, slots[batch % capacity]);
+    std::exception_ptr failure;
+    try {
+      gather(batch, part * piece, slots[slot]);
+    } catch (...) {
+      failure = std::current_exception();
+    }
     lock.lock();
-    complete[batch % capacity] = 1;
+    if (failure && part < failed[slot]) {
+      failed[slot] = part;
+      failures[slot] = failure;
+    }
+    --missing[slot];
     --gathering;
-    ready.notify_all();
+    if (missing[slot] == 0 || gathering == 0) ready.notify_all();
+  }
+}
+
+void Loader::State::expect_all(std::size_t slot) {
+  missing[slot] = failed[slot] = pieces;
+  failures[slot] = nullptr;
+}
+
+void Loader::State::draw_order(std::int64_t epoch) {
+  RandomStream random(options.seed, epoch);
+  if (reach.empty()) {
+    order = permutation(split.count, random);
+    return;
+  }
+  for (std::int32_t& image : order) {
+    const auto found = std::upper_bound(reach.begin(), reach.end(), random.uniform() * reach.back());
+    image = static_cast<std::int32_t>(std::min<std::ptrdiff_t>(found - reach.begin(), split.count - 1));
   }
 }
 
@@ -92,13 +133,23 @@ Loader::Loader(const Dataset& dataset, const Split& split, const LoaderOptions& 
           ", threads ", options.threads, " and prefetch ", options.prefetch, " must be at least 1");
   state_ = std::make_unique<State>(dataset, split, options);
   State& s = *state_;
-  s.image_bytes = static_cast<std::size_t>(dataset.height) * dataset.width * dataset.channels;
+  s.image_bytes = dataset.image_bytes();
   const auto count = static_cast<std::size_t>(split.count);
   const auto label_width = static_cast<std::size_t>(dataset.label_width());
-  require(split.images.size() == count * s.image_bytes && split.labels.size() == count * label_width,
-          "loader: ", split.images.size(), " image bytes and ", split.labels.size(), " labels for ", split.count,
-          " images of ", dataset.height, "x", dataset.width, "x", dataset.channels);
+  require(split.images != nullptr && split.images->count() == split.count &&
+              split.images->image_bytes() == s.image_bytes && split.labels.size() == count * label_width,
+          "loader: images or labels do not belong to a split of ", split.count, " images of ", dataset.height, "x",
+          dataset.width, "x", dataset.channels);
+  require(options.weights.empty() || (options.shuffle && options.weights.size() == count),
+          "loader: ", options.weights.size(), " weights for ", split.count, " images");
+  for (const double weight : options.weights) {
+    require(weight >= 0 && std::isfinite(weight), "loader: an image of weight ", weight);
+    s.reach.push_back(weight + (s.reach.empty() ? 0 : s.reach.back()));
+  }
+  require(s.reach.empty() || s.reach.back() > 0, "loader: all images have weight 0");
   s.batch_size = std::min(options.batch, split.count);
+  s.piece = split.images->decodes() ? 1 : s.batch_size;
+  s.pieces = (s.batch_size - 1) / s.piece + 1;
   s.batches = options.shuffle ? split.count / s.batch_size : (split.count - 1) / s.batch_size + 1;
   s.order.resize(count);
   std::iota(s.order.begin(), s.order.end(), 0);
@@ -111,7 +162,9 @@ Loader::Loader(const Dataset& dataset, const Split& split, const LoaderOptions& 
     batch.labels.resize(size * label_width);
     batch.index.resize(size);
   }
-  s.complete.assign(s.slots.size(), 0);
+  s.missing.resize(s.slots.size());
+  s.failed.resize(s.slots.size());
+  s.failures.resize(s.slots.size());
   for (int t = 0; t < options.threads; ++t) s.threads.emplace_back([&s] { s.work(); });
 }
 
@@ -126,9 +179,10 @@ void Loader::start(std::int64_t epoch) {
   std::unique_lock lock(s.mutex);
   s.paused = true;
   s.ready.wait(lock, [&] { return s.gathering == 0; });
-  if (s.options.shuffle) s.order = permutation(s.split.count, RandomStream(s.options.seed, epoch));
-  std::fill(s.complete.begin(), s.complete.end(), 0);
-  s.claimed = s.released = s.returned = 0;
+  if (s.options.shuffle) s.draw_order(epoch);
+  for (std::size_t slot = 0; slot < s.slots.size(); ++slot) s.expect_all(slot);
+  s.claimed = 0;
+  s.released = s.returned = 0;
   s.started = true;
   s.paused = false;
   lock.unlock();
@@ -141,15 +195,24 @@ const Batch* Loader::next() {
   require(s.started, "loader: next() before start()");
   const auto slot_of = [&](int batch) { return static_cast<std::size_t>(batch) % s.slots.size(); };
   if (s.released < s.returned) {
-    s.complete[slot_of(s.released)] = 0;
+    s.expect_all(slot_of(s.released));
     ++s.released;
-    s.room.notify_one();
+    s.room.notify_all();
   }
   if (s.returned == s.batches) return nullptr;
   const std::size_t slot = slot_of(s.returned);
-  s.ready.wait(lock, [&] { return s.complete[slot] != 0; });
+  s.ready.wait(lock, [&] { return s.missing[slot] == 0; });
+  if (s.failures[slot]) std::rethrow_exception(s.failures[slot]);
   ++s.returned;
-  return &s.slots[slot];
+  Batch& batch = s.slots[slot];
+  for (int i = batch.valid; i < batch.size; ++i)
+    std::memcpy(batch.images.data() + i * s.image_bytes, batch.images.data() + (batch.valid - 1) * s.image_bytes,
+                s.image_bytes);
+  return &batch;
+}
+
+int loading_threads(const Split& split, int threads) {
+  return split.images != nullptr && split.images->decodes() ? std::max(1, threads) : 1;
 }
 
 }  // namespace preceptor

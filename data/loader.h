@@ -23,10 +23,15 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   int threads = 1;   // background threads; the batches are the same for any number
   int prefetch = 4;  // batches kept ready
+  // [count] or empty. With shuffle, an epoch is then so many draws with replacement, each image as often as its weight
+  // says (data/sampling.h).
+  std::vector<double> weights;
 };
 
-// Iterates one epoch at a time: start(epoch), then next() until it returns nullptr.
-// With shuffle, a split smaller than the batch gives one batch of all its images (batch_size() says so).
+// Iterates one epoch at a time: start(epoch), then next() until it returns nullptr. Threads read and decode images
+// ahead into a ring of prefetch + 1 batches: that is all the memory it takes, whatever the number of images. An image
+// that cannot be read: next() throws its Error in place of its batch, the first of them if there are several. With
+// shuffle, a split smaller than the batch gives one batch of all its images (batch_size() says so).
 class Loader {
  public:
   Loader(const Dataset& dataset, const Split& split, const LoaderOptions& options);  // keeps references to both
@@ -43,5 +48,8 @@ class Loader {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// How many threads a loader of this split needs: one where images only have to be copied, else `threads`.
+int loading_threads(const Split& split, int threads);
 
 }  // namespace preceptor

@@ -2,12 +2,11 @@
 #include "data/medmnist.h"
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <limits>
 
+#include "data/listing.h"
 #include "data/npz.h"
-#include "data/random.h"
 #include "engine/check.h"
 
 namespace preceptor {
@@ -22,15 +21,28 @@ const Names nih_findings = {"atelectasis", "cardiomegaly", "effusion",          
                             "nodule",      "pneumonia",    "pneumothorax",       "consolidation", "edema",
                             "emphysema",   "fibrosis",     "pleural thickening", "hernia"};
 
-// Class names of the public sets whose classes can be told in a word or two; others get numbers.
+// Class names of the public sets, as medmnist.com lists them.
 Names known_names(const std::string& stem) {
   const Names organs = {"bladder", "femur-left", "femur-right", "heart",    "kidney-left", "kidney-right",
                         "liver",   "lung-left",  "lung-right",  "pancreas", "spleen"};
   const std::vector<std::pair<const char*, Names>> sets = {
-      {"pneumoniamnist", {"normal", "pneumonia"}},
-      {"breastmnist", {"malignant", "normal or benign"}},
-      {"retinamnist", {"grade 0", "grade 1", "grade 2", "grade 3", "grade 4"}},
+      {"pathmnist",
+       {"adipose", "background", "debris", "lymphocytes", "mucus", "smooth muscle", "normal colon mucosa",
+        "cancer-associated stroma", "colorectal adenocarcinoma epithelium"}},
+      {"dermamnist",
+       {"actinic keratoses and intraepithelial carcinoma", "basal cell carcinoma", "benign keratosis-like lesions",
+        "dermatofibroma", "melanoma", "melanocytic nevi", "vascular lesions"}},
       {"octmnist", {"choroidal neovascularization", "diabetic macular edema", "drusen", "normal"}},
+      {"pneumoniamnist", {"normal", "pneumonia"}},
+      {"retinamnist", {"grade 0", "grade 1", "grade 2", "grade 3", "grade 4"}},
+      {"breastmnist", {"malignant", "normal or benign"}},
+      {"bloodmnist",
+       {"basophil", "eosinophil", "erythroblast", "immature granulocytes", "lymphocyte", "monocyte", "neutrophil",
+        "platelet"}},
+      {"tissuemnist",
+       {"collecting duct, connecting tubule", "distal convoluted tubule", "glomerular endothelial cells",
+        "interstitial endothelial cells", "leukocytes", "podocytes", "proximal tubule segments",
+        "thick ascending limb"}},
       {"organamnist", organs},
       {"organcmnist", organs},
       {"organsmnist", organs},
@@ -59,7 +71,8 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 
 // What the file holds before the labels have a meaning.
 struct RawSplit {
-  Split split;
+  int count = 0;
+  std::vector<std::uint8_t> images;
   int width = 0, height = 0, channels = 0;
   std::int64_t label_columns = 0;
   std::vector<std::int64_t> labels;
@@ -77,12 +90,11 @@ RawSplit read_split(const Npz& file, const std::string& part) {
   require_data(shape[1] > 0 && shape[2] > 0 && shape[1] <= 65536 && shape[2] <= 65536, place, " images have shape ",
                shape_text(shape));
   RawSplit raw;
-  raw.split.count = static_cast<int>(shape[0]);
+  raw.count = static_cast<int>(shape[0]);
   raw.height = static_cast<int>(shape[1]);
   raw.width = static_cast<int>(shape[2]);
   raw.channels = shape.size() == 4 ? 3 : 1;
-  raw.split.images.resize(images.bytes.size());
-  std::memcpy(raw.split.images.data(), images.bytes.data(), images.bytes.size());
+  raw.images = std::move(images.bytes);
 
   const Array labels = file.read(part + "_labels");
   require_data(labels.shape.size() == 2 && labels.shape[0] == shape[0] && labels.shape[1] >= 1 &&
@@ -93,33 +105,18 @@ RawSplit read_split(const Npz& file, const std::string& part) {
   return raw;
 }
 
-// Labels become floats; the largest one is returned.
-std::int64_t check_labels(RawSplit& raw, std::int64_t largest, const std::string& place) {
+// Labels are appended as floats; the largest one is returned.
+std::int64_t append_labels(const RawSplit& raw, std::int64_t largest, const std::string& place,
+                           std::vector<float>& labels) {
   std::int64_t top = 0;
-  raw.split.labels.reserve(raw.labels.size());
   for (std::size_t i = 0; i < raw.labels.size(); ++i) {
     const std::int64_t value = raw.labels[i];
     require_data(value >= 0 && value <= largest, place, " labels, row ", i / raw.label_columns, ", column ",
                  i % raw.label_columns, ": ", value, " is not from 0 to ", largest);
     top = std::max(top, value);
-    raw.split.labels.push_back(static_cast<float>(value));
+    labels.push_back(static_cast<float>(value));
   }
   return top;
-}
-
-// The images of a smaller n are among those of a larger one.
-Split first_of_seeded_order(const Split& split, int count, std::size_t image_bytes, std::size_t label_width,
-                            std::uint64_t seed) {
-  const std::vector<std::int32_t> order = permutation(split.count, RandomStream(seed));
-  Split result;
-  result.count = count;
-  for (int i = 0; i < count; ++i) {
-    const auto image = split.images.begin() + static_cast<std::ptrdiff_t>(order[i] * image_bytes);
-    const auto label = split.labels.begin() + static_cast<std::ptrdiff_t>(order[i] * label_width);
-    result.images.insert(result.images.end(), image, image + static_cast<std::ptrdiff_t>(image_bytes));
-    result.labels.insert(result.labels.end(), label, label + static_cast<std::ptrdiff_t>(label_width));
-  }
-  return result;
 }
 
 Task task_of(const DatasetSpec& spec, const std::string& stem, std::int64_t label_columns) {
@@ -136,41 +133,39 @@ Task task_of(const DatasetSpec& spec, const std::string& stem, std::int64_t labe
 }  // namespace
 
 Dataset open_medmnist(const DatasetSpec& spec) {
-  spec.allow_only({"n", "seed", "task"});
+  spec.allow_only(with_split_keys({"task"}));
   const Npz file(spec.path);
   const std::string stem = std::filesystem::path(spec.path).stem().string();
-  RawSplit parts[3] = {read_split(file, "train"), read_split(file, "val"), read_split(file, "test")};
+  RawSplit raws[3] = {read_split(file, "train"), read_split(file, "val"), read_split(file, "test")};
   const char* const part_names[3] = {"train", "val", "test"};
-  Dataset data;
-  data.source = spec.text;
-  data.task = task_of(spec, stem, parts[0].label_columns);
-  data.height = parts[0].height;
-  data.width = parts[0].width;
-  data.channels = parts[0].channels;
+  const RawSplit& first = raws[0];
+  Listing listing;
+  listing.task = task_of(spec, stem, first.label_columns);
+  listing.height = first.height;
+  listing.width = first.width;
+  listing.channels = first.channels;
   std::int64_t top = 1;
+  std::vector<std::vector<std::uint8_t>> blocks;
   for (int p = 0; p < 3; ++p) {
-    RawSplit& raw = parts[p];
+    RawSplit& raw = raws[p];
     const std::string place = spec.path + ": " + part_names[p];
-    require_data(raw.height == data.height && raw.width == data.width && raw.channels == data.channels &&
-                     raw.label_columns == parts[0].label_columns,
+    require_data(raw.height == first.height && raw.width == first.width && raw.channels == first.channels &&
+                     raw.label_columns == first.label_columns,
                  place, ": images of ", raw.height, "x", raw.width, "x", raw.channels, " with ", raw.label_columns,
-                 " labels per image, where train has ", data.height, "x", data.width, "x", data.channels, " with ",
-                 parts[0].label_columns);
-    top = std::max(top, check_labels(raw, data.task == Task::multi_label ? 1 : largest_class, place));
+                 " labels per image, where train has ", first.height, "x", first.width, "x", first.channels, " with ",
+                 first.label_columns);
+    const std::int64_t largest = listing.task == Task::multi_label ? 1 : largest_class;
+    top = std::max(top, append_labels(raw, largest, place, listing.all.labels));
+    for (std::string& id : numbered_ids(part_names[p], raw.count)) listing.all.ids.push_back(std::move(id));
+    listing.parts.insert(listing.parts.end(), static_cast<std::size_t>(raw.count), static_cast<Part>(p));
+    blocks.push_back(std::move(raw.images));
   }
-  data.outputs = static_cast<int>(data.task == Task::multi_label ? parts[0].label_columns : top + 1);
-  data.label_names = label_names(stem, data.task, data.outputs);
-  data.train = std::move(parts[0].split);
-  data.val = std::move(parts[1].split);
-  data.test = std::move(parts[2].split);
-  const auto n = static_cast<int>(spec.integer("n", data.train.count, 1, data.train.count));
-  const auto seed = spec.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max());
-  if (spec.find("n") != nullptr) {
-    const std::size_t image_bytes = static_cast<std::size_t>(data.height) * data.width * data.channels;
-    data.train =
-        first_of_seeded_order(data.train, n, image_bytes, data.label_width(), static_cast<std::uint64_t>(seed));
-  }
-  return data;
+  const std::int64_t outputs = listing.task == Task::multi_label ? first.label_columns : top + 1;
+  listing.label_names = label_names(stem, listing.task, static_cast<int>(outputs));
+  listing.all.images = std::make_shared<MemoryImages>(
+      std::move(blocks), static_cast<std::size_t>(first.height) * first.width * first.channels);
+  listing.all.count = listing.all.images->count();
+  return divide(std::move(listing), spec);
 }
 
 }  // namespace preceptor

@@ -6,9 +6,9 @@
 
 namespace preceptor {
 
-// medmnist:FILE.npz?n=500&seed=0&task=ordinal. Keys: n and seed (the first n training images of a seeded order) and
-// task (multi-class or ordinal, for files with one label per image). Labels (N,1) are classes, (N,L) findings; a file
-// whose name begins with "retinamnist" is ordinal unless told otherwise.
+// medmnist:FILE.npz?n=500&seed=0&task=ordinal: any 2-D set of any size. Keys: those of data/listing.h and task
+// (multi-class or ordinal, for files with one label per image). The images are in memory as a whole. Labels (N,1) are
+// classes, (N,L) findings; a file whose name begins with "retinamnist" is ordinal unless told otherwise.
 Dataset open_medmnist(const DatasetSpec& spec);
 
 }  // namespace preceptor

@@ -2,7 +2,6 @@
 // it.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,8 +12,8 @@ namespace preceptor {
 
 struct Array {
   std::vector<std::int64_t> shape;
-  std::string dtype;             // "|u1", "<i8", "<f4", ... as in the file
-  std::vector<std::byte> bytes;  // little-endian, last index fastest
+  std::string dtype;                // "|u1", "<i8", "<f4", ... as in the file
+  std::vector<std::uint8_t> bytes;  // little-endian, last index fastest
 };
 
 // The elements of an integer or boolean array; Error (data) for other types. `place` begins the message.

@@ -21,22 +21,22 @@ void check(const PhantomOptions& options) {
 
 }  // namespace
 
-Split make_phantoms(const PhantomOptions& options, PhantomPart part, int first, int count, int threads) {
+Phantoms make_phantoms(const PhantomOptions& options, PhantomPart part, int first, int count, int threads) {
   check(options);
   require(first >= 0 && count >= 0 && first <= std::numeric_limits<int>::max() - count, "phantom: images ", first,
           " and the ", count, " after it");
   const bool chest = options.kind == PhantomKind::chest;
   const std::size_t label_width = chest ? phantom::chest_findings().size() : 1;
   const std::size_t image_bytes = static_cast<std::size_t>(options.size) * options.size * (chest ? 1 : 3);
-  Split split;
-  split.count = count;
-  split.images.resize(static_cast<std::size_t>(count) * image_bytes);
-  split.labels.resize(static_cast<std::size_t>(count) * label_width);
+  Phantoms drawn;
+  drawn.count = count;
+  drawn.images.resize(static_cast<std::size_t>(count) * image_bytes);
+  drawn.labels.resize(static_cast<std::size_t>(count) * label_width);
   parallel_for(count, threads, [&](int i) {
     const RandomStream random(options.seed, static_cast<int>(options.kind), options.site, static_cast<int>(part),
                               first + i);
-    std::uint8_t* image = split.images.data() + i * image_bytes;
-    float* label = split.labels.data() + i * label_width;
+    std::uint8_t* image = drawn.images.data() + i * image_bytes;
+    float* label = drawn.labels.data() + i * label_width;
     if (chest) {
       const phantom::ChestPatient patient = phantom::draw_chest_patient(options.site, random);
       phantom::render_chest(patient, options.site, options.size, image);
@@ -48,8 +48,24 @@ Split make_phantoms(const PhantomOptions& options, PhantomPart part, int first, 
       *label = static_cast<float>(eye.grade);
     }
   });
+  return drawn;
+}
+
+namespace {
+
+Split make_split(const PhantomOptions& options, PhantomPart part, const char* name, int count) {
+  Phantoms phantoms = make_phantoms(options, part, 0, count);
+  const std::size_t image_bytes = phantoms.images.size() / static_cast<std::size_t>(count);
+  Split split;
+  split.count = count;
+  split.images = std::make_shared<MemoryImages>(std::move(phantoms.images), image_bytes);
+  split.labels = std::move(phantoms.labels);
+  split.ids = numbered_ids(name, count);
+  split.columns = {{"site", std::vector<std::string>(static_cast<std::size_t>(count), std::string(1, options.site))}};
   return split;
 }
+
+}  // namespace
 
 Dataset make_phantom_dataset(const PhantomOptions& options) {
   check(options);
@@ -62,9 +78,9 @@ Dataset make_phantom_dataset(const PhantomOptions& options) {
   data.channels = chest ? 1 : 3;
   data.label_names = chest ? phantom::chest_findings() : phantom::fundus_grades();
   data.outputs = static_cast<int>(data.label_names.size());
-  data.train = make_phantoms(options, PhantomPart::train, 0, options.train);
-  data.val = make_phantoms(options, PhantomPart::val, 0, options.val);
-  data.test = make_phantoms(options, PhantomPart::test, 0, options.test);
+  data.train = make_split(options, PhantomPart::train, "train", options.train);
+  data.val = make_split(options, PhantomPart::val, "val", options.val);
+  data.test = make_split(options, PhantomPart::test, "test", options.test);
   return data;
 }
 

@@ -25,10 +25,16 @@ struct PhantomOptions {
   std::uint64_t seed = 0;
 };
 
+struct Phantoms {
+  int count = 0;
+  std::vector<std::uint8_t> images;  // [count, size, size, channels]
+  std::vector<float> labels;         // as in Split
+};
+
 // Images first..first+count-1 of one part. Image i depends on (kind, site, part, seed, i) alone: a smaller part is the
 // beginning of a larger one, parts never share an image, and `threads` (0: all cores) changes nothing. The same i at
 // another size is the same patient.
-Split make_phantoms(const PhantomOptions& options, PhantomPart part, int first, int count, int threads = 0);
+Phantoms make_phantoms(const PhantomOptions& options, PhantomPart part, int first, int count, int threads = 0);
 
 // All three parts.
 Dataset make_phantom_dataset(const PhantomOptions& options);

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "data/prediction_cells.h"
+#include "data/table.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
 #include "engine/numbers.h"

@@ -2,6 +2,7 @@
 #include "engine/checkpoint.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,13 +55,6 @@ Entry parse_entry(const std::string& where, const std::string& name, const Json&
   return entry;
 }
 
-PlainTensor read_values(const Entry& entry, const char* data) {
-  PlainTensor tensor{Shape(entry.sizes), {}};
-  tensor.values.resize((entry.end - entry.begin) / entry.format.bytes);
-  to_floats(entry.format.type, data + entry.begin, tensor.values.size(), tensor.values.data());
-  return tensor;
-}
-
 // Closes on every way out.
 struct File {
   int descriptor;
@@ -71,6 +65,49 @@ struct File {
 
 [[noreturn]] void fail_io(const std::string& path, const char* what) {
   fail(ErrorKind::io, path, ": ", what, ": ", std::strerror(errno));
+}
+
+// A file whose parts are read straight to where they belong.
+class InputFile {
+ public:
+  explicit InputFile(const std::string& path) : path_(path), file_{::open(path.c_str(), O_RDONLY | O_CLOEXEC)} {
+    if (file_.descriptor < 0)
+      fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));
+    struct stat status {};
+    if (::fstat(file_.descriptor, &status) != 0) fail_io(path, "cannot be read");
+    if (!S_ISREG(status.st_mode)) fail(ErrorKind::io, path, ": is no regular file");
+    size_ = static_cast<std::uint64_t>(status.st_size);
+  }
+  std::uint64_t size() const { return size_; }
+
+  void read(std::uint64_t at, void* to, std::uint64_t bytes) const {
+    for (std::uint64_t done = 0; done < bytes;) {
+      const ssize_t got =
+          ::pread(file_.descriptor, static_cast<char*>(to) + done, bytes - done, static_cast<off_t>(at + done));
+      if (got < 0 && errno != EINTR) fail_io(path_, "cannot be read");
+      if (got == 0) fail(ErrorKind::io, path_, ": became shorter while it was read");
+      done += got > 0 ? static_cast<std::uint64_t>(got) : 0;
+    }
+  }
+
+ private:
+  const std::string& path_;
+  File file_;
+  std::uint64_t size_ = 0;
+};
+
+// `data` is where the file's values begin.
+PlainTensor read_values(const InputFile& file, std::uint64_t data, const Entry& entry) {
+  const std::uint64_t bytes = entry.end - entry.begin;
+  PlainTensor tensor{Shape(entry.sizes), std::vector<float>(bytes / entry.format.bytes)};
+  if (entry.format.type == ElementType::f32) {
+    file.read(data + entry.begin, tensor.values.data(), bytes);
+    return tensor;
+  }
+  std::vector<char> stored(bytes);
+  file.read(data + entry.begin, stored.data(), bytes);
+  to_floats(entry.format.type, stored.data(), tensor.values.size(), tensor.values.data());
+  return tensor;
 }
 
 }  // namespace
@@ -136,16 +173,17 @@ void save_safetensors(const std::string& path, const StateDict& tensors, const M
 
 Checkpoint load_safetensors(const std::string& path, bool finite_only) {
   const std::string where = path + ": ";
-  const std::string file = read_file(path);
+  const InputFile file(path);
   require_data(file.size() >= 8, where, "is no safetensors file: it has only ", file.size(), " bytes");
   std::uint64_t length;
-  std::memcpy(&length, file.data(), sizeof length);
+  file.read(0, &length, sizeof length);
   require_data(length <= largest_header && length <= file.size() - 8, where, "is no safetensors file: a header of ",
                length, " bytes does not fit");
-  const Json header = Json::parse(file.data() + 8, file.data() + 8 + length, nullptr, false);
+  std::string text(length, '\0');
+  file.read(8, text.data(), length);
+  const Json header = Json::parse(text, nullptr, false);
   require_data(header.is_object(), where, "the header is no JSON object");
-  const char* data = file.data() + 8 + length;
-  const std::uint64_t data_bytes = file.size() - 8 - length;
+  const std::uint64_t data = 8 + length, data_bytes = file.size() - data;
 
   Checkpoint checkpoint;
   std::vector<Entry> entries;
@@ -171,7 +209,7 @@ Checkpoint load_safetensors(const std::string& path, bool finite_only) {
       checkpoint.skipped.push_back(entry.name);
       continue;
     }
-    PlainTensor tensor = read_values(entry, data);
+    PlainTensor tensor = read_values(file, data, entry);
     if (finite_only)
       require_data(std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }),
                    where, "tensor ", entry.name.substr(0, 200), ": holds NaN or infinity");

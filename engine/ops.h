@@ -55,6 +55,9 @@ Tensor add(const Tensor& a, const Tensor& b);  // rank 4, equal shapes
 // Concatenation in one wider map: pieces are copied to where they belong, and joined without another copy; the gradient
 // by the joined channels is a range of the gradient by the whole.
 Tensor copy_into(const Tensor& x, const Tensor& into);  // a copy of x in channels of a wider map
+// The same with dropout: in every step each value is 0 with the probability, in [0, 1), else divided by what that
+// leaves. Layers of one network drop independently when their numbers, from 0, differ.
+Tensor dropout_into(const Tensor& x, float probability, int layer, const Tensor& into);
 // The channels of `first` and, right behind them in the same map, those of `second` as one tensor.
 Tensor join_channels(const Tensor& first, const Tensor& second);
 
@@ -67,7 +70,9 @@ Tensor linear(const Tensor& x, const Parameter& weight, const Parameter& bias);
 
 // Loss terms. Each returns [rows], whose sum is weight times the mean loss, and is part of the total loss that
 // Tape::backward() differentiates. No gradient flows to the teacher or the labels.
-Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, float weight = 1.0f);  // labels [rows]
+// labels [rows]; shares [rows]: what each row counts, undefined: 1.
+Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, float weight = 1.0f,
+                             const Tensor& shares = Tensor());
 Tensor binary_cross_entropy(const Tensor& logits, const Tensor& targets, float weight = 1.0f);  // NaN targets: unknown
 Tensor softened_kl(const Tensor& student, const Tensor& teacher, float temperature, float weight = 1.0f);
 // targets may be undefined: then every label counts; else those that are not NaN.
@@ -76,19 +81,29 @@ Tensor softened_binary_kl(const Tensor& student, const Tensor& teacher, const Te
 // Released-code reading; student and teacher are feature maps of equal n, h, w.
 Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float weight = 1.0f);
 
-Tensor softmax(const Tensor& logits);  // without a gradient
-Tensor sigmoid(const Tensor& logits);  // without a gradient
+// Without gradients from here on.
+// One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].
+// weights [teachers, classes] in device memory, see kernels/ensemble; multi_label: sigmoids instead of the softmax.
+Tensor ensemble(const std::vector<Tensor>& logits, const Tensor& weights, bool multi_label);
+Tensor softmax(const Tensor& logits);
+Tensor sigmoid(const Tensor& logits);
 
 struct AugmentOptions {
   std::vector<float> mean, deviation;  // per channel, of pixel / 255
   bool random = false;                 // all that follows; false: only normalisation
-  bool flip = false;
-  int shift = 0;     // pixels
-  float rotate = 0;  // degrees
-  float scale = 0;   // of the size, 0.1: 0.9 to 1.1
+  bool flip = false;     // half of the images, left-right
+  int shift = 0;         // pixels
+  float rotate = 0;      // degrees either way, to 180
+  float scale = 0;       // of the size, 0.1: 0.9 to 1.1; to 0.9
+  float crop = 0;        // of the size that a window may lack, 0.1: 0.9 to 1; to 0.9
+  float brightness = 0;  // of the range of pixels, either way; to 1
+  float contrast = 0;    // of the distance from the mean, 0.1: 0.9 to 1.1; to 1
+  float noise = 0;       // deviation, of the range of pixels; to 1
+  int cutout = 0;        // edge of a square, pixels
 };
 
-// Network input [n, c, h, w] from staged bytes [n, h, w, c] in device memory.
+// Network input [n, c, h, w] from staged bytes [n, h, w, c] in device memory: kernels/augment/augment.h says in which
+// order things are done.
 Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape, const AugmentOptions& options);
 // The same from bytes in host memory, which may be gone afterwards; not for a step that is captured.
 Tensor augment_from_host(Context& context, std::span<const std::uint8_t> images, const Shape& shape,

@@ -1,45 +1,75 @@
 // The update of all parameters as one launch over a table of segments.
 #include "engine/optimizer.h"
 
+#include <set>
+
 namespace preceptor {
 
 using kernels::UpdateRule;
 using kernels::UpdateSegment;
 
 Optimizer::Optimizer(Parameters& parameters, const OptimizerOptions& options)
-    : context_(parameters.context()), options_(options) {
+    : context_(parameters.context()), parameters_(parameters), options_(options) {
   require(options.clip_value >= 0 && options.clip_norm >= 0 && options.weight_decay >= 0,
           "optimizer: clipping and weight decay are not negative");
   parameters.allocate_gradients();
-  const bool needs_first = options.rule != UpdateRule::sgd || options.momentum != 0;
-  const bool needs_second = options.rule != UpdateRule::sgd;
+  for (const Parameter& parameter : parameters.all())
+    if (parameter.watched()) cover(parameter, 0);
+  require(!states_.empty(), "optimizer: no parameter is left to train");
+  if (options.clip_norm > 0) norm_ = context_.zeros({2}, Lifetime::persistent);
+  write_segments();
+}
+
+void Optimizer::cover_thawed() {
+  parameters_.allocate_gradients();
+  const std::int64_t start = context_.read_step_state().step;
+  std::set<std::string> covered;
+  for (const State& state : states_) covered.insert(state.parameter.name());
+  for (const Parameter& parameter : parameters_.all())
+    if (parameter.watched() && !covered.contains(parameter.name())) cover(parameter, start);
+  write_segments();
+}
+
+void Optimizer::cover(const Parameter& parameter, std::int64_t start) {
+  const Shape flat{static_cast<int>(parameter.shape().elements())};
+  State state{
+      parameter, options_.group ? options_.group(parameter.name()) : UpdateGroup{.weight_decay = options_.weight_decay},
+      start,     {},
+      {},        {}};
+  const bool is_sgd = options_.rule == UpdateRule::sgd;
+  if (!is_sgd || options_.momentum != 0) state.first = context_.zeros(flat, Lifetime::persistent);
+  if (!is_sgd) state.second = context_.zeros(flat, Lifetime::persistent);
+  if (state.group.to_start) {
+    state.origin = context_.empty(flat, Lifetime::persistent);
+    context_.run(kernels::Copy{state.origin.data(), parameter.value(), flat.elements() * sizeof(float)});
+  }
+  states_.push_back(std::move(state));
+}
+
+void Optimizer::write_segments() {
   std::vector<UpdateSegment> segments;
-  for (const Parameter& parameter : parameters.all()) {
-    if (!parameter.watched()) continue;
-    const Shape flat{static_cast<int>(parameter.shape().elements())};
-    State state{parameter, Tensor(), Tensor()};
-    if (needs_first) state.first = context_.zeros(flat, Lifetime::persistent);
-    if (needs_second) state.second = context_.zeros(flat, Lifetime::persistent);
-    const auto count = static_cast<std::int64_t>(flat.elements());
-    segments.push_back({.value = parameter.value(),
-                        .gradient = parameter.gradient(),
+  elements_ = origin_elements_ = chunks_ = 0;
+  for (const State& state : states_) {
+    const auto count = static_cast<std::int64_t>(state.parameter.shape().elements());
+    segments.push_back({.value = state.parameter.value(),
+                        .gradient = state.parameter.gradient(),
                         .first = state.first.data(),
                         .second = state.second.data(),
                         .rounded = nullptr,
+                        .origin = state.origin.data(),
                         .count = count,
                         .first_chunk = chunks_,
-                        .learning_rate_scale = 1,
-                        .weight_decay = options.weight_decay});
+                        .start = state.start,
+                        .learning_rate_scale = state.group.learning_rate_scale,
+                        .weight_decay = state.group.weight_decay});
     elements_ += count;
+    if (state.group.to_start) origin_elements_ += count;
     chunks_ += kernels::update_chunks(count);
-    states_.push_back(std::move(state));
   }
-  require(!segments.empty(), "optimizer: no parameter is left to train");
   const std::size_t bytes = segments.size() * sizeof(UpdateSegment);
   segments_ = std::make_shared<Buffer>(context_.pool(Lifetime::persistent), bytes);
   context_.run(kernels::Copy{segments_->data(), segments.data(), bytes});
   context_.stream().synchronize();
-  if (options.clip_norm > 0) norm_ = context_.zeros({2}, Lifetime::persistent);
 }
 
 void Optimizer::step() {
@@ -62,6 +92,7 @@ void Optimizer::step() {
                                .chunks = chunks_,
                                .elements = elements_,
                                .rounded_elements = 0,
+                               .origin_elements = origin_elements_,
                                .state = context_.step_state(),
                                .gradient_scale = scale,
                                .rule = options_.rule,
@@ -77,26 +108,33 @@ void Optimizer::step() {
 StateDict Optimizer::state() const {
   StateDict state;
   for (const State& s : states_) {
-    if (s.first.defined())
-      state[s.parameter.name() + "/first"] = {s.parameter.shape(), read_plain(s.parameter, s.first)};
-    if (s.second.defined())
-      state[s.parameter.name() + "/second"] = {s.parameter.shape(), read_plain(s.parameter, s.second)};
+    const auto add = [&](const Tensor& values, const char* suffix) {
+      if (values.defined()) state[s.parameter.name() + suffix] = {s.parameter.shape(), read_plain(s.parameter, values)};
+    };
+    add(s.first, "/first");
+    add(s.second, "/second");
+    add(s.origin, "/origin");
+    if (s.start > 0) state[s.parameter.name() + "/start"] = {{1}, {static_cast<float>(s.start)}};
   }
   return state;
 }
 
 void Optimizer::load(const StateDict& state) {
-  const auto set = [&](const State& s, const Tensor& moment, const char* suffix) {
-    if (!moment.defined()) return;
+  const auto set = [&](const State& s, const Tensor& values, const char* suffix) {
+    if (!values.defined()) return;
     const auto found = state.find(s.parameter.name() + suffix);
     require_data(found != state.end() && found->second.shape == s.parameter.shape(), "the optimiser state lacks ",
                  s.parameter.name(), suffix, " of ", s.parameter.shape());
-    write_plain(s.parameter, moment, found->second.values);
+    write_plain(s.parameter, values, found->second.values);
   };
-  for (const State& s : states_) {
+  for (State& s : states_) {
     set(s, s.first, "/first");
     set(s, s.second, "/second");
+    set(s, s.origin, "/origin");
+    const auto start = state.find(s.parameter.name() + "/start");
+    s.start = start == state.end() ? 0 : static_cast<std::int64_t>(start->second.values.at(0));
   }
+  write_segments();
 }
 
 }  // namespace preceptor

@@ -1,6 +1,7 @@
 // SGD with momentum, Adam and AdamW over all parameters of a model in one launch.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,13 @@
 #include "kernels/optimizer/optimizer.h"
 
 namespace preceptor {
+
+// What may differ from one parameter to the other.
+struct UpdateGroup {
+  float learning_rate_scale = 1.0f;
+  float weight_decay = 0.0f;
+  bool to_start = false;  // decays towards the value it starts from, not towards zero: L2-SP (Li et al. 2018)
+};
 
 struct OptimizerOptions {
   kernels::UpdateRule rule = kernels::UpdateRule::adam;
@@ -17,6 +25,8 @@ struct OptimizerOptions {
   float weight_decay = 0.0f;
   float clip_value = 0.0f;  // 0: off
   float clip_norm = 0.0f;   // 0: off
+  // By the parameter's name; empty: {1, weight_decay, false} for all.
+  std::function<UpdateGroup(const std::string& name)> group = {};
 };
 
 // The learning rate is the context's step state, so it can change between replays of a recorded step.
@@ -25,24 +35,35 @@ class Optimizer {
   // Covers the parameters that are trainable now; allocates their gradients and its own state.
   Optimizer(Parameters& parameters, const OptimizerOptions& options);
 
+  // Covers those too that have become trainable since: for them the next step is the first. A step that was recorded
+  // before must be recorded again.
+  void cover_thawed();
+
   // One update from the gradients, then the step count goes up by one.
   void step();
 
-  // Moments by "name/first" and "name/second" in plain order, for checkpoints.
+  // In plain order, for checkpoints: moments by "name/first" and "name/second", where weight decay pulls to by
+  // "name/origin", and for parameters that did not learn from the first step on by "name/start" the steps before.
   StateDict state() const;
   void load(const StateDict& state);
 
  private:
   struct State {
     Parameter parameter;
-    Tensor first, second;
+    UpdateGroup group;
+    std::int64_t start;  // steps done before it learned
+    Tensor first, second, origin;
   };
+  void cover(const Parameter& parameter, std::int64_t start);
+  void write_segments();
+
   Context& context_;
+  Parameters& parameters_;
   OptimizerOptions options_;
   std::vector<State> states_;
   std::shared_ptr<Buffer> segments_;
   Tensor norm_;  // [2]: norm, scale
-  std::int64_t elements_ = 0, chunks_ = 0;
+  std::int64_t elements_ = 0, origin_elements_ = 0, chunks_ = 0;
 };
 
 }  // namespace preceptor

@@ -2,7 +2,6 @@
 #include "engine/parameters.h"
 
 #include <algorithm>
-#include <set>
 
 namespace preceptor {
 namespace {
@@ -49,8 +48,7 @@ void write_plain(const Parameter& parameter, const Tensor& values, const std::ve
 }
 
 Parameter Parameters::add(const std::string& name, const Shape& shape, ParameterKind kind) {
-  require(std::none_of(parameters_.begin(), parameters_.end(), [&](const Parameter& p) { return p.name() == name; }),
-          "parameter ", name, " is added twice");
+  require(names_.insert(name).second, "parameter ", name, " is added twice");
   Parameter parameter;
   parameter.entry_ = std::make_shared<Parameter::Entry>();
   Parameter::Entry& entry = *parameter.entry_;
@@ -86,6 +84,12 @@ void Parameters::freeze(const std::string& prefix) {
     }
 }
 
+void Parameters::thaw(const std::string& prefix) {
+  for (Parameter& parameter : parameters_)
+    if (parameter.name().starts_with(prefix))
+      parameter.entry_->trainable = parameter.kind() != ParameterKind::statistic;
+}
+
 void Parameters::allocate_gradients() {
   for (Parameter& parameter : parameters_) {
     Parameter::Entry& entry = *parameter.entry_;
@@ -111,9 +115,7 @@ StateDict Parameters::gradients() const {
 
 void Parameters::load(const StateDict& state, const std::vector<std::string>& except) {
   std::vector<std::string> problems;
-  std::set<std::string> known;
   for (const Parameter& parameter : parameters_) {
-    known.insert(parameter.name());
     if (starts_with_any(parameter.name(), except)) continue;
     const auto found = state.find(parameter.name());
     if (found == state.end())
@@ -122,7 +124,7 @@ void Parameters::load(const StateDict& state, const std::vector<std::string>& ex
       problems.push_back(message(parameter.name(), " is ", found->second.shape, ", the model has ", parameter.shape()));
   }
   for (const auto& [name, tensor] : state)
-    if (!known.contains(name) && !starts_with_any(name, except)) problems.push_back(message("unexpected ", name));
+    if (!names_.contains(name) && !starts_with_any(name, except)) problems.push_back(message("unexpected ", name));
   if (!problems.empty()) {
     std::string text = "the weights are of another architecture: ";
     for (std::size_t i = 0; i < std::min<std::size_t>(problems.size(), 4); ++i) text += (i ? "; " : "") + problems[i];

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -68,8 +69,9 @@ class Parameters {
   Parameter find(const std::string& name) const;  // throws with the name if there is none
   std::size_t count() const;                      // trainable and frozen values, without statistics
 
-  // Parameters whose name starts with the prefix are no longer trained.
+  // Parameters whose name starts with the prefix are no longer trained, or are trained again.
   void freeze(const std::string& prefix);
+  void thaw(const std::string& prefix);
   // Gives every trainable parameter a gradient; before the first step, after freeze().
   void allocate_gradients();
 
@@ -83,6 +85,7 @@ class Parameters {
  private:
   Context& context_;
   std::vector<Parameter> parameters_;
+  std::set<std::string> names_;
 };
 
 }  // namespace preceptor

@@ -61,16 +61,19 @@ Features DenseNet::run(const Tensor& input, Mode mode) {
   Tensor x = stem_.forward(input, mode_of(0, mode), true);
   if (!options().small_stem) x = max_pool(x, 3, 2, 1);
   Features features;
+  int depth = 0;  // layers so far
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     const Mode block_mode = mode_of(1 + b, mode);
+    const bool drops = block_mode == Mode::train && options().dropout > 0;
     const int added = growth_ * static_cast<int>(blocks_[b].size());
     int channels = x.shape()[1];
     const Tensor maps = context.empty({x.shape()[0], channels + added, x.shape()[2], x.shape()[3]});
     x = copy_into(x, maps.channels(0, channels));
     for (Layer& layer : blocks_[b]) {
-      const Tensor piece = copy_into(run_layer(layer, x, block_mode), maps.channels(channels, growth_));
-      x = join_channels(x, piece);
+      const Tensor piece = run_layer(layer, x, block_mode), place = maps.channels(channels, growth_);
+      x = join_channels(x, drops ? dropout_into(piece, options().dropout, depth, place) : copy_into(piece, place));
       channels += growth_;
+      ++depth;
     }
     features.stages.push_back(x);
     if (b == transitions_.size()) {

@@ -76,11 +76,19 @@ Features Network::forward(const Tensor& input, Mode mode) {
 void Network::freeze(int count) {
   require(count >= 0 && count <= freezable_blocks(), "freeze: ", options_.name, " has ", freezable_blocks(),
           " blocks, not ", count);
-  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-    blocks_[i].frozen = true;
-    for (const std::string& prefix : blocks_[i].prefixes) parameters_.freeze(prefix);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    blocks_[i].frozen = i < static_cast<std::size_t>(count);
+    for (const std::string& prefix : blocks_[i].prefixes)
+      blocks_[i].frozen ? parameters_.freeze(prefix) : parameters_.thaw(prefix);
   }
   if (count > 0) fold();
+}
+
+int Network::block_of(const std::string& parameter) const {
+  for (std::size_t i = 0; i < blocks_.size(); ++i)
+    for (const std::string& prefix : blocks_[i].prefixes)
+      if (parameter.starts_with(prefix)) return static_cast<int>(i);
+  return freezable_blocks();
 }
 
 }  // namespace preceptor

@@ -14,6 +14,7 @@ struct NetworkOptions {
   int outputs = 1000;
   bool small_stem = false;       // 3x3 stride 1 without max pool, for images of 28 to 64 pixels
   bool zero_last_gamma = false;  // residual networks: the last batch norm of every block starts at 0
+  float dropout = 0;             // dense networks, in training: the probability of a new channel's value to fall
 };
 
 // What a forward pass leaves: logits, and the output of every stage for feature methods.
@@ -40,10 +41,12 @@ class Network {
   // The layers of a forward pass in inference mode, one after the other.
   virtual LayerGraph layers() const = 0;
 
-  // The first `count` blocks no longer learn, and their batch norms use fixed statistics. Block 1 is the stem, then
-  // each stage is one, with what leads to the next. The head always learns.
+  // The first `count` blocks do not learn, and their batch norms use fixed statistics; all others learn. Block 1 is the
+  // stem, then each stage is one, with what leads to the next. The head always learns.
   void freeze(int count);
   int freezable_blocks() const { return static_cast<int>(blocks_.size()); }
+  // Blocks before the one that a parameter is of; of the head's all.
+  int block_of(const std::string& parameter) const;
 
   Parameters& parameters() { return parameters_; }
   const NetworkOptions& options() const { return options_; }

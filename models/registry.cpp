@@ -74,6 +74,7 @@ const Architecture& architecture_of(const NetworkOptions& options) {
 
 std::unique_ptr<Network> make_model(Context& context, const NetworkOptions& options) {
   const Architecture& architecture = architecture_of(options);
+  require(options.dropout == 0 || architecture.densenet, options.name, " has no dropout; dense networks have");
   NetworkOptions resolved = options;
   resolved.small_stem |= architecture.small_stem_only;
   if (architecture.resnet) return std::make_unique<ResNet>(context, resolved, *architecture.resnet);

@@ -6,7 +6,7 @@
 
 #include "apps/report/style.h"
 #include "apps/report/text.h"
-#include "data/png.h"
+#include "data/png_writer.h"
 #include "engine/check.h"
 
 namespace preceptor {

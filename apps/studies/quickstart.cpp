@@ -191,16 +191,13 @@ PictureRow Quickstart::pictures(char site, const Dataset& dataset, const std::st
       chosen = i;
     }
     if (chosen < 0) continue;
-    const std::size_t bytes = static_cast<std::size_t>(dataset.height) * dataset.width * dataset.channels;
-    const auto first = dataset.train.images.begin() + static_cast<std::ptrdiff_t>(chosen * bytes);
-    const Image image{
-        dataset.height, dataset.width, dataset.channels, {first, first + static_cast<std::ptrdiff_t>(bytes)}};
-    const Image large{phantom.size, phantom.size, dataset.channels,
-                      make_phantoms(phantom, PhantomPart::train, chosen, 1).images};
     std::string caption;
     for (int label = 0; label < dataset.outputs; ++label)
       if (dataset.train.labels[static_cast<std::size_t>(chosen) * dataset.outputs + label] > 0.5f)
         caption += (caption.empty() ? "" : ", ") + dataset.label_names[label];
+    const Image image{dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, chosen)};
+    const Image large{phantom.size, phantom.size, dataset.channels,
+                      read_pixels(*make_phantoms(phantom, PhantomPart::train, chosen, 1).images, 0)};
     row.pictures.push_back({caption.empty() ? "no finding" : caption, image, large});
   }
   return row;

@@ -12,6 +12,7 @@ namespace {
 const char* const train_examples =
     "Examples:\n"
     "  preceptor-train --data medmnist:retinamnist.npz --model resnet18 --epochs 20 --lr 1e-3 --out runs/retina\n"
+    "                  --augment flip,shift=4,rotate=15\n"
     "  preceptor-train --data 'phantom:chest?site=a&n=5000' --model resnet20 --out runs/teacher\n"
     "  preceptor-train --data 'phantom:chest?site=b&n=500' --model resnet20 --init runs/teacher/best.safetensors\n"
     "                  --freeze 3 --out runs/transfer\n"
@@ -35,18 +36,14 @@ void add_data_flags(CLI::App& app, TrainingOptions& options) {
   app.add_option("--data", options.data, "Images and labels: medmnist:FILE.npz or phantom:chest|fundus[?key=value&...]")
       ->type_name("FORMAT:PATH")
       ->group("Data");
-  app.add_flag("--flip", options.flip, "Flip half of the training images left-right")->group("Data");
-  app.add_option("--shift", options.shift, "Shift training images by up to this many pixels")
-      ->type_name("PIXELS")
-      ->capture_default_str()
+  app.add_option("--augment", options.augment,
+                 "How training images are changed at random: flip, shift=PIXELS, rotate=DEGREES, scale=, crop=, "
+                 "contrast=, brightness=, noise= (fractions), cutout=PIXELS, mixup=ALPHA")
+      ->type_name("NAME[=NUMBER],...")
       ->group("Data");
-  app.add_option("--rotate", options.rotate, "Rotate training images by up to this many degrees either way")
-      ->type_name("DEGREES")
-      ->capture_default_str()
-      ->group("Data");
-  app.add_option("--scale", options.scale,
-                 "Scale training images by up to this much, 0.1: from 0.9 to 1.1 of their size")
-      ->type_name("FRACTION")
+  app.add_option("--normalise", options.normalise,
+                 "Mean and deviation of pixels: data, imagenet, or auto: those of --init, else the data's")
+      ->type_name("NAME")
       ->capture_default_str()
       ->group("Data");
 }
@@ -67,11 +64,21 @@ void add_network_flags(CLI::App& app, TrainingOptions& options) {
   app.add_flag("--new-head", options.new_head,
                "Start the last layer anew; for a checkpoint of ours that has other labels this happens by itself")
       ->group("Network");
-  app.add_option("--freeze", options.freeze, "First blocks that do not learn: 1 is the stem, then each stage is one")
+  app.add_option("--freeze", options.freeze,
+                 "First blocks that do not learn: 1 is the stem, then each stage is one; all: only the head learns")
       ->type_name("BLOCKS")
+      ->transform(CLI::Transformer({{"all", std::to_string(freeze_all)}}))
+      ->capture_default_str()
+      ->group("Network");
+  app.add_option("--unfreeze", options.unfreeze, "Every so many epochs the last frozen block begins to learn; 0: never")
+      ->type_name("EPOCHS")
       ->capture_default_str()
       ->group("Network");
   app.add_flag("--zero-last-gamma", options.zero_last_gamma, "Start every residual block as the identity")
+      ->group("Network");
+  app.add_option("--dropout", options.dropout, "Of what a layer of a dense network adds: the part that falls in a step")
+      ->type_name("PROBABILITY")
+      ->capture_default_str()
       ->group("Network");
 }
 
@@ -94,6 +101,10 @@ void add_optimizer_flags(CLI::App& app, TrainingOptions& options) {
   number("--momentum", options.momentum, "Of sgd", "NUMBER");
   app.add_flag("--nesterov", options.nesterov, "Nesterov's form of momentum")->group("Learning");
   number("--weight-decay", options.weight_decay, "L2 penalty; with adamw decoupled from the gradient", "NUMBER");
+  number("--layer-decay", options.layer_decay, "Learning rate of a block, by that of the next; the head's is --lr",
+         "FACTOR");
+  number("--l2-sp", options.l2_sp, "Weight decay towards the weights of --init; --weight-decay is then the head's",
+         "NUMBER");
   number("--clip-value", options.clip_value, "Clamp every gradient to +- this; 0: off", "NUMBER");
   number("--clip-norm", options.clip_norm, "Scale gradients down to this norm; 0: off", "NUMBER");
 }

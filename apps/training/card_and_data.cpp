@@ -3,11 +3,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
+#include "data/parallel.h"
 #include "engine/check.h"
 
 namespace preceptor {
 namespace {
+
+// Decoding all of a large set would cost as much as an epoch and change the fourth digit.
+constexpr int most_measured_images = 8192;
 
 std::string list(const std::vector<std::string>& names) {
   std::string text;
@@ -17,16 +22,28 @@ std::string list(const std::vector<std::string>& names) {
 
 }  // namespace
 
-void measure_normalisation(const Dataset& dataset, const Split& split, ModelCard& card) {
+void measure_normalisation(const Dataset& dataset, const Split& split, int threads, ModelCard& card) {
   const auto channels = static_cast<std::size_t>(dataset.channels);
+  const int images = std::min(split.count, most_measured_images);
   // Whole numbers, so the result does not depend on the order: 2^64 / 255^2 leaves room for 10^14 pixels.
   std::vector<std::uint64_t> sum(channels, 0), squares(channels, 0);
-  for (std::size_t i = 0; i < split.images.size(); ++i) {
-    const std::uint64_t value = split.images[i];
-    sum[i % channels] += value;
-    squares[i % channels] += value * value;
-  }
-  const double pixels = static_cast<double>(split.images.size() / channels);
+  std::mutex mutex;
+  parallel_for(images, threads, [&](int i) {
+    const auto position = static_cast<int>(static_cast<std::int64_t>(i) * split.count / images);
+    const std::vector<std::uint8_t> values = read_pixels(*split.images, position);
+    std::vector<std::uint64_t> sum_here(channels, 0), squares_here(channels, 0);
+    for (std::size_t j = 0; j < values.size(); ++j) {
+      const std::uint64_t value = values[j];
+      sum_here[j % channels] += value;
+      squares_here[j % channels] += value * value;
+    }
+    const std::lock_guard lock(mutex);
+    for (std::size_t c = 0; c < channels; ++c) {
+      sum[c] += sum_here[c];
+      squares[c] += squares_here[c];
+    }
+  });
+  const double pixels = static_cast<double>(images) * dataset.height * dataset.width;
   card.mean.clear();
   card.deviation.clear();
   for (std::size_t c = 0; c < channels; ++c) {
@@ -36,6 +53,14 @@ void measure_normalisation(const Dataset& dataset, const Split& split, ModelCard
     // Images of one grey value have no deviation to divide by.
     card.deviation.push_back(static_cast<float>(std::max(std::sqrt(std::max(variance, 0.0)), 1.0) / 255));
   }
+}
+
+void use_imagenet_normalisation(ModelCard& card) {
+  card.mean = {0.485f, 0.456f, 0.406f};
+  card.deviation = {0.229f, 0.224f, 0.225f};
+  if (card.network.in_channels == 3) return;
+  for (std::vector<float>* values : {&card.mean, &card.deviation})
+    *values = {((*values)[0] + (*values)[1] + (*values)[2]) / 3};
 }
 
 void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool same_names) {

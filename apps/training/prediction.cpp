@@ -35,7 +35,13 @@ double Predictor::known_labels(const std::vector<float>& labels, int rows) const
 }
 
 Predictions Predictor::predict(const Split& split) {
-  Loader loader(dataset_, split, {.batch = batch_, .shuffle = false, .seed = 0, .threads = 1, .prefetch = 2});
+  Loader loader(dataset_, split,
+                {.batch = batch_,
+                 .shuffle = false,
+                 .seed = 0,
+                 .threads = loading_threads(split, context_.device().threads),
+                 .prefetch = 2,
+                 .weights = {}});
   const int batch = loader.batch_size();
   const bool multi_label = dataset_.task == Task::multi_label;
   const Shape images{batch, dataset_.channels, dataset_.height, dataset_.width};

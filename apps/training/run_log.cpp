@@ -12,7 +12,7 @@
 #include "apps/training/event_file.h"
 #include "apps/training/results.h"
 #include "data/image_grid.h"
-#include "data/png.h"
+#include "data/png_writer.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
 
@@ -66,12 +66,6 @@ std::string table_of(const Json& values) {
 double number_in(const Json& values, const char* name) {
   const auto found = values.find(name);
   return found != values.end() && found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
-}
-
-Image image_of(const Dataset& dataset, const Split& split, int position) {
-  const std::size_t bytes = static_cast<std::size_t>(dataset.height) * dataset.width * dataset.channels;
-  const auto begin = split.images.begin() + static_cast<std::ptrdiff_t>(position * bytes);
-  return {dataset.height, dataset.width, dataset.channels, {begin, begin + static_cast<std::ptrdiff_t>(bytes)}};
 }
 
 std::string result_records(EventPlace place, const Json& result) {
@@ -190,7 +184,8 @@ Image training_sheet(const Dataset& dataset) {
             width = std::max(1, static_cast<int>(dataset.width * shrink));
   std::vector<Image> tiles;
   for (int i = 0; i < std::min(most, dataset.train.count); ++i)
-    tiles.push_back(resized(image_of(dataset, dataset.train, i), height, width));
+    tiles.push_back(resized({dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, i)},
+                            height, width));
   return image_grid(tiles, columns);
 }
 

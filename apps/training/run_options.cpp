@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/training/augmentation.h"
 #include "engine/check.h"
 #include "models/registry.h"
 
@@ -29,12 +30,19 @@ void require_range(const char* flag, Number value, Number low, Number high) {
 void check_network(const TrainingOptions& options) {
   require_one_of("--model", options.model, model_names());
   require_one_of("--stem", options.stem, {"auto", "imagenet", "small"});
-  require_range("--freeze", options.freeze, 0, 1000);
+  require_range("--freeze", options.freeze, freeze_all, 1000);
   require(options.freeze == 0 || !options.init.empty(),
           "--freeze needs --init: blocks that never learned would stay random");
+  require_range("--unfreeze", options.unfreeze, 0, 1000000);
+  require(options.unfreeze == 0 || options.freeze != 0, "--unfreeze needs --freeze: there is nothing to unfreeze");
+  require(options.layer_decay > 0 && options.layer_decay <= 1, "--layer-decay ", options.layer_decay,
+          ": not above 0 and at most 1");
+  require(options.l2_sp >= 0 && std::isfinite(options.l2_sp), "--l2-sp ", options.l2_sp, ": must be at least 0");
+  require(options.l2_sp == 0 || !options.init.empty(), "--l2-sp needs --init: there is no start worth staying near");
   require(!options.new_head || !options.init.empty(), "--new-head needs --init: without it every layer is new");
   require(!options.zero_last_gamma || options.init.empty(),
           "--zero-last-gamma is about a new network; --init brings its own values");
+  require(options.dropout >= 0 && options.dropout < 1, "--dropout ", options.dropout, ": not in [0, 1)");
   require(options.methods.empty() || !options.teacher.empty(), "--method needs --teacher");
   require(options.teacher.empty() || !options.methods.empty(), "--teacher needs a --method");
   const std::vector<TransferMethod> methods = transfer_methods(options);
@@ -75,9 +83,8 @@ void check_options(const TrainingOptions& options) {
   require_range("--epochs", options.epochs, 1, 1'000'000);
   require_range("--batch", options.batch, 1, 1 << 16);
   check_learning(options);
-  require_range("--shift", options.shift, 0, 1 << 16);
-  require_range("--rotate", options.rotate, 0.0, 180.0);
-  require_range("--scale", options.scale, 0.0, 0.9);
+  parse_augmentation(options.augment);
+  require_one_of("--normalise", options.normalise, {"auto", "data", "imagenet"});
   require_range("--threads", options.threads, 0, 4096);
   require_range("--bootstrap", options.bootstrap, 0, 1'000'000);
 }
@@ -85,16 +92,18 @@ void check_options(const TrainingOptions& options) {
 nlohmann::ordered_json options_json(const TrainingOptions& options) {
   nlohmann::ordered_json json;
   json["data"] = options.data;
-  json["flip"] = options.flip;
-  json["shift"] = options.shift;
-  json["rotate"] = options.rotate;
-  json["scale"] = options.scale;
+  if (!options.augment.empty()) json["augment"] = options.augment;
+  json["normalise"] = options.normalise;
   json["model"] = options.model;
   json["stem"] = options.stem;
   if (!options.init.empty()) json["init"] = options.init;
   json["new-head"] = options.new_head;
   json["freeze"] = options.freeze;
+  json["unfreeze"] = options.unfreeze;
+  json["layer-decay"] = options.layer_decay;
+  json["l2-sp"] = options.l2_sp;
   json["zero-last-gamma"] = options.zero_last_gamma;
+  json["dropout"] = options.dropout;
   if (!options.teacher.empty()) {
     json["teacher"] = options.teacher;
     json["method"] = options.methods;
@@ -130,7 +139,7 @@ std::string config_text(const TrainingOptions& options) {
   return text;
 }
 
-OptimizerOptions optimizer_options(const TrainingOptions& options) {
+OptimizerOptions optimizer_options(const TrainingOptions& options, const Network& network) {
   OptimizerOptions chosen;
   chosen.rule = options.optimizer == "sgd"    ? kernels::UpdateRule::sgd
                 : options.optimizer == "adam" ? kernels::UpdateRule::adam
@@ -140,6 +149,14 @@ OptimizerOptions optimizer_options(const TrainingOptions& options) {
   chosen.weight_decay = static_cast<float>(options.weight_decay);
   chosen.clip_value = static_cast<float>(options.clip_value);
   chosen.clip_norm = static_cast<float>(options.clip_norm);
+  chosen.group = [&network, decay = options.layer_decay, l2_sp = static_cast<float>(options.l2_sp),
+                  plain = chosen.weight_decay](const std::string& name) {
+    const int blocks_behind = network.freezable_blocks() - network.block_of(name);
+    const bool to_start = l2_sp > 0 && blocks_behind > 0;
+    return UpdateGroup{.learning_rate_scale = static_cast<float>(std::pow(decay, blocks_behind)),
+                       .weight_decay = to_start ? l2_sp : plain,
+                       .to_start = to_start};
+  };
   return chosen;
 }
 

@@ -19,7 +19,8 @@ nlohmann::ordered_json options_json(const TrainingOptions& options);
 // The same as TOML: valid for --config, and read back by --resume.
 std::string config_text(const TrainingOptions& options);
 
-OptimizerOptions optimizer_options(const TrainingOptions& options);
+// Keeps a reference to the network, whose blocks tell the parameters apart.
+OptimizerOptions optimizer_options(const TrainingOptions& options, const Network& network);
 ScheduleOptions schedule_options(const TrainingOptions& options);
 std::vector<TransferMethod> transfer_methods(const TrainingOptions& options);
 

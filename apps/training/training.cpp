@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "apps/training/augmentation.h"
 #include "apps/training/card_and_data.h"
 #include "apps/training/run_options.h"
 #include "apps/training/training_run.h"
@@ -27,6 +28,7 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
       schedule_(ScheduleOptions{}) {
   check_options(options_);
   for (std::string& method : options_.methods) method = to_string(parse_transfer_method(method));
+  options_.augment = to_string(parse_augmentation(options_.augment));
   context_ = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), options_.seed);
   options_.threads = context_->device().threads;
   const bool continues = resume && directory_.holds_run();
@@ -58,8 +60,9 @@ void TrainingRun::check_data() const {
   for (const auto& [name, split] :
        {std::pair{"training", &data_->train}, std::pair{"validation", &data_->val}, std::pair{"test", &data_->test}})
     require_data(split->count > 0, data_->source, ": has no ", name, " images");
-  require(options_.shift < std::min(data_->height, data_->width), "--shift ", options_.shift, ": the images have only ",
-          data_->height, "x", data_->width, " pixels");
+  const Augmentation augmentation = parse_augmentation(options_.augment);
+  require(augmentation.shift < std::min(data_->height, data_->width), "--augment shift=", augmentation.shift,
+          ": the images have only ", data_->height, "x", data_->width, " pixels");
 }
 
 void TrainingRun::build_network() {
@@ -72,7 +75,8 @@ void TrainingRun::build_network() {
                                     .in_channels = data_->channels,
                                     .outputs = data_->outputs,
                                     .small_stem = small,
-                                    .zero_last_gamma = options_.zero_last_gamma});
+                                    .zero_last_gamma = options_.zero_last_gamma,
+                                    .dropout = static_cast<float>(options_.dropout)});
   const bool has_small = network_->options().small_stem;
   require(options_.stem != "imagenet" || !has_small, "--stem imagenet: ", options_.model, " has the small stem only");
   options_.stem = has_small ? "small" : "imagenet";
@@ -86,22 +90,30 @@ void TrainingRun::build_network() {
            .data = data_->source,
            .epoch = 0,
            .val_auc = 0};
-  if (origin) {
+  if (committed_ || (origin && options_.normalise == "auto")) {
     card_.mean = origin->mean;
     card_.deviation = origin->deviation;
+  } else if (options_.normalise == "imagenet") {
+    use_imagenet_normalisation(card_);
   } else {
-    measure_normalisation(*data_, data_->train, card_);
+    measure_normalisation(*data_, data_->train, options_.threads, card_);
   }
+  if (options_.freeze == freeze_all) options_.freeze = network_->freezable_blocks();
   require(options_.freeze <= network_->freezable_blocks(), "--freeze ", options_.freeze, ": ", options_.model, " has ",
           network_->freezable_blocks(), " blocks that can be frozen");
   if (!committed_) network_->initialize(options_.seed);
   if (init_) start_from_init();
   init_.reset();
-  network_->freeze(options_.freeze);
-  optimizer_.emplace(network_->parameters(), optimizer_options(options_));
+  // As in the last epoch, whose optimiser state it is; what thaws next is the next epoch's to do.
+  network_->freeze(frozen_blocks(committed_ ? committed_->state.epoch - 1 : 0));
+  optimizer_.emplace(network_->parameters(), optimizer_options(options_, *network_));
   schedule_ = Schedule(schedule_options(options_));
   if (committed_) restore();
   network_->fold();
+}
+
+int TrainingRun::frozen_blocks(int epochs_done) const {
+  return options_.unfreeze == 0 ? options_.freeze : std::max(0, options_.freeze - epochs_done / options_.unfreeze);
 }
 
 void TrainingRun::start_from_init() {

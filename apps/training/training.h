@@ -15,6 +15,8 @@
 
 namespace preceptor {
 
+inline constexpr int freeze_all = -1;
+
 // Everything that decides a run's bits. Written to config.toml of the run directory and read back by --resume.
 struct TrainingOptions {
   std::string data;  // FORMAT:PATH
@@ -22,8 +24,12 @@ struct TrainingOptions {
   std::string stem = "auto";  // "imagenet", "small", "auto": small for images of at most 64 pixels
   std::string init;           // weights to start from; a checkpoint's head is kept only if its labels match
   bool new_head = false;      // the last layer starts anew, whatever init says of it
-  int freeze = 0;             // first blocks that do not learn (needs init)
+  int freeze = 0;             // first blocks that do not learn (needs init); freeze_all: all but the head
+  int unfreeze = 0;           // every so many epochs the last frozen block begins to learn; 0: never
+  double layer_decay = 1;     // learning rate of a block, by that of the next
+  double l2_sp = 0;           // weight decay towards the start; weight_decay is then the head's alone (needs init)
   bool zero_last_gamma = false;
+  double dropout = 0;                // of dense networks
   std::string teacher;               // checkpoint; empty: no transfer
   std::vector<std::string> methods;  // "kd:temperature=4,weight=0.9"
   int epochs = 10;
@@ -36,9 +42,8 @@ struct TrainingOptions {
   double factor = 0.1;
   int patience = 10, warmup = 0;
   double clip_value = 0, clip_norm = 0;
-  bool flip = false;
-  int shift = 0;
-  double rotate = 0, scale = 0;  // degrees; fraction of the size
+  std::string augment;             // "flip,shift=4" (augmentation.h); empty: nothing is changed
+  std::string normalise = "auto";  // "data", "imagenet", "auto": that of init, else the data's
   std::uint64_t seed = 0;
   std::string device = "cpu";
   int threads = 0;  // 0: all

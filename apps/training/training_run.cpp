@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/training/augmentation.h"
 #include "apps/training/environment.h"
 #include "apps/training/operating_point.h"
 #include "apps/training/results.h"
@@ -47,33 +48,43 @@ TrainingResult TrainingRun::finish() {
 
 void TrainingRun::train_epochs() {
   Loader loader(*data_, data_->train,
-                {.batch = options_.batch, .shuffle = true, .seed = options_.seed, .threads = 1, .prefetch = 4});
+                {.batch = options_.batch,
+                 .shuffle = true,
+                 .seed = options_.seed,
+                 .threads = loading_threads(data_->train, options_.threads),
+                 .prefetch = 4,
+                 .weights = {}});
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
-  setup.student_input = {.mean = card_.mean,
-                         .deviation = card_.deviation,
-                         .random = options_.flip || options_.shift > 0 || options_.rotate > 0 || options_.scale > 0,
-                         .flip = options_.flip,
-                         .shift = options_.shift,
-                         .rotate = static_cast<float>(options_.rotate),
-                         .scale = static_cast<float>(options_.scale)};
+  const Augmentation augmentation = parse_augmentation(options_.augment);
+  setup.student_input = augmentation.input(card_.mean, card_.deviation);
   setup.teacher = teacher_ ? &*teacher_ : nullptr;
   setup.methods = transfer_methods(options_);
   setup.optimizer = &*optimizer_;
   setup.dataset = data_;
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
-  StudentStep step(*context_, setup);
+  std::optional<StudentStep> step(std::in_place, *context_, setup);
   Predictor predictor(*context_, *network_, card_, *data_);
   report_progress(0, 0, nullptr);
   while (state_.epoch < options_.epochs) {
     const Clock::time_point begin = Clock::now();
-    EpochRow row = train_epoch(step, loader);
+    if (frozen_blocks(state_.epoch) < frozen_blocks(std::max(state_.epoch - 1, 0))) {
+      thaw();
+      step.emplace(*context_, setup);
+    }
+    EpochRow row = train_epoch(*step, loader);
     validate(row, predictor);
     row.seconds = seconds_since(begin);
     close_epoch(row);
   }
+}
+
+// One more block learns from here on. What was recorded of the step no longer holds.
+void TrainingRun::thaw() {
+  network_->freeze(frozen_blocks(state_.epoch));
+  optimizer_->cover_thawed();
 }
 
 EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {

@@ -25,12 +25,14 @@ class TrainingRun {
   void open_files(bool continues);
   void check_data() const;
   void build_network();
+  int frozen_blocks(int epochs_done) const;
   void start_from_init();
   void load_teacher(const CardCheckpoint& checkpoint);
   void restore();
   void require_same_config() const;
 
   void train_epochs();
+  void thaw();
   EpochRow train_epoch(StudentStep& step, Loader& loader);
   void validate(EpochRow& row, Predictor& predictor);
   void close_epoch(const EpochRow& row);

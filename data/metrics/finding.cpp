@@ -34,6 +34,12 @@ std::vector<Finding> findings_of(Task task, const std::vector<std::string>& labe
   require(rows > 0 && rows <= static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()) &&
               rows * outputs == probabilities.size() && labels.size() == (independent ? probabilities.size() : rows),
           "metrics: ", probabilities.size(), " scores and ", labels.size(), " labels for ", outputs, " outputs");
+  for (std::size_t i = 0; i < probabilities.size(); ++i)
+    require(std::isfinite(probabilities[i]), "metrics: the score of row ", i / outputs, " for '",
+            label_names[i % outputs], "' is ", probabilities[i]);
+  for (std::size_t i = 0; !independent && i < rows; ++i)
+    require(labels[i] >= 0 && labels[i] < static_cast<float>(outputs) && labels[i] == std::floor(labels[i]),
+            "metrics: label ", labels[i], " of row ", i, " is no class from 0 to ", outputs - 1);
   std::vector<Finding> findings;
   // MedMNIST's convention: of two classes, the second is the finding.
   for (std::size_t j = !independent && outputs == 2 ? 1 : 0; j < outputs; ++j) {

@@ -4,6 +4,13 @@
 #include "engine/ops.h"
 
 namespace preceptor {
+namespace {
+
+void require_range(const char* what, float value, float most) {
+  require(value >= 0 && value <= most, "augment: ", what, " of ", value, " is not from 0 to ", most);
+}
+
+}  // namespace
 
 Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape, const AugmentOptions& options) {
   require(shape.rank() == 4 && shape[1] >= 1 && shape[1] <= 3, "augment: ", shape,
@@ -13,9 +20,13 @@ Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape,
           " channels, but ", options.mean.size(), " means and ", options.deviation.size(), " deviations");
   require(options.shift >= 0 && options.shift < shape[2] && options.shift < shape[3], "augment: a shift of ",
           options.shift, " pixels does not fit images of ", shape);
-  require(options.rotate >= 0 && options.rotate <= 180, "augment: a rotation of ", options.rotate,
-          " degrees is not from 0 to 180");
-  require(options.scale >= 0 && options.scale <= 0.9f, "augment: a scale of ", options.scale, " is not from 0 to 0.9");
+  require_range("a rotation", options.rotate, 180);
+  require_range("a scale", options.scale, 0.9f);
+  require_range("a crop", options.crop, 0.9f);
+  require_range("a brightness", options.brightness, 1);
+  require_range("a contrast", options.contrast, 1);
+  require_range("noise", options.noise, 1);
+  require(options.cutout >= 0, "augment: a square of ", options.cutout, " pixels cannot be cut out");
   const Tensor out = context.empty(shape);
   kernels::Augment<float> arguments{.images = images,
                                     .out = out.map(),
@@ -25,7 +36,12 @@ Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape,
                                     .flip = options.flip,
                                     .shift = options.shift,
                                     .rotate = options.rotate,
-                                    .scale = options.scale};
+                                    .scale = options.scale,
+                                    .crop = options.crop,
+                                    .brightness = options.brightness,
+                                    .contrast = options.contrast,
+                                    .noise = options.noise,
+                                    .cutout = options.cutout};
   for (std::size_t c = 0; c < channels; ++c) {
     require(options.deviation[c] > 0, "augment: the deviation of channel ", c, " is not positive");
     arguments.mean[c] = options.mean[c];

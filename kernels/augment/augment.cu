@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cassert>
 
-#include "kernels/augment/motion.h"
+#include "kernels/augment/tone.h"
 #include "kernels/device/gpu.h"
 #include "kernels/device/tile.cuh"
 
@@ -16,27 +16,27 @@ constexpr int threads = warps * warp_size;
 constexpr int tile_values_most = 2048;  // of the rows that a block moves
 constexpr int longest_row = 8192;       // values of one that a block can move
 
-// The motion of the block's image, computed by one thread.
+// The change of the block's image, drawn by one thread.
 template <class T>
-__device__ Motion motion_of_block(const Augment<T>& a, int image) {
-  SHARED(Motion, motion, );
+__device__ Change change_of_block(const Augment<T>& a, int image) {
+  SHARED(Change, change, );
   if (threadIdx.x == 0) {
-    const Motion own =
-        motion_of(a, image);  // a function's result, written to shared memory as such, would go unwatched
-    motion = own;
+    const Change own =
+        change_of(a, image);  // a function's result, written to shared memory as such, would go unwatched
+    change = own;
   }
   __syncthreads();
-  return motion;
+  return change;
 }
 
 // mapping: a block takes neighbouring rows of an image, which come from as many neighbouring rows or fewer; a warp
 // takes one row at a time, each lane every 32nd value; bytes: a byte read and a T written per value, in 16-byte pieces
-// wherever rows begin, in single values where the map is a range of a wider one; operations: 2 per value; hazard: in
-// global memory a moved row begins at any byte, so the bytes are moved in shared memory, where 32 neighbouring ones are
-// in as many banks or fewer.
+// wherever rows begin, in single values where the map is a range of a wider one; operations: 2 per value, with noise 80
+// more; hazard: in global memory a moved row begins at any byte, so the bytes are moved in shared memory, where 32
+// neighbouring ones are in as many banks or fewer.
 template <class T, int channels>
 __global__ void __launch_bounds__(threads)
-    move_rows(const Augment<T> a, const Normalisation normalisation, int tile_rows, int tiles) {
+    move_rows(const Augment<T> a, const Shades shades, int tile_rows, int tiles) {
   const int image = static_cast<int>(blockIdx.x) / tiles, tile = static_cast<int>(blockIdx.x) - image * tiles;
   const int height = a.out.height, width = a.out.width, row_values = width * channels;
   const int lane = static_cast<int>(threadIdx.x) % warp_size, warp = static_cast<int>(threadIdx.x) / warp_size;
@@ -46,8 +46,10 @@ __global__ void __launch_bounds__(threads)
   T* const results = dynamic_shared<T>();
   std::uint8_t* const pixels = reinterpret_cast<std::uint8_t*>(results + tile_values<T>(tile_rows * row_values));
 
-  const Motion motion = motion_of_block(a, image);
-  const auto source_row = [&](int y) { return max(0, min(height - 1, y - motion.down)); };
+  const Change change = change_of_block(a, image);
+  const int right = static_cast<int>(change.motion.right >> pixel_bits),
+            down = static_cast<int>(change.motion.down >> pixel_bits);
+  const auto source_row = [&](int y) { return max(0, min(height - 1, y - down)); };
   const int first_source = source_row(first_row), sources = source_row(first_row + rows - 1) - first_source + 1;
   const std::uint8_t* const from = a.images + (static_cast<std::int64_t>(image) * height + first_source) * row_values;
   const Placement pixel_run(from, sources * row_values, true), result_run(to, rows * row_values, true);
@@ -61,10 +63,12 @@ __global__ void __launch_bounds__(threads)
         pixels + pixel_run.shift + (source_row(first_row + row) - first_source) * row_values;
     for (int i = lane; i < row_values; i += warp_size) {
       const int x = i / channels, channel = i - x * channels;
-      int column = max(0, min(width - 1, x - motion.right));
-      if (motion.flip) column = width - 1 - column;
-      const float pixel = static_cast<float>(source[column * channels + channel]);
-      const T result = from_float<T>(normalisation(pixel, channel));
+      int column = max(0, min(width - 1, x - right));
+      if (change.motion.flip) column = width - 1 - column;
+      float value = shades(static_cast<float>(source[column * channels + channel]), change.tone, channel);
+      if (shades.noisy) value = shades.with_noise(value, noise_of(a, image, x, first_row + row), channel);
+      if (shades.cuts(change.tone, x, first_row + row)) value = 0;
+      const T result = from_float<T>(value);
       if (whole_map)
         results[result_run.shift + row * row_values + i] = result;
       else
@@ -81,7 +85,7 @@ __global__ void __launch_bounds__(threads)
 // change lanes in shared memory before they leave.
 template <class T, int channels>
 __global__ void __launch_bounds__(threads)
-    sample_pixels(const Augment<T> a, const Normalisation normalisation, int tiles_across, int tiles) {
+    sample_pixels(const Augment<T> a, const Shades shades, int tiles_across, int tiles) {
   SHARED(T, results, [warps][warp_size * channels]);
   const int image = static_cast<int>(blockIdx.x) / tiles, tile = static_cast<int>(blockIdx.x) - image * tiles;
   const int height = a.out.height, width = a.out.width;
@@ -89,16 +93,19 @@ __global__ void __launch_bounds__(threads)
   const int first = tile % tiles_across * warp_size, x = first + lane, y = tile / tiles_across * warps + warp;
   const bool present = x < width && y < height;
 
-  const Motion motion = motion_of_block(a, image);
+  const Change change = change_of_block(a, image);
   if (present) {
-    const Neighbours row(motion.row(x, y, height, width), height);
-    Neighbours column(motion.column(x, y, height, width), width);
-    if (motion.flip) flip(column, width);
+    const Neighbours row(change.motion.row(x, y, height, width), height);
+    Neighbours column(change.motion.column(x, y, height, width), width);
+    if (change.motion.flip) flip(column, width);
     const std::uint8_t* const pixels = a.images + static_cast<std::int64_t>(image) * height * width * channels;
+    const auto noise = shades.noisy ? noise_of(a, image, x, y) : std::array<std::uint32_t, 4>{};
+    const bool cut = shades.cuts(change.tone, x, y);
 #pragma unroll
     for (int channel = 0; channel < channels; ++channel) {
-      const float pixel = sample<channels>(pixels, width, row, column, channel);
-      results[warp][lane * channels + channel] = from_float<T>(normalisation(pixel, channel));
+      float value = shades(sample<channels>(pixels, width, row, column, channel), change.tone, channel);
+      if (shades.noisy) value = shades.with_noise(value, noise, channel);
+      results[warp][lane * channels + channel] = from_float<T>(cut ? 0.0f : value);
     }
   }
   __syncwarp();
@@ -110,20 +117,20 @@ __global__ void __launch_bounds__(threads)
 
 template <int channels, class T>
 void augment(Gpu gpu, const Augment<T>& a) {
-  const Normalisation normalisation(a);
+  const Shades shades(a);
   const int height = a.out.height, width = a.out.width, row_values = width * channels;
   if (a.between_pixels() || row_values > longest_row) {
     const int across = static_cast<int>(steps(width, warp_size)),
               tiles = across * static_cast<int>(steps(height, warps));
-    launch(gpu, sample_pixels<T, channels>, static_cast<std::int64_t>(a.out.images) * tiles, threads, 0, a,
-           normalisation, across, tiles);
+    launch(gpu, sample_pixels<T, channels>, static_cast<std::int64_t>(a.out.images) * tiles, threads, 0, a, shades,
+           across, tiles);
     return;
   }
   const int tile_rows = std::clamp(tile_values_most / row_values, 1, height);
   const int tiles = static_cast<int>(steps(height, tile_rows)), values = tile_rows * row_values;
   const std::size_t shared = sizeof(T) * tile_values<T>(values) + tile_values<std::uint8_t>(values);
-  launch(gpu, move_rows<T, channels>, static_cast<std::int64_t>(a.out.images) * tiles, threads, shared, a,
-         normalisation, tile_rows, tiles);
+  launch(gpu, move_rows<T, channels>, static_cast<std::int64_t>(a.out.images) * tiles, threads, shared, a, shades,
+         tile_rows, tiles);
 }
 
 }  // namespace

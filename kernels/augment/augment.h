@@ -1,5 +1,5 @@
-// From stored images to the network's input: random flip, shift, rotation and scale, normalisation, device layout, in
-// one pass.
+// From stored images to the network's input: random changes of place and of grey values, normalisation, device layout,
+// in one pass.
 #pragma once
 
 #include "kernels/device/bfloat16.h"
@@ -13,11 +13,18 @@ namespace preceptor::kernels {
 // 1. flipped left-right with probability one half if `flip`,
 // 2. shifted by whole pixels in [-shift, shift] in x and y,
 // 3. rotated about its centre by an angle in [-rotate, rotate], counter-clockwise above 0,
-// 4. scaled about its centre by a factor in [1 - scale, 1 + scale].
-// What comes in from outside repeats the border of the stored image. Between pixels (3 and 4) values are bilinear; an
-// image that is neither rotated nor scaled has none. Random numbers: Philox4x32-10 with key state->seed and counter
-// (state->step, image), so they depend on nothing else. With state == nullptr nothing is random: evaluation. T is float
-// or bfloat16 (cpu: float); out is channel-blocked on the cpu, channels-last on cuda and emulated.
+// 4. scaled about its centre by a factor in [1 - scale, 1 + scale],
+// 5. replaced by a window of [1 - crop, 1] of its height and width at any place inside, enlarged to the whole;
+// then of its normalised values
+// 6. contrast * (value + brightness / deviation[channel]), contrast in [1 - contrast, 1 + contrast], brightness in
+//    [-brightness, brightness]: the mean of the data keeps its place,
+// 7. plus noise of this deviation (of pixel / 255), independent for every value, nearly normal: a sum of four bytes,
+// 8. 0, the data's mean, in a square of `cutout` pixels whose centre is any pixel.
+// What comes in from outside repeats the border of the stored image. Between pixels (3 to 5) values are bilinear; an
+// image with neither has none. Random numbers: Philox4x32-10 with key state->seed and counter (state->step, image +
+// 2^32 i), i counting the draws of an image, so they depend on nothing else. With state == nullptr nothing is random:
+// evaluation. T is float or bfloat16 (cpu: float); out is channel-blocked on the cpu, channels-last on cuda and
+// emulated.
 template <class T>
 struct Augment {
   static constexpr const char* name = "augment";
@@ -27,11 +34,16 @@ struct Augment {
   float mean[3];       // by channel, of pixel / 255
   float deviation[3];  // > 0
   bool flip;
-  int shift;     // pixels, < height and width
-  float rotate;  // degrees, 0 to 180
-  float scale;   // 0 to 0.9
+  int shift;         // pixels, < height and width
+  float rotate;      // degrees, 0 to 180
+  float scale;       // 0 to 0.9
+  float crop;        // 0 to 0.9
+  float brightness;  // 0 to 1
+  float contrast;    // 0 to 1
+  float noise;       // 0 to 1
+  int cutout;        // pixels, 0 or more
 
-  bool between_pixels() const { return state && (rotate > 0 || scale > 0); }
+  bool between_pixels() const { return state && (rotate > 0 || scale > 0 || crop > 0); }
 };
 template <class T>
 Cost cost(const Augment<T>& arguments);

@@ -2,6 +2,7 @@
 // floating-point expressions, reads the same pixels with the same weights.
 #pragma once
 
+#include <array>
 #include <cmath>
 
 #include "kernels/augment/augment.h"
@@ -48,10 +49,10 @@ ON_ANY_DEVICE inline std::int64_t symmetric(std::uint32_t bits) {
 
 constexpr int pixel_bits = 32;  // positions are in pixels, times 2^32
 
-// What is done with one image. From a pixel of the output to one of the stored image it goes backwards: unscaled,
-// unrotated, unshifted, unflipped.
+// How an image is moved. From a pixel of the output to one of the stored image it goes backwards: into the window,
+// unscaled, unrotated, unshifted, unflipped.
 struct Motion {
-  int right = 0, down = 0;                                         // the content moves by so many pixels
+  std::int64_t right = 0, down = 0;                                // the content moves by so many pixels, times 2^32
   std::int64_t along = std::int64_t{1} << pixel_bits, across = 0;  // cosine and sine, divided by the factor
   std::int64_t flip = 0;  // 0 or 1; a bool would leave padding, which a copy reads and nobody wrote
 
@@ -66,29 +67,69 @@ struct Motion {
  private:
   // In half pixels, which are whole numbers.
   ON_ANY_DEVICE static std::int64_t from_centre(int i, int size) { return 2 * std::int64_t{i} - (size - 1); }
-  ON_ANY_DEVICE static std::int64_t position(std::int64_t half_pixels, int size, int moved) {
-    return ((half_pixels + (std::int64_t{size - 1} << pixel_bits)) >> 1) - (std::int64_t{moved} << pixel_bits);
+  ON_ANY_DEVICE static std::int64_t position(std::int64_t half_pixels, int size, std::int64_t moved) {
+    return ((half_pixels + (std::int64_t{size - 1} << pixel_bits)) >> 1) - moved;
   }
 };
+
+// The random numbers of an image are drawn four at a time.
+enum Draw : std::uint64_t { motion_draw, window_draw, tone_draw, first_noise_draw };
+
+template <class T>
+ON_ANY_DEVICE std::array<std::uint32_t, 4> draw(const Augment<T>& a, int image, std::uint64_t number) {
+  return philox(a.state->seed, static_cast<std::uint64_t>(a.state->step),
+                static_cast<std::uint64_t>(image) + (number << 32));
+}
+
+// A fraction in units.
+ON_ANY_DEVICE inline std::int64_t in_units(float fraction) {
+  return static_cast<std::int64_t>(static_cast<double>(fraction) * static_cast<double>(unit));
+}
+
+// Takes a window out of what the motion shows: `side` of its height and width, in units, at a place that two random
+// numbers choose.
+ON_ANY_DEVICE inline void enter_window(Motion& motion, std::int64_t side, std::uint32_t place_x, std::uint32_t place_y,
+                                       int height, int width) {
+  // From the image's centre to the window's, in pixels times 2^26: half of what is left beside it, at most.
+  constexpr int bits = 26;
+  const auto offset = [&](std::uint32_t place, int size) {
+    return (((unit - side) * symmetric(place)) >> 24) * size >> (unit_bits + 1 - bits);
+  };
+  const auto product = [](std::int64_t a, std::int64_t pixels) {
+    return a * (pixels >> bits) + ((a * (pixels & ((std::int64_t{1} << bits) - 1))) >> bits);
+  };
+  const std::int64_t x = offset(place_x, width), y = offset(place_y, height);
+  motion.right -= product(motion.along, x) - product(motion.across, y);
+  motion.down -= product(motion.across, x) + product(motion.along, y);
+  motion.along = motion.along * (side >> 3) >> (unit_bits - 3);  // 63 bits are just enough
+  motion.across = motion.across * (side >> 3) >> (unit_bits - 3);
+}
 
 template <class T>
 ON_ANY_DEVICE Motion motion_of(const Augment<T>& a, int image) {
   Motion motion;
   if (!a.state) return motion;
-  const auto random =
-      philox(a.state->seed, static_cast<std::uint64_t>(a.state->step), static_cast<std::uint64_t>(image));
+  const auto random = draw(a, image, motion_draw);
   const std::uint32_t choices = 2 * static_cast<std::uint32_t>(a.shift) + 1;
+  const auto moved = [&](std::uint32_t bits) {
+    return std::int64_t{static_cast<int>(bits % choices) - a.shift} * (std::int64_t{1} << pixel_bits);
+  };
   motion.flip = a.flip && random[0] >> 31 != 0;
-  motion.right = static_cast<int>(random[1] % choices) - a.shift;
-  motion.down = static_cast<int>(random[2] % choices) - a.shift;
-  if (!(a.rotate > 0) && !(a.scale > 0)) return motion;
-  // One product each, then whole numbers.
-  const auto most_angle = static_cast<std::int64_t>(static_cast<double>(a.rotate) * (0x1p32 / 360));
-  const auto most_growth = static_cast<std::int64_t>(static_cast<double>(a.scale) * static_cast<double>(unit));
-  const SineCosine angle = sine_cosine((most_angle * symmetric(random[3])) >> 24);
-  const std::int64_t factor = unit + ((most_growth * symmetric(random[0] << 1)) >> 24);
-  motion.along = angle.cosine * (std::int64_t{1} << pixel_bits) / factor;
-  motion.across = angle.sine * (std::int64_t{1} << pixel_bits) / factor;
+  motion.right = moved(random[1]);
+  motion.down = moved(random[2]);
+  if (a.rotate > 0 || a.scale > 0) {
+    // One product each, then whole numbers.
+    const auto most_angle = static_cast<std::int64_t>(static_cast<double>(a.rotate) * (0x1p32 / 360));
+    const SineCosine angle = sine_cosine((most_angle * symmetric(random[3])) >> 24);
+    const std::int64_t factor = unit + ((in_units(a.scale) * symmetric(random[0] << 1)) >> 24);
+    motion.along = angle.cosine * (std::int64_t{1} << pixel_bits) / factor;
+    motion.across = angle.sine * (std::int64_t{1} << pixel_bits) / factor;
+  }
+  if (a.crop > 0) {
+    const auto window = draw(a, image, window_draw);
+    const std::int64_t side = unit - ((in_units(a.crop) * (window[0] >> 8)) >> 24);
+    enter_window(motion, side, window[1], window[2], a.out.height, a.out.width);
+  }
   return motion;
 }
 
@@ -128,26 +169,6 @@ ON_ANY_DEVICE inline void flip(Neighbours& column, int width) {
   column.first = width - 1 - column.first;
   column.second = width - 1 - column.second;
 }
-
-// pixel / 255 normalised, as one multiply-add.
-struct Normalisation {
-  float factor[3], offset[3];
-
-  template <class T>
-  explicit Normalisation(const Augment<T>& a) {
-    for (int c = 0; c < 3; ++c) factor[c] = 1 / (255 * a.deviation[c]), offset[c] = -a.mean[c] / a.deviation[c];
-  }
-  // Chosen and not indexed: a kernel's parameters would be copied to memory for that.
-  ON_ANY_DEVICE float operator()(float pixel, int channel) const {
-    return fmaf(pixel,
-                channel == 0   ? factor[0]
-                : channel == 1 ? factor[1]
-                               : factor[2],
-                channel == 0   ? offset[0]
-                : channel == 1 ? offset[1]
-                               : offset[2]);
-  }
-};
 
 }  // namespace
 }  // namespace preceptor::kernels

@@ -25,7 +25,7 @@ float mean_weight(float weight, std::int64_t known) { return known > 0 ? weight 
 // mapping: rows over threads; bytes: logits read, d_logits written; operations: about 10 per entry; hazard: for a
 // confident row log(sum) of a sum near 1 and p - 1 have no digits; the other classes are summed on their own instead.
 void run_on(Cpu, const SoftmaxCrossEntropy<float>& a) {
-  const float weight = mean_weight(a.weight, count_known(a.labels, a.rows));
+  const float mean = mean_weight(a.weight, count_known(a.labels, a.rows));
 #pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, exponential))
   for (int row = 0; row < a.rows; ++row) {
     const float* z = a.logits + static_cast<std::size_t>(row) * a.classes;
@@ -35,6 +35,7 @@ void run_on(Cpu, const SoftmaxCrossEntropy<float>& a) {
       std::fill_n(d_z, a.classes, 0.0f);
       continue;
     }
+    const float weight = a.shares ? mean * a.shares[row] : mean;
     const int label = static_cast<int>(a.labels[row]);
     const int best = static_cast<int>(std::max_element(z, z + a.classes) - z);
     // Subtracting the row maximum changes nothing in exact arithmetic and keeps exp() below 1.
@@ -115,7 +116,8 @@ double values_moved(double rows, int classes) {
 
 template <class T>
 Cost cost(const SoftmaxCrossEntropy<T>& a) {
-  return {values_moved<T>(a.rows, a.classes) * sizeof(T) + 2.0 * a.rows * sizeof(float), 10.0 * a.rows * a.classes};
+  return {values_moved<T>(a.rows, a.classes) * sizeof(T) + (a.shares ? 3.0 : 2.0) * a.rows * sizeof(float),
+          10.0 * a.rows * a.classes};
 }
 template <class T>
 Cost cost(const BinaryCrossEntropy<T>& a) {

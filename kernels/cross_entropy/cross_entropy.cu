@@ -126,7 +126,8 @@ __global__ void __launch_bounds__(most_short_threads)
       for (int i = lane; i < classes; i += lanes) sums.add(to_float(logits[begin + i]), i == own.index);
       sums.others = reduce_lanes(sums.others, Sum{}, lanes);
       if (labelled) sums.label = reduce_lanes(sums.label, Sum{}, lanes);
-      const Row<labelled> result(own, sums, weight);
+      const float share = labelled && a.shares && present ? a.shares[first_row + row] : 1;
+      const Row<labelled> result(own, sums, weight * share);
       for (int i = lane; i < classes; i += lanes)
         logits[begin + i] = from_float<T>(result(to_float(logits[begin + i]), i));
       if (labelled && lane == 0 && present) label[row] = result.loss();
@@ -166,7 +167,7 @@ __global__ void __launch_bounds__(longest_row_block, 1) long_rows(const SoftmaxC
     sums.others = both[0];
     sums.label = both[1];
 
-    const Row<labelled> result(own, sums, weight);
+    const Row<labelled> result(own, sums, labelled && a.shares ? weight * a.shares[row] : weight);
     logits.for_each([&](int first, const auto& x) {
       constexpr int count = static_cast<int>(sizeof x[0] / sizeof(float));
       T values[count];

@@ -12,7 +12,8 @@ namespace preceptor::kernels {
 // of every card since sm_80 can have.
 constexpr int cross_entropy_on_chip = 160 * 1024;
 
-// -log softmax(logits)[label], averaged over the rows with a label.
+// share * -log softmax(logits)[label], averaged over the rows with a label. A row with two labels (mixup) is two such
+// losses whose shares add up to 1.
 template <class T>
 struct SoftmaxCrossEntropy {
   static constexpr const char* name = "softmax_cross_entropy";
@@ -22,6 +23,7 @@ struct SoftmaxCrossEntropy {
   T* d_logits;          // [rows, classes] d (sum of loss) / d logits
   int rows, classes;
   float weight;
+  const float* shares = nullptr;  // [rows]; nullptr: 1
 };
 template <class T>
 Cost cost(const SoftmaxCrossEntropy<T>& arguments);

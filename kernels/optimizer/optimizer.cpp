@@ -29,20 +29,20 @@ void for_range(const UpdateSegment* segments, int segment_count, std::int64_t be
   }
 }
 
-// One update; what is the same for all elements is computed once, in double.
+// One update of a segment; what is the same for all its elements is computed once, in double.
 struct Step {
-  explicit Step(const Update& a)
+  Step(const Update& a, const UpdateSegment& s)
       : gradient_scale(a.gradient_scale ? *a.gradient_scale : 1.0f),
         clip_value(a.clip_value),
-        learning_rate(static_cast<double>(a.state->learning_rate)),
-        first_step(a.state->step == 0),
+        rate(static_cast<double>(a.state->learning_rate) * static_cast<double>(s.learning_rate_scale)),
+        first_step(a.state->step == s.start),
         momentum(a.momentum),
         nesterov(a.nesterov),
         keep1(a.beta1),
         keep2(a.beta2),
         epsilon(a.epsilon) {
     const double beta1 = static_cast<double>(a.beta1), beta2 = static_cast<double>(a.beta2);
-    const double step = static_cast<double>(a.state->step + 1);
+    const double step = static_cast<double>(a.state->step + 1 - s.start);
     add1 = static_cast<float>(1 - beta1);
     add2 = static_cast<float>(1 - beta2);
     correction1 = 1 - std::pow(beta1, step);
@@ -59,7 +59,7 @@ struct Step {
   }
 
   float gradient_scale, clip_value;
-  double learning_rate;
+  double rate;
   bool first_step;
   float momentum;
   bool nesterov;
@@ -68,21 +68,31 @@ struct Step {
   float inverse_root_correction2;
 };
 
-// The new value, and its rounded copy.
-template <bool rounded>
-void set_value(const UpdateSegment& s, std::int64_t i, float value) {
-  s.value[i] = value;
-  if constexpr (rounded) s.rounded[i] = bfloat16(value);
-}
+// What an inner loop is made for.
+template <bool clips, bool rounds, bool has_origin>
+struct Form {
+  static constexpr bool clipped = clips;
 
-template <bool clipped, bool rounded>
+  // What weight decay shrinks.
+  static float excess(const UpdateSegment& s, std::int64_t i) {
+    return has_origin ? s.value[i] - s.origin[i] : s.value[i];
+  }
+  // The new value, and its rounded copy.
+  static void set_value(const UpdateSegment& s, std::int64_t i, float value) {
+    s.value[i] = value;
+    if constexpr (rounds) s.rounded[i] = bfloat16(value);
+  }
+};
+
+template <class Form>
 void sgd(const Step step, const UpdateSegment& s, std::int64_t first, std::int64_t last) {
-  const float rate = static_cast<float>(step.learning_rate * static_cast<double>(s.learning_rate_scale));
+  const float rate = static_cast<float>(step.rate);
+  const auto decayed = [&](std::int64_t i) {
+    return step.gradient<Form::clipped>(s.gradient[i]) + s.weight_decay * Form::excess(s, i);
+  };
   if (!s.first) {
 #pragma omp simd
-    for (std::int64_t i = first; i < last; ++i)
-      set_value<rounded>(s, i,
-                         s.value[i] - rate * (step.gradient<clipped>(s.gradient[i]) + s.weight_decay * s.value[i]));
+    for (std::int64_t i = first; i < last; ++i) Form::set_value(s, i, s.value[i] - rate * decayed(i));
     return;
   }
   // On the first step the buffer is the gradient, whatever the memory held.
@@ -90,39 +100,43 @@ void sgd(const Step step, const UpdateSegment& s, std::int64_t first, std::int64
     const float along = step.nesterov ? 1.0f : 0.0f, by_buffer = step.nesterov ? step.momentum : 1.0f;
 #pragma omp simd
     for (std::int64_t i = first; i < last; ++i) {
-      const float gradient = step.gradient<clipped>(s.gradient[i]) + s.weight_decay * s.value[i];
+      const float gradient = decayed(i);
       const float buffer = first_step ? gradient : step.momentum * s.first[i] + gradient;
       s.first[i] = buffer;
-      set_value<rounded>(s, i, s.value[i] - rate * (along * gradient + by_buffer * buffer));
+      Form::set_value(s, i, s.value[i] - rate * (along * gradient + by_buffer * buffer));
     }
   });
 }
 
-template <bool clipped, bool rounded>
+template <class Form>
 void adam(const Step step, const UpdateSegment& s, bool decoupled, std::int64_t first, std::int64_t last) {
-  const double rate = step.learning_rate * static_cast<double>(s.learning_rate_scale);
-  const float step_size = static_cast<float>(rate / step.correction1);
-  const float keep = decoupled ? static_cast<float>(1 - rate * static_cast<double>(s.weight_decay)) : 1.0f;
+  const float step_size = static_cast<float>(step.rate / step.correction1);
+  const float shrink = decoupled ? static_cast<float>(step.rate * static_cast<double>(s.weight_decay)) : 0.0f;
   const float decay = decoupled ? 0.0f : s.weight_decay;
 #pragma omp simd
   for (std::int64_t i = first; i < last; ++i) {
-    const float gradient = step.gradient<clipped>(s.gradient[i]) + decay * s.value[i];
+    const float excess = Form::excess(s, i);
+    const float gradient = step.gradient<Form::clipped>(s.gradient[i]) + decay * excess;
     const float mean = s.first[i] + step.add1 * (gradient - s.first[i]);
     const float square = step.keep2 * s.second[i] + step.add2 * gradient * gradient;
     s.first[i] = mean;
     s.second[i] = square;
     const float deviation = std::sqrt(square) * step.inverse_root_correction2 + step.epsilon;
-    set_value<rounded>(s, i, keep * s.value[i] - step_size * mean / deviation);
+    Form::set_value(s, i, s.value[i] - shrink * excess - step_size * mean / deviation);
   }
 }
 
-void update(const Update& a, const Step& step, const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
+void update(const Update& a, const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
+  const Step step(a, segment);
   specialise(a.clip_value > 0, [&](auto clipped) {
     specialise(segment.rounded != nullptr, [&](auto rounded) {
-      if (a.rule == UpdateRule::sgd)
-        sgd<clipped(), rounded()>(step, segment, first, last);
-      else
-        adam<clipped(), rounded()>(step, segment, a.rule == UpdateRule::adamw, first, last);
+      specialise(segment.origin != nullptr, [&](auto has_origin) {
+        using F = Form<clipped(), rounded(), has_origin()>;
+        if (a.rule == UpdateRule::sgd)
+          sgd<F>(step, segment, first, last);
+        else
+          adam<F>(step, segment, a.rule == UpdateRule::adamw, first, last);
+      });
     });
   });
 }
@@ -132,15 +146,13 @@ void update(const Update& a, const Step& step, const UpdateSegment& segment, std
 // mapping: an equal share of all elements per thread, whatever the segments' sizes; bytes: value, gradient and state
 // read, value, state and rounded copy written; operations: 4 (sgd) to 16 (adam) per element.
 void run_on(Cpu, const Update& a) {
-  const Step step(a);
   const std::int64_t total = count_elements(a.segments, a.segment_count);
 #pragma omp parallel if (worth_threads(total))
   {
     const std::int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
-    for_range(a.segments, a.segment_count, total * thread / threads, total * (thread + 1) / threads,
-              [&](const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
-                update(a, step, segment, first, last);
-              });
+    for_range(
+        a.segments, a.segment_count, total * thread / threads, total * (thread + 1) / threads,
+        [&](const UpdateSegment& segment, std::int64_t first, std::int64_t last) { update(a, segment, first, last); });
   }
 }
 
@@ -174,10 +186,11 @@ void run_on(Cpu, const AdvanceStep& a) { a.state->step += 1; }
 
 Cost cost(const Update& a) {
   const double elements = static_cast<double>(a.elements);
-  const double rounded = static_cast<double>(a.rounded_elements) * sizeof(bfloat16);
-  if (a.rule != UpdateRule::sgd) return {elements * 7 * sizeof(float) + rounded, elements * 16};
+  const double more = static_cast<double>(a.rounded_elements) * sizeof(bfloat16) +
+                      static_cast<double>(a.origin_elements) * sizeof(float);
+  if (a.rule != UpdateRule::sgd) return {elements * 7 * sizeof(float) + more, elements * 16};
   const bool momentum = a.momentum != 0;
-  return {elements * (momentum ? 5 : 3) * sizeof(float) + rounded, elements * (momentum ? 8 : 4)};
+  return {elements * (momentum ? 5 : 3) * sizeof(float) + more, elements * (momentum ? 8 : 4)};
 }
 Cost cost(const GradientNorm& a) {
   const double elements = static_cast<double>(a.elements);

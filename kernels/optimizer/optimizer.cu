@@ -57,8 +57,8 @@ __device__ void for_groups(const Chunk& chunk, bool aligned, const Function& fun
 // What is the same for all elements of a chunk.
 struct Rates {
   float gradient_scale;
-  float rate;         // adam: divided by the first moment's correction
-  float keep, decay;  // of the value: weight decay beside the gradient or in it
+  float rate;           // adam: divided by the first moment's correction
+  float shrink, decay;  // weight decay beside the gradient or in it
   float add1, add2, inverse_root_correction2;
   int first_step;  // 0 or 1; a bool would leave padding, which a copy reads and nobody wrote
 };
@@ -68,7 +68,7 @@ struct Rates {
 template <bool adam>
 __device__ void find_rates(const Update& a, const UpdateSegment& segment, Rates& rates) {
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const std::int64_t steps_done = a.state->step;
+  const std::int64_t steps_done = a.state->step - segment.start;
   double correction = 1, correction2 = 1;
   if constexpr (adam) {
     const double beta = static_cast<double>(lane % 2 == 0 ? a.beta1 : a.beta2);
@@ -80,7 +80,7 @@ __device__ void find_rates(const Update& a, const UpdateSegment& segment, Rates&
   const bool decoupled = a.rule == UpdateRule::adamw;
   rates = {.gradient_scale = a.gradient_scale ? *a.gradient_scale : 1,
            .rate = static_cast<float>(rate / correction),
-           .keep = decoupled ? static_cast<float>(1 - rate * static_cast<double>(segment.weight_decay)) : 1,
+           .shrink = decoupled ? static_cast<float>(rate * static_cast<double>(segment.weight_decay)) : 0,
            .decay = decoupled ? 0 : segment.weight_decay,
            .add1 = static_cast<float>(1 - static_cast<double>(a.beta1)),
            .add2 = static_cast<float>(1 - static_cast<double>(a.beta2)),
@@ -88,14 +88,15 @@ __device__ void find_rates(const Update& a, const UpdateSegment& segment, Rates&
            .first_step = steps_done == 0};
 }
 
-// The gradient as the rule takes it: scaled, clamped (in a form that keeps a NaN), with weight decay.
-__device__ inline float settled_gradient(const Update& a, const Rates& rates, float raw, float value) {
+// The gradient as the rule takes it: scaled, clamped (in a form that keeps a NaN), with weight decay by what the value
+// exceeds its origin.
+__device__ inline float settled_gradient(const Update& a, const Rates& rates, float raw, float excess) {
   float gradient = raw * rates.gradient_scale;
   if (a.clip_value > 0) {
     gradient = gradient > a.clip_value ? a.clip_value : gradient;
     gradient = gradient < -a.clip_value ? -a.clip_value : gradient;
   }
-  return fmaf(rates.decay, value, gradient);
+  return fmaf(rates.decay, excess, gradient);
 }
 
 // Whole groups in [begin, end).
@@ -103,19 +104,20 @@ template <bool adam, class Group>
 __device__ void update_groups(const Update& a, const UpdateSegment& s, const Rates& rates, std::int64_t begin,
                               std::int64_t end) {
   for (std::int64_t i = begin + threadIdx.x * Group::count; i < end; i += threads * Group::count) {
-    Group value = load_group<Group>(s.value + i), first{}, second{};
+    Group value = load_group<Group>(s.value + i), first{}, second{}, origin{};
     const Group raw = load_group<Group>(s.gradient + i);
+    if (s.origin) origin = load_group<Group>(s.origin + i);
     // On the first step the momentum is the gradient, whatever the memory held.
     if (adam || (s.first && !rates.first_step)) first = load_group<Group>(s.first + i);
     if (adam) second = load_group<Group>(s.second + i);
 #pragma unroll
     for (int j = 0; j < Group::count; ++j) {
       float &p = value.value[j], &m = first.value[j], &v = second.value[j];
-      const float gradient = settled_gradient(a, rates, raw.value[j], p);
+      const float excess = p - origin.value[j], gradient = settled_gradient(a, rates, raw.value[j], excess);
       if constexpr (adam) {
         m = fmaf(rates.add1, gradient - m, m);
         v = fmaf(rates.add2 * gradient, gradient, a.beta2 * v);
-        p = rates.keep * p - rates.rate * m / fmaf(sqrtf(v), rates.inverse_root_correction2, a.epsilon);
+        p = fmaf(-rates.shrink, excess, p) - rates.rate * m / fmaf(sqrtf(v), rates.inverse_root_correction2, a.epsilon);
       } else {
         m = !s.first || rates.first_step ? gradient : fmaf(a.momentum, m, gradient);
         p = fmaf(-rates.rate, s.first && a.nesterov ? fmaf(a.momentum, m, gradient) : m, p);
@@ -133,21 +135,22 @@ __device__ void update_groups(const Update& a, const UpdateSegment& s, const Rat
   }
 }
 
-// mapping: a block per chunk of a segment, however long the segments are; bytes: value, gradient and state read, value,
-// state and rounded copy written, once; operations: 4 (sgd) to 16 (adam) per element; hazard: what depends on the step
-// is computed by one warp, all others wait for it.
+// mapping: a block per chunk of a segment, however long the segments are; bytes: value, gradient, origin and state
+// read, value, state and rounded copy written, once; operations: 4 (sgd) to 16 (adam) per element; hazard: what depends
+// on the step is computed by one warp, all others wait for it.
 template <bool adam>
 __global__ void __launch_bounds__(threads, 2) update(Update a) {
   SHARED(Chunk, chunk, );
   SHARED(Rates, rates, );
   if (threadIdx.x < warp_size) {
     find_chunk(a.segments, a.segment_count, chunk);
-    find_rates<adam>(a, chunk.segment, rates);  // lane 0 alone reads the segment, which it wrote itself
+    __syncwarp();  // the segment, written by lane 0, is read by all
+    find_rates<adam>(a, chunk.segment, rates);
   }
   __syncthreads();
   const UpdateSegment s = chunk.segment;
   const Rates own = rates;
-  const bool aligned = aligned16(s.value, s.gradient, s.first, s.second) &&
+  const bool aligned = aligned16(s.value, s.gradient, s.first, s.second, s.origin) &&
                        reinterpret_cast<std::uintptr_t>(s.rounded) % (Pack<float>::count * sizeof(bfloat16)) == 0;
   for_groups(chunk, aligned, [&](auto group, std::int64_t begin, std::int64_t end) {
     update_groups<adam, decltype(group)>(a, s, own, begin, end);

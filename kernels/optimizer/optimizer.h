@@ -17,8 +17,10 @@ struct UpdateSegment {
   float* first;              // [count] momentum, or Adam's first moment; nullptr for SGD without momentum
   float* second;             // [count] Adam's second moment; nullptr for SGD
   bfloat16* rounded;         // [count] out: the new value in bfloat16, for computing with; nullptr: not wanted
+  const float* origin;       // [count] what weight decay pulls towards (L2-SP, Li et al. 2018); nullptr: zero
   std::int64_t count;        // > 0
   std::int64_t first_chunk;  // the sum of update_chunks(count) over the segments before this one
+  std::int64_t start;        // steps done when this parameter began to learn; its own first step is the next one
   float learning_rate_scale;
   float weight_decay;
 };
@@ -40,7 +42,8 @@ struct Update {
   std::int64_t chunks;            // of all segments
   std::int64_t elements;          // of all segments, for cost()
   std::int64_t rounded_elements;  // of those with a rounded copy, for cost()
-  const StepState* state;         // this is step state->step + 1
+  std::int64_t origin_elements;   // of those with an origin, for cost()
+  const StepState* state;         // this is step state->step + 1 - start of a segment
   const float* gradient_scale;    // [1] every gradient is multiplied by it (GradientNorm); nullptr: 1
   UpdateRule rule;
   float momentum;               // sgd

@@ -24,6 +24,7 @@ struct UpdateSettings {
 template <class T>
 struct UpdatedElement {
   T value, first, second;
+  T origin = 0;  // of weight decay
 };
 
 template <class T>
@@ -32,9 +33,9 @@ UpdatedElement<T> update(const UpdateSettings<T>& s, UpdatedElement<T> element, 
   if (s.clip_value > 0) gradient = std::clamp(gradient, -s.clip_value, s.clip_value);
   T& value = element.value;
   if (s.rule == UpdateRule::adamw)
-    value *= 1 - s.learning_rate * s.weight_decay;
+    value -= s.learning_rate * s.weight_decay * (value - element.origin);
   else
-    gradient += s.weight_decay * value;
+    gradient += s.weight_decay * (value - element.origin);
 
   if (s.rule == UpdateRule::sgd) {
     if (s.with_buffer) {

@@ -125,6 +125,44 @@ TEST(Resume, ADistillation) {
   expect_same_run(place, "killed", "whole");
 }
 
+// A block thaws in every epoch, also in the first one after the interruption.
+TEST(Resume, AGradualThaw) {
+  const Workplace place;
+  place.run(tiny_training("start"));
+  const auto training = [](const std::string& out) {
+    return Arguments{"preceptor-train",
+                     "--data",
+                     tiny_other,
+                     "--model",
+                     "resnet8",
+                     "--init",
+                     "start/best.safetensors",
+                     "--freeze",
+                     "3",
+                     "--unfreeze",
+                     "1",
+                     "--l2-sp",
+                     "0.01",
+                     "--epochs",
+                     "4",
+                     "--batch",
+                     "16",
+                     "--threads",
+                     "2",
+                     "--bootstrap",
+                     "0",
+                     "--out",
+                     out};
+  };
+  place.run(training("whole"));
+  Process process = place.start(training("killed"));
+  while (process.running() && finished_epochs(place, "killed") < 2) std::this_thread::yield();
+  process.send(SIGKILL);
+  process.wait();
+  place.run({"preceptor-train", "--resume", "killed"});
+  expect_same_run(place, "killed", "whole");
+}
+
 TEST(Resume, GoesWithoutOtherFlags) {
   const Workplace place;
   place.refuse({"preceptor-train", "--resume", "nowhere"}, 66, {"nowhere/config.toml", "no run"});

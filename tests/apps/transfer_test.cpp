@@ -51,6 +51,96 @@ TEST(Transfer, FrozenBlocksKeepTheirBytes) {
   EXPECT_TRUE(moments.tensors.contains("fc.weight/first"));
 }
 
+// Which parameters of a run that starts from the teacher's weights are other than those.
+std::vector<std::string> changed_by(const Workplace& place, const Arguments& flags) {
+  place.run(tiny_training("teacher"));
+  place.run(with({"preceptor-train", "--data", tiny_other, "--model", "resnet8", "--init", "teacher/best.safetensors",
+                  "--batch", "16", "--threads", "2", "--bootstrap", "0", "--out", "transfer"},
+                 flags));
+  const Checkpoint before = load_safetensors(place.path("teacher/best.safetensors"));
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : load_safetensors(place.path("transfer/last.safetensors")).tensors)
+    if (tensor.values != before.tensors.at(name).values) names.push_back(name);
+  return names;
+}
+
+TEST(Transfer, ALinearProbeTrainsTheHeadAlone) {
+  const Workplace place;
+  EXPECT_EQ(changed_by(place, {"--freeze", "all", "--epochs", "2"}),
+            (std::vector<std::string>{"fc.bias", "fc.weight"}));
+  EXPECT_NE(place.bytes("transfer/config.toml").find("freeze = 4\n"), std::string::npos);
+}
+
+TEST(Transfer, BlocksThawFromTheHeadDown) {
+  const Workplace place;
+  // The stem and three stages; two epochs with three blocks frozen, two with two, one with one.
+  for (const std::string& name : changed_by(place, {"--freeze", "3", "--unfreeze", "2", "--epochs", "5"}))
+    EXPECT_FALSE(name.starts_with("conv1") || name.starts_with("bn1")) << name;
+  const Checkpoint state = load_safetensors(place.path("transfer/last.state.safetensors"));
+  const float steps = state.tensors.at("layer2.0.conv1.weight/start").values[0];
+  EXPECT_GT(steps, 0);
+  EXPECT_EQ(state.tensors.at("layer1.0.conv1.weight/start").values[0], 2 * steps);
+  EXPECT_FALSE(state.tensors.contains("layer3.0.conv1.weight/start"));
+}
+
+TEST(Transfer, EarlierBlocksLearnSlower) {
+  const Workplace place;
+  // Plain descent: what a block moves is proportional to its rate.
+  const Arguments sgd = {"--optimizer", "sgd", "--momentum", "0", "--lr", "1e-4", "--epochs", "1"};
+  changed_by(place, with(sgd, {"--layer-decay", "0.5"}));
+  std::filesystem::rename(place.path("transfer"), place.path("decayed"));
+  std::filesystem::remove_all(place.path("teacher"));
+  changed_by(place, sgd);
+  const Checkpoint start = load_safetensors(place.path("teacher/best.safetensors")),
+                   decayed = load_safetensors(place.path("decayed/last.safetensors")),
+                   plain = load_safetensors(place.path("transfer/last.safetensors"));
+  for (const auto& [name, factor] :
+       {std::pair{"conv1.weight", 1 / 16.0}, std::pair{"layer3.0.conv1.weight", 0.5}, std::pair{"fc.weight", 1.0}}) {
+    const auto moved = [&](const Checkpoint& end) {
+      double sum = 0;
+      for (std::size_t i = 0; i < end.tensors.at(name).values.size(); ++i)
+        sum += std::abs(static_cast<double>(end.tensors.at(name).values[i]) -
+                        static_cast<double>(start.tensors.at(name).values[i]));
+      return sum;
+    };
+    // The paths differ a little, because the steps of the other blocks do.
+    EXPECT_NEAR(moved(decayed) / moved(plain), factor, 0.1 * factor) << name;
+  }
+}
+
+TEST(Transfer, DecayTowardsTheStartKeepsTheWeightsNearIt) {
+  const Workplace place;
+  const auto distance = [&](const Arguments& flags) {
+    std::filesystem::remove_all(place.path("teacher"));
+    std::filesystem::remove_all(place.path("transfer"));
+    changed_by(place, with({"--epochs", "2", "--optimizer", "sgd", "--momentum", "0", "--lr", "0.01"}, flags));
+    const Checkpoint start = load_safetensors(place.path("teacher/best.safetensors")),
+                     end = load_safetensors(place.path("transfer/last.safetensors"));
+    double square = 0;
+    for (std::size_t i = 0; i < start.tensors.at("layer2.0.conv1.weight").values.size(); ++i) {
+      const double change = static_cast<double>(start.tensors.at("layer2.0.conv1.weight").values[i]) -
+                            static_cast<double>(end.tensors.at("layer2.0.conv1.weight").values[i]);
+      square += change * change;
+    }
+    return std::sqrt(square);
+  };
+  const double free = distance({});
+  EXPECT_LT(distance({"--l2-sp", "50"}), 0.5 * free);  // with rate 0.01 each step takes back half of the distance
+}
+
+TEST(Transfer, ChoicesThatMeanNothingAreRefused) {
+  const Workplace place;
+  const auto refuse = [&](const Arguments& flags, const char* reason) {
+    place.refuse(with({"preceptor-train", "--data", tiny_chest, "--model", "resnet8", "--out", "run"}, flags), 64,
+                 {reason});
+  };
+  refuse({"--l2-sp", "0.1"}, "--l2-sp needs --init");
+  refuse({"--unfreeze", "2"}, "--unfreeze needs --freeze");
+  refuse({"--layer-decay", "0"}, "--layer-decay 0");
+  refuse({"--dropout", "0.2"}, "resnet8 has no dropout");
+  EXPECT_FALSE(place.exists("run"));
+}
+
 TEST(Transfer, OtherLabelsGetANewHead) {
   const Workplace place;
   const std::string fundus = "phantom:fundus?n=64&val=32&test=32&size=32";

@@ -36,10 +36,10 @@ TEST(DatasetSpec, RefusesBrokenNames) {
 }
 
 TEST(DatasetSpec, ListsWhatIsValid) {
-  expect_refused("dicom:file.dcm", {"unknown format 'dicom'", "medmnist, phantom"});
+  expect_refused("dicom:file.dcm", {"unknown format 'dicom'", "chexpert, chestxray14, retinopathy, medmnist"});
   expect_refused("phantom:knee", {"'knee'", "chest, fundus"});
   expect_refused("phantom:chest?sight=a", {"unknown key 'sight'", "site, n, val, test, size, seed"});
-  expect_refused("medmnist:file.npz?size=3", {"unknown key 'size'", "n, seed, task"});
+  expect_refused("medmnist:file.npz?size=3", {"unknown key 'size'", "n, val, test, seed, split, fold, task"});
   expect_refused("phantom:chest?n=5&n=6", {"'n' is given twice"});
   expect_refused("phantom:chest?site=d", {"site='d'", "a, b, c"});
 }

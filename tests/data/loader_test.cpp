@@ -22,10 +22,12 @@ Dataset numbered(int count) {
   data.channels = 1;
   data.outputs = 2;
   data.train.count = count;
+  std::vector<std::uint8_t> pixels;
   for (int i = 0; i < count; ++i) {
-    data.train.images.insert(data.train.images.end(), 15, static_cast<std::uint8_t>(i));
+    pixels.insert(pixels.end(), 15, static_cast<std::uint8_t>(i));
     data.train.labels.insert(data.train.labels.end(), {static_cast<float>(i), static_cast<float>(2 * i)});
   }
+  data.train.images = std::make_shared<MemoryImages>(std::move(pixels), 15);
   return data;
 }
 

@@ -1,11 +1,10 @@
 // MedMNIST files: made ones for every rule, real ones where they are present.
 #include "data/medmnist.h"
 
-#include <cstdlib>
 #include <map>
 #include <set>
 
-#include "npz_writer.h"
+#include "tests/data/real_data.h"
 
 namespace preceptor::test {
 namespace {
@@ -63,7 +62,7 @@ TEST_F(MedmnistTest, ReadsClasses) {
   EXPECT_EQ(data.train.count, 10);
   EXPECT_EQ(data.val.count, 2);
   EXPECT_EQ(data.test.count, 3);
-  EXPECT_EQ(data.train.images[4 * 7], 7);
+  EXPECT_EQ(read_pixels(*data.train.images, 7)[0], 7);
   EXPECT_EQ(class_of(data.train, 8), 2);
   EXPECT_EQ(data.label_width(), 1);
 }
@@ -75,7 +74,7 @@ TEST_F(MedmnistTest, ReadsColour) {
   }
   const Dataset data = open();
   EXPECT_EQ(data.channels, 3);
-  EXPECT_EQ(data.train.images.size(), 60u);
+  EXPECT_EQ(data.train.images->image_bytes(), 6u);
 }
 
 TEST_F(MedmnistTest, ReadsFindings) {
@@ -103,7 +102,7 @@ TEST_F(MedmnistTest, KeepsTheFirstOfASeededOrder) {
     EXPECT_EQ(data.val.count, 2);
     std::vector<int> pixels;
     for (int i = 0; i < data.train.count; ++i) {
-      pixels.push_back(data.train.images[static_cast<std::size_t>(i) * 4]);
+      pixels.push_back(read_pixels(*data.train.images, i)[0]);
       EXPECT_EQ(class_of(data.train, i), pixels.back() % 3);
     }
     return pixels;
@@ -146,12 +145,6 @@ TEST_F(MedmnistTest, RefusesOtherLayouts) {
 TEST_F(MedmnistTest, RefusesSplitsOfDifferentSize) {
   members["test_images.npy"] = npy(npy_header("|u1", "(3, 1, 2)"), "abcdef");
   expect_error([&] { open(); }, ErrorKind::data, {"test", "1x2x1", "2x2x1"});
-}
-
-// Real files: the folder in PRECEPTOR_DATA, or ../shared/data beside the source.
-std::string real_file(const std::string& name) {
-  const char* folder = std::getenv("PRECEPTOR_DATA");
-  return (folder != nullptr ? std::string(folder) : std::string(PRECEPTOR_SOURCE_DIR) + "/../shared/data") + "/" + name;
 }
 
 std::vector<int> class_counts(const Split& split, int outputs) {

@@ -26,7 +26,7 @@ PhantomOptions options_of(PhantomKind kind, char site = 'a') {
   return options;
 }
 
-std::vector<std::uint8_t> image_of(const Split& split, int image) {
+std::vector<std::uint8_t> image_of(const Phantoms& split, int image) {
   const std::size_t bytes = split.images.size() / static_cast<std::size_t>(split.count);
   const auto begin = split.images.begin() + static_cast<std::ptrdiff_t>(bytes * image);
   return {begin, begin + static_cast<std::ptrdiff_t>(bytes)};
@@ -34,9 +34,9 @@ std::vector<std::uint8_t> image_of(const Split& split, int image) {
 
 TEST(Phantom, ThreadsChangeNothing) {
   for (const PhantomKind kind : kinds) {
-    const Split one = make_phantoms(options_of(kind), PhantomPart::train, 0, 40, 1);
+    const Phantoms one = make_phantoms(options_of(kind), PhantomPart::train, 0, 40, 1);
     for (const int threads : {2, 4}) {
-      const Split more = make_phantoms(options_of(kind), PhantomPart::train, 0, 40, threads);
+      const Phantoms more = make_phantoms(options_of(kind), PhantomPart::train, 0, 40, threads);
       EXPECT_EQ(one.images, more.images);
       EXPECT_EQ(one.labels, more.labels);
     }
@@ -45,8 +45,8 @@ TEST(Phantom, ThreadsChangeNothing) {
 
 TEST(Phantom, SmallerPartsAreTheBeginningOfLargerOnes) {
   for (const PhantomKind kind : kinds) {
-    const Split all = make_phantoms(options_of(kind), PhantomPart::train, 0, 30);
-    const Split end = make_phantoms(options_of(kind), PhantomPart::train, 20, 10);
+    const Phantoms all = make_phantoms(options_of(kind), PhantomPart::train, 0, 30);
+    const Phantoms end = make_phantoms(options_of(kind), PhantomPart::train, 20, 10);
     const std::size_t image = all.images.size() / 30, label = all.labels.size() / 30;
     EXPECT_TRUE(
         std::equal(end.images.begin(), end.images.end(), all.images.begin() + static_cast<std::ptrdiff_t>(20 * image)));
@@ -64,7 +64,7 @@ TEST(Phantom, PartsSitesAndSeedsShareNoImage) {
         for (const PhantomPart part : {PhantomPart::train, PhantomPart::val, PhantomPart::test}) {
           PhantomOptions options = options_of(kind, site);
           options.seed = seed;
-          const Split split = make_phantoms(options, part, 0, 10);
+          const Phantoms split = make_phantoms(options, part, 0, 10);
           for (int i = 0; i < split.count; ++i, ++drawn) seen.insert(image_of(split, i));
         }
       }
@@ -76,9 +76,9 @@ TEST(Phantom, PartsSitesAndSeedsShareNoImage) {
 TEST(Phantom, SizesShowTheSamePatient) {
   for (const PhantomKind kind : kinds) {
     PhantomOptions options = options_of(kind);
-    const Split small = make_phantoms(options, PhantomPart::test, 0, 20);
+    const Phantoms small = make_phantoms(options, PhantomPart::test, 0, 20);
     options.size = 64;
-    const Split large = make_phantoms(options, PhantomPart::test, 0, 20);
+    const Phantoms large = make_phantoms(options, PhantomPart::test, 0, 20);
     EXPECT_EQ(small.labels, large.labels);
     const int channels = kind == PhantomKind::chest ? 1 : 3;
     double difference = 0;
@@ -97,8 +97,8 @@ TEST(Phantom, SizesShowTheSamePatient) {
 
 TEST(Phantom, ChestPrevalencesAreThoseOfTheSite) {
   // Measured shares may leave these bounds with a probability below one in a thousand.
-  const Split a = make_phantoms(options_of(PhantomKind::chest, 'a'), PhantomPart::train, 0, 1000);
-  const Split c = make_phantoms(options_of(PhantomKind::chest, 'c'), PhantomPart::train, 0, 1000);
+  const Phantoms a = make_phantoms(options_of(PhantomKind::chest, 'a'), PhantomPart::train, 0, 1000);
+  const Phantoms c = make_phantoms(options_of(PhantomKind::chest, 'c'), PhantomPart::train, 0, 1000);
   double share_a[5] = {}, share_c[5] = {};
   for (std::size_t i = 0; i < a.labels.size(); ++i) {
     EXPECT_TRUE(a.labels[i] == 0 || a.labels[i] == 1);
@@ -116,16 +116,16 @@ TEST(Phantom, ChestPrevalencesAreThoseOfTheSite) {
 
 TEST(Phantom, FundusGradesAllOccur) {
   for (const char site : {'a', 'b', 'c'}) {
-    const Split split = make_phantoms(options_of(PhantomKind::fundus, site), PhantomPart::train, 0, 800);
+    const Phantoms split = make_phantoms(options_of(PhantomKind::fundus, site), PhantomPart::train, 0, 800);
     int counts[5] = {};
-    for (int i = 0; i < split.count; ++i) ++counts[class_of(split, i)];
+    for (int i = 0; i < split.count; ++i) ++counts[static_cast<int>(split.labels[static_cast<std::size_t>(i)])];
     for (const int count : counts) EXPECT_GT(count, 15) << site;
     EXPECT_EQ(*std::max_element(counts, counts + 5), counts[0]) << site;
   }
 }
 
 // Mean difference between the grey-level distributions of two sets of pictures (their Wasserstein distance).
-double distance(Split one, Split other) {
+double distance(Phantoms one, Phantoms other) {
   std::sort(one.images.begin(), one.images.end());
   std::sort(other.images.begin(), other.images.end());
   double sum = 0;
@@ -136,9 +136,9 @@ double distance(Split one, Split other) {
 TEST(Phantom, SitesLookDifferent) {
   for (const PhantomKind kind : kinds) {
     for (const auto& [one, other] : {std::pair{'a', 'b'}, {'a', 'c'}, {'b', 'c'}}) {
-      const Split first = make_phantoms(options_of(kind, one), PhantomPart::train, 0, 200);
-      const Split again = make_phantoms(options_of(kind, one), PhantomPart::val, 0, 200);
-      const Split second = make_phantoms(options_of(kind, other), PhantomPart::train, 0, 200);
+      const Phantoms first = make_phantoms(options_of(kind, one), PhantomPart::train, 0, 200);
+      const Phantoms again = make_phantoms(options_of(kind, one), PhantomPart::val, 0, 200);
+      const Phantoms second = make_phantoms(options_of(kind, other), PhantomPart::train, 0, 200);
       const std::string pair = std::string(1, one) + " and " + other;
       EXPECT_LT(distance(first, again), 3) << pair;
       EXPECT_GT(distance(first, second), 6) << pair;
@@ -232,7 +232,7 @@ TEST(FundusPhantom, LesionsFollowTheGrade) {
 }
 
 TEST(FundusPhantom, OutsideOfTheFieldIsBlack) {
-  const Split split = make_phantoms(options_of(PhantomKind::fundus), PhantomPart::val, 0, 5);
+  const Phantoms split = make_phantoms(options_of(PhantomKind::fundus), PhantomPart::val, 0, 5);
   for (int i = 0; i < split.count; ++i) {
     const auto image = image_of(split, i);
     EXPECT_EQ(image[0] + image[1] + image[2], 0);
@@ -247,12 +247,16 @@ TEST(Phantom, OpensByName) {
   EXPECT_EQ(chest.source, "phantom:chest?site=b&n=12&val=3&test=4&size=28&seed=5");
   EXPECT_EQ(chest.height, 28);
   EXPECT_EQ(chest.channels, 1);
-  EXPECT_EQ(chest.train.images.size(), 12u * 28 * 28);
+  EXPECT_EQ(chest.train.images->count(), 12);
+  EXPECT_EQ(chest.train.images->image_bytes(), 28u * 28);
+  EXPECT_EQ(chest.train.ids.at(11), "train/11");
+  EXPECT_EQ(chest.train.column("site")->at(0), "b");
   EXPECT_EQ(chest.val.count * 10 + chest.test.count, 34);
   PhantomOptions options = options_of(PhantomKind::chest, 'b');
   options.size = 28;
   options.seed = 5;
-  EXPECT_EQ(chest.test.images, make_phantoms(options, PhantomPart::test, 0, 4).images);
+  const Phantoms last = make_phantoms(options, PhantomPart::test, 3, 1);
+  EXPECT_EQ(read_pixels(*chest.test.images, 3), last.images);
   const Dataset fundus = open_dataset("phantom:fundus?n=6&val=1&test=1");
   EXPECT_EQ(fundus.task, Task::ordinal);
   EXPECT_EQ(fundus.outputs, 5);

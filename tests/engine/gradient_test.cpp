@@ -145,6 +145,21 @@ TEST_P(OpGradient, Add) {
 }
 
 // Pieces that an op made and that were copied, joined and used twice: as a part and in the whole.
+// The step does not move between the two points of a difference, so the same values fall.
+TEST_P(OpGradient, Dropout) {
+  double worst = 0;
+  for (const float probability : {0.0f, 0.4f}) {
+    GradientCheck check(5);
+    check.add_input(shape);
+    check.make_weights(shape);
+    const auto forward = [&](const Inputs& inputs) {
+      return dropout_into(inputs[0], probability, 3, check.context().empty(shape));
+    };
+    worst = std::max(worst, check.run(forward, check.multilinear_magnitude(forward), 1, 0x1p-5));
+  }
+  report("dropout", worst);
+}
+
 TEST_P(OpGradient, JoinedChannels) {
   GradientCheck check(51);
   check.add_input(shape);

@@ -264,6 +264,66 @@ TEST(Optimizer, FrozenParametersAndStatisticsStay) {
   EXPECT_FALSE(optimizer.state().contains("convolution/first"));
 }
 
+TEST(Optimizer, GroupsHaveTheirOwnRateAndDecay) {
+  Model model(0.5f);
+  const Values start = grid_values(64, 6), gradient = grid_values(64, 7);
+  model.set_values(start);
+  OptimizerOptions options = plain_sgd();
+  options.group = [](const std::string& name) {
+    return name == "head" ? UpdateGroup{.learning_rate_scale = 1, .weight_decay = 0.25f}
+                          : UpdateGroup{.learning_rate_scale = 0.5f, .weight_decay = 0.5f, .to_start = true};
+  };
+  Optimizer optimizer(model.parameters, options);
+  Values expected = start;
+  for (int step = 0; step < 3; ++step) {
+    model.set_gradients(gradient);
+    optimizer.step();
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      expected[i] -=
+          i < 24 ? 0.5f * (gradient[i] + 0.25f * expected[i]) : 0.25f * (gradient[i] + 0.5f * (expected[i] - start[i]));
+  }
+  const Values got = model.values();
+  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 16 * epsilon) << i;
+}
+
+// What thaws learns as if its first step were the first of all, and the others go on as if nothing had happened.
+TEST(Optimizer, ThawedParametersBeginTheirOwnCount) {
+  OptimizerOptions options;
+  options.weight_decay = 0.1f;
+  options.group = [](const std::string& name) { return UpdateGroup{.weight_decay = 0.1f, .to_start = name == "tail"}; };
+  const Values gradient = grid_values(64, 8);
+  const auto step = [&](Model& model, Optimizer& optimizer) {
+    model.set_gradients(gradient);
+    optimizer.step();
+  };
+  Model whole, fresh, late;
+  Optimizer all(whole.parameters, options), alone(fresh.parameters, options);
+  late.parameters.freeze("convolution");
+  Optimizer thawing(late.parameters, options);
+  for (int i = 0; i < 5; ++i) step(whole, all);
+  for (int i = 0; i < 2; ++i) step(fresh, alone);
+  for (int i = 0; i < 3; ++i) step(late, thawing);
+  late.parameters.thaw("convolution");
+  thawing.cover_thawed();
+  for (int i = 0; i < 2; ++i) step(late, thawing);
+  EXPECT_EQ(bits(late.values()), bits(whole.values()));
+  const auto convolution = [](const Model& model) { return bits(model.parameters.state().at("convolution").values); };
+  EXPECT_EQ(convolution(late), convolution(fresh));
+  EXPECT_NE(convolution(late), convolution(whole));
+
+  // The count and the origins survive a checkpoint.
+  EXPECT_EQ(thawing.state().at("convolution/start").values, Values{3});
+  Model resumed;
+  Optimizer again(resumed.parameters, options);
+  resumed.parameters.load(late.parameters.state());
+  again.load(thawing.state());
+  resumed.context->write_step_state(late.context->read_step_state());
+  step(late, thawing);
+  step(resumed, again);
+  EXPECT_EQ(convolution(late), convolution(resumed));
+  EXPECT_EQ(bits(late.values()), bits(resumed.values()));
+}
+
 TEST(Optimizer, WrongOptionsAndNothingToTrainAreErrors) {
   Model model;
   OptimizerOptions negative;

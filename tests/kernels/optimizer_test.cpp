@@ -50,12 +50,14 @@ struct Segment {
         gradients(random.values(count, kind)),
         old_first(random.values(count)),
         old_second(random.values(count)),
+        origins(random.values(count)),
         offset(random.coin() ? 0 : random.integer(1, 5)),
         value(device, offset, old_value),
         gradient(device, offset, gradients),
         first(device, random.coin() ? offset : random.integer(0, 5), zero_state ? zeros(count) : old_first),
         second(device, offset, zero_state ? zeros(count) : squares(old_second)),
-        rounded(device, random.coin() ? offset : random.integer(0, 5), zeros(count)) {
+        rounded(device, random.coin() ? offset : random.integer(0, 5), zeros(count)),
+        origin(device, random.coin() ? offset : random.integer(0, 5), origins) {
     if (zero_state)
       old_first = old_second = zeros(count);
     else
@@ -67,10 +69,11 @@ struct Segment {
     return values;
   }
 
-  std::vector<float> old_value, gradients, old_first, old_second;
+  std::vector<float> old_value, gradients, old_first, old_second, origins;
   int offset;
   OffsetArray<float> value, gradient, first, second;
   OffsetArray<bfloat16> rounded;
+  OffsetArray<float> origin;
 };
 
 // What of the state a rule has, and the parameters of awkward sizes with it.
@@ -78,23 +81,26 @@ enum class State { none, momentum, adam };
 
 struct Parameters {
   Parameters(Random& random, const Device& device, const std::vector<int>& counts, State state, Kind kind,
-             bool zero_state = false) {
+             bool zero_state = false, std::int64_t start = 0) {
     for (int count : counts) {
       segments.push_back(std::make_unique<Segment>(random, device, count, kind, zero_state));
       const Segment& s = *segments.back();
-      const bool with_rounded = random.coin();
+      const bool with_rounded = random.coin(), with_origin = random.coin();
       table.push_back({.value = s.value.data(),
                        .gradient = s.gradient.data(),
                        .first = state == State::none ? nullptr : s.first.data(),
                        .second = state == State::adam ? s.second.data() : nullptr,
                        .rounded = with_rounded ? s.rounded.data() : nullptr,
+                       .origin = with_origin ? s.origin.data() : nullptr,
                        .count = count,
                        .first_chunk = chunks,
+                       .start = start,
                        .learning_rate_scale = static_cast<float>(random.uniform(0.5, 2)),
                        .weight_decay = static_cast<float>(random.uniform(0, 0.1))});
       chunks += update_chunks(count);
       elements += count;
       if (with_rounded) rounded_elements += count;
+      if (with_origin) origin_elements += count;
     }
     on_device = std::make_unique<DeviceBuffer<UpdateSegment>>(device, table);
   }
@@ -105,6 +111,7 @@ struct Parameters {
             .chunks = chunks,
             .elements = elements,
             .rounded_elements = rounded_elements,
+            .origin_elements = origin_elements,
             .state = state,
             .gradient_scale = scale,
             .rule = rule,
@@ -129,7 +136,7 @@ struct Parameters {
   std::vector<std::unique_ptr<Segment>> segments;
   std::vector<UpdateSegment> table;
   std::unique_ptr<DeviceBuffer<UpdateSegment>> on_device;
-  std::int64_t chunks = 0, elements = 0, rounded_elements = 0;
+  std::int64_t chunks = 0, elements = 0, rounded_elements = 0, origin_elements = 0;
 };
 
 // Around vectors, warps, blocks and chunks.
@@ -148,16 +155,17 @@ UpdateSettings<double> settings_of(const Update& a, const UpdateSegment& s, cons
           wide(a.epsilon),
           wide(scale),
           wide(a.clip_value),
-          state.step + 1};
+          state.step + 1 - s.start};
 }
 
 // How far a float evaluation of the formulas may be from exact: every sum by its terms, carried through to the value.
 UpdatedElement<double> allowed_errors(const UpdateSettings<double>& s, const UpdatedElement<double>& before,
                                       const UpdatedElement<double>& after, double raw) {
   const double first = std::abs(before.first), value = std::abs(before.value);
+  const double excess = value + std::abs(before.origin);
   double gradient = std::abs(raw * s.gradient_scale);
   if (s.clip_value > 0) gradient = std::min(gradient, s.clip_value);
-  if (s.rule != UpdateRule::adamw) gradient += s.weight_decay * value;
+  if (s.rule != UpdateRule::adamw) gradient += s.weight_decay * excess;
   if (s.rule == UpdateRule::sgd) {
     const double buffer = (s.step == 1 || !s.with_buffer ? 0 : s.momentum * first) + gradient;
     return {allowed(2, value + s.learning_rate * (gradient + buffer)), allowed(2, buffer), 0};
@@ -170,7 +178,8 @@ UpdatedElement<double> allowed_errors(const UpdateSettings<double>& s, const Upd
   // d(1 / sqrt(v)) = dv / (2 v) / sqrt(v)
   const double relative = after.second > 0 ? 0.5 * square / after.second : 0;
   const double step = s.learning_rate / correction1 / deviation * (mean + std::abs(after.first) * (1 + 2 * relative));
-  return {allowed(2, value + 2 * step), allowed(2, mean), allowed(2, 2 * square)};
+  const double shrunk = s.rule == UpdateRule::adamw ? s.learning_rate * s.weight_decay * excess : 0;
+  return {allowed(2, value + 2 * shrunk + 2 * step), allowed(2, mean), allowed(2, 2 * square)};
 }
 
 void check_update(const Parameters& p, const Update& a, const StepState& state, float scale, const Device& device,
@@ -181,9 +190,9 @@ void check_update(const Parameters& p, const Update& a, const StepState& state, 
     const UpdateSettings<double> settings = settings_of(a, p.table[s], state, scale);
     const auto value = segment.value.host(), first = segment.first.host(), second = segment.second.host();
     for (std::size_t i = 0; i < value.size(); ++i) {
-      const UpdatedElement<double> old{static_cast<double>(segment.old_value[i]),
-                                       static_cast<double>(segment.old_first[i]),
-                                       static_cast<double>(segment.old_second[i])};
+      const UpdatedElement<double> old{
+          static_cast<double>(segment.old_value[i]), static_cast<double>(segment.old_first[i]),
+          static_cast<double>(segment.old_second[i]), p.table[s].origin ? static_cast<double>(segment.origins[i]) : 0};
       const double gradient = static_cast<double>(segment.gradients[i]);
       const auto expected = reference::update(settings, old, gradient);
       const auto error = allowed_errors(settings, old, expected, gradient);
@@ -210,7 +219,8 @@ TEST_P(Optimizer, SgdMatchesTheReference) {
       for (bool with_buffer : {false, true})
         for (float clip_value : {0.0f, 0.5f}) {
           if (watched(device()) && kind != Kind::normal && random.coin()) continue;
-          const Parameters p(random, device(), awkward_counts, with_buffer ? State::momentum : State::none, kind);
+          const Parameters p(random, device(), awkward_counts, with_buffer ? State::momentum : State::none, kind, false,
+                             random.coin() ? step : 0);
           const StepState state{0.1f, step, 0};
           const DeviceBuffer<StepState> on_device(device(), {state});
           const DeviceBuffer<float> scale(device(), {0.3f});
@@ -230,7 +240,8 @@ TEST_P(Optimizer, AdamMatchesTheReference) {
       for (UpdateRule rule : {UpdateRule::adam, UpdateRule::adamw})
         for (float clip_value : {0.0f, 0.5f}) {
           if (watched(device()) && kind != Kind::normal && random.coin()) continue;
-          const Parameters p(random, device(), awkward_counts, State::adam, kind, step == 0);
+          const std::int64_t start = random.coin() ? step : 0;
+          const Parameters p(random, device(), awkward_counts, State::adam, kind, step == start, start);
           const StepState state{0.01f, step, 0};
           const DeviceBuffer<StepState> on_device(device(), {state});
           const DeviceBuffer<float> scale(device(), {0.3f});
@@ -265,8 +276,8 @@ TEST_P(Optimizer, FirstStepsByHand) {
     const DeviceBuffer<float> value(device(), {1}), gradient(device(), {0.5f}), first(device(), {old_first});
     const DeviceBuffer<float> second(device(), {0});
     const DeviceBuffer<UpdateSegment> segment(
-        device(), {{value.data(), gradient.data(), first.data(), second.data(), nullptr, 1, 0, 1, 0}});
-    execute_on(Update{segment.data(), 1, 1, 1, 0, state.data(), nullptr, rule, 0.9f, true, 0.9f, 0.999f, 1e-8f, 0},
+        device(), {{value.data(), gradient.data(), first.data(), second.data(), nullptr, nullptr, 1, 0, 0, 1, 0}});
+    execute_on(Update{segment.data(), 1, 1, 1, 0, 0, state.data(), nullptr, rule, 0.9f, true, 0.9f, 0.999f, 1e-8f, 0},
                device());
     return std::pair{value.host()[0], first.host()[0]};
   };
@@ -311,11 +322,11 @@ TEST_P(Optimizer, NotANumberIsNotClippedAway) {
     const DeviceBuffer<float> results(device(), {0, 0});
     const DeviceBuffer<bfloat16> rounded(device(), std::vector<bfloat16>(9));
     const DeviceBuffer<UpdateSegment> segment(
-        device(), {{value.data(), gradient.data(), nullptr, nullptr, rounded.data(), 9, 0, 1, 0}});
+        device(), {{value.data(), gradient.data(), nullptr, nullptr, rounded.data(), nullptr, 9, 0, 0, 1, 0}});
     execute_with_workspace(GradientNorm{segment.data(), 1, 1, 9, 1.0f, results.data(), results.data() + 1, nullptr},
                            device());
     EXPECT_TRUE(std::isnan(results.host()[0]) && std::isnan(results.host()[1]));
-    execute_on(Update{segment.data(), 1, 1, 9, 9, state.data(), nullptr, UpdateRule::sgd, 0, false, 0, 0, 0, 0.5f},
+    execute_on(Update{segment.data(), 1, 1, 9, 9, 0, state.data(), nullptr, UpdateRule::sgd, 0, false, 0, 0, 0, 0.5f},
                device());
     for (std::size_t i = 0; i < 9; ++i) {
       EXPECT_EQ(std::isnan(value.host()[i]), i == at);
@@ -358,6 +369,7 @@ TEST_P(Optimizer, MovesWhatCostSays) {
   constexpr int count = 65536;
   const DeviceBuffer<float> value(device(), random.values(count)), gradient(device(), random.values(count));
   const DeviceBuffer<float> first(device(), random.values(count)), results(device(), {0, 0});
+  const DeviceBuffer<float> origin(device(), random.values(count));
   const DeviceBuffer<float> second(device(), Segment::squares(random.values(count)));
   const DeviceBuffer<bfloat16> rounded(device(), std::vector<bfloat16>(count));
   const DeviceBuffer<StepState> state(device(), {{0.1f, 3, 0}});
@@ -368,8 +380,8 @@ TEST_P(Optimizer, MovesWhatCostSays) {
       for (int i = 0; i < parts; ++i) {
         const std::int64_t at = i * length;
         table.push_back({value.data() + at, gradient.data() + at, kept == State::none ? nullptr : first.data() + at,
-                         kept == State::adam ? second.data() + at : nullptr, rounded.data() + at, length,
-                         i * update_chunks(length), 1, 0.01f});
+                         kept == State::adam ? second.data() + at : nullptr, rounded.data() + at, origin.data() + at,
+                         length, i * update_chunks(length), 0, 1, 0.01f});
       }
       const DeviceBuffer<UpdateSegment> segments(device(), table);
       const auto chunks = parts * update_chunks(length);
@@ -377,8 +389,8 @@ TEST_P(Optimizer, MovesWhatCostSays) {
       const float momentum = kept == State::none ? 0.0f : 0.9f;
       const std::string what = kept == State::none ? "sgd" : kept == State::momentum ? "sgd, momentum" : "adam";
       const std::string text = what + ", " + std::to_string(parts) + " segments";
-      expect_moves_what_cost_says(Update{segments.data(), parts, chunks, count, count, state.data(), nullptr, rule,
-                                         momentum, false, 0.9f, 0.999f, 1e-8f, 0},
+      expect_moves_what_cost_says(Update{segments.data(), parts, chunks, count, count, count, state.data(), nullptr,
+                                         rule, momentum, false, 0.9f, 0.999f, 1e-8f, 0},
                                   device(), text);
       if (kept == State::none)
         expect_moves_what_cost_says(

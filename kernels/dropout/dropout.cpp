@@ -1,0 +1,46 @@
+// Dropout on the cpu: four channels of a pixel share the four random numbers of one counter.
+#include "kernels/dropout/dropout.h"
+
+#include <algorithm>
+
+#include "kernels/device/lanes.h"
+#include "kernels/device/philox.h"
+
+namespace preceptor::kernels {
+
+// mapping: a thread per four channels of an image; bytes: x read, y written; operations: see cost(); hazard: a value
+// multiplied by a mask of 0 would stay a NaN, so it is chosen.
+void run_on(Cpu, const Dropout<float>& a) {
+  const auto step = static_cast<std::uint64_t>(a.state->step);
+  const std::uint64_t seed = a.state->seed;
+  const std::uint32_t threshold = a.threshold();
+  const float scale = a.scale();
+  const int quads = a.quads(), plane = a.x.plane();
+  const std::ptrdiff_t x_step = a.x.block, y_step = a.y.block;
+#pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::int64_t>(a.x.elements()), 1, 8))
+  for (int task = 0; task < a.x.images * quads; ++task) {
+    const int image = task / quads, quad = task % quads, count = std::min(4, a.x.channels - 4 * quad);
+    const std::uint64_t first = a.first_counter() + static_cast<std::uint64_t>(image) * plane * quads + quad;
+    const float* x[4] = {};
+    float* y[4] = {};
+    for (int j = 0; j < count; ++j) {
+      x[j] = a.x.data + a.x.offset(image, 4 * quad + j, 0, 0);
+      y[j] = a.y.data + a.y.offset(image, 4 * quad + j, 0, 0);
+    }
+    for (int pixel = 0; pixel < plane; ++pixel) {
+      const auto random = philox(seed, step, first + static_cast<std::uint64_t>(pixel) * quads);
+      for (int j = 0; j < count; ++j) y[j][pixel * y_step] = random[j] >= threshold ? x[j][pixel * x_step] * scale : 0;
+    }
+  }
+}
+
+template <class T>
+Cost cost(const Dropout<T>& a) {
+  const double elements = static_cast<double>(a.x.elements());
+  // Ten rounds of two products, four exclusive ors and two sums give four numbers; a comparison and a product.
+  return {elements * 2 * sizeof(T), elements * (10 * 8 / 4.0 + 2)};
+}
+template Cost cost(const Dropout<float>&);
+template Cost cost(const Dropout<bfloat16>&);
+
+}  // namespace preceptor::kernels

@@ -1,0 +1,44 @@
+// Maps at another size, for a teacher that takes larger or smaller images than its student.
+#pragma once
+
+#include <vector>
+
+#include "kernels/device/bfloat16.h"
+#include "kernels/device/device.h"
+#include "kernels/device/feature_map.h"
+
+namespace preceptor::kernels {
+
+// How one axis is resized: output i is the sum of weight[i taps + j] times input first[i] + j, for j < taps. Where the
+// axis grows this is linear interpolation, where it shrinks a triangle that covers two outputs, so that nothing is
+// skipped: the rule of Pillow and of torchvision's antialiased resize. Weights outside the input are 0, the others of
+// an output add up to 1.
+struct Axis {
+  int taps;
+  std::vector<int> first;     // [to] first + taps is at most `from`
+  std::vector<float> weight;  // [to, taps]
+  Axis(int from, int to);     // both at least 1
+};
+
+// y = x with its rows weighted by one Axis and its columns by the other. Tables lie in device memory. T is float or
+// bfloat16 (cpu: float); maps are channel-blocked on the cpu, channels-last on cuda and emulated.
+template <class T>
+struct Resize {
+  static constexpr const char* name = "resize";
+  FeatureMap<const T> x;
+  FeatureMap<T> y;  // of the same images and channels
+  const int* first_row;
+  const float* row_weight;  // [y.height, row_taps]
+  const int* first_column;
+  const float* column_weight;  // [y.width, column_taps]
+  int row_taps, column_taps;
+};
+template <class T>
+Cost cost(const Resize<T>& arguments);
+void run_on(Cpu, const Resize<float>& arguments);
+template <class T>
+void run_on(Cuda, const Resize<T>& arguments);
+template <class T>
+void run_on(Emulated, const Resize<T>& arguments);
+
+}  // namespace preceptor::kernels

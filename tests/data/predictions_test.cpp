@@ -1,0 +1,156 @@
+// The predictions table: bits that survive the file, joins with labels, and hostile tables.
+#include "data/predictions.h"
+
+#include <cmath>
+
+#include "npz_writer.h"
+
+namespace preceptor::test {
+namespace {
+
+class PredictionsTest : public ::testing::Test {
+ protected:
+  std::string write(const std::string& text, const std::string& name = "predictions.csv") {
+    write_bytes(folder.file(name), text);
+    return folder.file(name);
+  }
+  void refuse(const std::string& text, const std::vector<std::string>& words) {
+    expect_error([&] { read_predictions(write(text)); }, ErrorKind::data, words);
+  }
+
+  TemporaryFolder folder;
+  const float unknown = std::nanf("");
+};
+
+TEST_F(PredictionsTest, FindingsReadBackToTheSameBits) {
+  PredictionTable table;
+  table.task = Task::multi_label;
+  table.label_names = {"mass", "nodule, small"};
+  table.ids = {"a.png", "b \"2\".png"};
+  table.labels = {1, unknown, 0, 1};
+  table.probabilities = {0.1f, 1e-30, 1.0 / 3, 1};
+  table.columns = {{"patient", {"7", ""}}, {"sex", {"F", "M"}}};
+  write_predictions(folder.file("p.csv"), table);
+  const PredictionTable back = read_predictions(folder.file("p.csv"));
+  EXPECT_EQ(back.task, Task::multi_label);
+  EXPECT_EQ(back.label_names, table.label_names);
+  EXPECT_EQ(back.ids, table.ids);
+  EXPECT_EQ(back.probabilities, table.probabilities);
+  EXPECT_EQ(back.labels[0], 1);
+  EXPECT_TRUE(std::isnan(back.labels[1]));
+  ASSERT_EQ(back.columns.size(), 2u);
+  EXPECT_EQ(back.columns[0].values, table.columns[0].values);
+  EXPECT_EQ(back.find("sex")->values[1], "M");
+  EXPECT_EQ(back.find("age"), nullptr);
+  EXPECT_EQ(read_bytes(folder.file("p.csv")).substr(0, 9), "id,patien");
+  const std::vector<Finding> two = findings(back);
+  EXPECT_EQ(two[1].scores, (std::vector<double>{1e-30, 1}));
+  EXPECT_EQ(two[1].name, "nodule, small");
+}
+
+TEST_F(PredictionsTest, ClassesReadBack) {
+  const PredictionTable table =
+      read_predictions(write("id,label,probability:a,probability:b\nx,1,0.25,0.75\ny,0,0.5,0.5\n"));
+  EXPECT_EQ(table.task, Task::multi_class);
+  EXPECT_EQ(table.labels, (std::vector<float>{1, 0}));
+  ASSERT_EQ(findings(table).size(), 1u);  // of two classes the second
+  EXPECT_EQ(findings(table)[0].name, "b");
+  write_predictions(folder.file("again.csv"), table);
+  EXPECT_EQ(read_bytes(folder.file("again.csv")), read_bytes(folder.file("predictions.csv")));
+}
+
+TEST_F(PredictionsTest, UnitsAreNumbersOfValues) {
+  const PredictionTable table = read_predictions(
+      write("id,patient,label:a,probability:a\nw,p2,0,0.1\nx,,1,0.2\ny,p2,0,0.3\nz,,1,0.4\nv,p1,1,0.5\n"));
+  EXPECT_EQ(units_of(table, "patient"), (Units{0, 1, 0, 2, 3}));
+  EXPECT_TRUE(units_of(table, "site").empty());
+  const PredictionTable some = select_rows(table, {4, 0});
+  EXPECT_EQ(some.ids, (std::vector<std::string>{"v", "w"}));
+  EXPECT_EQ(some.probabilities, (std::vector<double>{0.5, 0.1}));
+  EXPECT_EQ(some.labels, (std::vector<float>{1, 0}));
+  EXPECT_EQ(some.columns[0].values, (std::vector<std::string>{"p1", "p2"}));
+  expect_error([&] { select_rows(table, {5}); }, ErrorKind::usage, {"row 5"});
+}
+
+TEST_F(PredictionsTest, SummaryGoesByPatient) {
+  std::string text = "id,patient,label:a,probability:a\n", alone = "id,label:a,probability:a\n";
+  for (int i = 0; i < 60; ++i) {
+    const std::string row = std::to_string(i % 2) + "," + std::to_string(0.1 + 0.01 * (i * 7 % 60)) + "\n";
+    text += std::to_string(i) + "," + std::to_string(i / 6) + "," + row;
+    alone += std::to_string(i) + "," + row;
+  }
+  const Evaluation patients = evaluate(read_predictions(write(text)), 200, 1);
+  const Evaluation rows = evaluate(read_predictions(write(alone)), 200, 1);
+  EXPECT_EQ(patients.auc_macro, rows.auc_macro);
+  EXPECT_EQ(patients.accuracy, rows.accuracy);
+  EXPECT_NE(patients.auc_low, rows.auc_low);
+}
+
+TEST_F(PredictionsTest, RefusesBrokenColumns) {
+  refuse("name,label:a,probability:a\nx,0,0.5\n", {"line 1", "'id'"});
+  refuse("id,label:a\nx,0\n", {"line 1", "probability:NAME"});
+  refuse("id,probability:a\nx,0.5\n", {"line 1", "label:a"});
+  refuse("id,label:a,label:b,probability:a\nx,0,0,0.5\n", {"line 1", "label:b", "beside it"});
+  refuse("id,label,label:a,probability:a\nx,0,0,0.5\n", {"line 1", "exclude each other"});
+  refuse("id,label,probability:a\nx,0,1\n", {"line 1", "one class only"});
+  refuse("id,label:a,probability:a\n", {"no rows"});
+}
+
+TEST_F(PredictionsTest, RefusesBrokenCells) {
+  const auto findings_table = [](const std::string& id, const std::string& label, const std::string& probability) {
+    return "id,label:a,probability:a\nx,0,0.5\n" + id + "," + label + "," + probability + "\n";
+  };
+  for (const char* wrong : {"nan", "inf", "-inf", "-0.1", "1.0000001", "abc", "", "0.5x", " 0.5", "1e999"})
+    refuse(findings_table("y", "1", wrong), {"predictions.csv line 3", "column 'probability:a'", "no probability"});
+  for (const char* wrong : {"2", "-1", "0.5", "yes", "nan"})
+    refuse(findings_table("y", wrong, "0.5"), {"line 3", "column 'label:a'", "no label"});
+  refuse(findings_table("x", "1", "0.5"), {"line 3", "column 'id'", "'x'", "twice", "line 2"});
+  refuse(findings_table("", "1", "0.5"), {"line 3", "column 'id'", "empty"});
+  const std::string classes = "id,label,probability:a,probability:b\n";
+  refuse(classes + "x,2,0.5,0.5\n", {"line 2", "column 'label'", "no class from 0 to 1"});
+  refuse(classes + "x,,0.5,0.5\n", {"line 2", "column 'label'", "no class"});
+  refuse(classes + "x,0.5,0.5,0.5\n", {"line 2", "no class"});
+  refuse(classes + "x,1,0.5,0.4\n", {"line 2", "add up to 0.9"});
+}
+
+TEST_F(PredictionsTest, PlainProbabilitiesMeetALabelList) {
+  const std::string labels = write(
+      "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position,Other\n"
+      "1.png,Mass|Pleural_Thickening,4,58,M,PA,x\n2.png,No Finding,4,59,M,AP,x\n3.png,Hernia,5,7,F,PA,x\n",
+      "entry.csv");
+  const PredictionTable table =
+      read_plain_predictions(write("Image Index,prob_Mass,pleural thickening\n3.png,0.1,0.2\n1.png,0.3,0.4\n"), labels);
+  EXPECT_EQ(table.label_names, (std::vector<std::string>{"Mass", "pleural thickening"}));
+  EXPECT_EQ(table.ids, (std::vector<std::string>{"3.png", "1.png"}));
+  EXPECT_EQ(table.labels, (std::vector<float>{0, 0, 1, 1}));
+  EXPECT_EQ(table.probabilities, (std::vector<double>{0.1, 0.2, 0.3, 0.4}));
+  ASSERT_EQ(table.columns.size(), 4u);
+  EXPECT_EQ(table.find("patient")->values, (std::vector<std::string>{"5", "4"}));
+  EXPECT_EQ(table.find("sex")->values[0], "F");
+  EXPECT_EQ(table.find("age")->values[0], "7");
+  EXPECT_EQ(table.find("view")->values[0], "PA");
+  const auto refuse_plain = [&](const std::string& text, const std::vector<std::string>& words) {
+    expect_error([&] { read_plain_predictions(write(text), labels); }, ErrorKind::data, words);
+  };
+  refuse_plain("Image Index,Masss\n1.png,0.5\n", {"predictions.csv line 1", "'Masss'", "entry.csv", "Finding Labels"});
+  refuse_plain("Image Index,Mass\n1.png,0.5\n9.png,0.5\n", {"line 3", "'9.png'", "not in", "entry.csv"});
+  refuse_plain("Image Index,Mass\n1.png,0.5\n1.png,0.5\n", {"line 3", "twice"});
+  refuse_plain("Image Index,Mass\n1.png,nan\n", {"line 2", "column 'Mass'", "no probability"});
+  refuse_plain("Image Index\n1.png\n", {"line 1", "one column"});
+}
+
+TEST_F(PredictionsTest, PlainProbabilitiesMeetLabelColumns) {
+  const std::string labels = write("path,Edema,Mass,sex\na,1,,F\nb,0,1,M\n", "labels.csv");
+  const PredictionTable table = read_plain_predictions(write("path,mass\nb,0.5\na,0.25\n"), labels);
+  EXPECT_EQ(table.labels[0], 1);
+  EXPECT_TRUE(std::isnan(table.labels[1]));
+  EXPECT_EQ(table.find("sex")->values, (std::vector<std::string>{"M", "F"}));
+  expect_error([&] { read_plain_predictions(write("path,hernia\nb,0.5\n"), labels); }, ErrorKind::data,
+               {"line 1", "'hernia'", "labels.csv"});
+  const std::string wrong = write("path,mass\na,0\nb,2\n", "wrong.csv");
+  expect_error([&] { read_plain_predictions(write("path,mass\nb,0.5\n"), wrong); }, ErrorKind::data,
+               {"wrong.csv line 3", "column 'mass'", "no label"});
+}
+
+}  // namespace
+}  // namespace preceptor::test
