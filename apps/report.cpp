@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <iostream>
 
-#include "apps/report/report.h"
+#include "apps/report/explained.h"
 #include "apps/support/command_line.h"
 #include "apps/support/run_app.h"
 #include "engine/check.h"
@@ -15,6 +15,7 @@ struct ReportOptions {
   std::vector<std::string> runs;
   std::string out = "report.html", model_card, title, rule = "f1";
   AnalysisOptions analysis;
+  int pictures = 5;
 };
 
 bool parse(ReportOptions& options, int argc, char** argv) {
@@ -39,6 +40,11 @@ bool parse(ReportOptions& options, int argc, char** argv) {
   app.add_option("--bootstrap", options.analysis.resamples, "Resamplings behind intervals and bands; 0: none")
       ->type_name("COUNT")
       ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--pictures", options.pictures,
+                 "Labels for which test images are shown under Grad-CAM; 0: none, and the data are not opened")
+      ->type_name("COUNT")
+      ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   app.add_option("--seed", options.analysis.seed, "Of the resamplings")->type_name("NUMBER")->capture_default_str();
   app.add_option("--threads", options.analysis.threads, "CPU threads; 0: all")
@@ -65,6 +71,10 @@ int run_report(int argc, char** argv) {
   report.title = options.title;
   report.arms = arms_of(std::move(runs));
   analyse(report, options.analysis);
+  if (options.pictures > 0) {
+    const auto context = std::make_unique<Context>(kernels::cpu_device(options.analysis.threads), 0);
+    report.pictures.push_back(explained_images(report, open_data_of(report), *context, options.pictures));
+  }
   write_file_atomically(options.out, render_html(report));
   write_file_atomically(options.model_card, render_model_card(report));
   std::cout << options.out << '\n' << options.model_card << '\n';

@@ -96,7 +96,7 @@ Table arm_table(const Report& report) {
 }
 
 Table single_label_table(const RunAnalysis& run) {
-  Table table{"Test metrics by label", {"Label", "Positive", "AUC", "Average precision", "Of chance"}, {}};
+  Table table{"Test metrics by label", {"Label", "Positive", "AUC", "Average precision", "By chance"}, {}};
   for (const LabelAnalysis& label : run.labels) {
     const double share = static_cast<double>(label.positives) / static_cast<double>(label.known);
     table.rows.push_back({label.name,

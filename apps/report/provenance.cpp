@@ -33,28 +33,43 @@ std::string numbers_text(const std::vector<float>& values) {
   return listed(parts);
 }
 
-// Images, patients and shares of positives of one split.
-TableRow split_row(const char* name, const PredictionTable& table) {
-  TableRow row{name, "", "", {{grouped(table.rows()), "", false}}};
-  std::string patients = "unknown";
-  if (const PredictionTable::Column* column = table.find("patient"))
-    patients =
-        grouped(static_cast<long long>(std::set<std::string>(column->values.begin(), column->values.end()).size()));
-  row.cells.push_back({patients, "", false});
-  for (std::size_t k = 0; k < table.label_names.size(); ++k) {
-    long long positive = 0, known = 0;
-    for (int i = 0; i < table.rows(); ++i) {
-      const bool findings = table.task == Task::multi_label;
-      const float label = findings ? table.labels[static_cast<std::size_t>(i) * table.label_names.size() + k]
-                                   : table.labels[static_cast<std::size_t>(i)];
-      if (std::isnan(label)) continue;
-      ++known;
-      positive += findings ? label > 0.5f : label == static_cast<float>(k);
-    }
-    const double share = known == 0 ? std::nan("") : 100.0 * static_cast<double>(positive) / static_cast<double>(known);
-    row.cells.push_back({grouped(positive), std::isnan(share) ? "all unknown" : fixed(share, 1) + " %", false});
+Cell count_cell(long long part, long long known) {
+  if (known == 0) return {"–", "all unknown", false};
+  return {grouped(part), fixed(100.0 * static_cast<double>(part) / static_cast<double>(known), 1) + " %", false};
+}
+
+// Positive images of one label, or images of one class, among those whose label is known.
+Cell label_cell(const PredictionTable& table, std::size_t label) {
+  const bool findings = table.task == Task::multi_label;
+  long long positive = 0, known = 0;
+  for (int i = 0; i < table.rows(); ++i) {
+    const float value = findings ? table.labels[static_cast<std::size_t>(i) * table.label_names.size() + label]
+                                 : table.labels[static_cast<std::size_t>(i)];
+    if (std::isnan(value)) continue;
+    ++known;
+    positive += findings ? value > 0.5f : value == static_cast<float>(label);
   }
-  return row;
+  return count_cell(positive, known);
+}
+
+Cell patient_cell(const PredictionTable& table) {
+  const PredictionTable::Column* column = table.find("patient");
+  if (column == nullptr) return {"unknown", "", false};
+  return {grouped(static_cast<long long>(std::set<std::string>(column->values.begin(), column->values.end()).size())),
+          "", false};
+}
+
+Table split_table(const RunRecord& run) {
+  Table table{"Images by split and label", {"", "Validation", "Test"}, {}};
+  const double training = number_in(run.result, "train_images");
+  table.rows.push_back({"images",
+                        std::isnan(training) ? "" : "trained on " + grouped(static_cast<long long>(training)),
+                        "",
+                        {{grouped(run.validation.rows()), "", false}, {grouped(run.test.rows()), "", false}}});
+  table.rows.push_back({"patients", "", "", {patient_cell(run.validation), patient_cell(run.test)}});
+  for (std::size_t k = 0; k < run.test.label_names.size(); ++k)
+    table.rows.push_back({run.test.label_names[k], "", "", {label_cell(run.validation, k), label_cell(run.test, k)}});
+  return table;
 }
 
 bool same_tables(const RunRecord& a, const RunRecord& b) {
@@ -66,7 +81,7 @@ bool same_tables(const RunRecord& a, const RunRecord& b) {
 Section data_section(const Report& report) {
   Section section{"data", "Data",
                   "Counted in the prediction tables of the runs. Thresholds and the epoch were chosen on validation; "
-                  "the test images were used once, after that.",
+                  "training looked at the test images once, after that.",
                   ""};
   std::vector<const RunRecord*> shown;
   for (const RunArm& arm : report.arms) {
@@ -83,10 +98,7 @@ Section data_section(const Report& report) {
          {"Images", message(card.height, " x ", card.width, " pixels, ",
                             card.network.in_channels == 1 ? "grey" : "colour", "; pixel / 255 normalised by mean ",
                             numbers_text(card.mean), ", deviation ", numbers_text(card.deviation))}});
-    Table table{"Images and positive labels by split", {"Split", "Images", "Patients"}, {}};
-    table.header.insert(table.header.end(), card.labels.begin(), card.labels.end());
-    table.rows = {split_row("validation", run.validation), split_row("test", run.test)};
-    section.content += render(table);
+    section.content += render(split_table(run));
   }
   return section;
 }

@@ -20,14 +20,14 @@ std::string picture_html(const PictureRow& row, const PictureRow::Picture& pictu
       caption, "</figcaption></figure>\n");
 }
 
-Section picture_section(const Report& report) {
+Section picture_section(const PictureSection& pictures) {
   std::string out;
-  for (const PictureRow& row : report.pictures) {
+  for (const PictureRow& row : pictures.rows) {
     out += message("<h3>", escape_html(row.title), "</h3>\n<div class=\"pictures\">\n");
     for (const PictureRow::Picture& picture : row.pictures) out += picture_html(row, picture);
     out += "</div>\n";
   }
-  return {"images", report.pictures_heading, report.pictures_note, out};
+  return {pictures.id, pictures.heading, pictures.note, out};
 }
 
 std::vector<KeyFigure> figures_of(const Report& report) {
@@ -81,7 +81,7 @@ std::string render_html(const Report& report) {
   page.sections = {performance_section(report), label_section(report),       curve_section(report),
                    learning_section(report),    calibration_section(report), decision_section(report)};
   if (std::optional<Section> subgroups = subgroup_section(report)) page.sections.push_back(std::move(*subgroups));
-  if (!report.pictures.empty()) page.sections.push_back(picture_section(report));
+  for (const PictureSection& pictures : report.pictures) page.sections.push_back(picture_section(pictures));
   for (Section (*part)(const Report&) : {data_section, configuration_section, cost_section, environment_section})
     page.sections.push_back(part(report));
   page.footer =

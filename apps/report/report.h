@@ -30,13 +30,17 @@ struct PictureRow {
   std::vector<Picture> pictures;
 };
 
+struct PictureSection {
+  std::string id, heading, note;  // note: HTML
+  std::vector<PictureRow> rows;
+};
+
 struct Report {
   std::string title, lead;                         // empty: made from the runs
   std::vector<RunArm> arms;                        // at least one; the others are compared with the first
   std::vector<std::vector<RunAnalysis>> analyses;  // [arms][runs]
   std::vector<Reference> references;
-  std::string pictures_heading, pictures_note;                // HTML
-  std::vector<PictureRow> pictures;                           // may be empty
+  std::vector<PictureSection> pictures;
   std::vector<std::pair<std::string, std::string>> settings;  // how it was made, name and value; may be empty
 };
 

@@ -6,7 +6,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "apps/report/report.h"
+#include "apps/report/explained.h"
 #include "apps/report/text.h"
 #include "apps/support/command_line.h"
 #include "apps/support/progress.h"
@@ -110,7 +110,7 @@ TrainingOptions Quickstart::source_options(const std::string& model, const std::
   training.batch = plan_.source_batch;
   training.learning_rate = 2e-3;
   training.schedule = "cosine";
-  training.shift = 2;
+  training.augment = "shift=2";
   training.device = options_.device;
   training.threads = options_.threads;
   training.bootstrap = plan_.bootstrap;
@@ -197,7 +197,7 @@ PictureRow Quickstart::pictures(char site, const Dataset& dataset, const std::st
         caption += (caption.empty() ? "" : ", ") + dataset.label_names[label];
     const Image image{dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, chosen)};
     const Image large{phantom.size, phantom.size, dataset.channels,
-                      read_pixels(*make_phantoms(phantom, PhantomPart::train, chosen, 1).images, 0)};
+                      make_phantoms(phantom, PhantomPart::train, chosen, 1).images};
     row.pictures.push_back({caption.empty() ? "no finding" : caption, image, large});
   }
   return row;
@@ -211,10 +211,13 @@ void Quickstart::describe() {
               " images of hospital b, which differs in exposure, noise, geometry "
               "and prevalence. Five ways to train it, each with ",
               options_.seeds, options_.seeds == 1 ? " seed and " : " seeds and ", plan_.target_epochs, " epochs.");
-  report_.pictures_heading = "The images";
-  report_.pictures_note = "Synthetic phantoms. Below each drawing is the same patient as the networks see it.";
-  report_.pictures = {pictures('a', source_, "Hospital a, the source"),
-                      pictures('b', target_, "Hospital b, the target")};
+  report_.pictures.push_back(
+      {"images",
+       "The images",
+       "Synthetic phantoms. Below each drawing is the same patient as the networks see it.",
+       {pictures('a', source_, "Hospital a, the source"), pictures('b', target_, "Hospital b, the target")}});
+  const auto context = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), 0);
+  report_.pictures.push_back(explained_images(report_, target_, *context, target_.outputs));
   report_.settings = {
       {"Source", plan_.source},
       {"Target", plan_.target},

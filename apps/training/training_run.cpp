@@ -189,6 +189,7 @@ void TrainingRun::write_result(const TrainingResult& result, const TestedSplit& 
   json["test"] = evaluation_json(tested.evaluation);
   json["test"]["loss"] = tested.loss;
   json["operating_point"] = nlohmann::ordered_json::parse(to_text(point));
+  json["train_images"] = data_->train.count;
   json["environment"] = environment_json(*context_);
   json["seconds"] = result.seconds;
   json["images_per_second"] = 1 / training_seconds_per_image;
