@@ -23,7 +23,7 @@ struct RunState {
 
 // Every file is written whole under a temporary name and renamed. An epoch is committed by the one rename of
 // last.state.safetensors:
-//   1. metrics.csv with the new row, and best.safetensors if the epoch is the best so far
+//   1. the run's log (run_log.h) with the new row, and best.safetensors if the epoch is the best so far
 //   2. last.safetensors.next: the weights
 //   3. last.state.safetensors: moments, counters and the epoch      <- the commit
 //   4. last.safetensors.next becomes last.safetensors
@@ -56,8 +56,8 @@ class RunDirectory {
   // with.
   std::optional<Committed> last() const;
 
-  void commit(const RunState& state, const ModelCard& card, const StateDict& weights, const std::vector<EpochRow>& rows,
-              bool is_best) const;
+  // The log must hold the epoch already.
+  void commit(const RunState& state, const ModelCard& card, const StateDict& weights, bool is_best) const;
 
  private:
   std::string last_path() const { return path_ + "/last.safetensors"; }

@@ -125,6 +125,7 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   json["device"] = options.device;
   json["threads"] = options.threads;
   json["bootstrap"] = options.bootstrap;
+  json["tensorboard"] = options.tensorboard;
   return json;
 }
 

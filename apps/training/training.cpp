@@ -2,6 +2,7 @@
 #include "apps/training/training.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "apps/training/augmentation.h"
@@ -34,7 +35,11 @@ TrainingResult train(const TrainingOptions& options, bool resume, const Progress
 
 TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const ProgressReport& report,
                          const Dataset* dataset)
-    : options_(options), report_(report), directory_(options.out), schedule_(ScheduleOptions{}) {
+    : options_(options),
+      report_(report),
+      directory_(options.out),
+      log_(options.out, options.tensorboard),
+      schedule_(ScheduleOptions{}) {
   check_options(options_);
   for (std::string& method : options_.methods) method = to_string(parse_method(method));
   options_.augment = to_string(parse_augmentation(options_.augment));
@@ -56,6 +61,7 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
     require_same_config();
   else
     directory_.create(config_text(options_));
+  log_.open(options_json(options_), training_sheet(*data_), rows_);
   sitting_ = Clock::now();
 }
 
@@ -195,7 +201,8 @@ void TrainingRun::require_same_config() const {
             directory_.config_path(), ": the run there has other options: ", line);
 }
 
-void TrainingRun::note(const std::string& text) const {
+void TrainingRun::note(const std::string& text) {
+  log_.note(text);
   if (!report_) return;
   Progress progress;
   progress.label = options_.out;
