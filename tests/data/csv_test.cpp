@@ -1,6 +1,8 @@
 // Tables as text: what RFC 4180 allows, and what hostile files try.
 #include "data/csv.h"
 
+#include "data/table.h"
+
 #include "npz_writer.h"
 
 namespace preceptor::test {
