@@ -7,10 +7,9 @@
 
 #include "apps/data_commands.h"
 #include "apps/support/command_line.h"
-#include "apps/support/png.h"
 #include "apps/support/progress.h"
 #include "data/dataset_report.h"
-#include "data/image.h"
+#include "data/png_writer.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
 
@@ -179,30 +178,36 @@ nlohmann::ordered_json report_json(const Dataset& data, const DatasetReport& rep
   return json;
 }
 
-// A row of training images for each label, the last one for none of them.
+// A row of training images for each label, the last one for none of them; grey where there are too few.
 void write_sheet(const Dataset& data, const std::string& path) {
-  constexpr int columns = 12, largest_rows = 32, edge = 96;
+  constexpr std::size_t columns = 12, most_rows = 32;
+  constexpr int edge = 96;
   const bool several = data.task == Task::multi_label;
-  const int rows = std::min(data.outputs + (several ? 1 : 0), largest_rows);
+  const auto groups = static_cast<std::size_t>(data.outputs + (several ? 1 : 0));
   const int height = std::min(data.height, edge), width = std::min(data.width, edge);
-  ContactSheet sheet(rows, columns, height, width);
-  std::vector<int> used(static_cast<std::size_t>(data.outputs) + 1, 0);
+  std::vector<std::vector<Image>> rows(groups);
   for (int i = 0; i < data.train.count; ++i) {
     // Of several findings the one that has fewest pictures so far.
-    int row = several ? data.outputs : class_of(data.train, i);
-    for (int l = 0; several && l < data.outputs; ++l)
+    auto row = static_cast<std::size_t>(several ? data.outputs : class_of(data.train, i));
+    for (std::size_t l = 0; several && l + 1 < groups; ++l)
       if (data.train.labels[static_cast<std::size_t>(i) * data.outputs + l] > 0.5f &&
-          (row == data.outputs || used[static_cast<std::size_t>(l)] < used[static_cast<std::size_t>(row)]))
+          (row == groups - 1 || rows[l].size() < rows[row].size()))
         row = l;
-    if (row >= rows || used[static_cast<std::size_t>(row)] == columns) continue;
+    if (rows[row].size() == columns) continue;
     try {
       const Image image{data.height, data.width, data.channels, read_pixels(*data.train.images, i)};
-      sheet.set(row, used[static_cast<std::size_t>(row)], resized(image, height, width).pixels);
-      ++used[static_cast<std::size_t>(row)];
+      rows[row].push_back(resized(image, height, width));
     } catch (const Error&) {  // reported already
     }
   }
-  write_file_atomically(path, sheet.png());
+  Image empty{height, width, data.channels, {}};
+  empty.pixels.assign(static_cast<std::size_t>(height) * width * data.channels, 96);
+  std::vector<Image> tiles;
+  for (std::size_t row = 0; row < std::min(groups, most_rows); ++row) {
+    rows[row].resize(columns, empty);
+    tiles.insert(tiles.end(), rows[row].begin(), rows[row].end());
+  }
+  write_file_atomically(path, png_bytes(image_grid(tiles, static_cast<int>(columns))));
 }
 
 std::string problems(const DatasetReport& report) {

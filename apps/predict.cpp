@@ -24,7 +24,7 @@ struct PredictOptions {
   std::string checkpoint, out, split = "test", batch = "auto", device = "cpu";
   std::vector<std::string> inputs;
   int threads = 0;
-  bool logits = false;
+  bool logits = false, quiet = false;
 };
 
 bool parse(PredictOptions& options, int argc, char** argv) {
@@ -53,6 +53,7 @@ bool parse(PredictOptions& options, int argc, char** argv) {
       ->check(CLI::IsMember({"auto"}) | CLI::Range(1, 1 << 16))
       ->capture_default_str();
   add_device_flags(app, options.device, options.threads);
+  add_quiet_flag(app, options.quiet);
   add_config_flag(app);
   return parse_command_line(app, argc, argv);
 }
@@ -164,7 +165,7 @@ std::size_t predict(const PredictOptions& options, const LoadedModel& model, con
   csv << '\n';
   // No bar between the rows of a table that is shown on the same terminal.
   const bool show_progress = !options.out.empty() || ::isatty(STDOUT_FILENO) == 0;
-  ImageProgress progress(sources.size());
+  ImageProgress progress(sources.size(), options.quiet);
   const std::size_t size = batch_size(options.batch, model.card);
   const auto read = [&](std::size_t begin) {
     return std::async(std::launch::async, [&, begin] {
@@ -184,6 +185,7 @@ std::size_t predict(const PredictOptions& options, const LoadedModel& model, con
     if (show_progress) progress(std::min(begin + size, sources.size()));
   }
   const std::size_t done = sources.size() - unreadable;
+  if (options.quiet) return unreadable;
   progress.note(message(done, " images in ", std::round(progress.seconds() * 100) / 100, " s, ",
                         std::lround(static_cast<double>(done) / progress.seconds()), " images/s, ", size,
                         " at a time"));

@@ -17,7 +17,8 @@ const char* const train_examples =
     "  preceptor-train --data 'phantom:chest?site=b&n=500' --model resnet20 --init runs/teacher/best.safetensors\n"
     "                  --freeze 3 --out runs/transfer\n"
     "  preceptor-train --resume runs/retina\n\n"
-    "The run directory gets config.toml, metrics.csv (a row per epoch), best.safetensors (best validation AUC),\n"
+    "The run directory gets config.toml, metrics.csv (a row per epoch), events for TensorBoard (tensorboard --logdir\n"
+    "runs), best.safetensors (best validation AUC),\n"
     "last.safetensors, last.state.safetensors and, at the end, result.json with the test metrics of the best epoch.\n"
     "Flags in a file: --config FILE with lines such as  lr = 0.001  or  data = \"phantom:chest?n=500\".";
 
@@ -27,8 +28,7 @@ const char* const distill_examples =
     "                    --method kd:temperature=4,weight=0.9 --out runs/student\n"
     "  preceptor-distill ... --method kd --method at:weight=1000\n"
     "  preceptor-distill --resume runs/student\n\n"
-    "kd: softened outputs of the teacher (temperature, weight; the labels get 1 - weight).\n"
-    "at: attention maps after every stage (weight). Networks and image sizes must give maps of equal size.\n"
+    "All methods with their settings are in docs/methods.md; a wrong name or setting lists those that there are.\n"
     "The run directory gets the same files as one of preceptor-train.";
 
 void add_data_flags(CLI::App& app, TrainingOptions& options) {
@@ -102,7 +102,8 @@ void add_network_flags(CLI::App& app, TrainingOptions& options) {
 
 void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
   app.add_option("--teacher", options.teacher, "Checkpoint of the teacher")->type_name("FILE")->group("Transfer");
-  app.add_option("--method", options.methods, "kd[:temperature=4,weight=0.9] or at[:weight=1000]; may be repeated")
+  app.add_option("--method", options.methods,
+                 "kd:temperature=4,weight=0.9, at:reading=paper, ...; may be repeated; a wrong name lists all")
       ->type_name("NAME[:KEY=VALUE,...]")
       ->allow_extra_args(false)
       ->group("Transfer");
@@ -153,6 +154,8 @@ void add_run_flags(CLI::App& app, TrainingOptions& options) {
          "NAME");
   number("--threads", options.threads, "CPU threads; 0: all", "COUNT");
   number("--bootstrap", options.bootstrap, "Resamplings behind the interval of the test AUC; 0: none", "COUNT");
+  app.add_flag("--tensorboard,!--no-tensorboard", options.tensorboard, "Write events for TensorBoard (the default)")
+      ->group("Run");
 }
 
 void add_all_flags(CLI::App& app, TrainingOptions& options, bool transfer) {
@@ -196,20 +199,24 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
           ->type_name("DIR")
           ->configurable(false)
           ->group("Run");
+  add_quiet_flag(app, command.quiet);
+  app.get_option("--quiet")->group("Run");
   add_config_flag(app);
   app.get_config_ptr()->group("Run");
   if (!parse_command_line(app, argc, argv)) return std::nullopt;
 
   if (resume->count() > 0) {
     for (const CLI::Option* option : app.get_options())
-      require(option == resume || option->count() == 0, "--resume goes without ", option->get_name(),
-              ": the run continues with the options of its config.toml");
-    command = {read_config(directory), true};
+      require(option == resume || option->get_name() == "--quiet" || option->count() == 0, "--resume goes without ",
+              option->get_name(), ": the run continues with the options of its config.toml");
+    command = {read_config(directory), true, command.quiet};
     return command;
   }
   if (distill) {
-    require(!command.options.teacher.empty(), "--teacher is missing: the checkpoint of the teacher");
-    if (command.options.methods.empty()) command.options.methods = {"kd"};
+    if (command.options.methods.empty()) {
+      require(!command.options.teacher.empty(), "--teacher is missing: the checkpoint of the teacher");
+      command.options.methods = {"kd"};
+    }
   }
   return command;
 }

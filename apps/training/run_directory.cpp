@@ -50,7 +50,7 @@ RunState state_from(Checkpoint checkpoint, const std::string& path) {
   state.best_epoch = static_cast<int>(count("best_epoch", 1));
   state.best_val_auc = number("best_val_auc");
   state.best_val_loss = number("best_val_loss");
-  state.moments = std::move(checkpoint.tensors);
+  state.tensors = std::move(checkpoint.tensors);
   return state;
 }
 
@@ -95,13 +95,11 @@ std::optional<RunDirectory::Committed> RunDirectory::last() const {
   return committed;
 }
 
-void RunDirectory::commit(const RunState& state, const ModelCard& card, const StateDict& weights,
-                          const std::vector<EpochRow>& rows, bool is_best) const {
-  write_file_atomically(metrics_path(), metrics_csv(rows));
+void RunDirectory::commit(const RunState& state, const ModelCard& card, const StateDict& weights, bool is_best) const {
   const Metadata metadata = to_metadata(card);
   if (is_best) save_safetensors(best_path(), weights, metadata);
   save_safetensors(next_path(), weights, metadata);
-  save_safetensors(state_path(), state.moments, state_metadata(state));
+  save_safetensors(state_path(), state.tensors, state_metadata(state));
   rename_file(next_path(), last_path());
 }
 

@@ -18,12 +18,12 @@ struct RunState {
   Schedule::State schedule;
   int best_epoch = 0;  // 0: none yet
   double best_val_auc = 0, best_val_loss = 0;
-  StateDict moments;  // of the optimiser
+  StateDict tensors;  // the optimiser's moments, and what transfer methods learned beside the student
 };
 
 // Every file is written whole under a temporary name and renamed. An epoch is committed by the one rename of
 // last.state.safetensors:
-//   1. metrics.csv with the new row, and best.safetensors if the epoch is the best so far
+//   1. the run's log (run_log.h) with the new row, and best.safetensors if the epoch is the best so far
 //   2. last.safetensors.next: the weights
 //   3. last.state.safetensors: moments, counters and the epoch      <- the commit
 //   4. last.safetensors.next becomes last.safetensors
@@ -58,8 +58,8 @@ class RunDirectory {
   // with.
   std::optional<Committed> last() const;
 
-  void commit(const RunState& state, const ModelCard& card, const StateDict& weights, const std::vector<EpochRow>& rows,
-              bool is_best) const;
+  // The log must hold the epoch already.
+  void commit(const RunState& state, const ModelCard& card, const StateDict& weights, bool is_best) const;
 
  private:
   std::string last_path() const { return path_ + "/last.safetensors"; }

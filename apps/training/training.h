@@ -51,7 +51,8 @@ struct TrainingOptions {
   std::string device = "cpu";
   int threads = 0;  // 0: all
   int bootstrap = 1000;
-  std::string out;  // run directory
+  bool tensorboard = true;  // write TensorBoard's event file beside the other logs
+  std::string out;          // run directory
 };
 
 struct EpochRow {
@@ -86,13 +87,13 @@ struct Progress {
 };
 using ProgressReport = std::function<void(const Progress&)>;
 
-// Trains and leaves in options.out: config.toml, metrics.csv, best.safetensors, last.safetensors,
-// last.state.safetensors (moments and counters), split.csv (the images of every split by id), with --on-bad-image skip
-// bad_images.csv where any was left out, and, when finished, result.json and predictions.{val,test}.csv of the
-// best epoch, whose checkpoint then holds the operating point. Refuses a directory that holds another
-// run unless `resume`; then it continues behind the last finished epoch, bit for bit as if never interrupted (a
-// finished run is only tested again, a directory without a run starts one). `dataset` may be given to avoid opening
-// options.data again. Errors: usage (options that contradict each other), data, missing_input, io.
+// Trains and leaves in options.out: config.toml, split.csv (the images of every split by id), bad_images.csv (what
+// on_bad_image skip left out, if anything), metrics.csv, events.jsonl, TensorBoard's events, best.safetensors,
+// last.safetensors, last.state.safetensors (moments and counters) and, when finished, result.json and
+// predictions.{val,test}.csv of the best epoch, whose checkpoint then holds the operating point. Refuses a directory
+// that holds another run unless `resume`; then it continues behind the last finished epoch, bit for bit as if never
+// interrupted (a finished run is only tested again, a directory without a run starts one). `dataset` may be given to
+// avoid opening options.data again. Errors: usage (options that contradict each other), data, missing_input, io.
 TrainingResult train(const TrainingOptions& options, bool resume, const ProgressReport& report,
                      const Dataset* dataset = nullptr);
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/training/augmentation.h"
+#include "apps/training/environment.h"
 #include "apps/training/operating_point.h"
 #include "apps/training/results.h"
 #include "apps/training/run_options.h"
@@ -47,6 +48,7 @@ TrainingResult TrainingRun::finish() {
 }
 
 void TrainingRun::train_epochs() {
+  const Augmentation augmentation = parse_augmentation(options_.augment);
   Loader loader(
       *data_, data_->train,
       {.batch = options_.batch,
@@ -54,18 +56,20 @@ void TrainingRun::train_epochs() {
        .seed = options_.seed,
        .threads = loading_threads(data_->train, options_.threads),
        .prefetch = 4,
-       .weights = sampling_weights(data_->train, data_->task, data_->outputs, parse_sampling(options_.sampling))});
+       .weights = sampling_weights(data_->train, data_->task, data_->outputs, parse_sampling(options_.sampling)),
+       .mixup = augmentation.mixup});
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
-  const Augmentation augmentation = parse_augmentation(options_.augment);
   setup.student_input = augmentation.input(card_.mean, card_.deviation);
   setup.teacher = teacher_ ? &*teacher_ : nullptr;
-  setup.methods = transfer_methods(options_);
+  setup.settings = transfer_methods(options_);
+  setup.methods = &methods_;
   setup.optimizer = &*optimizer_;
   setup.dataset = data_;
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
+  setup.mixup = augmentation.mixup > 0;
   std::optional<StudentStep> step(std::in_place, *context_, setup);
   Predictor predictor(*context_, *network_, card_, *data_);
   report_progress(0, 0, nullptr);
@@ -96,6 +100,7 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
   row.epoch = state_.epoch + 1;
   std::vector<float> labels;
   loader.start(state_.epoch);
+  step.start_epoch(row.epoch);
   for (int position = 0; const Batch* batch = loader.next(); ++position) {
     row.learning_rate = schedule_.learning_rate(state_.epoch, static_cast<double>(position) / batches);
     context_->set_learning_rate(static_cast<float>(row.learning_rate));
@@ -110,7 +115,7 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
   row.images_per_second = images_per_epoch_ / seconds_since(begin);
   row.label_loss = sums.label_loss;
   row.transfer_loss = sums.transfer_loss;
-  row.train_loss = label_weight(transfer_methods(options_)) * sums.label_loss + sums.transfer_loss;
+  row.train_loss = sums.label_weight * sums.label_loss + sums.transfer_loss;
   require_converging(row.epoch, row.train_loss, sums.probabilities);
   row.train_auc =
       evaluate_scores(data_->task, data_->outputs, data_->label_names, sums.probabilities, labels, 0, options_.seed)
@@ -143,11 +148,13 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   state_.epoch = row.epoch;
   state_.step = context_->read_step_state().step;
   state_.schedule = schedule_.state();
-  state_.moments = optimizer_->state();
+  state_.tensors = optimizer_->state();
+  for (const auto& method : methods_) state_.tensors.merge(method->parameters().state());
   card_.epoch = row.epoch;
   card_.val_auc = row.val_auc;
-  directory_.commit(state_, card_, network_->parameters().state(), rows_, is_best);
-  state_.moments.clear();
+  log_.epoch(rows_);
+  directory_.commit(state_, card_, network_->parameters().state(), is_best);
+  state_.tensors.clear();
   report_progress(0, row.images_per_second, &row);
 }
 
@@ -176,7 +183,7 @@ void TrainingRun::test(TrainingResult& result) {
 }
 
 void TrainingRun::write_result(const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
-                               const OperatingPoint& point) const {
+                               const OperatingPoint& point) {
   double training_seconds_per_image = 0;
   for (const EpochRow& row : rows_)
     training_seconds_per_image += 1 / row.images_per_second / static_cast<double>(rows_.size());
@@ -189,11 +196,15 @@ void TrainingRun::write_result(const TrainingResult& result, const TestedSplit& 
   json["test"] = evaluation_json(tested.evaluation);
   json["test"]["loss"] = tested.loss;
   json["operating_point"] = nlohmann::ordered_json::parse(to_text(point));
+  json["train_images"] = data_->train.count;
+  json["environment"] = environment_json(*context_);
   json["seconds"] = result.seconds;
   json["images_per_second"] = 1 / training_seconds_per_image;
   json["peak_memory_bytes"] = peak_memory_bytes();
   json["device_memory_bytes"] = context_->pool(Lifetime::persistent).peak() + context_->pool(Lifetime::step).peak();
   write_file_atomically(directory_.result_path(), json.dump(1) + "\n");
+  json.erase("config");  // stands at the log's start
+  log_.result(json);
 }
 
 void TrainingRun::report_progress(double fraction, double images_per_second, const EpochRow* row) const {

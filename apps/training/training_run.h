@@ -8,6 +8,7 @@
 #include "apps/training/initial_weights.h"
 #include "apps/training/prediction.h"
 #include "apps/training/run_directory.h"
+#include "apps/training/run_log.h"
 #include "apps/training/student_step.h"
 
 namespace preceptor {
@@ -29,6 +30,8 @@ class TrainingRun {
   int frozen_blocks(int epochs_done) const;
   void start_from_init();
   void load_teacher(const CardCheckpoint& checkpoint);
+  void make_methods();
+  void prepare_learning();
   void restore();
   void require_same_config() const;
 
@@ -45,14 +48,15 @@ class TrainingRun {
   };
   TestedSplit test_split(Predictor& predictor, const Split& split, const std::string& name) const;
   void write_result(const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
-                    const OperatingPoint& point) const;
+                    const OperatingPoint& point);
 
-  void note(const std::string& text) const;
+  void note(const std::string& text);
   void report_progress(double fraction, double images_per_second, const EpochRow* row) const;
 
   TrainingOptions options_;
   ProgressReport report_;
   RunDirectory directory_;
+  RunLog log_;
   std::unique_ptr<Context> context_;  // outlives everything that holds device memory
   std::optional<RunDirectory::Committed> committed_;
   std::optional<InitialWeights> init_;
@@ -61,6 +65,7 @@ class TrainingRun {
   ModelCard card_;
   std::unique_ptr<Network> network_;
   std::optional<LoadedModel> teacher_;
+  std::vector<std::unique_ptr<TransferMethod>> methods_;
   std::optional<Optimizer> optimizer_;
   Schedule schedule_;
   RunState state_;
