@@ -20,6 +20,7 @@ constexpr std::array commands = {
     Command{"check", run_data_check,
             "says what is wrong with a data set: shared patients, duplicates, bad images, ..."},
     Command{"cache", run_data_cache, "decodes and resizes all images once, into one file that is read at once"},
+    Command{"preview", run_data_preview, "shows a training batch as the network sees it"},
 };
 
 std::string help() {

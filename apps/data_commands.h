@@ -5,5 +5,6 @@ namespace preceptor {
 
 int run_data_check(int argc, char** argv);
 int run_data_cache(int argc, char** argv);
+int run_data_preview(int argc, char** argv);
 
 }  // namespace preceptor
