@@ -48,7 +48,7 @@ TEST_F(Evaluate, RunsTablesAndCheckpointsAgree) {
   EXPECT_NEAR(run["loss"].get<double>(), kept["test"]["loss"].get<double>(), 1e-6);  // from probabilities in float
   // What was stored in the checkpoint is what the run's validation table gives again.
   for (const Json* one : {&run, &table, &checkpoint}) {
-    EXPECT_EQ((*one)["thresholds"], "f1");
+    EXPECT_EQ((*one)["operating_point"], kept["operating_point"]);
     EXPECT_EQ((*one)["labels"], run["labels"]);
     EXPECT_EQ((*one)["calibrated"], run["calibrated"]);
   }
@@ -59,7 +59,7 @@ TEST_F(Evaluate, RunsTablesAndCheckpointsAgree) {
 
 TEST_F(Evaluate, ThresholdsAreRefittedOnValidation) {
   const Json high = json({"preceptor-evaluate", "plain0", "--thresholds", "sensitivity=1", "--bootstrap", "0"});
-  EXPECT_EQ(high["thresholds"], "sensitivity=1");
+  EXPECT_EQ(high["operating_point"]["rule"], "sensitivity=1");
   const PredictionTable val = read_predictions(place->path("plain0/predictions.val.csv"));
   const std::vector<Finding> all = findings(val);
   for (std::size_t j = 0; j < all.size(); ++j)
@@ -77,7 +77,7 @@ TEST_F(Evaluate, PlainTablesWithTruthElsewhere) {
   const Json result = json(with(plain, {"--subgroups", "sex", "--minimum-group", "1", "--curves", "curves"}));
   EXPECT_EQ(result["n"], 6);
   EXPECT_EQ(result["patients"], 5);
-  EXPECT_EQ(result["thresholds"], "0.5");
+  EXPECT_FALSE(result.contains("operating_point"));
   EXPECT_EQ(result["auc"]["Mass"], 1 - 1.0 / 8);   // 0.6 below 0.7
   EXPECT_EQ(result["auc"]["Edema"], 1 - 2.0 / 8);  // 0.2 below 0.3 and 0.25
   ASSERT_EQ(result["subgroups"]["sex"].size(), 2u);
@@ -140,6 +140,30 @@ TEST_F(Evaluate, ComparesArmsOverSeeds) {
   EXPECT_EQ(curves.rfind("arm,run,epoch,learning_rate,", 0), 0u);
   EXPECT_EQ(std::count(curves.begin(), curves.end(), '\n'), 5);
   EXPECT_NE(curves.find("\nB,moved0,2,"), std::string::npos);
+}
+
+// The second model finds nobody among the men: its gap is 1 wider than the first's.
+TEST_F(Evaluate, ComparesGapsBetweenGroups) {
+  std::string fair = "id,sex,label:mass,probability:mass\n", unfair = fair;
+  for (int i = 0; i < 80; ++i) {
+    const bool ill = i % 2 == 0, man = i % 4 < 2;
+    const std::string start = std::to_string(i) + (man ? ",M," : ",F,") + (ill ? "1," : "0,");
+    fair += start + (ill ? "0.9\n" : "0.1\n");
+    unfair += start + (ill && !man ? "0.9\n" : "0.1\n");
+  }
+  write_bytes(place->path("fair.csv"), fair);
+  write_bytes(place->path("unfair.csv"), unfair);
+  const Arguments compared = {"preceptor-compare", "fair.csv", "unfair.csv", "--subgroups", "sex",
+                              "--bootstrap",       "100"};
+  const Json men = json(compared)["differences"][0]["subgroups"]["sex"][1];
+  EXPECT_EQ(men["group"], "sex=M");
+  EXPECT_EQ(men["n"], 40);
+  EXPECT_EQ(men["sensitivity_gap_other"]["value"], 0);
+  EXPECT_EQ(men["sensitivity_gap_this"]["value"], -1);
+  EXPECT_EQ(men["sensitivity_gap_change"]["high"], -1);
+  EXPECT_EQ(men["auc_gap_change"]["value"], -0.5);
+  EXPECT_NE(place->run(compared).find("gap by sex"), std::string::npos);
+  place->refuse({"preceptor-compare", "fair.csv", "unfair.csv", "--subgroups", "age"}, 64, {"no column 'age'", "sex"});
 }
 
 TEST_F(Evaluate, ComparesTablesOfClassesInAnyOrder) {
