@@ -1,98 +1,110 @@
-// preceptor-evaluate: the metrics of a checkpoint on a split of a data set.
-#include <cmath>
+// preceptor-evaluate: metrics with intervals of checkpoints, runs and tables of predictions.
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "apps/evaluation/output.h"
 #include "apps/support/command_line.h"
 #include "apps/support/run_app.h"
-#include "apps/training/card_and_data.h"
-#include "apps/training/prediction.h"
-#include "apps/training/results.h"
 #include "engine/check.h"
 
 namespace preceptor {
 namespace {
 
 struct EvaluateOptions {
-  std::string checkpoint, data, split = "test", device = "cpu";
-  int batch = evaluation_batch, threads = 0, bootstrap = 1000;
-  std::uint64_t seed = 0;
+  std::vector<std::string> inputs, checkpoints;
+  SourceOptions source;
+  AssessmentOptions assessment;
+  std::string thresholds, curves;
   bool json = false;
 };
 
-bool parse(EvaluateOptions& options, int argc, char** argv) {
-  CLI::App app("Computes AUC, accuracy and a bootstrap interval of a checkpoint on a split of a data set.",
-               "preceptor-evaluate");
-  app.footer(
-      "Example:\n"
-      "  preceptor-evaluate --checkpoint runs/student/best.safetensors --data 'phantom:chest?site=b' --json\n\n"
-      "--json prints one object: n, auc_macro, auc_low, auc_high, auc (by label), accuracy, undefined, loss.");
-  app.add_option("--checkpoint", options.checkpoint, "best.safetensors or last.safetensors of a run")
-      ->type_name("FILE")
-      ->required();
-  app.add_option("--data", options.data, "Images and labels, as for preceptor-train")
-      ->type_name("FORMAT:PATH")
-      ->required();
-  app.add_option("--split", options.split, "test, val or train")
+void describe_inputs(CLI::App& app, EvaluateOptions& options) {
+  app.add_option("input", options.inputs,
+                 "Run directories, tables of predictions (.csv), or checkpoints (with --data); several are shown "
+                 "below each other")
+      ->type_name("INPUT");
+  app.add_option("--checkpoint", options.checkpoints, "The same as INPUT")->type_name("FILE");
+  app.add_option("--data", options.source.data, "Images and labels for checkpoints, as for preceptor-train")
+      ->type_name("FORMAT:PATH");
+  app.add_option("--split", options.source.split, "test, val or train")
       ->type_name("NAME")
       ->check(CLI::IsMember({"test", "val", "train"}))
       ->capture_default_str();
-  app.add_flag("--json", options.json, "Print one JSON object instead of a table");
+  app.add_option("--labels", options.source.labels,
+                 "Truth for tables of bare probabilities (an image's name, then a column per finding): 'Image "
+                 "Index,Finding Labels', or a column of 0, 1 or nothing per finding")
+      ->type_name("FILE");
+  app.add_option("--validation", options.source.validation,
+                 "Predictions of validation images for tables: thresholds and calibration are fitted on them")
+      ->type_name("FILE");
+}
+
+bool parse(EvaluateOptions& options, int argc, char** argv) {
+  CLI::App app("Computes AUC, AUPRC, decisions, calibration and their intervals, for every label and over all of them.",
+               "preceptor-evaluate");
+  app.footer(
+      "Examples:\n"
+      "  preceptor-evaluate runs/teacher runs/student --subgroups sex,age\n"
+      "  preceptor-evaluate --checkpoint runs/student/best.safetensors --data 'phantom:chest?site=b' --json\n"
+      "  preceptor-evaluate probabilities.csv --labels Data_Entry_2017.csv\n\n"
+      "--json prints an object (several inputs: a list of them) that begins as in result.json: n, auc_macro, auc_low,\n"
+      "auc_high, auc (by label), accuracy, undefined, loss. docs/evaluation.md says how everything is computed.");
+  describe_inputs(app, options);
+  app.add_option("--thresholds", options.thresholds,
+                 "Fitted on validation: f1, youden, sensitivity=X, specificity=X; without it, those of the checkpoint "
+                 "or f1")
+      ->type_name("RULE");
+  app.add_option("--subgroups", options.assessment.subgroups,
+                 "Columns of the table, such as sex,age,view; sex+age for intersections")
+      ->type_name("COLUMN,...")
+      ->delimiter(',');
+  app.add_option("--curves", options.curves, "Folder for roc.csv, precision_recall.csv and reliability.csv")
+      ->type_name("FOLDER");
+  app.add_flag("--json", options.json, "Print JSON instead of tables");
+  app.add_flag("--bca", options.assessment.bca,
+               "Bias-corrected accelerated bootstrap intervals instead of percentiles");
   const auto number = [&](const char* flag, auto& value, const char* text, int low, int high) {
     app.add_option(flag, value, text)->type_name("COUNT")->check(CLI::Range(low, high))->capture_default_str();
   };
-  number("--batch", options.batch, "Images at a time", 1, 1 << 16);
-  number("--bootstrap", options.bootstrap, "Resamplings behind the interval; 0: none", 0, 1'000'000);
-  app.add_option("--seed", options.seed, "Of the resamplings")->type_name("NUMBER")->capture_default_str();
-  add_device_flags(app, options.device, options.threads);
+  number("--batch", options.source.batch, "Images at a time", 1, 1 << 16);
+  number("--bootstrap", options.assessment.resamples, "Resamplings behind the intervals; 0: none", 0, 1'000'000);
+  number("--minimum-group", options.assessment.minimum_group, "Images below which a subgroup is left out", 1, 1 << 30);
+  app.add_option("--seed", options.assessment.seed, "Of the resamplings")->type_name("NUMBER")->capture_default_str();
+  add_device_flags(app, options.source.device, options.source.threads);
   add_config_flag(app);
   if (!parse_command_line(app, argc, argv)) return false;
+  options.inputs.insert(options.inputs.begin(), options.checkpoints.begin(), options.checkpoints.end());
+  require(!options.inputs.empty(),
+          "nothing to evaluate: a run directory, a table of predictions, or --checkpoint and --data are needed (see "
+          "preceptor-evaluate --help)");
+  if (!options.thresholds.empty()) options.assessment.rule = parse_threshold_rule(options.thresholds);
+  options.source.wants_validation = options.assessment.rule.has_value();
+  options.assessment.threads = options.source.threads;
   return true;
-}
-
-void print_table(const EvaluateOptions& options, const LoadedModel& model, const Evaluation& evaluation, double loss) {
-  std::printf("checkpoint  %s (%s, epoch %d)\n", options.checkpoint.c_str(), model.card.network.name.c_str(),
-              model.card.epoch);
-  std::printf("data        %s, %s: %d images\n", options.data.c_str(), options.split.c_str(), evaluation.count);
-  std::printf("AUC         %.4f  (95 %% interval %.4f to %.4f)\n", evaluation.auc_macro, evaluation.auc_low,
-              evaluation.auc_high);
-  for (std::size_t i = 0; i < evaluation.auc.size(); ++i)
-    if (evaluation.auc[i])
-      std::printf("  %-20s  %.4f\n", evaluation.auc_names[i].c_str(), *evaluation.auc[i]);
-    else
-      std::printf("  %-20s  undefined: this split has one class only\n", evaluation.auc_names[i].c_str());
-  std::printf("accuracy    %.4f\nloss        %.4f\n", evaluation.accuracy, loss);
 }
 
 int run_evaluate(int argc, char** argv) {
   EvaluateOptions options;
   if (!parse(options, argc, argv)) return 0;
-  const CardCheckpoint checkpoint = load_card_checkpoint(options.checkpoint);
-  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), options.seed);
-  const LoadedModel model = load_model(*context, checkpoint);
-  const Dataset data = open_dataset(options.data);
-  require_fits(checkpoint, data, true);
-  const Split& split = options.split == "test" ? data.test : options.split == "val" ? data.val : data.train;
-  require_data(split.count > 0, options.data, ": has no ", options.split, " images");
-  if (data.height != model.card.height || data.width != model.card.width)
-    std::fprintf(stderr, "the network was trained on images of %dx%d pixels, these have %dx%d\n", model.card.height,
-                 model.card.width, data.height, data.width);
-
-  Predictor predictor(*context, *model.network, model.card, data, options.batch);
-  const Predictions predictions = predictor.predict(split);
-  const Evaluation evaluation = evaluate_scores(data.task, data.outputs, data.label_names, predictions.probabilities,
-                                                split.labels, options.bootstrap, options.seed);
-  if (!options.json) {
-    print_table(options, model, evaluation, predictions.loss);
-    return 0;
+  std::vector<Source> sources;
+  std::vector<Assessment> assessments;
+  for (const std::string& input : options.inputs) {
+    sources.push_back(open_source(input, options.source));
+    assessments.push_back(assess(sources.back(), options.assessment));
   }
-  nlohmann::ordered_json json = evaluation_json(evaluation);
-  json["loss"] = predictions.loss;
-  json["split"] = options.split;
-  json["data"] = options.data;
-  json["checkpoint"] = options.checkpoint;
-  std::cout << json.dump(1) << '\n' << std::flush;
+  if (!options.curves.empty()) write_curves(options.curves, sources);
+  if (options.json) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const Assessment& one : assessments) {
+      list.push_back(assessment_json(one));
+      list.back()["split"] = options.source.split;
+      if (!options.source.data.empty()) list.back()["data"] = options.source.data;
+    }
+    std::cout << (list.size() == 1 ? list.front() : list).dump(1) << '\n' << std::flush;
+  } else {
+    std::cout << assessments_text(assessments) << std::flush;
+  }
   if (!std::cout) fail(ErrorKind::io, "stdout cannot be written");
   return 0;
 }

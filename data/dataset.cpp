@@ -32,6 +32,23 @@ const std::vector<std::string>* Split::column(const std::string& name) const {
   return nullptr;
 }
 
+Split selected(const Split& split, std::vector<std::int32_t> rows, int label_width) {
+  Split result;
+  result.count = static_cast<int>(rows.size());
+  result.labels.reserve(rows.size() * static_cast<std::size_t>(label_width));
+  for (const std::int32_t row : rows) {
+    const auto label = split.labels.begin() + static_cast<std::ptrdiff_t>(row) * label_width;
+    result.labels.insert(result.labels.end(), label, label + label_width);
+    result.ids.push_back(split.ids[row]);
+  }
+  for (const TextColumn& column : split.columns) {
+    result.columns.push_back({column.name, {}});
+    for (const std::int32_t row : rows) result.columns.back().values.push_back(column.values[row]);
+  }
+  result.images = std::make_shared<SelectedImages>(split.images, std::move(rows));
+  return result;
+}
+
 std::vector<std::string> numbered_ids(const std::string& part, int count) {
   std::vector<std::string> ids;
   ids.reserve(static_cast<std::size_t>(count));

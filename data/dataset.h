@@ -53,6 +53,9 @@ Dataset open_dataset(const std::string& spec);
 // What a row of class labels looks like: labels[i] as an integer class. Only for multi_class and ordinal data.
 int class_of(const Split& split, int image);
 
+// Images of a split, in this order of their positions.
+Split selected(const Split& split, std::vector<std::int32_t> rows, int label_width);
+
 // "train/0", "train/1", ...: ids of images that have no name of their own.
 std::vector<std::string> numbered_ids(const std::string& part, int count);
 

@@ -30,7 +30,7 @@ Image decode_pnm(std::string_view bytes, const std::string& path);
 // that end early, whose lower part would be grey.
 Image decode_jpeg(std::string_view bytes, const std::string& path, int height, int width);
 
-// One grey or colour image: uncompressed, deflated, RLE, JPEG (baseline to lossless), JPEG-LS and JPEG 2000. The values
+// One grey or colour image: uncompressed, RLE, JPEG (baseline to lossless), JPEG-LS and JPEG 2000. The values
 // after the file's rescaling go through its first window (or LUT), else percentile_window; MONOCHROME1 is inverted.
 // Errors: data; for a transfer syntax that cannot be decoded with its name.
 Image decode_dicom(std::string_view bytes, const std::string& path);

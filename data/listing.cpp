@@ -26,24 +26,6 @@ std::uint64_t seed_of(const DatasetSpec& spec) {
   return static_cast<std::uint64_t>(spec.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max()));
 }
 
-// Rows of a split, in this order.
-Split rows_of(const Split& split, std::vector<std::int32_t> rows, int label_width) {
-  Split result;
-  result.count = static_cast<int>(rows.size());
-  result.labels.reserve(rows.size() * static_cast<std::size_t>(label_width));
-  for (const std::int32_t row : rows) {
-    const auto label = split.labels.begin() + static_cast<std::ptrdiff_t>(row) * label_width;
-    result.labels.insert(result.labels.end(), label, label + label_width);
-    result.ids.push_back(split.ids[row]);
-  }
-  for (const TextColumn& column : split.columns) {
-    result.columns.push_back({column.name, {}});
-    for (const std::int32_t row : rows) result.columns.back().values.push_back(column.values[row]);
-  }
-  result.images = std::make_shared<SelectedImages>(split.images, std::move(rows));
-  return result;
-}
-
 // The share of every image among `fractions`; stream 1 of the seed, so that `n` with the same seed draws otherwise.
 std::vector<std::int32_t> shares(const Listing& listing, const Split& of, const std::vector<double>& fractions,
                                  const DatasetSpec& spec) {
@@ -71,7 +53,7 @@ void complete(Listing& listing, const DatasetSpec& spec) {
   std::vector<double> fractions(missing.size() + 1, 0.1);
   fractions[0] = 1 - 0.1 * static_cast<double>(missing.size());
   const int label_width = listing.task == Task::multi_label ? static_cast<int>(listing.label_names.size()) : 1;
-  const std::vector<std::int32_t> share = shares(listing, rows_of(listing.all, rows, label_width), fractions, spec);
+  const std::vector<std::int32_t> share = shares(listing, selected(listing.all, rows, label_width), fractions, spec);
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (share[i] > 0) listing.parts[rows[i]] = missing[static_cast<std::size_t>(share[i] - 1)];
 }
@@ -139,7 +121,7 @@ Split split_of(const Listing& listing, Part part, int label_width, const char* k
   std::vector<std::int32_t> rows;
   for (std::int32_t i = 0; i < listing.all.count; ++i)
     if (listing.parts[i] == part) rows.push_back(i);
-  Split split = rows_of(listing.all, rows, label_width);
+  Split split = selected(listing.all, rows, label_width);
   if (spec.find(key) == nullptr) return split;
   require_data(split.count > 0, spec.text, ": ", key, " is given, but there are no images to choose from");
   const auto n = static_cast<std::size_t>(spec.integer(key, 0, 1, split.count));
@@ -148,7 +130,7 @@ Split split_of(const Listing& listing, Part part, int label_width, const char* k
   std::vector<std::int32_t> order = patient_order(split, random);
   order.resize(n);
   for (std::int32_t& row : order) row = rows[row];
-  return rows_of(listing.all, std::move(order), label_width);
+  return selected(listing.all, std::move(order), label_width);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <numeric>
 #include <thread>
 
-#include "data/random.h"
+#include "data/mixup.h"
 #include "engine/check.h"
 
 namespace preceptor {
@@ -27,8 +27,9 @@ struct Loader::State {
 
   void work();
   void gather(int batch, int first_row, Batch& target) const;
+  void mix(int batch, Batch& target) const;
   void expect_all(std::size_t slot);
-  void draw_order(std::int64_t epoch);
+  void draw_order();
 
   const Dataset& dataset;
   const Split& split;
@@ -39,7 +40,8 @@ struct Loader::State {
   int pieces = 1;  // of a batch
   std::size_t image_bytes = 0;
   std::vector<double> reach;        // running sums of the weights
-  std::vector<std::int32_t> order;  // written by start() alone, while no thread gathers
+  std::vector<std::int32_t> order;  // written by start() alone, while no thread gathers; so is the epoch
+  std::int64_t epoch = 0;
   std::vector<Batch> slots;
 
   std::mutex mutex;
@@ -79,6 +81,14 @@ void Loader::State::gather(int batch, int first_row, Batch& target) const {
   }
 }
 
+void Loader::State::mix(int batch, Batch& target) const {
+  const Mixture mixture = draw_mixture(target.size, options.mixup, RandomStream(options.seed, epoch, batch, 1));
+  mix_rows(mixture, target.images);
+  target.shares.clear();
+  for (const int weight : mixture.weights) target.shares.push_back(mixture_share(weight));
+  target.partner_labels = partners_of(mixture, target.labels);
+}
+
 void Loader::State::work() {
   const int capacity = static_cast<int>(slots.size());
   std::unique_lock lock(mutex);
@@ -100,6 +110,11 @@ void Loader::State::work() {
       failure = std::current_exception();
     }
     lock.lock();
+    if (options.mixup > 0 && missing[slot] == 1 && !failure && !failures[slot]) {  // all others are done
+      lock.unlock();
+      mix(batch, slots[slot]);
+      lock.lock();
+    }
     if (failure && part < failed[slot]) {
       failed[slot] = part;
       failures[slot] = failure;
@@ -115,7 +130,7 @@ void Loader::State::expect_all(std::size_t slot) {
   failures[slot] = nullptr;
 }
 
-void Loader::State::draw_order(std::int64_t epoch) {
+void Loader::State::draw_order() {
   RandomStream random(options.seed, epoch);
   if (reach.empty()) {
     order = permutation(split.count, random);
@@ -147,6 +162,8 @@ Loader::Loader(const Dataset& dataset, const Split& split, const LoaderOptions& 
     s.reach.push_back(weight + (s.reach.empty() ? 0 : s.reach.back()));
   }
   require(s.reach.empty() || s.reach.back() > 0, "loader: all images have weight 0");
+  require(options.mixup >= 0 && options.mixup <= 1 && (options.mixup == 0 || options.shuffle), "loader: mixup ",
+          options.mixup, " is not from 0 to 1, or without shuffle");
   s.batch_size = std::min(options.batch, split.count);
   s.piece = split.images->decodes() ? 1 : s.batch_size;
   s.pieces = (s.batch_size - 1) / s.piece + 1;
@@ -179,7 +196,8 @@ void Loader::start(std::int64_t epoch) {
   std::unique_lock lock(s.mutex);
   s.paused = true;
   s.ready.wait(lock, [&] { return s.gathering == 0; });
-  if (s.options.shuffle) s.draw_order(epoch);
+  s.epoch = epoch;
+  if (s.options.shuffle) s.draw_order();
   for (std::size_t slot = 0; slot < s.slots.size(); ++slot) s.expect_all(slot);
   s.claimed = 0;
   s.released = s.returned = 0;

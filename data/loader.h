@@ -15,6 +15,10 @@ struct Batch {
   std::vector<std::uint8_t> images;  // [size, height, width, channels]
   std::vector<float> labels;         // [size, label_width]
   std::vector<std::int32_t> index;   // [size] position of each image in its split
+  // With mixup, otherwise empty: image i is shares[i] of the one that index and labels tell of, the rest of another of
+  // the batch, with these labels.
+  std::vector<float> shares;          // [size] 0.5 to 1
+  std::vector<float> partner_labels;  // [size, label_width]
 };
 
 struct LoaderOptions {
@@ -26,6 +30,10 @@ struct LoaderOptions {
   // [count] or empty. With shuffle, an epoch is then so many draws with replacement, each image as often as its weight
   // says (data/sampling.h).
   std::vector<double> weights;
+  // Above 0: every image is mixed with another one of its batch, pixel by pixel, by shares from Beta(mixup, mixup), of
+  // which the larger is the image's own (Zhang et al. 2018; who is mixed with whom and how depends on seed and epoch
+  // alone). At most 1; needs shuffle.
+  double mixup = 0;
 };
 
 // Iterates one epoch at a time: start(epoch), then next() until it returns nullptr. Threads read and decode images

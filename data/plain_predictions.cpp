@@ -93,11 +93,11 @@ class TruthFile {
     return std::find(names.begin(), names.end(), plain(finding)) != names.end() ? 1.0f : 0.0f;
   }
 
-  std::vector<PredictionTable::Column> columns_of(const std::vector<std::size_t>& rows) const {
-    std::vector<PredictionTable::Column> columns;
+  std::vector<TextColumn> columns_of(const std::vector<std::size_t>& rows) const {
+    std::vector<TextColumn> columns;
     for (std::size_t c = 1; c < csv_.header.size(); ++c) {
       const std::string name = known_column(csv_.header[c]);
-      const auto same = [&](const PredictionTable::Column& column) { return column.name == name; };
+      const auto same = [&](const TextColumn& column) { return column.name == name; };
       if (name.empty() || std::any_of(columns.begin(), columns.end(), same)) continue;
       columns.push_back({name, {}});
       for (const std::size_t row : rows) columns.back().values.push_back(csv_.rows[row][c]);

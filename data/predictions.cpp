@@ -74,8 +74,8 @@ float read_class(const CsvTable& csv, std::size_t row, std::size_t column, std::
 
 }  // namespace
 
-const PredictionTable::Column* PredictionTable::find(const std::string& name) const {
-  for (const Column& column : columns)
+const TextColumn* PredictionTable::find(const std::string& name) const {
+  for (const TextColumn& column : columns)
     if (column.name == name) return &column;
   return nullptr;
 }
@@ -85,7 +85,7 @@ std::vector<Finding> findings(const PredictionTable& table) {
 }
 
 Units units_of(const PredictionTable& table, const std::string& column) {
-  const PredictionTable::Column* found = table.find(column);
+  const TextColumn* found = table.find(column);
   if (found == nullptr) return {};
   std::unordered_map<std::string, std::int32_t> numbers;
   Units units;
@@ -114,7 +114,7 @@ Evaluation evaluate(const PredictionTable& table, int resamples, std::uint64_t s
 
 PredictionTable select_rows(const PredictionTable& table, const std::vector<int>& rows) {
   PredictionTable selected{table.source, table.task, table.label_names, {}, {}, {}, {}};
-  for (const PredictionTable::Column& column : table.columns) selected.columns.push_back({column.name, {}});
+  for (const TextColumn& column : table.columns) selected.columns.push_back({column.name, {}});
   const auto outputs = static_cast<std::ptrdiff_t>(table.outputs());
   const std::ptrdiff_t labels = table.task == Task::multi_label ? outputs : 1;
   for (const int row : rows) {
@@ -134,7 +134,7 @@ void write_predictions(const std::string& path, const PredictionTable& table) {
   const bool independent = table.task == Task::multi_label;
   const auto outputs = static_cast<std::size_t>(table.outputs());
   std::string text = "id";
-  for (const PredictionTable::Column& column : table.columns) text += "," + csv_field(column.name);
+  for (const TextColumn& column : table.columns) text += "," + csv_field(column.name);
   if (!independent) text += ",label";
   if (independent)
     for (const std::string& name : table.label_names) text += "," + csv_field(label_prefix + name);
@@ -143,7 +143,7 @@ void write_predictions(const std::string& path, const PredictionTable& table) {
   const std::size_t labels = independent ? outputs : 1;
   for (std::size_t i = 0; i < table.ids.size(); ++i) {
     text += csv_field(table.ids[i]);
-    for (const PredictionTable::Column& column : table.columns) text += "," + csv_field(column.values[i]);
+    for (const TextColumn& column : table.columns) text += "," + csv_field(column.values[i]);
     for (std::size_t j = 0; j < labels; ++j) {
       const float label = table.labels[i * labels + j];
       text += "," + (std::isnan(label) ? std::string() : number_text(label));

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "data/metrics/metrics.h"
-#include "engine/task.h"
 
 namespace preceptor {
 
@@ -17,15 +17,11 @@ struct PredictionTable {
   std::vector<float> labels;             // [rows] class, or [rows, outputs] 0, 1, NaN (unknown), as in Split
   std::vector<double> probabilities;     // [rows, outputs]
 
-  struct Column {
-    std::string name;                 // "patient", "sex", "age", "view", "site", or any other
-    std::vector<std::string> values;  // [rows]; empty: unknown
-  };
-  std::vector<Column> columns;
+  std::vector<TextColumn> columns;       // patient, sex, age, view, site, or any other
 
   int rows() const { return static_cast<int>(ids.size()); }
   int outputs() const { return static_cast<int>(label_names.size()); }
-  const Column* find(const std::string& name) const;
+  const TextColumn* find(const std::string& name) const;
 };
 
 // Findings of multi-label data; of classes each one against the rest, and for two classes the second alone.

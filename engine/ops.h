@@ -8,6 +8,7 @@
 
 #include "engine/context.h"
 #include "engine/parameters.h"
+#include "kernels/difference/difference.h"
 
 namespace preceptor {
 
@@ -75,11 +76,44 @@ Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, float w
                              const Tensor& shares = Tensor());
 Tensor binary_cross_entropy(const Tensor& logits, const Tensor& targets, float weight = 1.0f);  // NaN targets: unknown
 Tensor softened_kl(const Tensor& student, const Tensor& teacher, float temperature, float weight = 1.0f);
-// targets may be undefined: then every label counts; else those that are not NaN.
+// targets may be undefined: then every label counts; else those that are not NaN, of_present times where they are 1 and
+// of_absent times where they are 0.
 Tensor softened_binary_kl(const Tensor& student, const Tensor& teacher, const Tensor& targets, float temperature,
-                          float weight = 1.0f);
-// Released-code reading; student and teacher are feature maps of equal n, h, w.
-Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float weight = 1.0f);
+                          float weight = 1.0f, float of_present = 1.0f, float of_absent = 1.0f);
+// Zhao et al. 2022: the divergence of label against others of_target times, that among the others of_others times. Rows
+// with a NaN label are left out, but count for the mean.
+Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& labels, float temperature,
+                    float of_target, float of_others, float weight = 1.0f);
+// student and teacher are feature maps of equal n, h, w. Released-code reading; paper: the norms themselves, averaged
+// over images.
+Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float weight = 1.0f, bool paper = false);
+
+// scale times the sum over all entries of a loss on student - teacher (kernels/difference/difference.h), [n] by image
+// or row. Both have one shape; teacher may be undefined: zeros. parameter: the p of the kinds that have one.
+using kernels::DifferenceKind;
+Tensor difference(DifferenceKind kind, const Tensor& student, const Tensor& teacher, float scale, float parameter = 0);
+// weight times the L2 norm of student - teacher over all entries; [n], of which the first holds it.
+Tensor root_difference(const Tensor& student, const Tensor& teacher, float weight);
+
+// A teacher's logits that labels alone decide, without a gradient: of_label for the row's class, or targets that are 1,
+// of_others elsewhere; the student's own where a label is NaN, so that they agree.
+Tensor label_logits(const Tensor& student, const Tensor& labels, float of_label, float of_others);
+
+// scale (x - m) / |x - m|, |.| the L2 norm of a group, m its mean or 0. A group whose norm is at most epsilon is
+// divided by epsilon instead and passes no gradient: dead maps and constant rows give neither NaN nor large numbers.
+struct NormalizeOptions {
+  bool center = false;
+  float scale = 1, epsilon = 1e-12f;
+};
+Tensor normalize_rows(const Tensor& x, const NormalizeOptions& options = {});     // [rows, columns], each row
+Tensor normalize_columns(const Tensor& x, const NormalizeOptions& options = {});  // [rows, columns], each column
+Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options = {});     // [n, c, h, w], each h x w
+
+// The values of each image as a row [n, c * h * w], in the device's order of channels and positions: for products and
+// sums over all of an image, where the order does not matter. No copy but for a channel range of a wider map.
+Tensor as_rows(const Tensor& x);
+// a b^T: [m, n] from a [m, k] and b [n, k].
+Tensor product(const Tensor& a, const Tensor& b);
 
 // Without gradients from here on.
 // One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].

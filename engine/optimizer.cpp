@@ -8,26 +8,29 @@ namespace preceptor {
 using kernels::UpdateRule;
 using kernels::UpdateSegment;
 
-Optimizer::Optimizer(Parameters& parameters, const OptimizerOptions& options)
-    : context_(parameters.context()), parameters_(parameters), options_(options) {
+Optimizer::Optimizer(const std::vector<Parameters*>& parts, const OptimizerOptions& options)
+    : context_(parts.at(0)->context()), parts_(parts), options_(options) {
   require(options.clip_value >= 0 && options.clip_norm >= 0 && options.weight_decay >= 0,
           "optimizer: clipping and weight decay are not negative");
-  parameters.allocate_gradients();
-  for (const Parameter& parameter : parameters.all())
-    if (parameter.watched()) cover(parameter, 0);
+  cover_watched(0);
   require(!states_.empty(), "optimizer: no parameter is left to train");
   if (options.clip_norm > 0) norm_ = context_.zeros({2}, Lifetime::persistent);
   write_segments();
 }
 
 void Optimizer::cover_thawed() {
-  parameters_.allocate_gradients();
-  const std::int64_t start = context_.read_step_state().step;
+  cover_watched(context_.read_step_state().step);
+  write_segments();
+}
+
+void Optimizer::cover_watched(std::int64_t start) {
   std::set<std::string> covered;
   for (const State& state : states_) covered.insert(state.parameter.name());
-  for (const Parameter& parameter : parameters_.all())
-    if (parameter.watched() && !covered.contains(parameter.name())) cover(parameter, start);
-  write_segments();
+  for (Parameters* part : parts_) {
+    part->allocate_gradients();
+    for (const Parameter& parameter : part->all())
+      if (parameter.watched() && !covered.contains(parameter.name())) cover(parameter, start);
+  }
 }
 
 void Optimizer::cover(const Parameter& parameter, std::int64_t start) {

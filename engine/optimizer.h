@@ -32,8 +32,9 @@ struct OptimizerOptions {
 // The learning rate is the context's step state, so it can change between replays of a recorded step.
 class Optimizer {
  public:
-  // Covers the parameters that are trainable now; allocates their gradients and its own state.
-  Optimizer(Parameters& parameters, const OptimizerOptions& options);
+  // Covers the parameters that are trainable now; allocates their gradients and its own state. Their names differ.
+  Optimizer(const std::vector<Parameters*>& parts, const OptimizerOptions& options);
+  Optimizer(Parameters& parameters, const OptimizerOptions& options) : Optimizer(std::vector{&parameters}, options) {}
 
   // Covers those too that have become trainable since: for them the next step is the first. A step that was recorded
   // before must be recorded again.
@@ -54,11 +55,12 @@ class Optimizer {
     std::int64_t start;  // steps done before it learned
     Tensor first, second, origin;
   };
+  void cover_watched(std::int64_t start);
   void cover(const Parameter& parameter, std::int64_t start);
   void write_segments();
 
   Context& context_;
-  Parameters& parameters_;
+  std::vector<Parameters*> parts_;
   OptimizerOptions options_;
   std::vector<State> states_;
   std::shared_ptr<Buffer> segments_;

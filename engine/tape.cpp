@@ -8,15 +8,16 @@ namespace preceptor {
 
 void Tape::record(Tensor& output, Backward backward) {
   output.set_slot(static_cast<int>(nodes_.size()));
-  nodes_.push_back({std::move(backward), Tensor(), false});
+  nodes_.push_back({std::move(backward), Tensor()});
 }
 
-void Tape::record_loss(Backward backward) { nodes_.push_back({std::move(backward), Tensor(), true}); }
+void Tape::record_loss(Backward backward) { nodes_.push_back({std::move(backward), Tensor(), true, factor_}); }
 
 void Tape::watch(Tensor& tensor) { record(tensor, nullptr); }
 
 void Tape::accumulate(const Tensor& input, Tensor contribution) {
   if (input.slot() < 0) return;
+  if (factor_ != nullptr) input.context().run(kernels::ScaleBy<float>{contribution.map(), factor_});
   Tensor& gradient = nodes_[static_cast<std::size_t>(input.slot())].gradient;
   if (!gradient.defined()) {
     gradient = std::move(contribution);
@@ -37,7 +38,9 @@ void Tape::backward() {
     const Backward step = std::move(nodes_[i].backward);
     const Tensor d_output = std::move(nodes_[i].gradient);
     nodes_[i].backward = nullptr;
-    if (nodes_[i].is_loss || d_output.defined()) step(d_output);
+    if (!nodes_[i].is_loss && !d_output.defined()) continue;
+    const Scaled scaled(*this, nodes_[i].factor);
+    step(d_output);
   }
   while (!nodes_.empty() && !nodes_.back().gradient.defined()) nodes_.pop_back();
 }

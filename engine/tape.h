@@ -57,14 +57,30 @@ class Tape {
     bool before_;
   };
 
+  // Losses recorded while one of these is alive weigh `factor` times as much in the gradient. The factor is a float in
+  // device memory, read at every backward(): it may change between replays of a recorded step. nullptr: 1.
+  class Scaled {
+   public:
+    Scaled(Tape& tape, const float* factor) : tape_(tape), before_(tape.factor_) { tape.factor_ = factor; }
+    ~Scaled() { tape_.factor_ = before_; }
+    Scaled(const Scaled&) = delete;
+    Scaled& operator=(const Scaled&) = delete;
+
+   private:
+    Tape& tape_;
+    const float* before_;
+  };
+
  private:
   struct Node {
     Backward backward;  // empty for watched inputs
     Tensor gradient;
     bool is_loss = false;
+    const float* factor = nullptr;  // of a loss
   };
   std::vector<Node> nodes_;
   bool paused_ = false;
+  const float* factor_ = nullptr;  // of losses that are being recorded or, in backward(), of the one being walked
 };
 
 }  // namespace preceptor

@@ -32,6 +32,17 @@ Tensor Tensor::channels(int begin, int count) const {
   return view;
 }
 
+Tensor Tensor::reshaped(const Shape& shape) const {
+  require(shape.elements() == shape_.elements() && (shape_.rank() != 4 || pitch_ == shape_[1]), "reshaped: ", shape_,
+          " has gaps, or not the elements of ", shape);
+  Tensor view = *this;
+  view.shape_ = shape;
+  view.block_ = shape.rank() == 4 ? context_->device().channel_block(shape[1]) : 1;
+  view.pitch_ = shape.rank() == 4 ? shape[1] : 0;
+  view.slot_ = -1;
+  return view;
+}
+
 Tensor Tensor::joined_with(const Tensor& next) const {
   require(shape_.rank() == 4 && next.shape_.rank() == 4 && buffer_ == next.buffer_ &&
               next.data_ == data_ + map().offset(0, shape_[1], 0, 0),

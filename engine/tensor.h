@@ -34,6 +34,9 @@ class Tensor {
   // The channels [begin, begin + count) of a feature map, without a copy. begin and count are multiples of the block.
   Tensor channels(int begin, int count) const;
 
+  // The same values in the same memory under another shape of as many elements. Of a map that has no gaps, or of none.
+  Tensor reshaped(const Shape& shape) const;
+
   // These channels and those of `next`, which lie right behind them in the same map.
   Tensor joined_with(const Tensor& next) const;
 

@@ -16,26 +16,37 @@ Cbr::Cbr(Context& context, const NetworkOptions& options, const CbrArchitecture&
   add_head(channels);
 }
 
-Features Cbr::run(const Tensor& input, Mode mode) {
-  Features features;
+Tensor Cbr::run(const Tensor& input, Mode mode, Taps& taps) {
   Tensor x = input;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    x = layers_[i].forward(x, mode_of(i, mode), true);
-    features.stages.push_back(x);
-    if (pooled(i)) x = max_pool(x, 3, 2, 1);
+    const std::string number = std::to_string(i + 1), before_relu = "bn" + number;
+    const bool tapped = taps.wants(before_relu);
+    x = layers_[i].forward(x, mode_of(i, mode), !tapped);
+    if (tapped) {
+      taps.offer(before_relu, x);
+      x = relu(x);
+    }
+    taps.offer("relu" + number, x);
+    if (!pooled(i)) continue;
+    x = max_pool(x, 3, 2, 1);
+    taps.offer("pool" + number, x);
   }
-  features.logits = head(global_average_pool(x));
-  return features;
+  return pool_and_classify(x, taps);
 }
 
 LayerGraph Cbr::layers() const {
   LayerGraph graph;
   int x = LayerNode::network_input;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const std::string number = std::to_string(i + 1);
     x = graph.convolution(x, layers_[i], true);
-    if (pooled(i)) x = graph.max_pool(x, "pool" + std::to_string(i + 1), 3, 2, 1);
+    graph.tap(x, "bn" + number, false, true);
+    graph.tap(x, "relu" + number, true);
+    if (!pooled(i)) continue;
+    x = graph.max_pool(x, "pool" + number, 3, 2, 1);
+    graph.tap(x, "pool" + number);
   }
-  add_head_to(graph, graph.global_average_pool(x, "avgpool"));
+  add_pool_and_classifier(graph, x);
   return graph;
 }
 

@@ -23,7 +23,7 @@ class Cbr : public Network {
   LayerGraph layers() const override;
 
  private:
-  Features run(const Tensor& input, Mode mode) override;
+  Tensor run(const Tensor& input, Mode mode, Taps& taps) override;
   bool pooled(std::size_t layer) const { return layer + 1 < layers_.size() || pool_after_last_; }
 
   std::vector<ConvolutionBatchNorm> layers_;

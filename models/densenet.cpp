@@ -18,7 +18,7 @@ DenseNet::DenseNet(Context& context, const NetworkOptions& options, const DenseN
       const std::string name = block_name + "denselayer" + std::to_string(l + 1);
       BatchNormParameters norm1 = add_batch_norm(parameters_, name + ".norm1", channels);
       ConvolutionBatchNorm conv1(parameters_, name + ".conv1", name + ".norm2", channels, inner, 1, 1, 0);
-      block.push_back({std::move(norm1), std::move(conv1),
+      block.push_back({name, std::move(norm1), std::move(conv1),
                        parameters_.add(name + ".conv2.weight", {growth_, inner, 3, 3}, ParameterKind::convolution)});
       channels += growth_;
     }
@@ -56,26 +56,32 @@ Tensor DenseNet::run_layer(Layer& layer, const Tensor& x, Mode mode) {
   return convolution(bottleneck, layer.conv2, nullptr, {.padding = 1});
 }
 
-Features DenseNet::run(const Tensor& input, Mode mode) {
+Tensor DenseNet::run(const Tensor& input, Mode mode, Taps& taps) {
   Context& context = input.context();
   Tensor x = stem_.forward(input, mode_of(0, mode), true);
-  if (!options().small_stem) x = max_pool(x, 3, 2, 1);
-  Features features;
+  taps.offer("features.relu0", x);
+  if (!options().small_stem) {
+    x = max_pool(x, 3, 2, 1);
+    taps.offer("features.pool0", x);
+  }
   int depth = 0;  // layers so far
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     const Mode block_mode = mode_of(1 + b, mode);
     const bool drops = block_mode == Mode::train && options().dropout > 0;
+    const std::string number = std::to_string(b + 1);
     const int added = growth_ * static_cast<int>(blocks_[b].size());
     int channels = x.shape()[1];
     const Tensor maps = context.empty({x.shape()[0], channels + added, x.shape()[2], x.shape()[3]});
     x = copy_into(x, maps.channels(0, channels));
     for (Layer& layer : blocks_[b]) {
-      const Tensor piece = run_layer(layer, x, block_mode), place = maps.channels(channels, growth_);
-      x = join_channels(x, drops ? dropout_into(piece, options().dropout, depth, place) : copy_into(piece, place));
+      const Tensor added_maps = run_layer(layer, x, block_mode), place = maps.channels(channels, growth_);
+      taps.offer(layer.name + ".conv2", added_maps);
+      x = join_channels(
+          x, drops ? dropout_into(added_maps, options().dropout, depth, place) : copy_into(added_maps, place));
       channels += growth_;
       ++depth;
     }
-    features.stages.push_back(x);
+    taps.offer("features.denseblock" + number, x);
     if (b == transitions_.size()) {
       x = batch_norm(x, last_norm_, block_mode == Mode::train, true);
       continue;
@@ -85,32 +91,38 @@ Features DenseNet::run(const Tensor& input, Mode mode) {
             ? batch_norm_convolution(x, transition.norm, transition.weight, {})
             : convolution(batch_norm(x, transition.norm, false, true), transition.weight, nullptr, {});
     x = average_pool(x, 2, 2, 0);
+    taps.offer("features.transition" + number, x);
   }
-  features.logits = head(global_average_pool(x));
-  return features;
+  return pool_and_classify(x, taps);
 }
 
 LayerGraph DenseNet::layers() const {
   LayerGraph graph;
   int x = graph.convolution(LayerNode::network_input, stem_, true);
-  if (!options().small_stem) x = graph.max_pool(x, "features.pool0", 3, 2, 1);
+  graph.tap(x, "features.relu0");
+  if (!options().small_stem) {
+    x = graph.max_pool(x, "features.pool0", 3, 2, 1);
+    graph.tap(x, "features.pool0");
+  }
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     const std::string number = std::to_string(b + 1), block_name = "features.denseblock" + number;
     x = graph.copy(x, block_name + ".input");
-    for (std::size_t l = 0; l < blocks_[b].size(); ++l) {
-      const Layer& layer = blocks_[b][l];
+    for (const Layer& layer : blocks_[b]) {
       const int bottleneck = graph.batch_norm_convolution(x, layer.norm1, layer.conv1.weight, 0);
       const int piece = graph.batch_norm_convolution(bottleneck, layer.conv1.norm, layer.conv2, 1);
-      x = graph.concatenation(x, piece, block_name + ".denselayer" + std::to_string(l + 1));
+      graph.tap(piece, layer.name + ".conv2");
+      x = graph.concatenation(x, piece, layer.name);
     }
+    graph.tap(x, block_name, true, true);
     if (b == transitions_.size()) {
       x = graph.batch_norm(x, last_norm_);
       continue;
     }
     x = graph.batch_norm_convolution(x, transitions_[b].norm, transitions_[b].weight, 0);
     x = graph.average_pool(x, "features.transition" + number + ".pool", 2, 2);
+    graph.tap(x, "features.transition" + number);
   }
-  add_head_to(graph, graph.global_average_pool(x, "avgpool"));
+  add_pool_and_classifier(graph, x);
   return graph;
 }
 

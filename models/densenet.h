@@ -26,6 +26,7 @@ class DenseNet : public Network {
 
  private:
   struct Layer {
+    std::string name;  // "features.denseblock1.denselayer1"
     BatchNormParameters norm1;
     ConvolutionBatchNorm conv1;  // with norm2 behind it
     Parameter conv2;
@@ -35,7 +36,7 @@ class DenseNet : public Network {
     Parameter weight;
   };
 
-  Features run(const Tensor& input, Mode mode) override;
+  Tensor run(const Tensor& input, Mode mode, Taps& taps) override;
   Tensor run_layer(Layer& layer, const Tensor& x, Mode mode);
   double initial_deviation(const Shape& convolution) const override;
   void adjust_initial(StateDict& state) const override;

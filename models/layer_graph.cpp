@@ -1,4 +1,4 @@
-// Adds layers to the list.
+// Adds layers to the list, and follows the sizes of an image through it.
 #include "models/layer_graph.h"
 
 namespace preceptor {
@@ -9,6 +9,28 @@ using Kind = LayerNode::Kind;
 // "layer1.0.conv1" of "layer1.0.conv1.weight".
 std::string layer_name(const Parameter& parameter) {
   return parameter.name().substr(0, parameter.name().find_last_of('.'));
+}
+
+// [channels, height, width] behind a layer that reads x.
+Shape output_of(const LayerNode& node, const Shape& x, const Shape* second) {
+  const auto slid = [&](int size) { return (size + 2 * node.padding - node.window) / node.stride + 1; };
+  switch (node.kind) {
+    case Kind::convolution:
+      return {node.weight.shape()[0], slid(x[1]), slid(x[2])};
+    case Kind::max_pool:
+    case Kind::average_pool:
+      return {x[0], slid(x[1]), slid(x[2])};
+    case Kind::global_average_pool:
+      return {x[0], 1, 1};
+    case Kind::linear:
+      return {node.weight.shape()[0], 1, 1};
+    case Kind::concatenation:
+      return {x[0] + (*second)[0], x[1], x[2]};
+    case Kind::batch_norm:
+    case Kind::copy:
+      break;
+  }
+  return x;
 }
 
 }  // namespace
@@ -67,6 +89,16 @@ int LayerGraph::copy(int x, const std::string& name) { return add({.kind = Kind:
 
 int LayerGraph::concatenation(int x, int second, const std::string& name) {
   return add({.kind = Kind::concatenation, .name = name, .input = x, .second = second});
+}
+
+std::vector<Shape> LayerGraph::output_shapes(const Shape& image) const {
+  std::vector<Shape> outputs;
+  for (const LayerNode& node : nodes_) {
+    const auto position = [](int of) { return static_cast<std::size_t>(of); };
+    const Shape x = node.input == LayerNode::network_input ? image : outputs[position(node.input)];
+    outputs.push_back(output_of(node, x, node.second == LayerNode::none ? nullptr : &outputs[position(node.second)]));
+  }
+  return outputs;
 }
 
 }  // namespace preceptor

@@ -48,12 +48,26 @@ class LayerGraph {
   int copy(int x, const std::string& name);
   int concatenation(int x, int second, const std::string& name);
 
+  // The output of layer x can be tapped by this name (taps.h).
+  struct TappedLayer {
+    std::string name;
+    int layer;
+    bool ends_stage, before_relu;
+  };
+  void tap(int x, const std::string& name, bool ends_stage = false, bool before_relu = false) {
+    taps_.push_back({name, x, ends_stage, before_relu});
+  }
+
   const std::vector<LayerNode>& nodes() const { return nodes_; }
+  const std::vector<TappedLayer>& taps() const { return taps_; }
+  // [c, h, w] behind every layer for one image [c, h, w].
+  std::vector<Shape> output_shapes(const Shape& image) const;
 
  private:
   int add(LayerNode node);
 
   std::vector<LayerNode> nodes_;
+  std::vector<TappedLayer> taps_;
 };
 
 }  // namespace preceptor

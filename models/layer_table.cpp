@@ -32,28 +32,6 @@ std::string text_of(const LayerNode& node) {
   return "";
 }
 
-// [channels, height, width] behind a layer that reads x.
-Shape output_of(const LayerNode& node, const Shape& x, const Shape* second) {
-  const auto slid = [&](int size) { return (size + 2 * node.padding - node.window) / node.stride + 1; };
-  switch (node.kind) {
-    case Kind::convolution:
-      return {node.weight.shape()[0], slid(x[1]), slid(x[2])};
-    case Kind::max_pool:
-    case Kind::average_pool:
-      return {x[0], slid(x[1]), slid(x[2])};
-    case Kind::global_average_pool:
-      return {x[0], 1, 1};
-    case Kind::linear:
-      return {node.weight.shape()[0], 1, 1};
-    case Kind::concatenation:
-      return {x[0] + (*second)[0], x[1], x[2]};
-    case Kind::batch_norm:
-    case Kind::copy:
-      break;
-  }
-  return x;
-}
-
 std::size_t parameters_of(const LayerNode& node) {
   std::size_t count = 0;
   if (node.kind == Kind::convolution || node.kind == Kind::linear) count += node.weight.shape().elements();
@@ -98,15 +76,12 @@ std::vector<LayerRow> layer_table(const Network& network, int height, int width)
   require(height > 0 && width > 0, "layer table: images of ", height, "x", width, " are out of range");
   std::vector<LayerRow> rows;
   const LayerGraph graph = network.layers();
-  std::vector<Shape> outputs;
-  for (const LayerNode& node : graph.nodes()) {
-    const auto position = [](int of) { return static_cast<std::size_t>(of); };
-    const Shape x = node.input == LayerNode::network_input ? Shape{network.options().in_channels, height, width}
-                                                           : outputs[position(node.input)];
-    outputs.push_back(output_of(node, x, node.second == LayerNode::none ? nullptr : &outputs[position(node.second)]));
+  const std::vector<Shape> outputs = graph.output_shapes({network.options().in_channels, height, width});
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const LayerNode& node = graph.nodes()[i];
     // Pieces are written where they belong, so joining them is no work.
     if (node.kind == Kind::concatenation) continue;
-    const Shape& output = outputs.back();
+    const Shape& output = outputs[i];
     rows.push_back({node.name, text_of(node), output, parameters_of(node), operations_of(node, output),
                     kept_values(node, output) * sizeof(float)});
   }

@@ -65,12 +65,53 @@ void Network::initialize(std::uint64_t seed) {
   parameters_.load(state);
 }
 
-Features Network::forward(const Tensor& input, Mode mode) {
+Features Network::forward(const Tensor& input, Mode mode, const std::vector<std::string>& taps) {
   require(input.shape().rank() == 4 && input.shape()[1] == options_.in_channels, options_.name, ": input ",
           input.shape(), " has not the ", options_.in_channels, " channels of the network");
   std::optional<Tape::Pause> pause;
   if (mode == Mode::inference) pause.emplace(input.context().tape());
-  return run(input, mode);
+  Taps wanted(taps);
+  Features features;
+  features.logits = run(input, mode, wanted);
+  features.taps = wanted.kept();
+  for (const std::string& name : taps)
+    if (!features.taps.contains(name)) tap(name, input.shape()[2], input.shape()[3]);  // throws
+  return features;
+}
+
+std::vector<Tap> Network::taps(int height, int width) const {
+  require(height > 0 && width > 0, "taps: images of ", height, "x", width, " are out of range");
+  const LayerGraph graph = layers();
+  const std::vector<Shape> shapes = graph.output_shapes({options_.in_channels, height, width});
+  std::vector<Tap> taps;
+  for (const LayerGraph::TappedLayer& tapped : graph.taps()) {
+    const auto layer = static_cast<std::size_t>(tapped.layer);
+    const bool pooled = graph.nodes()[layer].kind == LayerNode::Kind::global_average_pool;
+    const Shape& shape = shapes[layer];
+    taps.push_back({tapped.name, pooled ? Shape{shape[0]} : shape, tapped.ends_stage, tapped.before_relu});
+  }
+  return taps;
+}
+
+Tap Network::tap(const std::string& name, int height, int width) const {
+  const std::vector<Tap> known = taps(height, width);
+  for (const Tap& tap : known)
+    if (names_tap(name, tap.name)) return tap;
+  fail(ErrorKind::usage, options_.name, " has no tap ", name, "; it has ", tap_list(known));
+}
+
+Tensor Network::pool_and_classify(const Tensor& last, Taps& taps) const {
+  taps.offer("last", last);
+  const Tensor pooled = global_average_pool(last);
+  taps.offer("avgpool", pooled);
+  return linear(pooled, head_weight_, head_bias_);
+}
+
+void Network::add_pool_and_classifier(LayerGraph& graph, int last) const {
+  graph.tap(last, "last");
+  const int pooled = graph.global_average_pool(last, "avgpool");
+  graph.tap(pooled, "avgpool");
+  graph.linear(pooled, head_weight_, head_bias_);
 }
 
 void Network::freeze(int count) {

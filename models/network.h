@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/layer_graph.h"
+#include "models/taps.h"
 
 namespace preceptor {
 
@@ -17,10 +18,10 @@ struct NetworkOptions {
   float dropout = 0;             // dense networks, in training: the probability of a new channel's value to fall
 };
 
-// What a forward pass leaves: logits, and the output of every stage for feature methods.
+// What a forward pass leaves: logits, and the maps that were asked for.
 struct Features {
-  Tensor logits;               // [n, outputs]
-  std::vector<Tensor> stages;  // outputs of layer1, layer2, ..., or of denseblock1, denseblock2, ...
+  Tensor logits;                       // [n, outputs]
+  std::map<std::string, Tensor> taps;  // by the name asked for: [n, c, h, w], the pooled features [n, c]
 };
 
 class Network {
@@ -33,7 +34,14 @@ class Network {
   void initialize(std::uint64_t seed);
 
   // input [n, in_channels, h, w]. In training mode blocks use batch statistics unless frozen and record gradients.
-  Features forward(const Tensor& input, Mode mode);
+  // taps: names from taps(); they change no bit of the logits. Errors: usage, for a name that the network has not.
+  Features forward(const Tensor& input, Mode mode, const std::vector<std::string>& taps = {});
+
+  // Every place that can be tapped in images of this size, in the order of a forward pass. Errors: usage, as for
+  // layer_table.
+  std::vector<Tap> taps(int height, int width) const;
+  // The one of this name. Errors: usage, with the names that there are.
+  Tap tap(const std::string& name, int height, int width) const;
 
   // Folds batch norms into convolutions: after the parameters changed, before the next forward pass in inference mode.
   virtual void fold() = 0;
@@ -63,9 +71,11 @@ class Network {
   ConvolutionBatchNorm make_stem(const std::string& convolution, const std::string& batch_norm, int width);
   Mode mode_of(std::size_t block, Mode mode) const { return blocks_[block].frozen ? Mode::inference : mode; }
 
-  virtual Features run(const Tensor& input, Mode mode) = 0;
-  Tensor head(const Tensor& features) const { return linear(features, head_weight_, head_bias_); }
-  void add_head_to(LayerGraph& graph, int features) const { graph.linear(features, head_weight_, head_bias_); }
+  // Returns the logits.
+  virtual Tensor run(const Tensor& input, Mode mode, Taps& taps) = 0;
+  // Global average pooling of the last maps, and the linear layer behind it.
+  Tensor pool_and_classify(const Tensor& last, Taps& taps) const;
+  void add_pool_and_classifier(LayerGraph& graph, int last) const;
 
   // He et al. 2015b with fan out, as torchvision's ResNet.
   virtual double initial_deviation(const Shape& convolution) const;

@@ -7,13 +7,12 @@ ResNet::ResNet(Context& context, const NetworkOptions& options, const ResNetArch
   add_block({"conv1.", "bn1."});
   int channels = architecture.widths[0];
   for (std::size_t s = 0; s < architecture.widths.size(); ++s) {
-    const std::string stage_name = "layer" + std::to_string(s + 1) + ".";
-    Stage stage;
+    Stage stage{"layer" + std::to_string(s + 1), {}};
     const int width = architecture.widths[s], out = width * architecture.expansion();
     for (int b = 0; b < architecture.blocks[s]; ++b) {
-      const std::string name = stage_name + std::to_string(b);
+      const std::string name = stage.name + "." + std::to_string(b);
       const int stride = b == 0 && s > 0 ? 2 : 1;
-      Block block;
+      Block block{name, {}, {}};
       if (architecture.bottleneck) {
         block.convolutions.emplace_back(parameters_, name + ".conv1", name + ".bn1", channels, width, 1, 1, 0);
         block.convolutions.emplace_back(parameters_, name + ".conv2", name + ".bn2", width, width, 3, stride, 1);
@@ -26,10 +25,10 @@ ResNet::ResNet(Context& context, const NetworkOptions& options, const ResNetArch
         block.shortcut.emplace_back(parameters_, name + ".downsample.0", name + ".downsample.1", channels, out, 1,
                                     stride, 0);
       channels = out;
-      stage.push_back(std::move(block));
+      stage.blocks.push_back(std::move(block));
     }
+    add_block({stage.name + "."});
     stages_.push_back(std::move(stage));
-    add_block({stage_name});
   }
   add_head(channels);
 }
@@ -37,49 +36,67 @@ ResNet::ResNet(Context& context, const NetworkOptions& options, const ResNetArch
 void ResNet::adjust_initial(StateDict& state) const {
   if (!options().zero_last_gamma) return;
   for (const Stage& stage : stages_)
-    for (const Block& block : stage)
+    for (const Block& block : stage.blocks)
       for (float& value : state.at(block.convolutions.back().norm.gamma.name()).values) value = 0;
 }
 
-Tensor ResNet::run_block(Block& block, Tensor x, Mode mode) {
+Tensor ResNet::run_block(Block& block, Tensor x, Mode mode, Taps& taps) {
   Tensor y = block.convolutions[0].forward(x, mode, true);
   for (std::size_t i = 1; i + 1 < block.convolutions.size(); ++i) y = block.convolutions[i].forward(y, mode, true);
   if (!block.shortcut.empty()) x = block.shortcut[0].forward(x, mode, false);
-  return block.convolutions.back().forward(y, mode, true, std::move(x));
+  const std::string sum = block.name + ".sum";
+  const bool tapped = taps.wants(sum);
+  x = block.convolutions.back().forward(y, mode, !tapped, std::move(x));
+  if (!tapped) return x;
+  taps.offer(sum, x);
+  return relu(x);
 }
 
-Features ResNet::run(const Tensor& input, Mode mode) {
+Tensor ResNet::run(const Tensor& input, Mode mode, Taps& taps) {
   Tensor x = stem_.forward(input, mode_of(0, mode), true);
-  if (!options().small_stem) x = max_pool(x, 3, 2, 1);
-  Features features;
-  for (std::size_t s = 0; s < stages_.size(); ++s) {
-    for (Block& block : stages_[s]) x = run_block(block, std::move(x), mode_of(1 + s, mode));
-    features.stages.push_back(x);
+  taps.offer("relu", x);
+  if (!options().small_stem) {
+    x = max_pool(x, 3, 2, 1);
+    taps.offer("maxpool", x);
   }
-  features.logits = head(global_average_pool(x));
-  return features;
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    for (Block& block : stages_[s].blocks) {
+      x = run_block(block, std::move(x), mode_of(1 + s, mode), taps);
+      taps.offer(block.name, x);
+    }
+    taps.offer(stages_[s].name, x);
+  }
+  return pool_and_classify(x, taps);
 }
 
 LayerGraph ResNet::layers() const {
   LayerGraph graph;
   int x = graph.convolution(LayerNode::network_input, stem_, true);
-  if (!options().small_stem) x = graph.max_pool(x, "maxpool", 3, 2, 1);
-  for (const Stage& stage : stages_)
-    for (const Block& block : stage) {
+  graph.tap(x, "relu");
+  if (!options().small_stem) {
+    x = graph.max_pool(x, "maxpool", 3, 2, 1);
+    graph.tap(x, "maxpool");
+  }
+  for (const Stage& stage : stages_) {
+    for (const Block& block : stage.blocks) {
       int y = x;
       for (std::size_t i = 0; i + 1 < block.convolutions.size(); ++i)
         y = graph.convolution(y, block.convolutions[i], true);
       if (!block.shortcut.empty()) x = graph.convolution(x, block.shortcut[0], false);
       x = graph.convolution(y, block.convolutions.back(), true, x);
+      graph.tap(x, block.name + ".sum", false, &block == &stage.blocks.back());
+      graph.tap(x, block.name);
     }
-  add_head_to(graph, graph.global_average_pool(x, "avgpool"));
+    graph.tap(x, stage.name, true);
+  }
+  add_pool_and_classifier(graph, x);
   return graph;
 }
 
 void ResNet::fold() {
   stem_.fold();
   for (Stage& stage : stages_)
-    for (Block& block : stage) {
+    for (Block& block : stage.blocks) {
       for (ConvolutionBatchNorm& layer : block.convolutions) layer.fold();
       for (ConvolutionBatchNorm& layer : block.shortcut) layer.fold();
     }

@@ -24,13 +24,17 @@ class ResNet : public Network {
 
  private:
   struct Block {
+    std::string name;                                // "layer1.0"
     std::vector<ConvolutionBatchNorm> convolutions;  // 2 (basic) or 3 (bottleneck)
     std::vector<ConvolutionBatchNorm> shortcut;      // 0 or 1
   };
-  using Stage = std::vector<Block>;
+  struct Stage {
+    std::string name;  // "layer1"
+    std::vector<Block> blocks;
+  };
 
-  Features run(const Tensor& input, Mode mode) override;
-  Tensor run_block(Block& block, Tensor x, Mode mode);
+  Tensor run(const Tensor& input, Mode mode, Taps& taps) override;
+  Tensor run_block(Block& block, Tensor x, Mode mode, Taps& taps);
   void adjust_initial(StateDict& state) const override;
 
   ConvolutionBatchNorm stem_;

@@ -28,8 +28,7 @@ const char* const distill_examples =
     "                    --method kd:temperature=4,weight=0.9 --out runs/student\n"
     "  preceptor-distill ... --method kd --method at:weight=1000\n"
     "  preceptor-distill --resume runs/student\n\n"
-    "kd: softened outputs of the teacher (temperature, weight; the labels get 1 - weight).\n"
-    "at: attention maps after every stage (weight). Networks and image sizes must give maps of equal size.\n"
+    "All methods with their settings are in docs/methods.md; a wrong name or setting lists those that there are.\n"
     "The run directory gets the same files as one of preceptor-train.";
 
 void add_data_flags(CLI::App& app, TrainingOptions& options) {
@@ -84,7 +83,8 @@ void add_network_flags(CLI::App& app, TrainingOptions& options) {
 
 void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
   app.add_option("--teacher", options.teacher, "Checkpoint of the teacher")->type_name("FILE")->group("Transfer");
-  app.add_option("--method", options.methods, "kd[:temperature=4,weight=0.9] or at[:weight=1000]; may be repeated")
+  app.add_option("--method", options.methods,
+                 "kd:temperature=4,weight=0.9, at:reading=paper, ...; may be repeated; a wrong name lists all")
       ->type_name("NAME[:KEY=VALUE,...]")
       ->allow_extra_args(false)
       ->group("Transfer");
@@ -194,8 +194,10 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
     return command;
   }
   if (distill) {
-    require(!command.options.teacher.empty(), "--teacher is missing: the checkpoint of the teacher");
-    if (command.options.methods.empty()) command.options.methods = {"kd"};
+    if (command.options.methods.empty()) {
+      require(!command.options.teacher.empty(), "--teacher is missing: the checkpoint of the teacher");
+      command.options.methods = {"kd"};
+    }
   }
   return command;
 }

@@ -29,7 +29,7 @@ std::vector<Setting> settings_of(Augmentation& a) {
           {"brightness", &a.brightness, 1},
           {"noise", &a.noise, 1},
           {"cutout", &a.cutout, 65535},
-          {"mixup", &a.mixup, 100}};
+          {"mixup", &a.mixup, 1}};
 }
 
 std::string names_of(const std::vector<Setting>& settings) {

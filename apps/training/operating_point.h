@@ -10,8 +10,8 @@ namespace preceptor {
 // Thresholds by the rule (see choose_threshold), a temperature for classes, Platt's scale for each finding.
 OperatingPoint fit_operating_point(const PredictionTable& validation, const ThresholdRule& rule);
 
-// Probabilities [rows, outputs] after the point's scalings. Thresholds belong to those before: scalings with a positive
-// slope keep the order of images, so decisions stay the same.
+// Probabilities [rows, outputs] after the point's scalings. Thresholds belong to those before; the scalings keep the
+// order of images, so decisions stay the same.
 std::vector<double> calibrated(const OperatingPoint& point, Task task, int outputs, std::vector<double> probabilities);
 
 }  // namespace preceptor

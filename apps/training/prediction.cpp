@@ -17,7 +17,8 @@ PredictionTable prediction_table(const Dataset& dataset, const Split& split, con
   table.source = dataset.source + ", " + name;
   table.task = dataset.task;
   table.label_names = dataset.label_names;
-  for (int i = 0; i < split.count; ++i) table.ids.push_back(name + "/" + std::to_string(i));
+  table.ids = split.ids;
+  table.columns = split.columns;
   table.labels = split.labels;
   table.probabilities.assign(probabilities.begin(), probabilities.end());
   return table;
@@ -41,7 +42,8 @@ Predictions Predictor::predict(const Split& split) {
                  .seed = 0,
                  .threads = loading_threads(split, context_.device().threads),
                  .prefetch = 2,
-                 .weights = {}});
+                 .weights = {},
+                 .mixup = 0});
   const int batch = loader.batch_size();
   const bool multi_label = dataset_.task == Task::multi_label;
   const Shape images{batch, dataset_.channels, dataset_.height, dataset_.width};

@@ -50,7 +50,7 @@ RunState state_from(Checkpoint checkpoint, const std::string& path) {
   state.best_epoch = static_cast<int>(count("best_epoch", 1));
   state.best_val_auc = number("best_val_auc");
   state.best_val_loss = number("best_val_loss");
-  state.moments = std::move(checkpoint.tensors);
+  state.tensors = std::move(checkpoint.tensors);
   return state;
 }
 
@@ -99,7 +99,7 @@ void RunDirectory::commit(const RunState& state, const ModelCard& card, const St
   const Metadata metadata = to_metadata(card);
   if (is_best) save_safetensors(best_path(), weights, metadata);
   save_safetensors(next_path(), weights, metadata);
-  save_safetensors(state_path(), state.moments, state_metadata(state));
+  save_safetensors(state_path(), state.tensors, state_metadata(state));
   rename_file(next_path(), last_path());
 }
 

@@ -43,9 +43,10 @@ void check_network(const TrainingOptions& options) {
   require(!options.zero_last_gamma || options.init.empty(),
           "--zero-last-gamma is about a new network; --init brings its own values");
   require(options.dropout >= 0 && options.dropout < 1, "--dropout ", options.dropout, ": not in [0, 1)");
-  require(options.methods.empty() || !options.teacher.empty(), "--method needs --teacher");
   require(options.teacher.empty() || !options.methods.empty(), "--teacher needs a --method");
-  const std::vector<TransferMethod> methods = transfer_methods(options);
+  const std::vector<MethodSettings> methods = transfer_methods(options);
+  for (const MethodSettings& method : methods)
+    require(!options.teacher.empty() || !kind_of(method).needs_teacher, "--method ", method.name, " needs --teacher");
   for (std::size_t i = 0; i < methods.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       require(methods[i].name != methods[j].name, "--method ", methods[i].name, " is given twice");
@@ -104,10 +105,8 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   json["l2-sp"] = options.l2_sp;
   json["zero-last-gamma"] = options.zero_last_gamma;
   json["dropout"] = options.dropout;
-  if (!options.teacher.empty()) {
-    json["teacher"] = options.teacher;
-    json["method"] = options.methods;
-  }
+  if (!options.teacher.empty()) json["teacher"] = options.teacher;
+  if (!options.methods.empty()) json["method"] = options.methods;
   json["epochs"] = options.epochs;
   json["batch"] = options.batch;
   json["optimizer"] = options.optimizer;
@@ -175,16 +174,10 @@ ScheduleOptions schedule_options(const TrainingOptions& options) {
   return chosen;
 }
 
-std::vector<TransferMethod> transfer_methods(const TrainingOptions& options) {
-  std::vector<TransferMethod> methods;
-  for (const std::string& text : options.methods) methods.push_back(parse_transfer_method(text));
+std::vector<MethodSettings> transfer_methods(const TrainingOptions& options) {
+  std::vector<MethodSettings> methods;
+  for (const std::string& text : options.methods) methods.push_back(parse_method(text));
   return methods;
-}
-
-double label_weight(const std::vector<TransferMethod>& methods) {
-  double weight = 1;
-  for (const TransferMethod& method : methods) weight *= method.label_weight();
-  return weight;
 }
 
 }  // namespace preceptor

@@ -22,9 +22,6 @@ std::string config_text(const TrainingOptions& options);
 // Keeps a reference to the network, whose blocks tell the parameters apart.
 OptimizerOptions optimizer_options(const TrainingOptions& options, const Network& network);
 ScheduleOptions schedule_options(const TrainingOptions& options);
-std::vector<TransferMethod> transfer_methods(const TrainingOptions& options);
-
-// Weight of the loss on labels beside all transfer methods.
-double label_weight(const std::vector<TransferMethod>& methods);
+std::vector<MethodSettings> transfer_methods(const TrainingOptions& options);
 
 }  // namespace preceptor

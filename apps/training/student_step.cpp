@@ -1,13 +1,18 @@
 // Augment, forward, losses, backward, update.
 #include "apps/training/student_step.h"
 
+#include <algorithm>
+
 #include "apps/training/run_options.h"
 #include "kernels/elementwise/elementwise.h"
 
 namespace preceptor {
 namespace {
 
-enum Total { label_total, transfer_total, total_count };
+void add_new(std::vector<std::string>& names, const std::vector<std::string>& more) {
+  for (const std::string& name : more)
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+}
 
 }  // namespace
 
@@ -15,78 +20,136 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
     : context_(context),
       setup_(setup),
       multi_label_(setup.dataset->task == Task::multi_label),
-      label_weight_(static_cast<float>(label_weight(setup.methods))),
+      factors_(setup.settings.size(), 1),
       images_shape_{setup.batch, setup.dataset->channels, setup.dataset->height, setup.dataset->width},
       images_(context.pool(Lifetime::persistent), images_shape_.elements()),
       labels_(context.empty(multi_label_ ? Shape{setup.batch, setup.dataset->outputs} : Shape{setup.batch},
                             Lifetime::persistent)),
       logits_(context.empty({setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       epoch_logits_(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
-      totals_(context.pool(Lifetime::persistent), total_count * sizeof(double)),
+      device_factors_(context.zeros({1 + static_cast<int>(setup.settings.size())}, Lifetime::persistent)),
+      totals_(context.pool(Lifetime::persistent), (1 + setup.settings.size()) * sizeof(double)),
       step_(context, [this] { body(); }) {
+  for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
+    scheduled_ |= has_schedule(setup_.settings[i]);
+    add_new(student_taps_, (*setup_.methods)[i]->student_taps());
+    add_new(teacher_taps_, (*setup_.methods)[i]->teacher_taps());
+  }
   if (setup_.teacher != nullptr) {
     // The same motions, because they depend on seed, step and image alone; but the teacher's own constants.
     teacher_input_ = setup_.student_input;
     teacher_input_.mean = setup_.teacher->card.mean;
     teacher_input_.deviation = setup_.teacher->card.deviation;
   }
+  if (setup_.mixup && !multi_label_)
+    for (Tensor* rows : {&partner_labels_, &shares_, &other_shares_})
+      *rows = context.empty({setup.batch}, Lifetime::persistent);
   clear_totals();
+  start_epoch(1);
+}
+
+void StudentStep::start_epoch(int epoch) {
+  label_weight_ = 1;
+  for (std::size_t i = 0; i < factors_.size(); ++i) {
+    factors_[i] = weight_factor(setup_.settings[i], epoch);
+    label_weight_ *= label_weight(setup_.settings[i], factors_[i]);
+  }
+  std::vector<float> values = {static_cast<float>(label_weight_)};
+  values.insert(values.end(), factors_.begin(), factors_.end());
+  device_factors_.from_host(values);
 }
 
 void StudentStep::run(const Batch& batch, int position) {
   context_.run(kernels::Copy{images_.data(), batch.images.data(), batch.images.size()});
-  context_.run(kernels::Copy{labels_.data(), batch.labels.data(), batch.labels.size() * sizeof(float)});
+  stage_labels(batch);
   step_();
   const std::size_t elements = logits_.shape().elements();
   context_.run(kernels::Copy{epoch_logits_.data() + static_cast<std::size_t>(position) * elements, logits_.data(),
                              elements * sizeof(float)});
 }
 
+void StudentStep::stage_labels(const Batch& batch) {
+  const auto stage = [&](const Tensor& to, const std::vector<float>& values) {
+    context_.run(kernels::Copy{to.data(), values.data(), values.size() * sizeof(float)});
+  };
+  if (!setup_.mixup) return stage(labels_, batch.labels);
+  if (!multi_label_) {
+    stage(labels_, batch.labels);
+    stage(partner_labels_, batch.partner_labels);
+    stage(shares_, batch.shares);
+    std::vector<float> others;
+    for (const float share : batch.shares) others.push_back(1 - share);
+    return stage(other_shares_, others);
+  }
+  // The binary loss is linear in its target. What one of the two does not know is unknown: NaN stays NaN.
+  std::vector<float> targets = batch.labels;
+  const std::size_t width = targets.size() / batch.shares.size();
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    targets[i] = batch.shares[i / width] * targets[i] + (1 - batch.shares[i / width]) * batch.partner_labels[i];
+  stage(labels_, targets);
+}
+
 void StudentStep::body() {
   const auto* images = static_cast<const std::uint8_t*>(images_.data());
-  const Features student =
-      setup_.student->forward(augment(context_, images, images_shape_, setup_.student_input), Mode::train);
+  const Features student = setup_.student->forward(augment(context_, images, images_shape_, setup_.student_input),
+                                                   Mode::train, student_taps_);
   context_.run(kernels::Copy{logits_.data(), student.logits.data(), logits_.shape().elements() * sizeof(float)});
   learn_from_labels(student.logits);
-  if (setup_.teacher != nullptr) learn_from_teacher(student);
+  learn_from_methods(student);
   context_.tape().backward();
   setup_.optimizer->step();
 }
 
+// A weight that never changes is an argument of the loss; one that does is read from device memory by the gradient.
 void StudentStep::learn_from_labels(const Tensor& logits) {
   // Methods may leave the labels no weight; their loss is then only measured, so that runs stay comparable.
   std::optional<Tape::Pause> only_measured;
-  if (label_weight_ == 0) only_measured.emplace(context_.tape());
-  const float weight = label_weight_ == 0 ? 1.0f : label_weight_;
-  const Tensor loss =
-      multi_label_ ? binary_cross_entropy(logits, labels_, weight) : softmax_cross_entropy(logits, labels_, weight);
-  context_.run(kernels::AccumulateSum{loss.data(), setup_.batch, static_cast<double*>(totals_.data()) + label_total});
+  if (!scheduled_ && label_weight_ == 0) only_measured.emplace(context_.tape());
+  const Tape::Scaled scaled(context_.tape(), scheduled_ ? device_factors_.data() : nullptr);
+  const float weight = scheduled_ || label_weight_ == 0 ? 1.0f : static_cast<float>(label_weight_);
+  if (multi_label_) return add_up(binary_cross_entropy(logits, labels_, weight), 0);
+  add_up(softmax_cross_entropy(logits, labels_, weight, shares_), 0);
+  if (setup_.mixup) add_up(softmax_cross_entropy(logits, partner_labels_, weight, other_shares_), 0);
 }
 
-void StudentStep::learn_from_teacher(const Features& student) {
+Features StudentStep::run_teacher() {
+  if (setup_.teacher == nullptr) return {};
   const auto* images = static_cast<const std::uint8_t*>(images_.data());
-  const Features teacher =
-      setup_.teacher->network->forward(augment(context_, images, images_shape_, teacher_input_), Mode::inference);
-  for (const TransferMethod& method : setup_.methods)
-    for (const Tensor& loss : transfer_losses(method, student, teacher, labels_, multi_label_))
-      context_.run(kernels::AccumulateSum{loss.data(), static_cast<int>(loss.shape().elements()),
-                                          static_cast<double*>(totals_.data()) + transfer_total});
+  return setup_.teacher->network->forward(augment(context_, images, images_shape_, teacher_input_), Mode::inference,
+                                          teacher_taps_);
+}
+
+void StudentStep::learn_from_methods(const Features& student) {
+  const Features teacher = run_teacher();
+  for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
+    const bool scheduled = has_schedule(setup_.settings[i]);
+    const Tape::Scaled scaled(context_.tape(), scheduled ? device_factors_.data() + 1 + i : nullptr);
+    for (const Tensor& loss : (*setup_.methods)[i]->losses({student, teacher, labels_}))
+      add_up(loss, static_cast<int>(1 + i));
+  }
+}
+
+void StudentStep::add_up(const Tensor& loss, int total) {
+  context_.run(kernels::AccumulateSum{loss.data(), static_cast<int>(loss.shape().elements()),
+                                      static_cast<double*>(totals_.data()) + total});
 }
 
 EpochSums StudentStep::finish_epoch() {
-  double totals[total_count];
-  context_.run(kernels::Copy{totals, totals_.data(), sizeof totals});
+  std::vector<double> totals(1 + factors_.size());
+  context_.run(kernels::Copy{totals.data(), totals_.data(), totals.size() * sizeof(double)});
   EpochSums sums;
   sums.probabilities = (multi_label_ ? sigmoid(epoch_logits_) : softmax(epoch_logits_)).to_host();
-  sums.label_loss = totals[label_total] / setup_.batches / (label_weight_ == 0 ? 1.0 : double{label_weight_});
-  sums.transfer_loss = totals[transfer_total] / setup_.batches;
+  const double weighted_with = scheduled_ || label_weight_ == 0 ? 1 : double{static_cast<float>(label_weight_)};
+  sums.label_loss = totals[0] / setup_.batches / weighted_with;
+  for (std::size_t i = 0; i < factors_.size(); ++i) sums.transfer_loss += factors_[i] * totals[1 + i] / setup_.batches;
+  sums.label_weight = label_weight_;
   clear_totals();
   return sums;
 }
 
 void StudentStep::clear_totals() {
-  const double zeros[total_count] = {};
-  context_.run(kernels::Copy{totals_.data(), zeros, sizeof zeros});
+  const std::vector<double> zeros(1 + factors_.size());
+  context_.run(kernels::Copy{totals_.data(), zeros.data(), zeros.size() * sizeof(double)});
   context_.stream().synchronize();
 }
 

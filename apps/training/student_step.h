@@ -1,7 +1,9 @@
 // One training step of a student, with or without a teacher: the device work between staged images and updated weights.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "data/loader.h"
@@ -15,17 +17,20 @@ namespace preceptor {
 
 struct StepSetup {
   Network* student = nullptr;
-  AugmentOptions student_input;    // its normalisation, and the augmentation of both networks
-  LoadedModel* teacher = nullptr;  // nullptr: learn from labels alone
-  std::vector<TransferMethod> methods;
+  AugmentOptions student_input;          // its normalisation, and the augmentation of both networks
+  LoadedModel* teacher = nullptr;        // nullptr: learn from labels alone
+  std::vector<MethodSettings> settings;  // of each method
+  std::vector<std::unique_ptr<TransferMethod>>* methods = nullptr;
   Optimizer* optimizer = nullptr;
   const Dataset* dataset = nullptr;
   int batch = 0, batches = 0;  // images per step, steps per epoch
+  bool mixup = false;          // batches are mixtures
 };
 
 struct EpochSums {
   double label_loss = 0;             // mean over the steps, not weighted
-  double transfer_loss = 0;          // mean over the steps, as weighted by the methods
+  double transfer_loss = 0;          // mean over the steps, as weighted by the methods in this epoch
+  double label_weight = 1;           // in this epoch
   std::vector<float> probabilities;  // [batches * batch, outputs] as seen in training
 };
 
@@ -34,6 +39,9 @@ class StudentStep {
   // Keeps the pointers of the setup.
   StudentStep(Context& context, const StepSetup& setup);
 
+  // Sets the weights of the epoch (from 1). Before its first step.
+  void start_epoch(int epoch);
+
   // Trains on the batch that is step number `position` of the epoch.
   void run(const Batch& batch, int position);
 
@@ -41,22 +49,30 @@ class StudentStep {
   EpochSums finish_epoch();
 
  private:
+  void stage_labels(const Batch& batch);
   void body();
   void learn_from_labels(const Tensor& logits);
-  void learn_from_teacher(const Features& student);
+  void learn_from_methods(const Features& student);
+  Features run_teacher();
+  void add_up(const Tensor& loss, int total);
   void clear_totals();
 
   Context& context_;
   StepSetup setup_;
   AugmentOptions teacher_input_;
   bool multi_label_;
-  float label_weight_;
+  bool scheduled_ = false;       // whether any weight changes from epoch to epoch
+  std::vector<double> factors_;  // of each method's weight in this epoch
+  double label_weight_ = 1;      // in this epoch
+  std::vector<std::string> student_taps_, teacher_taps_;
   Shape images_shape_;
   Buffer images_;
   Tensor labels_;
-  Tensor logits_;        // [batch, outputs] of the last step
-  Tensor epoch_logits_;  // [batches * batch, outputs]
-  Buffer totals_;        // two doubles: label loss, transfer loss
+  Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
+  Tensor logits_;                                  // [batch, outputs] of the last step
+  Tensor epoch_logits_;                            // [batches * batch, outputs]
+  Tensor device_factors_;  // [1 + methods]: the labels' weight, then factors_; read by the gradient where scheduled_
+  Buffer totals_;          // doubles: the loss on labels, then each method's before its factor
   TrainStep step_;
 };
 

@@ -13,6 +13,20 @@
 #include "models/registry.h"
 
 namespace preceptor {
+namespace {
+
+// What a method has learned, from the state of a run.
+void load_learned(Parameters& parameters, const StateDict& state) {
+  StateDict learned;
+  for (const Parameter& parameter : parameters.all()) {
+    const auto found = state.find(parameter.name());
+    require_data(found != state.end(), "the state of the run lacks ", parameter.name(), " of a transfer method");
+    learned[parameter.name()] = found->second;
+  }
+  parameters.load(learned);
+}
+
+}  // namespace
 
 TrainingResult train(const TrainingOptions& options, bool resume, const ProgressReport& report,
                      const Dataset* dataset) {
@@ -27,7 +41,7 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
       log_(options.out, options.tensorboard),
       schedule_(ScheduleOptions{}) {
   check_options(options_);
-  for (std::string& method : options_.methods) method = to_string(parse_transfer_method(method));
+  for (std::string& method : options_.methods) method = to_string(parse_method(method));
   options_.augment = to_string(parse_augmentation(options_.augment));
   context_ = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), options_.seed);
   options_.threads = context_->device().threads;
@@ -41,6 +55,8 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   check_data();
   build_network();
   if (teacher) load_teacher(*teacher);
+  make_methods();
+  prepare_learning();
   if (continues)
     require_same_config();
   else
@@ -106,7 +122,24 @@ void TrainingRun::build_network() {
   init_.reset();
   // As in the last epoch, whose optimiser state it is; what thaws next is the next epoch's to do.
   network_->freeze(frozen_blocks(committed_ ? committed_->state.epoch - 1 : 0));
-  optimizer_.emplace(network_->parameters(), optimizer_options(options_, *network_));
+}
+
+void TrainingRun::make_methods() {
+  const MethodSetup setup{.context = context_.get(),
+                          .student = network_.get(),
+                          .teacher = teacher_ ? teacher_->network.get() : nullptr,
+                          .height = data_->height,
+                          .width = data_->width,
+                          .multi_label = data_->task == Task::multi_label,
+                          .seed = options_.seed};
+  for (const MethodSettings& settings : transfer_methods(options_))
+    methods_.push_back(kind_of(settings).make(setup, settings));
+}
+
+void TrainingRun::prepare_learning() {
+  std::vector<Parameters*> learning = {&network_->parameters()};
+  for (const auto& method : methods_) learning.push_back(&method->parameters());
+  optimizer_.emplace(learning, optimizer_options(options_, *network_));
   schedule_ = Schedule(schedule_options(options_));
   if (committed_) restore();
   network_->fold();
@@ -147,11 +180,12 @@ void TrainingRun::load_teacher(const CardCheckpoint& checkpoint) {
 
 void TrainingRun::restore() {
   load_parameters(*network_, committed_->weights);
-  optimizer_->load(committed_->state.moments);
+  optimizer_->load(committed_->state.tensors);
+  for (const auto& method : methods_) load_learned(method->parameters(), committed_->state.tensors);
   state_ = std::move(committed_->state);
   rows_ = std::move(committed_->rows);
   committed_.reset();
-  state_.moments.clear();
+  state_.tensors.clear();
   schedule_.restore(state_.schedule);
   context_->write_step_state({.learning_rate = 0, .step = state_.step, .seed = options_.seed});
   epochs_before_ = state_.epoch;

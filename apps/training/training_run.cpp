@@ -47,24 +47,27 @@ TrainingResult TrainingRun::finish() {
 }
 
 void TrainingRun::train_epochs() {
+  const Augmentation augmentation = parse_augmentation(options_.augment);
   Loader loader(*data_, data_->train,
                 {.batch = options_.batch,
                  .shuffle = true,
                  .seed = options_.seed,
                  .threads = loading_threads(data_->train, options_.threads),
                  .prefetch = 4,
-                 .weights = {}});
+                 .weights = {},
+                 .mixup = augmentation.mixup});
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
-  const Augmentation augmentation = parse_augmentation(options_.augment);
   setup.student_input = augmentation.input(card_.mean, card_.deviation);
   setup.teacher = teacher_ ? &*teacher_ : nullptr;
-  setup.methods = transfer_methods(options_);
+  setup.settings = transfer_methods(options_);
+  setup.methods = &methods_;
   setup.optimizer = &*optimizer_;
   setup.dataset = data_;
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
+  setup.mixup = augmentation.mixup > 0;
   std::optional<StudentStep> step(std::in_place, *context_, setup);
   Predictor predictor(*context_, *network_, card_, *data_);
   report_progress(0, 0, nullptr);
@@ -95,6 +98,7 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
   row.epoch = state_.epoch + 1;
   std::vector<float> labels;
   loader.start(state_.epoch);
+  step.start_epoch(row.epoch);
   for (int position = 0; const Batch* batch = loader.next(); ++position) {
     row.learning_rate = schedule_.learning_rate(state_.epoch, static_cast<double>(position) / batches);
     context_->set_learning_rate(static_cast<float>(row.learning_rate));
@@ -109,7 +113,7 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
   row.images_per_second = images_per_epoch_ / seconds_since(begin);
   row.label_loss = sums.label_loss;
   row.transfer_loss = sums.transfer_loss;
-  row.train_loss = label_weight(transfer_methods(options_)) * sums.label_loss + sums.transfer_loss;
+  row.train_loss = sums.label_weight * sums.label_loss + sums.transfer_loss;
   require_converging(row.epoch, row.train_loss, sums.probabilities);
   row.train_auc =
       evaluate_scores(data_->task, data_->outputs, data_->label_names, sums.probabilities, labels, 0, options_.seed)
@@ -142,12 +146,13 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   state_.epoch = row.epoch;
   state_.step = context_->read_step_state().step;
   state_.schedule = schedule_.state();
-  state_.moments = optimizer_->state();
+  state_.tensors = optimizer_->state();
+  for (const auto& method : methods_) state_.tensors.merge(method->parameters().state());
   card_.epoch = row.epoch;
   card_.val_auc = row.val_auc;
   log_.epoch(rows_);
   directory_.commit(state_, card_, network_->parameters().state(), is_best);
-  state_.moments.clear();
+  state_.tensors.clear();
   report_progress(0, row.images_per_second, &row);
 }
 

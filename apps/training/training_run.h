@@ -28,6 +28,8 @@ class TrainingRun {
   int frozen_blocks(int epochs_done) const;
   void start_from_init();
   void load_teacher(const CardCheckpoint& checkpoint);
+  void make_methods();
+  void prepare_learning();
   void restore();
   void require_same_config() const;
 
@@ -61,6 +63,7 @@ class TrainingRun {
   ModelCard card_;
   std::unique_ptr<Network> network_;
   std::optional<LoadedModel> teacher_;
+  std::vector<std::unique_ptr<TransferMethod>> methods_;
   std::optional<Optimizer> optimizer_;
   Schedule schedule_;
   RunState state_;

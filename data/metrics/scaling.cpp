@@ -143,7 +143,10 @@ PlattScale fit_platt(const Finding& finding) {
   double loss = platt_loss(examples, scale);
   for (int step = 0; step < 100 && improve(examples, scale, loss); ++step) {
   }
-  return scale;
+  if (scale.slope >= 0) return scale;
+  // The best without turning the order around: one probability for all, the mean of the targets.
+  const double mean = (positives * high + negatives * low) / (positives + negatives);
+  return {0, std::log(mean / (1 - mean))};
 }
 
 double fit_temperature(Task task, int outputs, const std::vector<double>& probabilities,

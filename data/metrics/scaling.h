@@ -16,7 +16,8 @@ struct PlattScale {
   double operator()(double probability) const;
 };
 // The maximum-likelihood scale with Platt's targets (N+ + 1)/(N+ + 2) and 1/(N- + 2) (Platt 1999; Lin, Lin, Weng 2007:
-// Newton steps with backtracking, in double). The identity where a class is absent.
+// Newton steps with backtracking, in double), with a slope of at least 0: the order of scores is kept. The identity
+// where a class is absent.
 PlattScale fit_platt(const Finding& finding);
 
 // One temperature for all outputs: logits / temperature, fitted by log loss (Guo et al. 2017). Probabilities [rows,

@@ -134,18 +134,18 @@ std::string age_group(const std::string& age) {
 }
 
 std::vector<Group> groups_by(const PredictionTable& table, const std::string& columns, int minimum) {
-  std::vector<const PredictionTable::Column*> chosen;
+  std::vector<const TextColumn*> chosen;
   for (const std::string& name : split_columns(columns)) {
     chosen.push_back(table.find(name));
     std::string known;
-    for (const PredictionTable::Column& column : table.columns) known += (known.empty() ? "" : ", ") + column.name;
+    for (const TextColumn& column : table.columns) known += (known.empty() ? "" : ", ") + column.name;
     require(chosen.back() != nullptr, table.source, ": no column '", name, "' to make groups of; there ",
             known.empty() ? "is none" : "are: ", known);
   }
   std::map<std::string, Group> groups;
   for (int row = 0; row < table.rows(); ++row) {
     std::string name;
-    for (const PredictionTable::Column* column : chosen) {
+    for (const TextColumn* column : chosen) {
       const std::string& text = column->values[static_cast<std::size_t>(row)];
       const std::string value = column->name == "age" ? age_group(text) : text;
       if (value.empty()) {

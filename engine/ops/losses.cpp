@@ -65,7 +65,7 @@ Tensor softened_kl(const Tensor& student, const Tensor& teacher, float temperatu
 }
 
 Tensor softened_binary_kl(const Tensor& student, const Tensor& teacher, const Tensor& targets, float temperature,
-                          float weight) {
+                          float weight, float of_present, float of_absent) {
   require_matrix("softened_binary_kl", student);
   require_equal("softened_binary_kl", "student", student, "teacher", teacher);
   if (targets.defined()) require_equal("softened_binary_kl", "student", student, "targets", targets);
@@ -73,20 +73,23 @@ Tensor softened_binary_kl(const Tensor& student, const Tensor& teacher, const Te
   const int rows = student.shape()[0], labels = student.shape()[1];
   Context& context = student.context();
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
+  require(targets.defined() || (of_present == 1 && of_absent == 1),
+          "softened_binary_kl: labels are weighted by targets, and there are none");
   context.run(kernels::SoftenedBinaryKl<float>{student.data(), teacher.data(), targets.data(), loss.data(),
-                                               d_student.data(), rows, labels, temperature, weight});
+                                               d_student.data(), rows, labels, temperature, weight, of_present,
+                                               of_absent});
   record(student, d_student);
   return loss;
 }
 
-Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float weight) {
+Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float weight, bool paper) {
   const Shape &s = student.shape(), &t = teacher.shape();
   require(s.rank() == 4 && t.rank() == 4 && s[0] == t[0] && s[2] == t[2] && s[3] == t[3],
           "attention_transfer: student ", s, " and teacher ", t, " differ in images, height or width");
   Context& context = student.context();
   const Tensor loss = context.empty({s[0]}), d_student = context.empty(s);
   context.run_with_workspace(kernels::AttentionTransfer<float>{student.map(), teacher.map(), loss.data(),
-                                                               d_student.map(), weight, 1e-12f, nullptr});
+                                                               d_student.map(), weight, 1e-12f, nullptr, paper});
   record(student, d_student);
   return loss;
 }

@@ -66,14 +66,14 @@ void transfer_image(const AttentionTransfer<float>& a, int image, float* student
     square += difference * difference;
     projection += difference * attention;
   }
-  const double weight = static_cast<double>(a.weight) / (static_cast<double>(a.student.images) * plane);
-  a.loss[image] = static_cast<float>(weight * square);
+  const AttentionScale scale(a, square);
+  a.loss[image] = static_cast<float>(scale.loss);
   // Where the norm is held at epsilon it is a constant, without a gradient of its own.
   if (!(student_norm > epsilon)) projection = 0;
   for (int i = 0; i < plane; ++i) {
     const double attention = static_cast<double>(student[i]) * by_student;
     const double difference = attention - static_cast<double>(teacher[i]) * by_teacher;
-    student[i] = static_cast<float>(2 * weight * by_student * (difference - projection * attention));
+    student[i] = static_cast<float>(2 * scale.slope * by_student * (difference - projection * attention));
   }
   specialise_block(a.student.block, [&](auto block) { write_gradient<block()>(a, image, student); });
 }

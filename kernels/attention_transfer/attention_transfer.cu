@@ -81,13 +81,9 @@ __device__ ImageTerms terms_of(const AttentionTransfer<T>& a, const double* prod
   const double by_teacher = 1 / (teacher < least_teacher ? least_teacher : teacher);
   const double own = sums[0] * by_student * by_student, others = sums[1] * by_teacher * by_teacher;
   const double common = sums[2] * by_student * by_teacher, square = own + others - 2 * common;
+  const AttentionScale scale(a, square < 0 ? 0 : square);
   // Where the norm is held at epsilon it is a constant, without a gradient of its own.
-  return {by_student, by_teacher, square < 0 ? 0 : square, student > least_student ? own - common : 0};
-}
-
-template <class T>
-__device__ double weight_of(const AttentionTransfer<T>& a, const AttentionTiling& t) {
-  return static_cast<double>(a.weight) / (static_cast<double>(t.images) * t.plane);
+  return {by_student, by_teacher, scale.loss, scale.slope, student > least_student ? own - common : 0};
 }
 
 // mapping: AttentionTiling; lanes in the channels of a position, whose sum then goes to the position's own thread; the
@@ -133,7 +129,7 @@ __global__ void __launch_bounds__(AttentionTiling::threads, 4)
     const ImageTerms terms = terms_of(a, workspace.products_of(at.image * t.shares), t.shares);
     if (thread == 0) {
       workspace.terms[at.image] = terms;
-      a.loss[at.image] = static_cast<float>(weight_of(a, t) * terms.square);
+      a.loss[at.image] = static_cast<float>(terms.loss);
     }
   }
 }
@@ -154,7 +150,7 @@ __global__ void __launch_bounds__(AttentionTiling::threads) differentiate(Attent
     const double student = static_cast<double>(workspace.student[at.own()]) * terms.by_student;
     const double difference = student - static_cast<double>(workspace.teacher[at.own()]) * terms.by_teacher;
     slopes[threadIdx.x] =
-        static_cast<float>(4 * weight_of(a, t) * terms.by_student * (difference - terms.projection * student));
+        static_cast<float>(4 * terms.slope * terms.by_student * (difference - terms.projection * student));
   }
   __syncthreads();
   const int step = t.lanes * width, channels = a.student.channels;

@@ -31,22 +31,26 @@ T length(const std::vector<T>& values) {
 // student is [images, student_channels, plane], teacher likewise; loss is [images].
 template <class T>
 LossAndGradient<T> attention_transfer(int images, int plane, int student_channels, const std::vector<T>& student,
-                                      int teacher_channels, const std::vector<T>& teacher, T weight, T epsilon) {
+                                      int teacher_channels, const std::vector<T>& teacher, T weight, T epsilon,
+                                      bool root = false) {
   LossAndGradient<T> result{std::vector<T>(images, T(0)), std::vector<T>(student.size())};
-  const T scale = weight / static_cast<T>(images) / static_cast<T>(plane);
+  const T whole = weight / static_cast<T>(images);
   for (int image = 0; image < images; ++image) {
     const T* map = student.data() + static_cast<std::size_t>(image) * student_channels * plane;
     std::vector<T> s = attention_energy(map, student_channels, plane);
     std::vector<T> t = attention_energy(teacher.data() + static_cast<std::size_t>(image) * teacher_channels * plane,
                                         teacher_channels, plane);
     const T norm = length(s), s_norm = std::max(norm, epsilon), t_norm = std::max(length(t), epsilon);
-    T projection = 0;
+    T projection = 0, square = 0;
     for (int i = 0; i < plane; ++i) {
       s[i] /= s_norm;
       t[i] /= t_norm;
-      result.loss[image] += scale * (s[i] - t[i]) * (s[i] - t[i]);
+      square += (s[i] - t[i]) * (s[i] - t[i]);
       projection += (s[i] - t[i]) * s[i];
     }
+    result.loss[image] = root ? whole * std::sqrt(square) : whole / static_cast<T>(plane) * square;
+    // d loss / d square; a norm of 0 has no direction.
+    const T scale = !root ? whole / static_cast<T>(plane) : square > 0 ? whole / (2 * std::sqrt(square)) : T(0);
     if (norm <= epsilon) projection = 0;  // the divisor does not depend on the student then
     for (int channel = 0; channel < student_channels; ++channel)
       for (int i = 0; i < plane; ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 #include "kernels/attention_transfer/attention_transfer.h"
@@ -38,10 +39,26 @@ AttentionTiling tiling_of(const AttentionTransfer<T>& a) {
           static_cast<int>(16 / sizeof(T))};
 }
 
+// The loss of an image whose normalised attentions differ by the sum of squares `square`, and its derivative by that.
+struct AttentionScale {
+  double loss, slope;
+
+  template <class T>
+  ON_ANY_DEVICE AttentionScale(const AttentionTransfer<T>& a, double square) {
+    const double whole = static_cast<double>(a.weight) / a.student.images;
+    slope = whole / (static_cast<double>(a.student.height) * a.student.width);
+    loss = slope * square;
+    if (!a.root) return;
+    const double norm = std::sqrt(square);
+    loss = whole * norm;
+    slope = norm == 0 ? 0 : whole / (2 * norm);  // a norm of 0 has no direction
+  }
+};
+
 // What the gradient of an image needs of all its positions.
 struct ImageTerms {
   double by_student, by_teacher;  // inverse norms of the sums of squares, which are channels times the attentions
-  double square;                  // of the difference of the normalised attentions
+  double loss, slope;             // AttentionScale
   double projection;              // of the difference on the student's
 };
 

@@ -75,6 +75,21 @@ void run_on(Cpu, const Add<float>& a) {
   });
 }
 
+// mapping: pieces of 64 KiB over threads; bytes: x read and written; operations: 1 per element.
+void run_on(Cpu, const ScaleBy<float>& a) {
+  const float factor = *a.factor;
+  for_each_piece(runs_of(a.x), [&](int image, std::int64_t begin, int count) {
+    float* x = a.x.block_data(image, 0) + begin;
+#pragma omp simd
+    for (int i = 0; i < count; ++i) x[i] *= factor;
+  });
+}
+
+// mapping: one thread, the matrix is a batch's logits; bytes: student read, logits written; operations: none.
+void run_on(Cpu, const LabelLogits& a) {
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(a.rows) * a.classes; ++i) a.logits[i] = a.logit(i);
+}
+
 // mapping: pieces of 64 KiB over threads; bytes: 4 per element written; operations: none.
 void run_on(Cpu, const Fill& a) {
   for_each_piece(Runs{1, a.count},
@@ -100,6 +115,14 @@ template <class T>
 Cost cost(const Add<T>& a) {
   return cost_per_element(a.a, 3);
 }
+template <class T>
+Cost cost(const ScaleBy<T>& a) {
+  return cost_per_element(a.x, 2);
+}
+Cost cost(const LabelLogits& a) {
+  const double entries = static_cast<double>(a.rows) * a.classes;
+  return {(2 * entries + (a.multi_label ? entries : a.rows)) * sizeof(float), 0};
+}
 Cost cost(const Fill& a) { return {static_cast<double>(a.count) * sizeof(float), 0}; }
 Cost cost(const AccumulateSum& a) {
   return {static_cast<double>(a.count) * sizeof(float) + 2 * sizeof(double), static_cast<double>(a.count)};
@@ -109,6 +132,8 @@ template Cost cost(const ReluForward<float>&);
 template Cost cost(const ReluForward<bfloat16>&);
 template Cost cost(const ReluBackward<float>&);
 template Cost cost(const ReluBackward<bfloat16>&);
+template Cost cost(const ScaleBy<float>&);
+template Cost cost(const ScaleBy<bfloat16>&);
 template Cost cost(const Add<float>&);
 template Cost cost(const Add<bfloat16>&);
 

@@ -33,6 +33,16 @@ struct AddBoth {
   }
 };
 
+// operations: 1 per element.
+struct TimesFactor {
+  const float* factor;
+
+  template <class T>
+  __device__ T operator()(T x) const {
+    return from_float<T>(*factor * to_float(x));
+  }
+};
+
 // Inputs and output of an operation in one launch of combine_rows.
 template <class Operation, class T, class... Maps>
 void run_maps(Gpu gpu, const Operation& operation, const FeatureMap<T>& to, const Maps&... from) {
@@ -46,6 +56,14 @@ void run_maps(Gpu gpu, const Operation& operation, const FeatureMap<T>& to, cons
     run_rows(gpu, pixels, RowsOf<T>{to.data, to.pitch}, RowInputs<T, sizeof...(from)>{{{from.data, from.pitch}...}},
              operation);
   }
+}
+
+constexpr int label_threads = 128;
+
+// mapping: an entry a thread; bytes: student read, logits written; operations: none.
+__global__ void __launch_bounds__(label_threads) label_logits(LabelLogits a) {
+  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * label_threads + threadIdx.x;
+  if (at < static_cast<std::int64_t>(a.rows) * a.classes) a.logits[at] = a.logit(at);
 }
 
 constexpr int fill_threads = 256, fill_groups = 4;  // of a block, of a thread
@@ -91,6 +109,14 @@ void run_on(Gpu gpu, const Add<T>& a) {
   run_maps(gpu, AddBoth{}, a.out, a.a, a.b);
 }
 
+template <class T>
+void run_on(Gpu gpu, const ScaleBy<T>& a) {
+  run_maps(gpu, TimesFactor{a.factor}, a.x, a.x);
+}
+void run_on(Gpu gpu, const LabelLogits& a) {
+  launch(gpu, label_logits, steps(static_cast<std::int64_t>(a.rows) * a.classes, label_threads), label_threads, 0, a);
+}
+
 void run_on(Gpu gpu, const Fill& a) {
   if (a.count == 0) return;
   const bool aligned = aligned16(a.to);
@@ -105,6 +131,8 @@ template void run_on(Gpu, const ReluForward<float>&);
 template void run_on(Gpu, const ReluForward<bfloat16>&);
 template void run_on(Gpu, const ReluBackward<float>&);
 template void run_on(Gpu, const ReluBackward<bfloat16>&);
+template void run_on(Gpu, const ScaleBy<float>&);
+template void run_on(Gpu, const ScaleBy<bfloat16>&);
 template void run_on(Gpu, const Add<float>&);
 template void run_on(Gpu, const Add<bfloat16>&);
 

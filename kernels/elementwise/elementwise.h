@@ -54,6 +54,43 @@ void run_on(Cuda, const Add<T>& arguments);
 template <class T>
 void run_on(Emulated, const Add<T>& arguments);
 
+// x = factor * x, the factor in device memory: a weight that changes between replays of a recorded step.
+template <class T>
+struct ScaleBy {
+  static constexpr const char* name = "scale_by";
+  FeatureMap<T> x;
+  const float* factor;  // [1]
+};
+template <class T>
+Cost cost(const ScaleBy<T>& arguments);
+void run_on(Cpu, const ScaleBy<float>& arguments);
+template <class T>
+void run_on(Cuda, const ScaleBy<T>& arguments);
+template <class T>
+void run_on(Emulated, const ScaleBy<T>& arguments);
+
+// Logits that labels alone decide: `of_label` where an entry is the row's label or a target is 1, `of_others`
+// elsewhere, and the student's own where nothing is known.
+struct LabelLogits {
+  static constexpr const char* name = "label_logits";
+  const float* labels;   // [rows] class index, or [rows, classes] targets where multi_label; NaN: unknown
+  const float* student;  // [rows, classes]
+  float* logits;         // [rows, classes]
+  int rows, classes;
+  bool multi_label;
+  float of_label, of_others;
+
+  ON_ANY_DEVICE float logit(std::int64_t at) const {
+    const float label = labels[multi_label ? at : at / classes];
+    const float wanted = multi_label ? 1.0f : static_cast<float>(at % classes);
+    return label != label ? student[at] : label == wanted ? of_label : of_others;
+  }
+};
+Cost cost(const LabelLogits& arguments);
+void run_on(Cpu, const LabelLogits& arguments);
+void run_on(Cuda, const LabelLogits& arguments);
+void run_on(Emulated, const LabelLogits& arguments);
+
 struct Fill {
   static constexpr const char* name = "fill";
   float* to;  // [count]

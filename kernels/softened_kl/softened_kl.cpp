@@ -99,9 +99,11 @@ void run_on(Cpu, const SoftenedBinaryKl<float>& a) {
       const double yes = 1 / (1 + small_t), no = small_t / (1 + small_t);
       const double student_no = (s < 0 ? 1 : small_s) / (1 + small_s);
       const double log_ratio = std::log1p(small_t) - std::log1p(small_s);
-      divergence +=
-          yes * (-std::min(s, 0.0) * inverse - log_ratio) + no * ((std::max(s, 0.0) - t) * inverse - log_ratio);
-      a.d_student[at] = static_cast<float>(scale * temperature * flip * (no - student_no));
+      const double target = a.targets ? static_cast<double>(a.targets[at]) : 1;
+      const double share = target * static_cast<double>(a.of_present) + (1 - target) * static_cast<double>(a.of_absent);
+      divergence += share * (yes * (-std::min(s, 0.0) * inverse - log_ratio) +
+                             no * ((std::max(s, 0.0) - t) * inverse - log_ratio));
+      a.d_student[at] = static_cast<float>(share * scale * temperature * flip * (no - student_no));
     }
     a.loss[row] = static_cast<float>(scale * temperature * temperature * divergence);
   }

@@ -133,10 +133,13 @@ __global__ void __launch_bounds__(longest_row_block) long_rows(const SoftenedKl<
 // An entry of the binary form.
 struct SoftenedEntry {
   Softening softening;
+  float of_present, of_absent;
 
-  __device__ EntryLoss operator()(const float (&logits)[2], float) const {
+  __device__ EntryLoss operator()(const float (&logits)[2], float target) const {
     const Term term = binary_term(logits[0], logits[1], softening);
-    return {softening.temperature * softening.temperature * term.divergence, softening.temperature * term.gradient};
+    const float share = target * of_present + (1 - target) * of_absent;
+    return {share * softening.temperature * softening.temperature * term.divergence,
+            share * softening.temperature * term.gradient};
   }
 };
 
@@ -174,7 +177,7 @@ void run_on(Gpu gpu, const SoftenedBinaryKl<T>& a) {
                                                     a.rows,
                                                     a.labels,
                                                     a.weight,
-                                                    {Softening(a.temperature)}});
+                                                    {Softening(a.temperature), a.of_present, a.of_absent}});
 }
 template void run_on(Gpu, const SoftenedBinaryKl<float>&);
 template void run_on(Gpu, const SoftenedBinaryKl<bfloat16>&);

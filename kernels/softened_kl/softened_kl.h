@@ -37,6 +37,7 @@ void run_on(Emulated, const SoftenedKl<T>& arguments);
 
 // The multi-label form: each label is a binary distribution, p = sigmoid(teacher / T), q = sigmoid(student / T), and
 // the loss is T^2 [p log(p / q) + (1 - p) log((1 - p) / (1 - q))], averaged over the entries whose target is known.
+// Entries whose target is y count y of_present + (1 - y) of_absent times.
 template <class T>
 struct SoftenedBinaryKl {
   static constexpr const char* name = "softened_binary_kl";
@@ -48,6 +49,7 @@ struct SoftenedBinaryKl {
   int rows, labels;
   float temperature;  // > 0
   float weight;
+  float of_present = 1, of_absent = 1;  // both 1 where targets is nullptr
 };
 template <class T>
 Cost cost(const SoftenedBinaryKl<T>& arguments);

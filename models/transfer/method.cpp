@@ -1,74 +1,63 @@
-// Transfer methods from the command line to loss terms.
+// The table of all methods, and what they have in common.
 #include "models/transfer/method.h"
 
-#include <charconv>
-#include <cmath>
+#include <algorithm>
 
-#include "models/transfer/at.h"
-#include "models/transfer/kd.h"
+#include "models/transfer/methods.h"
 
 namespace preceptor {
-namespace {
 
-// Name, and every key with its default.
-const std::map<std::string, std::map<std::string, double>>& methods() {
-  static const std::map<std::string, std::map<std::string, double>> table = {{"kd", kd_defaults()},
-                                                                             {"at", at_defaults()}};
-  return table;
+const std::vector<MethodKind>& method_kinds() {
+  static const std::vector<MethodKind> kinds = [] {
+    std::vector<MethodKind> all = {kd(), dkd(), standardized_kd(), label_smoothing(), teacher_free_kd(), at()};
+    using Key = MethodKey::Kind;
+    for (MethodKind& kind : all) {
+      const bool grows =
+          std::any_of(kind.keys.begin(), kind.keys.end(), [](const auto& k) { return k.name == "warmup"; });
+      if (!grows) kind.keys.push_back({"warmup", "0", Key::weight, "epochs in which the weight grows"});
+      kind.keys.push_back({"end", "0", Key::weight, "epoch by which the weight has fallen to 0; 0: it does not"});
+    }
+    return all;
+  }();
+  return kinds;
 }
 
-template <class Map>
-std::string keys_of(const Map& map) {
+MethodSettings parse_method(const std::string& text) {
+  const std::string name = text.substr(0, text.find(':'));
   std::string names;
-  for (const auto& [name, value] : map) names += (names.empty() ? "" : ", ") + name;
-  return names;
-}
-
-}  // namespace
-
-TransferMethod parse_transfer_method(const std::string& text) {
-  const std::size_t colon = text.find(':');
-  TransferMethod method{text.substr(0, colon), {}};
-  const auto known = methods().find(method.name);
-  require(known != methods().end(), "--method ", text, ": there is no method ", method.name, "; the methods are ",
-          keys_of(methods()));
-  method.values = known->second;
-  if (colon == std::string::npos) return method;
-  std::istringstream settings(text.substr(colon + 1));
-  for (std::string setting; std::getline(settings, setting, ',');) {
-    const std::size_t equal = setting.find('=');
-    const std::string key = setting.substr(0, equal);
-    require(method.values.contains(key), "--method ", text, ": ", method.name, " has no ", key, "; it has ",
-            keys_of(method.values));
-    const std::string number = equal == std::string::npos ? "" : setting.substr(equal + 1);
-    double value = 0;
-    const auto [rest, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-    require(error == std::errc() && rest == number.data() + number.size() && std::isfinite(value) && value >= 0,
-            "--method ", text, ": ", key, " is no number of at least 0: '", number, "'");
-    method.values[key] = value;
+  for (const MethodKind& kind : method_kinds()) {
+    if (kind.name == name) {
+      MethodSettings settings = parse_settings(text, kind.keys);
+      require(!kind.shares_with_labels || settings.number("weight") <= 1, "--method ", text,
+              ": the weight is at most 1, the labels get the rest");
+      const double warmup = settings.number("warmup"), end = settings.number("end");
+      require(end == 0 || end > warmup, "--method ", text, ": the weight is 0 from epoch ", end,
+              " on, before its warm-up of ", warmup, " epochs is over");
+      return settings;
+    }
+    names += (names.empty() ? "" : ", ") + kind.name;
   }
-  if (method.name == "kd") check_kd(method);
-  return method;
+  fail(ErrorKind::usage, "--method ", text, ": there is no method ", name, "; the methods are ", names);
 }
 
-std::string to_string(const TransferMethod& method) {
-  std::string text = method.name;
-  char separator = ':';
-  for (const auto& [key, value] : method.values) {
-    char digits[32];  // the shortest text that reads back as the same number
-    const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    text += separator + key + "=" + std::string(digits, end);
-    separator = ',';
-  }
-  return text;
+const MethodKind& kind_of(const MethodSettings& settings) {
+  const auto& kinds = method_kinds();
+  return *std::find_if(kinds.begin(), kinds.end(), [&](const MethodKind& kind) { return kind.name == settings.name; });
 }
 
-double TransferMethod::label_weight() const { return name == "kd" ? 1 - values.at("weight") : 1; }
+double weight_factor(const MethodSettings& settings, int epoch) {
+  const double warmup = settings.number("warmup"), end = settings.number("end");
+  const double grown = epoch < warmup ? epoch / warmup : 1;
+  const double left = end > 0 ? std::clamp((end - epoch) / (end - warmup), 0.0, 1.0) : 1;
+  return std::min(grown, left);
+}
 
-std::vector<Tensor> transfer_losses(const TransferMethod& method, const Features& student, const Features& teacher,
-                                    const Tensor& targets, bool multi_label) {
-  if (method.name == "kd") return {kd_loss(method, student, teacher, targets, multi_label)};
-  return at_losses(method, student, teacher);
+bool has_schedule(const MethodSettings& settings) {
+  return settings.number("warmup") > 0 || settings.number("end") > 0;
+}
+
+double label_weight(const MethodSettings& settings, double factor) {
+  return kind_of(settings).shares_with_labels ? 1 - factor * settings.number("weight") : 1;
 }
 
 }  // namespace preceptor

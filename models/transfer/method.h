@@ -1,27 +1,85 @@
-// Transfer methods: loss terms that pull a student towards a teacher.
+// Transfer methods: loss terms that pull a student towards a teacher. One method is one small file that defines a
+// class and the MethodKind that describes it (docs/adding_a_method.md).
 #pragma once
 
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "models/network.h"
+#include "models/transfer/settings.h"
 
 namespace preceptor {
 
-// "kd:temperature=4,weight=0.9" -> name "kd" and its numbers. Errors: usage, with the valid methods and keys.
-struct TransferMethod {
-  std::string name;                      // "kd" or "at"
-  std::map<std::string, double> values;  // every key of the method, defaults filled in
-
-  double label_weight() const;  // weight of the loss on labels: 1 - weight for kd, 1 for at
+// What a method may look at before the first step.
+struct MethodSetup {
+  Context* context = nullptr;
+  const Network* student = nullptr;
+  const Network* teacher = nullptr;  // nullptr: none, for methods that need none
+  int height = 0, width = 0;         // of the images
+  bool multi_label = false;          // independent labels with NaN for unknown, else one class
+  std::uint64_t seed = 0;            // of what the method learns
 };
-TransferMethod parse_transfer_method(const std::string& text);
-std::string to_string(const TransferMethod& method);
 
-// Records the method's loss terms and returns them (each [rows]). targets as the label loss takes them; multi_label
-// selects the per-label binary form of kd.
-std::vector<Tensor> transfer_losses(const TransferMethod& method, const Features& student, const Features& teacher,
-                                    const Tensor& targets, bool multi_label);
+// One step: what both networks gave, and what is known of the images.
+struct TransferInput {
+  const Features& student;
+  const Features& teacher;  // empty without a teacher
+  const Tensor& labels;     // as the label loss takes them
+};
+
+class TransferMethod {
+ public:
+  virtual ~TransferMethod() = default;
+  TransferMethod(const TransferMethod&) = delete;
+  TransferMethod& operator=(const TransferMethod&) = delete;
+
+  // Records the method's loss terms and returns them, each [rows], as weighted. The same calls in every step.
+  virtual std::vector<Tensor> losses(const TransferInput& input) = 0;
+
+  // Taps that losses() reads, of each network.
+  const std::vector<std::string>& student_taps() const { return student_taps_; }
+  const std::vector<std::string>& teacher_taps() const { return teacher_taps_; }
+
+  // What it learns beside the student: trained by the same optimiser, kept with the run, no part of the student. Names
+  // begin with "transfer.", the method's name and a point.
+  Parameters& parameters() { return parameters_; }
+
+ protected:
+  explicit TransferMethod(const MethodSetup& setup) : parameters_(*setup.context) {}
+
+  std::vector<std::string> student_taps_, teacher_taps_;
+  Parameters parameters_;
+};
+
+// What there is to know of a method.
+struct MethodKind {
+  std::string name, summary;
+  std::vector<MethodKey> keys;  // every method has "weight"; "warmup" and "end" are added
+  bool needs_teacher = true;
+  bool shares_with_labels = false;  // the labels get 1 - weight; else 1
+  std::unique_ptr<TransferMethod> (*make)(const MethodSetup& setup, const MethodSettings& settings);
+};
+
+// For MethodKind::make.
+template <class Method>
+std::unique_ptr<TransferMethod> make(const MethodSetup& setup, const MethodSettings& settings) {
+  return std::make_unique<Method>(setup, settings);
+}
+
+// All methods, in the order of docs/methods.md.
+const std::vector<MethodKind>& method_kinds();
+
+// "kd:temperature=4,weight=0.9" with all settings filled in. Errors: usage, with the valid methods, keys or values.
+MethodSettings parse_method(const std::string& text);
+const MethodKind& kind_of(const MethodSettings& settings);
+
+// The factor of a method's weight in an epoch (from 1): with warmup=W it grows to 1 over the first W epochs, epoch / W;
+// with end=E it falls to 0 in epoch E, on a line from the end of the warm-up.
+double weight_factor(const MethodSettings& settings, int epoch);
+bool has_schedule(const MethodSettings& settings);
+
+// The weight of the loss on labels beside a method whose weight has this factor.
+double label_weight(const MethodSettings& settings, double factor = 1);
 
 }  // namespace preceptor

@@ -88,7 +88,7 @@ TEST(Commands, MedmnistFile) {
 
 TEST(Commands, AttentionTransferAndAllLearningFlags) {
   const Workplace place;
-  place.run(tiny_training("teacher", {"--zero-last-gamma", "--flip", "--shift", "2"}));
+  place.run(tiny_training("teacher", {"--zero-last-gamma", "--augment", "flip,shift=2"}));
   place.run({"preceptor-distill",
              "--data",
              tiny_other,
@@ -125,9 +125,8 @@ TEST(Commands, AttentionTransferAndAllLearningFlags) {
              "1",
              "--clip-value",
              "0.5",
-             "--flip",
-             "--shift",
-             "2",
+             "--augment",
+             "flip,shift=2",
              "--bootstrap",
              "0",
              "--out",
@@ -141,10 +140,12 @@ TEST(Commands, AttentionTransferAndAllLearningFlags) {
 
 TEST(Commands, OneSeedOneResult) {
   const Workplace place;
-  const Arguments augmented = {"--flip", "--shift", "2", "--rotate", "15", "--scale", "0.1", "--seed", "7"};
+  const std::string everything =
+      "flip,shift=2,rotate=15,scale=0.1,crop=0.2,contrast=0.2,brightness=0.1,noise=0.02,cutout=4,mixup=0.2";
+  const Arguments augmented = {"--augment", everything, "--seed", "7"};
   place.run(tiny_training("first", augmented));
   place.run(tiny_training("second", augmented));
-  place.run(tiny_training("other", {"--flip", "--shift", "2", "--rotate", "15", "--scale", "0.1", "--seed", "8"}));
+  place.run(tiny_training("other", {"--augment", everything, "--seed", "8"}));
   for (const char* file : {"/best.safetensors", "/last.safetensors", "/last.state.safetensors", "/config.toml"}) {
     EXPECT_TRUE(place.bytes(std::string("first") + file) == place.bytes(std::string("second") + file)) << file;
     EXPECT_FALSE(place.bytes(std::string("first") + file) == place.bytes(std::string("other") + file)) << file;
@@ -163,7 +164,7 @@ TEST(Commands, FilesOfFlagsEqualFlags) {
                   "epochs = 2\nbatch = 16\nthreads = 2\nbootstrap = 5_0\nflip = true\nlr = 2e-3\n"
                   "schedule = \"st\\u0065p\"\nmilestones = [\n  1,\n]\nout = \"overruled\"\n");
   place.run({"preceptor-train", "--config", "run.toml", "--out", "file"});
-  place.run(tiny_training("flags", {"--flip", "--lr", "0.002", "--schedule", "step", "--milestones", "1"}));
+  place.run(tiny_training("flags", {"--augment", "flip", "--lr", "0.002", "--schedule", "step", "--milestones", "1"}));
   EXPECT_FALSE(place.exists("overruled"));
   EXPECT_EQ(place.bytes("file/config.toml"), place.bytes("flags/config.toml"));
   EXPECT_TRUE(place.bytes("file/last.safetensors") == place.bytes("flags/last.safetensors"));

@@ -7,8 +7,9 @@
 namespace preceptor::test {
 namespace {
 
-const Arguments shape_of_run = {"--epochs", "6",   "--flip",     "--shift", "2",          "--rotate", "10",
-                                "--scale",  "0.1", "--schedule", "plateau", "--patience", "0"};
+const Arguments shape_of_run = {
+    "--epochs",   "6",       "--augment",  "flip,shift=2,rotate=10,scale=0.1,noise=0.05,mixup=0.4",
+    "--schedule", "plateau", "--patience", "0"};
 
 Arguments long_training(const std::string& out) {
   return with({"preceptor-train", "--data", tiny_chest, "--model", "resnet8", "--batch", "16", "--threads", "2",

@@ -1,6 +1,5 @@
 // Predictions of a published DenseNet-121 on 22,433 chest X-rays: its published AUCs, to the last digits.
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 
@@ -9,24 +8,16 @@
 #include "data/predictions.h"
 #include "engine/numbers.h"
 #include "npz_writer.h"
+#include "real_data.h"
 
 namespace preceptor::test {
 namespace {
 
-// Real files: the folder in PRECEPTOR_DATA, or ../shared/data beside the source.
-std::string real_file(const std::string& name) {
-  const char* folder = std::getenv("PRECEPTOR_DATA");
-  return (folder != nullptr ? std::string(folder) : std::string(PRECEPTOR_SOURCE_DIR) + "/../shared/data") + "/" + name;
-}
-
 TEST(ChexnetPredictions, GiveThePublishedAreas) {
   const std::string predictions = real_file("nih_meta/chexnet_densenet121_preds_22433.csv");
-  const std::string packed = real_file("nih_meta/Data_Entry_2017_v2020.csv.gz");
   if (!std::filesystem::exists(predictions)) GTEST_SKIP() << predictions << " is absent; set PRECEPTOR_DATA";
-  TemporaryFolder folder;
-  const std::string labels = folder.file("Data_Entry.csv");
-  ASSERT_EQ(std::system(("gzip -dc '" + packed + "' > '" + labels + "'").c_str()), 0);
-  const PredictionTable table = read_plain_predictions(predictions, labels);
+  const PredictionTable table =
+      read_plain_predictions(predictions, real_file("nih_meta/Data_Entry_2017_v2020.csv.gz"));
   EXPECT_EQ(table.rows(), 22433);
   ASSERT_EQ(table.outputs(), 14);
 

@@ -45,4 +45,10 @@ inline std::string png(const Image& image) {
   return bytes;
 }
 
+inline std::string jpeg(const Image& image) {
+  std::string bytes;
+  stbi_write_jpg_to_func(append_bytes, &bytes, image.width, image.height, image.channels, image.pixels.data(), 90);
+  return bytes;
+}
+
 }  // namespace preceptor::test

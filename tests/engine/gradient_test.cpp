@@ -235,6 +235,16 @@ TEST_F(LossGradient, SoftmaxCrossEntropyWithUnknownLabels) {
   report("softmax_cross_entropy", check.run(forward, 0.75 * term, classes, 0x1p-5));
 }
 
+TEST_F(LossGradient, SoftmaxCrossEntropyOfSharesOfRows) {
+  const Tensor labels = check.constant({rows}, {0, 8, NAN, 3, 3, 1});
+  const Tensor shares = check.constant({rows}, {0.75f, 0.5f, 1, 0.625f, 0, 1});
+  const auto forward = [&](const Inputs& inputs) { return softmax_cross_entropy(inputs[0], labels, 0.75f, shares); };
+  report("softmax_cross_entropy of shares", check.run(forward, 0.75 * term, classes, 0x1p-5));
+  EXPECT_THROW(softmax_cross_entropy(check.constant(shape, std::vector<float>(shape.elements())), labels, 1,
+                                     check.constant({rows - 1}, std::vector<float>(rows - 1))),
+               Error);
+}
+
 TEST_F(LossGradient, BinaryCrossEntropyWithUnknownTargets) {
   std::vector<float> targets(shape.elements());
   for (std::size_t i = 0; i < targets.size(); ++i) targets[i] = i % 4 == 1 ? NAN : i % 3 ? 0.0f : 1.0f;

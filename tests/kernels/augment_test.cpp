@@ -54,7 +54,13 @@ TEST(Augment, SineAndCosineAreAsAccurateAsTheySay) {
 struct Choices {
   bool flip = false;
   int shift = 0;
-  float rotate = 0, scale = 0;
+  float rotate = 0, scale = 0, crop = 0, brightness = 0, contrast = 0, noise = 0;
+  int cutout = 0;
+
+  reference::AugmentChoices exact() const {
+    return {flip,          shift, double{rotate}, double{scale}, double{crop}, double{brightness}, double{contrast},
+            double{noise}, cutout};
+  }
 };
 
 // A batch of random pixels and the maps that Augment fills.
@@ -81,7 +87,12 @@ struct Batch {
                       choices.flip,
                       choices.shift,
                       choices.rotate,
-                      choices.scale});
+                      choices.scale,
+                      choices.crop,
+                      choices.brightness,
+                      choices.contrast,
+                      choices.noise,
+                      choices.cutout});
   }
   void run(const StepState* state, const Choices& choices) {
     run(state, choices, [&](const auto& arguments) { execute_on(arguments, device); });
@@ -95,11 +106,12 @@ struct Batch {
 
 // How far a position may be off in pixels: what sine and cosine and their quotient by the factor (2^-32) are off over
 // the distance from the centre; the factor and the angle are cut to 2^-30 and 2^-32 of a turn, their limits too;
-// weights to 2^-24.
-double position_error(const MapShape& shape, const reference::AugmentMotion& motion) {
+// weights to 2^-24. The window's side is cut to 2^-27, its place to 2^-26 pixels.
+double position_error(const MapShape& shape, const reference::AugmentChange& change) {
   const double distance = (shape.height + shape.width) / 2.0;
-  const double of_angle = angle_error + 2 * 0x1p-32 * 2 * std::numbers::pi, of_factor = 2 * 0x1p-30 / motion.factor;
-  return distance * ((of_angle + of_factor) / motion.factor + 0x1p-32) + 0x1p-24;
+  const double of_angle = angle_error + 2 * 0x1p-32 * 2 * std::numbers::pi, of_factor = 2 * 0x1p-30 / change.factor;
+  const double of_window = change.side < 1 ? 2 * distance * 0x1p-27 + 2 * 0x1p-26 : 0;
+  return (distance * (of_angle + of_factor) + of_window) / change.factor + distance * 0x1p-32 + 0x1p-24;
 }
 
 template <class T>
@@ -110,23 +122,26 @@ void check_batch(Batch<T>& batch, const StepState* state, const Choices& choices
   const double mean[3] = {double{0.485f}, double{0.456f}, double{0.406f}};
   const double deviation[3] = {double{0.229f}, double{0.224f}, double{0.225f}};
   const MapShape& s = batch.shape;
-  const bool between = state && (choices.rotate > 0 || choices.scale > 0);
+  const bool between = state && (choices.rotate > 0 || choices.scale > 0 || choices.crop > 0);
   const int values = s.channels * s.plane();
   for (int image = 0; image < s.images; ++image) {
-    reference::AugmentMotion motion;
+    reference::AugmentChange change;
     if (state)
-      motion = reference::augment_motion(state->seed, static_cast<std::uint64_t>(state->step),
-                                         static_cast<std::uint64_t>(image), choices.flip, choices.shift,
-                                         static_cast<double>(choices.rotate), static_cast<double>(choices.scale));
+      change = reference::augment_change(state->seed, static_cast<std::uint64_t>(state->step),
+                                         static_cast<std::uint64_t>(image), choices.exact(), s.height, s.width);
     const std::uint8_t* pixels = batch.pixels.data() + static_cast<std::size_t>(image) * values;
-    const auto expected = reference::augment_image(pixels, s.channels, s.height, s.width, motion, mean, deviation);
+    const auto expected = reference::augment_image(pixels, s.channels, s.height, s.width, change, mean, deviation);
     for (int i = 0; i < values; ++i) {
       const int c = i / s.plane();
       // |pixel / 255 / deviation| + |mean / deviation|, with three interpolations before; what a position is off in y
-      // or x moves a value by as much of the largest difference of neighbours.
-      const double terms = std::abs(expected[i]) + 2 * mean[c] / deviation[c];
-      const double error =
-          between ? allowed(2, terms, 12) + 2 * position_error(s, motion) / deviation[c] : allowed(2, terms);
+      // or x moves a value by as much of the largest difference of neighbours. Contrast, brightness and noise of up to
+      // 3.46 deviations are terms of their own, and four more roundings.
+      const bool toned = change.brightness != 0 || change.contrast != 1 || change.noise > 0;
+      const double terms = std::abs(expected[i]) +
+                           2 * change.contrast * (mean[c] + std::abs(change.brightness)) / deviation[c] +
+                           2 * 3.46 * change.noise / deviation[c];
+      const double error = allowed(2, terms, (between ? 12 : 4) + (toned ? 6 : 0)) +
+                           (between ? 2 * change.contrast * position_error(s, change) / deviation[c] : 0);
       const std::size_t at = static_cast<std::size_t>(image) * values + i;
       comparison.check(actual[at], expected[i], with_storage<T>(error, expected[i]), at);
     }
@@ -185,6 +200,32 @@ TEST_P(AugmentTest, RotatesAndScales) {
   });
 }
 
+TEST_P(AugmentTest, CropsAndChangesTones) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("augment tones");
+    Comparison comparison(label<T>("tones"));
+    Choices all{true, 2, 15, 0.1f, 0.3f, 0.2f, 0.3f, 0.05f, 9};
+    std::vector<Choices> choices(8);
+    choices[0].crop = 0.9f;
+    choices[1].brightness = 1;
+    choices[2].contrast = 1;
+    choices[3].noise = 0.1f;
+    choices[4].cutout = 8;
+    choices[5] = {.flip = true, .shift = 3, .contrast = 0.2f, .noise = 0.02f, .cutout = 500};
+    choices[6] = {.scale = 0.9f, .crop = 0.9f};
+    choices[7] = all;
+    for (int channels : {1, 2, 3})
+      for (const Choices& choice : choices) {
+        const MapShape shape{random.integer(1, 4), channels, random.awkward_size(61) + 3, random.awkward_size(61) + 3};
+        SCOPED_TRACE(shape.text() + " " + std::to_string(&choice - choices.data()));
+        Batch<T> batch(random, device(), shape, random_layout(random, channels));
+        const StepState state = random_state(random);
+        check_batch(batch, &state, choice, comparison);
+      }
+  });
+}
+
 // The places that are read are the same on all devices, so all that is left are the roundings of a few values.
 TEST_P(AugmentTest, ReadsTheSamePlacesAsTheCpu) {
   if (on_cpu()) GTEST_SKIP() << "compared with itself";
@@ -192,7 +233,7 @@ TEST_P(AugmentTest, ReadsTheSamePlacesAsTheCpu) {
   Comparison comparison(label<float>("against the cpu"));
   const MapShape shape{3, 3, 33, 29};
   const StepState state = random_state(random);
-  const Choices choices{true, 3, 180, 0.5f};
+  const Choices choices{true, 3, 180, 0.5f, 0.5f};
   Batch<float> here(random, device(), shape, channels_last(3)), there(random, cpu_device(2), shape, channels_last(3));
   there.pixels = here.pixels;
   here.run(&state, choices);
@@ -230,15 +271,36 @@ TEST(Augment, QuarterTurnsAreExact) {
 }
 
 TEST(Augment, FlipsHalfAndDrawsEvenly) {
-  int flips = 0, moves[5] = {}, angles[4] = {}, factors[4] = {};
+  int flips = 0, moves[5] = {}, angles[4] = {}, factors[4] = {}, inside = 0;
+  std::array<int, 4> sides{}, places{}, brightnesses{}, contrasts{}, squares{};
+  double sum = 0, squared = 0;
   constexpr int images = 10000;
   for (int image = 0; image < images; ++image) {
-    const auto motion = reference::augment_motion(3, 17, static_cast<std::uint64_t>(image), true, 2, 90, 0.5);
-    flips += motion.flip;
-    ++moves[motion.right + 2];
-    ++angles[static_cast<int>((motion.angle / (std::numbers::pi / 2) + 1) * 2)];
-    ++factors[static_cast<int>((motion.factor - 0.5) * 4)];
+    const auto change = reference::augment_change(3, 17, static_cast<std::uint64_t>(image),
+                                                  {true, 2, 90, 0.5, 0.5, 0.5, 0.5, 0.1, 10}, 100, 100);
+    flips += change.flip;
+    ++moves[change.right + 2];
+    ++angles[static_cast<int>((change.angle / (std::numbers::pi / 2) + 1) * 2)];
+    ++factors[static_cast<int>((change.factor - 0.5) * 4)];
+    ++sides[static_cast<int>((change.side - 0.5) * 8)];
+    ++places[static_cast<int>((change.window_x / ((1 - change.side) * 50) + 1) * 2)];
+    ++brightnesses[static_cast<int>((change.brightness + 0.5) * 4)];
+    ++contrasts[static_cast<int>((change.contrast - 0.5) * 4)];
+    ++squares[(change.top + 5) / 25];
+    for (int channel = 0; channel < 3; ++channel) {
+      const double noise = reference::augment_noise(change, 7, channel);
+      sum += noise;
+      squared += noise * noise;
+      inside += std::abs(noise) < 1;
+    }
   }
+  for (const auto& counts : {sides, places, brightnesses, contrasts, squares})
+    for (int count : counts) EXPECT_NEAR(count, images / 4, 5 * std::sqrt(images * 0.1875));
+  // Within a deviation of 0 lie 66.827 % of the sums of four bytes, and 68.3 % of normal numbers.
+  constexpr double numbers = 3.0 * images;
+  EXPECT_NEAR(sum / numbers, 0, 5 / std::sqrt(numbers));
+  EXPECT_NEAR(squared / numbers, 1, 5 * std::sqrt(2 / numbers));
+  EXPECT_NEAR(inside / numbers, 0.66827, 5 * std::sqrt(0.2217 / numbers));
   // Five standard deviations of a binomial count.
   EXPECT_NEAR(flips, images / 2, 5 * std::sqrt(images * 0.25));
   for (int count : moves) EXPECT_NEAR(count, images / 5, 5 * std::sqrt(images * 0.16));
@@ -253,7 +315,8 @@ TEST_P(AugmentTest, DependsOnSeedStepAndImageOnly) {
     const MapShape shape{on_cpu() ? 33 : 5, 3, 31, 29};
     Batch<T> batch(random, device(), shape, on_cpu() ? channel_blocked(3, 1, false) : channels_last(3));
     const StepState state{0, 5, 11}, other{0, 6, 11};
-    for (const Choices& choices : {Choices{true, 3}, {true, 3, 20, 0.1f}}) {
+    for (const Choices& choices :
+         {Choices{true, 3}, {true, 3, 20, 0.1f}, {.flip = true, .contrast = 0.2f, .noise = 0.1f, .cutout = 7}}) {
       batch.run(&state, choices);
       const auto first = batch.out.memory();
       batch.run(&other, choices);

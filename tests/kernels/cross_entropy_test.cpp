@@ -56,7 +56,7 @@ template <class T>
 struct Problem {
   int rows, columns;
   std::vector<T> logits;
-  std::vector<float> labels, targets;
+  std::vector<float> labels, targets, shares;  // shares may be empty
   int offset = 0, result_offset = 0, labels_offset = 0;
 
   Problem(Random& random, int row_count, int column_count, double size) : rows(row_count), columns(column_count) {
@@ -70,7 +70,8 @@ struct Problem {
   template <class Launch>
   LossAndGradient<T> softmax_loss(const Device& device, const Launch& launch) const {
     return run(device, labels, [&](const T* z, const float* y, float* loss, T* d_z) {
-      launch(SoftmaxCrossEntropy<T>{z, y, loss, d_z, rows, columns, weight});
+      const DeviceBuffer<float> counts(device, shares.empty() ? std::vector<float>(1) : shares);
+      launch(SoftmaxCrossEntropy<T>{z, y, loss, d_z, rows, columns, weight, shares.empty() ? nullptr : counts.data()});
     });
   }
   template <class Launch>
@@ -148,10 +149,12 @@ class CrossEntropy : public DeviceTest {
     const auto actual = problem.softmax_loss(device(), launch());
     const auto p_actual = widened(problem.softmax(device(), launch())), gradient = widened(actual.gradient);
     const auto z = widened(problem.logits), labels = to_double(problem.labels);
-    const auto expected = reference::softmax_cross_entropy(rows, classes, z, labels, static_cast<double>(weight));
+    const auto expected = reference::softmax_cross_entropy(rows, classes, z, labels, static_cast<double>(weight),
+                                                           to_double(problem.shares));
     const auto p = reference::softmax(rows, classes, z);
-    const double scale = static_cast<double>(weight) / std::max(1, reference::count_known(labels));
+    const double mean = static_cast<double>(weight) / std::max(1, reference::count_known(labels));
     for (int row = 0; row < rows; ++row) {
+      const double scale = mean * (problem.shares.empty() ? 1 : double{problem.shares[static_cast<std::size_t>(row)]});
       const auto first = static_cast<std::size_t>(row) * classes;
       // The reference's own roundings: its sum of a confident row is 1 and little more, and its p - 1 little less than
       // 0.
@@ -193,6 +196,21 @@ class CrossEntropy : public DeviceTest {
     }
   }
 };
+
+TEST_P(CrossEntropy, RowsCountByTheirShares) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("shares of rows");
+    auto compare = comparisons<T>("shares");
+    for (const auto& [rows, classes] : {std::pair{1, 2}, {7, 5}, {64, 3}, {33, 200}, {5, 1500}, {700, 10}}) {
+      if (watched(device()) && rows * classes > 5000) continue;
+      Problem<T> problem(random, rows, classes, 3);
+      for (int row = 0; row < rows; ++row)
+        problem.shares.push_back(row == 0 ? 0.0f : static_cast<float>(random.uniform(0, 1)));
+      check_softmax(problem, compare);
+    }
+  });
+}
 
 TEST_P(CrossEntropy, SoftmaxMatchesTheReference) {
   for_storage_types(device(), [&](auto type) {

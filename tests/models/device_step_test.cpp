@@ -63,11 +63,12 @@ class Training {
     options.flip = true;
     options.shift = 2;
     const auto* pixels = static_cast<const std::uint8_t*>(images_.data());
-    const Features student = student_->forward(augment(context_, pixels, shape_, options), Mode::train);
-    const Features teacher = teacher_->forward(augment(context_, pixels, shape_, options), Mode::inference);
+    const std::vector<std::string> taps = {student_->taps(side, side).end()[-3].name};  // before "last" and "avgpool"
+    const Features student = student_->forward(augment(context_, pixels, shape_, options), Mode::train, taps);
+    const Features teacher = teacher_->forward(augment(context_, pixels, shape_, options), Mode::inference, taps);
     keep(softmax_cross_entropy(student.logits, labels_, 0.5f), 0);
     keep(softened_kl(student.logits, teacher.logits, 4, 0.5f), 1);
-    keep(attention_transfer(student.stages.back(), teacher.stages.back(), 10), 2);
+    keep(attention_transfer(student.taps.at(taps[0]), teacher.taps.at(taps[0]), 10), 2);
     context_.tape().backward();
     optimizer_->step();
   }

@@ -31,6 +31,19 @@ class WholeNetworkGradient : public testing::Test {
     input.from_host(random(input.shape().elements(), 3));
     labels = context->empty({images}, Lifetime::persistent);
     labels.from_host({1, 4, 4, 9});
+    for (const char* text : {"kd:temperature=3,weight=0.5", "at:weight=300"}) add_method(text);
+  }
+  void add_method(const std::string& text) {
+    const MethodSettings settings = parse_method(text);
+    const MethodSetup setup{
+        .context = context.get(), .student = student.get(), .teacher = teacher.get(), .height = 8, .width = 8};
+    methods.push_back(kind_of(settings).make(setup, settings));
+    labels_weight *= label_weight(settings);
+    const auto add = [](std::vector<std::string>& taps, const std::vector<std::string>& more) {
+      taps.insert(taps.end(), more.begin(), more.end());
+    };
+    add(student_taps, methods.back()->student_taps());
+    add(teacher_taps, methods.back()->teacher_taps());
   }
 
   static Values random(std::size_t count, unsigned seed) {
@@ -61,16 +74,15 @@ class WholeNetworkGradient : public testing::Test {
   }
 
   double forward() {
-    const Features reference = teacher->forward(input, Mode::inference);
-    const Features features = student->forward(input, Mode::train);
+    const Features reference = teacher->forward(input, Mode::inference, teacher_taps);
+    const Features features = student->forward(input, Mode::train, student_taps);
     double total = 0;
     const auto count = [&](const Tensor& rows) {
       for (float row : rows.to_host()) total += static_cast<double>(row);
     };
-    const TransferMethod kd = parse_transfer_method("kd:temperature=3,weight=0.5");
-    count(softmax_cross_entropy(features.logits, labels, static_cast<float>(kd.label_weight())));
-    for (const TransferMethod& method : {kd, parse_transfer_method("at:weight=300")})
-      for (const Tensor& rows : transfer_losses(method, features, reference, labels, false)) count(rows);
+    count(softmax_cross_entropy(features.logits, labels, static_cast<float>(labels_weight)));
+    for (const auto& method : methods)
+      for (const Tensor& rows : method->losses({features, reference, labels})) count(rows);
     return total;
   }
   double loss_at(const std::string& name, const Values& values) {
@@ -86,6 +98,9 @@ class WholeNetworkGradient : public testing::Test {
   static constexpr int images = 4;
   std::unique_ptr<Context> context = Context::on_cpu(1, 0);
   std::unique_ptr<Network> student, teacher;
+  std::vector<std::unique_ptr<TransferMethod>> methods;
+  std::vector<std::string> student_taps, teacher_taps;
+  double labels_weight = 1;
   StateDict state;
   Tensor input, labels;
 };
@@ -153,7 +168,7 @@ TEST_F(WholeNetworkGradient, MatchesDifferencesForEveryParameter) {
 // The design above: half of the channels are positive everywhere and half zero everywhere, at every stage.
 TEST_F(WholeNetworkGradient, StaysAwayFromKinks) {
   const Tape::Pause pause(context->tape());
-  for (const Tensor& stage : student->forward(input, Mode::train).stages) {
+  for (const auto& [name, stage] : student->forward(input, Mode::train, {"layer1", "layer2", "layer3"}).taps) {
     const Values values = stage.to_host();
     const std::size_t plane = static_cast<std::size_t>(stage.shape()[2] * stage.shape()[3]);
     for (std::size_t i = 0; i < values.size(); ++i) {

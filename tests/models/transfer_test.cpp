@@ -8,7 +8,7 @@ namespace {
 
 std::string refusal(const std::string& text) {
   try {
-    parse_transfer_method(text);
+    parse_method(text);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
     return error.what();
@@ -16,26 +16,45 @@ std::string refusal(const std::string& text) {
   return "accepted";
 }
 
-TEST(TransferMethod, HasDefaults) {
-  const TransferMethod method = parse_transfer_method("kd");
-  EXPECT_EQ(method.values.at("temperature"), 4);
-  EXPECT_EQ(method.values.at("weight"), 0.9);
-  EXPECT_DOUBLE_EQ(method.label_weight(), 0.1);
-  EXPECT_EQ(parse_transfer_method("at").label_weight(), 1);
+TEST(MethodSettings, HaveDefaults) {
+  const MethodSettings settings = parse_method("kd");
+  EXPECT_EQ(settings.number("temperature"), 4);
+  EXPECT_EQ(settings.number("weight"), 0.9);
+  EXPECT_DOUBLE_EQ(label_weight(settings), 0.1);
+  EXPECT_EQ(label_weight(parse_method("at")), 1);
+  // Of one key by the choice of another, unless it is given.
+  EXPECT_EQ(parse_method("at").number("weight"), 1000);
+  EXPECT_EQ(parse_method("at:reading=author").number("weight"), 0.2);
+  EXPECT_EQ(parse_method("at:weight=7,reading=author").number("weight"), 7);
 }
 
-TEST(TransferMethod, SurvivesItsText) {
-  const TransferMethod method = parse_transfer_method("kd:temperature=2.123456789012345,weight=0.12345678");
-  EXPECT_EQ(parse_transfer_method(to_string(method)).values, method.values);
+TEST(MethodSettings, OfEveryMethodSurviveTheirText) {
+  for (const MethodKind& kind : method_kinds()) {
+    const MethodSettings settings = parse_method(kind.name + ":weight=0.12345678");
+    EXPECT_EQ(settings.number("weight"), 0.12345678) << kind.name;
+    EXPECT_EQ(parse_method(to_string(settings)).values, settings.values) << kind.name;
+    EXPECT_EQ(settings.values.size(), kind.keys.size()) << kind.name << " has a key twice";
+  }
 }
 
-TEST(TransferMethod, RefusesWithTheReason) {
-  EXPECT_NE(refusal("magic").find("the methods are at, kd"), std::string::npos) << refusal("magic");
+TEST(MethodSettings, AreRefusedWithTheReason) {
+  EXPECT_NE(refusal("magic").find("the methods are kd, dkd"), std::string::npos) << refusal("magic");
   EXPECT_NE(refusal("kd:warmth=4").find("it has temperature, weight"), std::string::npos) << refusal("kd:warmth=4");
+  EXPECT_NE(refusal("at:reading=mine").find("one of released, paper, author"), std::string::npos);
   for (const char* text :
        {"kd:temperature=0", "kd:temperature=-1", "kd:temperature=inf", "kd:temperature=nan", "kd:temperature=4x",
-        "kd:temperature=", "kd:temperature", "kd:weight=1.5", "at:weight=inf", ""})
+        "kd:temperature=", "kd:temperature", "kd:weight=1.5", "at:weight=inf", "at:tap=", "kd:warmup=5,end=5", ""})
     EXPECT_NE(refusal(text), "accepted") << text;
+}
+
+TEST(MethodSettings, WeightsGrowAndFallByTheirEpochs) {
+  const MethodSettings settings = parse_method("kd:weight=0.5,warmup=4,end=10");
+  const std::vector<double> expected = {0.25, 0.5, 0.75, 1, 5.0 / 6, 4.0 / 6, 3.0 / 6, 2.0 / 6, 1.0 / 6, 0, 0};
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_DOUBLE_EQ(weight_factor(settings, static_cast<int>(i) + 1), expected[i]) << "epoch " << i + 1;
+  EXPECT_DOUBLE_EQ(label_weight(settings, 0.25), 1 - 0.125);
+  EXPECT_EQ(weight_factor(parse_method("kd"), 1), 1);
+  EXPECT_FALSE(has_schedule(parse_method("kd")));
 }
 
 }  // namespace

@@ -1,0 +1,61 @@
+// preceptor-compare: runs on the same images against each other.
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "apps/evaluation/run_comparison.h"
+#include "apps/support/command_line.h"
+#include "apps/support/run_app.h"
+#include "engine/check.h"
+#include "engine/checkpoint.h"
+
+namespace preceptor {
+namespace {
+
+struct CompareOptions {
+  std::vector<std::string> runs;
+  std::string split = "test", curves;
+  std::optional<double> margin;
+  bool json = false;
+};
+
+bool parse(CompareOptions& options, int argc, char** argv) {
+  CLI::App app(
+      "Tests whether runs differ on the same images: against the first one, over images and over seeds, by label.\n"
+      "Runs whose options are the same but for the seed are one arm.",
+      "preceptor-compare");
+  app.footer(
+      "Examples:\n"
+      "  preceptor-compare runs/scratch runs/distilled\n"
+      "  preceptor-compare runs/scratch-seed* runs/distilled-seed* --margin 0.01 --json\n\n"
+      "docs/evaluation.md says which test answers which question.");
+  app.add_option("run", options.runs, "Run directories, or tables of predictions (.csv) of the same images")
+      ->type_name("RUN")
+      ->required();
+  app.add_option("--split", options.split, "test or val")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"test", "val"}))
+      ->capture_default_str();
+  app.add_option("--margin", options.margin, "Test whether the others are worse by less than this AUC")
+      ->type_name("AUC")
+      ->check(CLI::Range(1e-9, 1.0));
+  app.add_option("--curves", options.curves, "CSV file for the learning curves of all runs")->type_name("FILE");
+  app.add_flag("--json", options.json, "Print one JSON object instead of tables");
+  add_config_flag(app);
+  return parse_command_line(app, argc, argv);
+}
+
+int run_compare(int argc, char** argv) {
+  CompareOptions options;
+  if (!parse(options, argc, argv)) return 0;
+  const RunComparison comparison = compare_runs(options.runs, options.split, options.margin);
+  if (!options.curves.empty()) write_file_atomically(options.curves, learning_curves_csv(comparison));
+  std::cout << (options.json ? comparison_json(comparison).dump(1) + "\n" : comparison_text(comparison)) << std::flush;
+  if (!std::cout) fail(ErrorKind::io, "stdout cannot be written");
+  return 0;
+}
+
+}  // namespace
+}  // namespace preceptor
+
+int main(int argc, char** argv) { return preceptor::run_app(argc, argv, preceptor::run_compare); }

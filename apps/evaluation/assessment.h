@@ -1,0 +1,64 @@
+// All numbers of one evaluation, computed from a table of predictions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/evaluation/source.h"
+#include "data/metrics/metrics.h"
+#include "data/metrics/subgroup.h"
+#include "data/metrics/threshold.h"
+
+namespace preceptor {
+
+struct AssessmentOptions {
+  int resamples = 1000;  // 0: no bootstrap intervals
+  std::uint64_t seed = 0;
+  bool bca = false;  // BCa intervals instead of percentiles
+  int threads = 0;
+  std::optional<ThresholdRule> rule;   // refit on validation; else as the checkpoint has it, or f1 where a run tells
+  std::vector<std::string> subgroups;  // "sex", "age", "sex+age"
+  int minimum_group = 20;
+};
+
+// Of probabilities; means over findings, or of classes (Brier's sum over classes, errors of the most probable class).
+struct CalibrationNumbers {
+  double brier = 0, log_loss = 0;
+  double expected = 0, adaptive = 0, maximum = 0;  // ECE, ACE, MCE over 15 bins
+};
+
+struct LabelAssessment {
+  std::string name;
+  std::uint64_t known = 0, positives = 0;
+  Interval auc;                // DeLong
+  Interval average_precision;  // bootstrap
+  double threshold = 0.5;
+  Confusion confusion;                          // at the threshold
+  Interval sensitivity, specificity, ppv, npv;  // Wilson
+  CalibrationNumbers calibration;
+};
+
+struct Assessment {
+  std::string name;
+  int rows = 0, patients = 0;  // patients: 0 where the table does not know them
+  Evaluation summary;          // as in result.json, its interval by percentiles
+  double loss = 0;
+  Interval auc_delong;                               // of the macro average, by patient where known
+  Interval auc_macro, auc_weighted, auc_micro;       // bootstrap
+  Interval average_precision;                        // bootstrap, macro
+  std::optional<Interval> balanced_accuracy, kappa;  // bootstrap, of classes; kappa from 3 classes
+  std::string rule = "0.5";                          // of the thresholds
+  std::vector<LabelAssessment> labels;               // findings, or classes against the rest
+  CalibrationNumbers calibration;                    // of the probabilities as they are
+  std::optional<CalibrationNumbers> calibrated;      // after the scalings fitted on validation
+  std::vector<std::pair<std::string, std::vector<GroupMetrics>>> subgroups;  // by column
+};
+
+// Thresholds and scalings: fitted on source.validation where there is one, else source.point, else 0.5 and none.
+// Errors: usage, for a rule without validation and for subgroups of unknown columns.
+std::optional<OperatingPoint> operating_point_of(const Source& source, const AssessmentOptions& options);
+Assessment assess(const Source& source, const AssessmentOptions& options);
+
+}  // namespace preceptor

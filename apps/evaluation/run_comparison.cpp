@@ -1,0 +1,221 @@
+// Aligns tables, gathers runs to arms and tests their differences.
+#include "apps/evaluation/run_comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <set>
+#include <unordered_map>
+
+#include "apps/training/results.h"
+#include "apps/training/run_directory.h"
+#include "data/metrics/classes.h"
+#include "data/metrics/metrics.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+
+ComparedRun open_compared(const std::string& input, const std::string& split) {
+  SourceOptions options;
+  options.split = split;
+  require(std::filesystem::is_directory(input) || input.ends_with(".csv"), input,
+          ": neither a run directory nor a table of predictions (.csv)");
+  ComparedRun run;
+  run.source = open_source(input, options);
+  if (!std::filesystem::is_directory(input)) return run;
+  const RunDirectory directory(input);
+  const Json result = Json::parse(read_file(directory.result_path()), nullptr, false);
+  require_data(result.is_object() && result.contains("config") && result["config"].is_object() &&
+                   result.contains("best_epoch") && result["best_epoch"].is_number_integer() &&
+                   result.contains("seconds") && result["seconds"].is_number(),
+               directory.result_path(), ": not the result of a run");
+  run.config = result["config"];
+  run.best_epoch = result["best_epoch"].get<int>();
+  run.seconds = result["seconds"].get<double>();
+  run.epochs = parse_metrics_csv(read_file(directory.metrics_path()), directory.metrics_path());
+  return run;
+}
+
+// Puts the rows of a table into the order of the first one.
+void align(const PredictionTable& first, PredictionTable& table) {
+  require_data(table.task == first.task && table.label_names == first.label_names, table.source,
+               ": its labels are not those of ", first.source);
+  require_data(table.rows() == first.rows(), table.source, ": has ", table.rows(), " images, ", first.source, " has ",
+               first.rows());
+  std::unordered_map<std::string, int> rows;
+  for (int row = 0; row < table.rows(); ++row) rows.emplace(table.ids[static_cast<std::size_t>(row)], row);
+  std::vector<int> order;
+  for (const std::string& id : first.ids) {
+    const auto found = rows.find(id);
+    require_data(found != rows.end(), table.source, ": lacks image '", id.substr(0, 100), "' of ", first.source);
+    order.push_back(found->second);
+  }
+  table = select_rows(table, order);
+  const std::size_t width = first.labels.size() / first.ids.size();
+  for (std::size_t i = 0; i < table.labels.size(); ++i)
+    require_data(table.labels[i] == first.labels[i] || (std::isnan(table.labels[i]) && std::isnan(first.labels[i])),
+                 table.source, ": the label of image '", table.ids[i / width].substr(0, 100), "' is ", table.labels[i],
+                 ", in ", first.source, " ", first.labels[i]);
+}
+
+Json config_of_arm(const Json& config) {
+  Json rest = config;
+  rest.erase("seed");
+  rest.erase("threads");
+  return rest;
+}
+
+std::vector<ComparedArm> gather(std::vector<ComparedRun> runs) {
+  std::vector<ComparedArm> arms;
+  for (ComparedRun& run : runs) {
+    const auto same = [&](const ComparedArm& arm) {
+      return !run.config.empty() && config_of_arm(arm.runs.front().config) == config_of_arm(run.config);
+    };
+    const auto found = std::find_if(arms.begin(), arms.end(), same);
+    if (found != arms.end()) {
+      found->runs.push_back(std::move(run));
+      continue;
+    }
+    arms.emplace_back();
+    const auto index = arms.size() - 1;
+    arms.back().letter = index < 26 ? std::string(1, static_cast<char>('A' + index)) : message("A", index);
+    arms.back().runs.push_back(std::move(run));
+  }
+  return arms;
+}
+
+void measure(ComparedArm& arm) {
+  std::vector<AucEstimate> macros;
+  std::vector<std::vector<AucEstimate>> by_label;
+  for (const ComparedRun& run : arm.runs) {
+    const PredictionTable& table = run.source.table;
+    std::vector<AucEstimate> labels;
+    for (const Finding& finding : findings(table)) labels.push_back(estimate_auc(Ranking(finding)));
+    macros.push_back(mean_auc(labels));
+    arm.seed_aucs.push_back(macros.back().auc);
+    arm.accuracy += accuracy_of(table.task, table.outputs(), table.probabilities, table.labels) /
+                    static_cast<double>(arm.runs.size());
+    by_label.resize(labels.size());
+    for (std::size_t j = 0; j < labels.size(); ++j) by_label[j].push_back(std::move(labels[j]));
+  }
+  arm.macro = mean_auc(macros);
+  for (const std::vector<AucEstimate>& label : by_label) arm.labels.push_back(mean_auc(label));
+}
+
+std::vector<bool> right(const PredictionTable& table) {
+  const std::vector<int> chosen = most_probable(table.probabilities, table.outputs());
+  std::vector<bool> result;
+  for (std::size_t i = 0; i < chosen.size(); ++i) result.push_back(static_cast<float>(chosen[i]) == table.labels[i]);
+  return result;
+}
+
+// The AUCs of both arms in the order of their common seeds; nothing unless all are common.
+std::optional<Difference> over_seeds(const ComparedArm& arm, const ComparedArm& base) {
+  std::vector<double> values, base_values;
+  for (std::size_t i = 0; i < arm.runs.size(); ++i)
+    for (std::size_t j = 0; j < base.runs.size(); ++j)
+      if (arm.runs[i].seed() == base.runs[j].seed() && !arm.runs[i].seed().empty()) {
+        values.push_back(arm.seed_aucs[i]);
+        base_values.push_back(base.seed_aucs[j]);
+      }
+  if (values.size() < 2 || values.size() != arm.runs.size() || values.size() != base.runs.size()) return std::nullopt;
+  return compare_paired(values, base_values);
+}
+
+ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, const Units& patients,
+                           std::optional<double> margin) {
+  ArmDifference result;
+  result.by_image = compare_aucs(arm.macro, base.macro, patients);
+  result.over_seeds = over_seeds(arm, base);
+  const PredictionTable& table = arm.runs.front().source.table;
+  if (table.task != Task::multi_label)
+    result.decisions = compare_decisions(right(table), right(base.runs.front().source.table));
+  if (margin) result.non_inferiority = non_inferiority(result.by_image, *margin);
+  const double apart = result.by_image.interval.value;
+  result.images_needed = apart != 0 && result.by_image.standard_error >= 0
+                             ? images_needed(result.by_image.standard_error, table.rows(), apart)
+                             : undefined;
+  for (std::size_t j = 0; j < arm.labels.size(); ++j)
+    result.labels.push_back(compare_aucs(arm.labels[j], base.labels[j], patients));
+  return result;
+}
+
+void adjust(std::vector<ArmDifference>& differences) {
+  std::vector<double> images, seeds, labels;
+  for (const ArmDifference& one : differences) {
+    images.push_back(one.by_image.p);
+    seeds.push_back(one.over_seeds ? one.over_seeds->p : undefined);
+    for (const Difference& label : one.labels) labels.push_back(label.p);
+  }
+  images = holm(images);
+  seeds = holm(seeds);
+  labels = holm(labels);
+  auto next = labels.begin();
+  for (std::size_t i = 0; i < differences.size(); ++i) {
+    differences[i].by_image_holm = images[i];
+    differences[i].over_seeds_holm = seeds[i];
+    const auto count = static_cast<std::ptrdiff_t>(differences[i].labels.size());
+    differences[i].labels_holm.assign(next, next + count);
+    next += count;
+  }
+}
+
+std::vector<RunComparison::ConfigRow> config_rows(const std::vector<ComparedArm>& arms) {
+  std::vector<std::string> keys;
+  for (const ComparedArm& arm : arms) {
+    const Json config = config_of_arm(arm.runs.front().config);
+    for (const auto& [key, value] : config.items())
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  }
+  std::vector<RunComparison::ConfigRow> rows;
+  for (const std::string& key : keys) {
+    RunComparison::ConfigRow row{key, {}};
+    for (const ComparedArm& arm : arms) {
+      const Json& config = arm.runs.front().config;
+      const auto value = config.find(key);
+      row.values.push_back(value == config.end() ? "-"
+                           : value->is_string()  ? value->get<std::string>()
+                                                 : value->dump());
+    }
+    if (std::set<std::string>(row.values.begin(), row.values.end()).size() > 1) rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::string ComparedRun::seed() const {
+  const auto found = config.find("seed");
+  return found == config.end() ? "" : found->dump();
+}
+
+RunComparison compare_runs(const std::vector<std::string>& inputs, const std::string& split,
+                           std::optional<double> margin) {
+  require(inputs.size() >= 2, "two runs or more are needed to compare; ", inputs.size(), " given");
+  std::vector<ComparedRun> runs;
+  for (const std::string& input : inputs) {
+    runs.push_back(open_compared(input, split));
+    if (runs.size() > 1) align(runs.front().source.table, runs.back().source.table);
+  }
+  RunComparison result;
+  const PredictionTable& first = runs.front().source.table;
+  const Units patients = units_of(first, "patient");
+  result.images = first.rows();
+  result.patients = static_cast<int>(std::set<std::int32_t>(patients.begin(), patients.end()).size());
+  result.split = split;
+  for (const Finding& finding : findings(first)) result.label_names.push_back(finding.name);
+  result.arms = gather(std::move(runs));
+  for (ComparedArm& arm : result.arms) measure(arm);
+  for (std::size_t i = 1; i < result.arms.size(); ++i)
+    result.differences.push_back(compare_arms(result.arms[i], result.arms.front(), patients, margin));
+  adjust(result.differences);
+  result.config_differences = config_rows(result.arms);
+  return result;
+}
+
+}  // namespace preceptor

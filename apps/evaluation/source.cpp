@@ -1,0 +1,73 @@
+// Opens what an evaluation reads.
+#include "apps/evaluation/source.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "apps/training/card_and_data.h"
+#include "apps/training/run_directory.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+PredictionTable read_table(const std::string& path, const std::string& labels) {
+  return labels.empty() ? read_predictions(path) : read_plain_predictions(path, labels);
+}
+
+Source open_run(const std::string& path, const SourceOptions& options) {
+  require(options.data.empty(), "--data is for checkpoints; ", path, " is a run: give ", path,
+          "/best.safetensors to evaluate it on other images");
+  require(options.split != "train", path, ": a run keeps predictions of val and test; --split train needs ", path,
+          "/best.safetensors and --data");
+  const RunDirectory run(path);
+  const auto predictions = [&](const std::string& split) {
+    const std::string file = run.predictions_path(split);
+    if (!std::filesystem::exists(file))
+      fail(ErrorKind::missing_input, file,
+           ": is not there; a run writes it when it finishes (preceptor-train --resume ", path, ")");
+    return read_predictions(file);
+  };
+  return {path, predictions(options.split), predictions("val"), std::nullopt, std::nullopt};
+}
+
+Source open_checkpoint(const std::string& path, const SourceOptions& options) {
+  require(!options.data.empty(), path, ": a checkpoint needs --data; tables of predictions end in .csv");
+  const CardCheckpoint checkpoint = load_card_checkpoint(path);
+  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), 0);
+  const LoadedModel model = load_model(*context, checkpoint);
+  const Dataset data = open_dataset(options.data);
+  require_fits(checkpoint, data, true);
+  if (data.height != model.card.height || data.width != model.card.width)
+    std::fprintf(stderr, "the network was trained on images of %dx%d pixels, these have %dx%d\n", model.card.height,
+                 model.card.width, data.height, data.width);
+  Predictor predictor(*context, *model.network, model.card, data, options.batch);
+  const auto predict = [&](const std::string& name, std::optional<double>* loss) {
+    const Split& split = name == "test" ? data.test : name == "val" ? data.val : data.train;
+    require_data(split.count > 0, options.data, ": has no ", name, " images");
+    const Predictions predictions = predictor.predict(split);
+    if (loss != nullptr) *loss = predictions.loss;
+    return prediction_table(data, split, name, predictions.probabilities);
+  };
+  Source source{path, {}, std::nullopt, checkpoint.card.operating_point, std::nullopt};
+  source.table = predict(options.split, &source.loss);
+  if (options.wants_validation) source.validation = predict("val", nullptr);
+  return source;
+}
+
+}  // namespace
+
+Source open_source(const std::string& input, const SourceOptions& options) {
+  if (std::filesystem::is_directory(input)) return open_run(input, options);
+  if (!input.ends_with(".csv")) return open_checkpoint(input, options);
+  Source source{input, read_table(input, options.labels), std::nullopt, std::nullopt, std::nullopt};
+  if (!options.validation.empty()) {
+    source.validation = read_table(options.validation, options.labels);
+    require_data(
+        source.validation->label_names == source.table.label_names && source.validation->task == source.table.task,
+        options.validation, ": its labels are not those of ", input);
+  }
+  return source;
+}
+
+}  // namespace preceptor

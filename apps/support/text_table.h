@@ -1,0 +1,30 @@
+// Tables of aligned columns for terminals.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/metrics/interval.h"
+
+namespace preceptor {
+
+// With so many decimals; "-" for NaN; `sign` adds a plus.
+std::string decimal(double value, int decimals = 4, bool sign = false);
+// "0.8320 to 0.8445"; "-" where undefined.
+std::string bounds(const Interval& interval, int decimals = 4, bool sign = false);
+// For p values: four decimals, "<0.0001" below.
+std::string p_text(double p);
+
+class TextTable {
+ public:
+  explicit TextTable(std::vector<std::string> header) : rows_{std::move(header)} {}
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  // The first column starts at the left, all others end at the right; two spaces lie between. Widths count characters
+  // of UTF-8.
+  std::string text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+}  // namespace preceptor

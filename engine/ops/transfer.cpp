@@ -1,0 +1,169 @@
+// What transfer methods are put together from: losses on differences, normalised groups, products of rows.
+#include "engine/ops.h"
+#include "kernels/copy_map/copy_map.h"
+#include "kernels/decoupled_kl/decoupled_kl.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/linear/linear.h"
+#include "kernels/normalize/normalize.h"
+
+namespace preceptor {
+namespace {
+
+void record_difference(const Tensor& student, const Tensor& d_student) {
+  Tape& tape = student.context().tape();
+  if (!tape.watches(student)) return;
+  tape.record_loss([target = student.without_values(), d_student, &tape](const Tensor&) {
+    tape.accumulate(target, d_student.reshaped(target.shape()));
+  });
+}
+
+bool has_gaps(const Tensor& x) { return x.shape().rank() == 4 && x.map().pitch != x.map().channels; }
+
+// x itself, or a copy without gaps; its gradient goes to x.
+Tensor without_gaps(const Tensor& x) { return has_gaps(x) ? copy_into(x, x.context().empty(x.shape())) : x; }
+
+// Difference of both, as rows of images.
+struct Run {
+  Tensor loss, d_student;
+};
+Run run_difference(const char* op, DifferenceKind kind, const Tensor& student, const Tensor& teacher, float scale,
+                   float parameter) {
+  require(!teacher.defined() || student.shape() == teacher.shape(), op, ": student ", student.shape(), " and teacher ",
+          teacher.shape(), " differ");
+  require(!has_gaps(student) && (!teacher.defined() || !has_gaps(teacher)), op, ": maps have gaps");
+  const int rows = student.shape()[0], columns = static_cast<int>(student.shape().elements()) / rows;
+  Context& context = student.context();
+  Run run{context.empty({rows}), context.empty({rows, columns})};
+  context.run(kernels::Difference<float>{student.data(), teacher.data(), run.loss.data(), run.d_student.data(), rows,
+                                         columns, kind, scale, parameter});
+  return run;
+}
+
+struct Groups {
+  int outer, length, inner;
+};
+Tensor normalize(const Tensor& x, const Groups& groups, const NormalizeOptions& options) {
+  Context& context = x.context();
+  Tensor y = context.empty(x.shape());
+  const Tensor inverse = context.empty({groups.outer * groups.inner});
+  context.run(kernels::Normalize<float>{x.data(), y.data(), inverse.data(), groups.outer, groups.length, groups.inner,
+                                        options.center, options.scale, options.epsilon});
+  if (!context.tape().watches(x)) return y;
+  context.tape().record(y, [target = x.without_values(), value = y, inverse, groups, options,
+                            &context](const Tensor& d_y) {
+    const Tensor from = without_gaps(d_y), d_x = context.empty(target.shape());
+    context.run(kernels::NormalizeBackward<float>{value.data(), from.data(), inverse.data(), d_x.data(), groups.outer,
+                                                  groups.length, groups.inner, options.center, options.scale});
+    context.tape().accumulate(target, d_x);
+  });
+  return y;
+}
+
+void require_matrix(const char* op, const Tensor& x) {
+  require(x.shape().rank() == 2, op, ": ", x.shape(), " is no matrix");
+}
+
+}  // namespace
+
+Tensor difference(DifferenceKind kind, const Tensor& student, const Tensor& teacher, float scale, float parameter) {
+  const Tensor dense = without_gaps(student);
+  const Run run =
+      run_difference("difference", kind, dense, teacher.defined() ? without_gaps(teacher) : teacher, scale, parameter);
+  record_difference(dense, run.d_student);
+  return run.loss;
+}
+
+Tensor root_difference(const Tensor& student, const Tensor& teacher, float weight) {
+  const Tensor dense = without_gaps(student);
+  const Run run = run_difference("root_difference", DifferenceKind::square, dense, without_gaps(teacher), 1, 0);
+  Context& context = student.context();
+  const Tensor factor = context.empty({1});
+  context.run(kernels::RootOfSum{run.loss.data(), run.loss.shape()[0], weight, factor.data()});
+  context.run(kernels::ScaleBy<float>{run.d_student.map(), factor.data()});
+  record_difference(dense, run.d_student);
+  return run.loss;
+}
+
+Tensor label_logits(const Tensor& student, const Tensor& labels, float of_label, float of_others) {
+  require_matrix("label_logits", student);
+  const int rows = student.shape()[0], classes = student.shape()[1];
+  const bool multi_label = labels.shape() == student.shape();
+  require(multi_label || labels.shape() == Shape{rows}, "label_logits: logits ", student.shape(), " and labels ",
+          labels.shape(), " do not fit");
+  Context& context = student.context();
+  const Tensor logits = context.empty(student.shape());
+  context.run(kernels::LabelLogits{labels.data(), student.data(), logits.data(), rows, classes, multi_label, of_label,
+                                   of_others});
+  return logits;
+}
+
+Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& labels, float temperature,
+                    float of_target, float of_others, float weight) {
+  require_matrix("decoupled_kl", student);
+  require(student.shape() == teacher.shape(), "decoupled_kl: student ", student.shape(), " and teacher ",
+          teacher.shape(), " differ");
+  const int rows = student.shape()[0], classes = student.shape()[1];
+  require(labels.shape() == Shape{rows} && classes >= 2, "decoupled_kl: logits ", student.shape(), " and labels ",
+          labels.shape(), " do not fit");
+  require(temperature > 0, "decoupled_kl: temperature ", temperature, " is not positive");
+  Context& context = student.context();
+  const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
+  context.run(kernels::DecoupledKl<float>{student.data(), teacher.data(), labels.data(), loss.data(), d_student.data(),
+                                          rows, classes, temperature, of_target, of_others,
+                                          weight / static_cast<float>(rows)});
+  record_difference(student, d_student);
+  return loss;
+}
+
+Tensor normalize_rows(const Tensor& x, const NormalizeOptions& options) {
+  require_matrix("normalize_rows", x);
+  return normalize(x, {x.shape()[0], x.shape()[1], 1}, options);
+}
+
+Tensor normalize_columns(const Tensor& x, const NormalizeOptions& options) {
+  require_matrix("normalize_columns", x);
+  return normalize(x, {1, x.shape()[0], x.shape()[1]}, options);
+}
+
+Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options) {
+  require(x.shape().rank() == 4, "normalize_maps: ", x.shape(), " is no feature map");
+  const Tensor dense = without_gaps(x);
+  const kernels::FeatureMap<float> map = dense.map();
+  return normalize(dense, {map.images * map.channel_blocks(), map.plane(), map.block}, options);
+}
+
+Tensor as_rows(const Tensor& x) {
+  if (x.shape().rank() == 2) return x;
+  require(x.shape().rank() == 4, "as_rows: ", x.shape(), " is no feature map");
+  const Tensor dense = without_gaps(x);
+  const int images = x.shape()[0];
+  Tensor rows = dense.reshaped({images, static_cast<int>(x.shape().elements()) / images});
+  Tape& tape = x.context().tape();
+  if (tape.watches(dense))
+    tape.record(rows, [target = dense.without_values(), &tape](const Tensor& d_rows) {
+      tape.accumulate(target, d_rows.reshaped(target.shape()));
+    });
+  return rows;
+}
+
+Tensor product(const Tensor& a, const Tensor& b) {
+  require_matrix("product", a);
+  require_matrix("product", b);
+  require(a.shape()[1] == b.shape()[1], "product: rows of ", a.shape(), " and ", b.shape(), " differ in length");
+  Context& context = a.context();
+  const int rows = a.shape()[0], columns = b.shape()[0], depth = a.shape()[1];
+  Tensor y = context.empty({rows, columns});
+  context.run(kernels::LinearForward<float>{a.data(), b.data(), nullptr, y.data(), rows, depth, columns});
+  const bool want_a = context.tape().watches(a), want_b = context.tape().watches(b);
+  if (!want_a && !want_b) return y;
+  context.tape().record(y, [=, &context](const Tensor& d_y) {
+    const Tensor d_a = want_a ? context.empty(a.shape()) : Tensor(), d_b = want_b ? context.empty(b.shape()) : Tensor();
+    context.run_with_workspace(kernels::LinearBackward<float>{a.data(), b.data(), d_y.data(), d_a.data(), d_b.data(),
+                                                              nullptr, rows, depth, columns});
+    if (want_a) context.tape().accumulate(a, d_a);
+    if (want_b) context.tape().accumulate(b, d_b);
+  });
+  return y;
+}
+
+}  // namespace preceptor

@@ -1,0 +1,107 @@
+// Losses on what a student has and a teacher has in the same place: squares, absolute values, and their kin.
+#pragma once
+
+#include <cmath>
+
+#include "kernels/device/bfloat16.h"
+#include "kernels/device/device.h"
+
+namespace preceptor::kernels {
+
+// With x = student - teacher, s and t the values themselves and p the parameter:
+enum class DifferenceKind {
+  square,       // x^2
+  absolute,     // |x|; slope 0 at 0
+  huber,        // x^2 / 2 up to |x| = p, p (|x| - p / 2) beyond (torch's smooth_l1_loss at p = 1)
+  correlation,  // (k(s) - k(t))^2, k(g) = exp(-2p) (1 + 2p g + 2 p^2 g^2): a Gaussian kernel of unit vectors with the
+                // product g, to second order (Peng et al. 2019)
+  boundary,     // the side of 0 with a margin p: (s - p)^2 where t > 0 and s <= p, (s + p)^2 where t <= 0 and s > -p
+                // (Heo et al. 2019a)
+  partial,      // x^2 where s > t or t > 0 (Heo et al. 2019b)
+};
+
+// Loss and gradient in one launch. T is float or bfloat16 (cpu: float).
+template <class T>
+struct Difference {
+  static constexpr const char* name = "difference";
+  const T* student;  // [rows, columns]
+  const T* teacher;  // [rows, columns]; nullptr: zeros
+  float* loss;       // [rows] scale * the sum over the row
+  T* d_student;      // [rows, columns] d loss[row] / d student
+  int rows, columns;
+  DifferenceKind kind;
+  float scale;      // usually weight / (rows * columns)
+  float parameter;  // p
+};
+template <class T>
+Cost cost(const Difference<T>& arguments);
+void run_on(Cpu, const Difference<float>& arguments);
+template <class T>
+void run_on(Cuda, const Difference<T>& arguments);
+template <class T>
+void run_on(Emulated, const Difference<T>& arguments);
+
+// loss[0] = scale * sqrt(sum of squares), every other row 0, and the factor that turns the gradient of the sum of
+// squares into the gradient of this. Where the sum is 0 the factor is 0: a norm has no direction there.
+struct RootOfSum {
+  static constexpr const char* name = "root_of_sum";
+  float* loss;  // [count] in: parts of the sum; out: the loss
+  int count;
+  float scale;
+  float* factor;  // [1] scale / (2 sqrt(sum))
+};
+Cost cost(const RootOfSum& arguments);
+void run_on(Cpu, const RootOfSum& arguments);
+void run_on(Cuda, const RootOfSum& arguments);
+void run_on(Emulated, const RootOfSum& arguments);
+
+// The loss of one place and its derivative by s, in the type of the arithmetic. A NaN of s stays one.
+template <class T>
+struct DifferenceTerm {
+  T loss = 0, derivative = 0;
+
+  ON_ANY_DEVICE DifferenceTerm(DifferenceKind kind, T s, T t, T p) {
+    const T x = s - t;
+    switch (kind) {
+      case DifferenceKind::square:
+        square(x);
+        break;
+      case DifferenceKind::partial:
+        // The negation keeps a NaN.
+        square(!(s <= t && t <= 0) ? x : T(0));
+        break;
+      case DifferenceKind::absolute:
+        loss = x < 0 ? -x : x;
+        derivative = x < 0 ? T(-1) : x > 0 ? T(1) : x;
+        break;
+      case DifferenceKind::huber: {
+        const T below = x > p ? p : x;
+        derivative = below < -p ? -p : below;
+        loss = derivative * (x - derivative / 2);
+        break;
+      }
+      case DifferenceKind::correlation: {
+        // k(s) - k(t) as a multiple of x: equal values cost exactly nothing.
+        const T k = std::exp(-2 * p), sum = 1 + p * (s + t);
+        const T difference = 2 * p * k * x * sum;
+        loss = difference * difference;
+        derivative = 2 * difference * 2 * p * k * (1 + 2 * p * s);
+        break;
+      }
+      case DifferenceKind::boundary: {
+        const T margin = t > 0 ? p : -p;
+        const bool wrong = t > 0 ? !(s > p) : !(s <= -p);
+        square(wrong ? s - margin : T(0));
+        break;
+      }
+    }
+  }
+
+ private:
+  ON_ANY_DEVICE void square(T x) {
+    loss = x * x;
+    derivative = 2 * x;
+  }
+};
+
+}  // namespace preceptor::kernels

@@ -1,0 +1,25 @@
+// Every transfer method's description, one function a file.
+#pragma once
+
+#include "models/transfer/method.h"
+
+namespace preceptor {
+
+MethodKind kd();
+MethodKind dkd();
+MethodKind standardized_kd();
+MethodKind dist();
+MethodKind label_smoothing();
+MethodKind teacher_free_kd();
+MethodKind at();
+MethodKind fitnet();
+MethodKind sp();
+MethodKind pkt();
+MethodKind rkd();
+MethodKind cc();
+MethodKind nst();
+MethodKind fsp();
+MethodKind ab();
+MethodKind vid();
+
+}  // namespace preceptor

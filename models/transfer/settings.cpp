@@ -1,0 +1,96 @@
+// Settings from their text, and back.
+#include "models/transfer/settings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "engine/check.h"
+#include "engine/numbers.h"
+
+namespace preceptor {
+namespace {
+
+using Kind = MethodKey::Kind;
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+bool is_number(Kind kind) { return kind == Kind::weight || kind == Kind::positive || kind == Kind::fraction; }
+
+std::string checked(const std::string& text, const MethodKey& key, const std::string& value) {
+  if (key.kind == Kind::choice) {
+    require(std::find(key.choices.begin(), key.choices.end(), value) != key.choices.end(), "--method ", text, ": ",
+            key.name, " is one of ", joined(key.choices), ", not '", value, "'");
+    return value;
+  }
+  if (!is_number(key.kind)) {
+    require(!value.empty(), "--method ", text, ": ", key.name, " names no tap");
+    return value;
+  }
+  const double number = parse_number(value).value_or(NAN);
+  const bool in_range =
+      key.kind == Kind::positive ? number > 0 : number >= 0 && (key.kind != Kind::fraction || number <= 1);
+  require(std::isfinite(number) && in_range, "--method ", text, ": ", key.name, " is a number ",
+          key.kind == Kind::positive   ? "above 0"
+          : key.kind == Kind::fraction ? "from 0 to 1"
+                                       : "of at least 0",
+          ", not '", value, "'");
+  return number_text(number);
+}
+
+}  // namespace
+
+double MethodSettings::number(const std::string& key) const { return parse_number(values.at(key)).value(); }
+
+const std::string& MethodSettings::text(const std::string& key) const { return values.at(key); }
+
+std::vector<std::string> MethodSettings::names(const std::string& key) const {
+  std::vector<std::string> parts;
+  std::istringstream stream(values.at(key));
+  for (std::string part; std::getline(stream, part, '+');) parts.push_back(part);
+  return parts;
+}
+
+std::string to_string(const MethodSettings& settings) {
+  std::string text = settings.name;
+  char separator = ':';
+  for (const auto& [key, value] : settings.values) {
+    text += separator + key + "=" + value;
+    separator = ',';
+  }
+  return text;
+}
+
+MethodSettings parse_settings(const std::string& text, const std::vector<MethodKey>& keys) {
+  const std::size_t colon = text.find(':');
+  MethodSettings settings{text.substr(0, colon), {}};
+  std::vector<std::string> names;
+  for (const MethodKey& key : keys) {
+    settings.values[key.name] = key.value;
+    names.push_back(key.name);
+  }
+  std::vector<std::string> given;
+  std::istringstream stream(colon == std::string::npos ? "" : text.substr(colon + 1));
+  for (std::string part; std::getline(stream, part, ',');) {
+    const std::size_t equal = part.find('=');
+    const std::string name = part.substr(0, equal);
+    const auto key = std::find_if(keys.begin(), keys.end(), [&](const MethodKey& k) { return k.name == name; });
+    require(key != keys.end(), "--method ", text, ": ", settings.name, " has no ", name, "; it has ", joined(names));
+    settings.values[name] = checked(text, *key, equal == std::string::npos ? "" : part.substr(equal + 1));
+    given.push_back(name);
+  }
+  for (const MethodKey& key : keys) {
+    if (std::find(given.begin(), given.end(), key.name) != given.end()) continue;
+    for (const auto& [choice, value] : key.defaults) {
+      const std::size_t equal = choice.find('=');
+      if (settings.values.at(choice.substr(0, equal)) == choice.substr(equal + 1)) settings.values[key.name] = value;
+    }
+  }
+  return settings;
+}
+
+}  // namespace preceptor
