@@ -81,7 +81,8 @@ Tensor root_difference(const Tensor& student, const Tensor& teacher, float weigh
   Context& context = student.context();
   const Tensor factor = context.empty({1});
   context.run(kernels::RootOfSum{run.loss.data(), run.loss.shape()[0], weight, factor.data()});
-  context.run(kernels::ScaleBy<float>{run.d_student.map(), factor.data()});
+  context.run(kernels::ScaleBy<float>{run.d_student.data(), factor.data(),
+                                      static_cast<std::int64_t>(run.d_student.shape().elements())});
   record_difference(dense, run.d_student);
   return run.loss;
 }
