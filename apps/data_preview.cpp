@@ -7,11 +7,13 @@
 #include <memory>
 
 #include "apps/support/command_line.h"
-#include "apps/support/image_grid.h"
 #include "apps/training/augmentation.h"
 #include "apps/training/card_and_data.h"
+#include "data/image_grid.h"
 #include "data/loader.h"
+#include "data/png_writer.h"
 #include "engine/check.h"
+#include "engine/checkpoint.h"
 
 namespace preceptor {
 namespace {
@@ -70,7 +72,9 @@ int preview(const PreviewOptions& options) {
   const Batch& batch = *loader.next();
   const Shape shape{batch.size, data.channels, data.height, data.width};
   const Tensor input = augment_from_host(*context, batch.images, shape, augmentation.input(card.mean, card.deviation));
-  write_png(options.out, image_grid(pixels_of(input.to_host(), shape, card)));
+  const std::vector<Image> pictures = pixels_of(input.to_host(), shape, card);
+  const auto columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(pictures.size()))));
+  write_file_atomically(options.out, png_bytes(image_grid(pictures, columns)));
   for (int i = 0; i < batch.size; ++i) std::cout << split.ids[static_cast<std::size_t>(batch.index[i])] << '\n';
   return 0;
 }
