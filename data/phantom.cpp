@@ -1,6 +1,8 @@
 // Draws phantom data sets: one random stream per image, spread over the cores.
 #include "data/phantom.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <limits>
 
 #include "data/parallel.h"
@@ -19,6 +21,31 @@ void check(const PhantomOptions& options) {
           options.val, " and ", options.test, " images; each needs at least 1");
 }
 
+RandomStream stream_of(const PhantomOptions& options, PhantomPart part, int index) {
+  return RandomStream(options.seed, static_cast<int>(options.kind), options.site, static_cast<int>(part), index);
+}
+
+// The same patient without one finding.
+phantom::ChestPatient without(phantom::ChestPatient patient, int label) {
+  switch (label) {
+    case 0:
+      patient.opacity.present = false;
+      break;
+    case 1:
+      patient.effusion.present = false;
+      break;
+    case 2:
+      patient.heart_ratio = 0.45f;
+      break;
+    case 3:
+      patient.nodule.present = false;
+      break;
+    default:
+      patient.pneumothorax.present = false;
+  }
+  return patient;
+}
+
 }  // namespace
 
 Phantoms make_phantoms(const PhantomOptions& options, PhantomPart part, int first, int count, int threads) {
@@ -33,8 +60,7 @@ Phantoms make_phantoms(const PhantomOptions& options, PhantomPart part, int firs
   drawn.images.resize(static_cast<std::size_t>(count) * image_bytes);
   drawn.labels.resize(static_cast<std::size_t>(count) * label_width);
   parallel_for(count, threads, [&](int i) {
-    const RandomStream random(options.seed, static_cast<int>(options.kind), options.site, static_cast<int>(part),
-                              first + i);
+    const RandomStream random = stream_of(options, part, first + i);
     std::uint8_t* image = drawn.images.data() + i * image_bytes;
     float* label = drawn.labels.data() + i * label_width;
     if (chest) {
@@ -49,6 +75,30 @@ Phantoms make_phantoms(const PhantomOptions& options, PhantomPart part, int firs
     }
   });
   return drawn;
+}
+
+std::optional<Box> phantom_box(const PhantomOptions& options, PhantomPart part, int index, int label) {
+  check(options);
+  require(options.kind == PhantomKind::chest && index >= 0 && label >= 0 &&
+              label < static_cast<int>(phantom::chest_findings().size()),
+          "phantom_box: finding ", label, " of image ", index, " is none of a chest phantom");
+  const phantom::ChestPatient patient = phantom::draw_chest_patient(options.site, stream_of(options, part, index));
+  if (patient.labels()[static_cast<std::size_t>(label)] < 0.5f) return std::nullopt;
+  std::vector<std::uint8_t> with(static_cast<std::size_t>(options.size) * options.size), bare(with.size());
+  phantom::render_chest(patient, options.site, options.size, with.data());
+  phantom::render_chest(without(patient, label), options.site, options.size, bare.data());
+  int largest = 0;
+  for (std::size_t i = 0; i < with.size(); ++i) largest = std::max(largest, std::abs(with[i] - bare[i]));
+  if (largest == 0) return std::nullopt;
+  Box box{static_cast<double>(options.size), static_cast<double>(options.size), 0, 0};
+  for (int row = 0; row < options.size; ++row)
+    for (int column = 0; column < options.size; ++column) {
+      const std::size_t i = static_cast<std::size_t>(row) * options.size + column;
+      if (4 * std::abs(with[i] - bare[i]) < largest) continue;
+      box = {std::min<double>(box.left, column), std::min<double>(box.top, row),
+             std::max<double>(box.right, column + 1), std::max<double>(box.bottom, row + 1)};
+    }
+  return box;
 }
 
 namespace {
@@ -84,7 +134,7 @@ Dataset make_phantom_dataset(const PhantomOptions& options) {
   return data;
 }
 
-Dataset open_phantom(const DatasetSpec& spec) {
+PhantomOptions phantom_options(const DatasetSpec& spec) {
   require(spec.path == "chest" || spec.path == "fundus", spec.text, ": unknown phantom '", spec.path,
           "'; valid phantoms: chest, fundus");
   spec.allow_only({"site", "n", "val", "test", "size", "seed"});
@@ -97,7 +147,11 @@ Dataset open_phantom(const DatasetSpec& spec) {
   options.test = static_cast<int>(spec.integer("test", options.test, 1, most_images));
   options.size = static_cast<int>(spec.integer("size", options.size, 16, 512));
   options.seed = static_cast<std::uint64_t>(spec.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max()));
-  Dataset data = make_phantom_dataset(options);
+  return options;
+}
+
+Dataset open_phantom(const DatasetSpec& spec) {
+  Dataset data = make_phantom_dataset(phantom_options(spec));
   data.source = spec.text;
   return data;
 }

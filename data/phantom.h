@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "data/box.h"
 #include "data/dataset.h"
 #include "data/dataset_spec.h"
 
@@ -36,8 +38,16 @@ struct Phantoms {
 // another size is the same patient.
 Phantoms make_phantoms(const PhantomOptions& options, PhantomPart part, int first, int count, int threads = 0);
 
+// Where finding `label` of chest image `index` shows: around the pixels that would look different without it, by at
+// least a quarter of the largest difference (a heart of normal size is 0.45 of the thorax). Nothing where the patient
+// has not the finding, or where it changes no pixel. Errors: usage, for fundus phantoms.
+std::optional<Box> phantom_box(const PhantomOptions& options, PhantomPart part, int index, int label);
+
 // All three parts.
 Dataset make_phantom_dataset(const PhantomOptions& options);
+
+// The keys of phantom:chest or phantom:fundus. Errors: usage.
+PhantomOptions phantom_options(const DatasetSpec& spec);
 
 Dataset open_phantom(const DatasetSpec& spec);
 

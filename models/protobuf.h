@@ -1,4 +1,5 @@
-// The wire format of Protocol Buffers, as far as an ONNX file needs it: a message is its fields, one after the other.
+// The wire format of Protocol Buffers, as far as ONNX and event files need it: a message is its fields, one after the
+// other.
 #pragma once
 
 #include <bit>
@@ -19,6 +20,11 @@ class ProtobufMessage {
   ProtobufMessage& real(int field, float value) {
     static_assert(std::endian::native == std::endian::little, "the wire format is little-endian");
     key(field, 5);
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    return *this;
+  }
+  ProtobufMessage& real64(int field, double value) {
+    key(field, 1);
     bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
     return *this;
   }

@@ -1,11 +1,13 @@
 // preceptor-quickstart: does a teacher, or its source hospital, help a small network that has few images of its own?
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "apps/studies/report.h"
+#include "apps/report/explained.h"
+#include "apps/report/text.h"
 #include "apps/support/command_line.h"
 #include "apps/support/progress.h"
 #include "apps/support/run_app.h"
@@ -24,7 +26,7 @@ struct QuickstartOptions {
   std::string out;
   std::string device = "cpu";
   int seeds = 3, threads = 0;
-  bool fast = false;
+  bool fast = false, quiet = false;
 };
 
 // Sizes of the study. The fast one only shows that everything runs.
@@ -51,7 +53,7 @@ Plan plan_for(const QuickstartOptions& options) {
 
 // How an arm differs from learning from scratch.
 struct ArmPlan {
-  std::string key, label, name, start;
+  std::string key, name, start;
   std::string init, teacher, method;
   int freeze = 0;
 };
@@ -73,18 +75,17 @@ class Quickstart {
   TrainingOptions source_options(const std::string& model, const std::string& run) const;
   TrainingOptions target_options(const ArmPlan& arm, int seed) const;
   std::vector<ArmPlan> arm_plans() const;
-  Reference reference(const std::string& label, const std::string& name, const std::string& run,
-                      const TrainingResult& result);
+  Reference reference(const std::string& name, const std::string& run, const TrainingResult& result);
   void train_all();
-  Report make_report() const;
+  void describe();
   PictureRow pictures(char site, const Dataset& dataset, const std::string& title) const;
-  nlohmann::ordered_json results() const;
-  void print_table() const;
+  nlohmann::ordered_json results(const std::vector<ArmSummary>& arms) const;
+  void print_table(const std::vector<ArmSummary>& arms) const;
 
   QuickstartOptions options_;
   Plan plan_;
   Dataset source_, target_;
-  Comparison comparison_;
+  Report report_;
   int started_ = 0;
   double seconds_ = 0;
 };
@@ -92,9 +93,11 @@ class Quickstart {
 // Finished runs are only tested again; an interrupted one goes on; one with other settings is an error.
 TrainingResult Quickstart::train_run(TrainingOptions training, const Dataset& dataset) {
   const int runs = 2 + static_cast<int>(arm_plans().size()) * options_.seeds;
-  std::fprintf(stderr, "[%d/%d] %s: %s, %d epochs\n", ++started_, runs, training.out.c_str(), training.model.c_str(),
-               training.epochs);
-  const TrainingResult result = train(training, true, ProgressLine(), &dataset);
+  ++started_;
+  if (!options_.quiet)
+    std::fprintf(stderr, "[%d/%d] %s: %s, %d epochs\n", started_, runs, training.out.c_str(), training.model.c_str(),
+                 training.epochs);
+  const TrainingResult result = train(training, true, options_.quiet ? ProgressReport() : ProgressLine(), &dataset);
   seconds_ += result.seconds;
   return result;
 }
@@ -135,42 +138,40 @@ std::vector<ArmPlan> Quickstart::arm_plans() const {
   const std::string from_source = plan_.student + " from site a";
   const std::string taught = from_random + "; teacher " + plan_.teacher;
   return {
-      {"scratch", "scratch", "From scratch", from_random, "", "", "", 0},
-      {"frozen", "frozen", "Frozen-block transfer", from_source + "; 3 of 4 blocks fixed", source_student, "", "", 3},
-      {"fine-tuned", "fine-tuned", "Full fine-tuning", from_source + "; all blocks learn", source_student, "", "", 0},
-      {"distilled", "distilled", "Distilled on logits", taught, "", teacher, "kd:temperature=4,weight=0.9", 0},
-      {"attention", "attention", "Attention transfer", taught, "", teacher, "at:weight=10", 0},
+      {"scratch", "scratch", from_random, "", "", "", 0},
+      {"frozen", "frozen blocks", from_source + "; 3 of 4 blocks fixed", source_student, "", "", 3},
+      {"fine-tuned", "fine-tuned", from_source + "; all blocks learn", source_student, "", "", 0},
+      {"distilled", "distilled", taught + ", on logits", "", teacher, "kd:temperature=4,weight=0.9", 0},
+      {"attention", "attention", taught + ", on attention maps", "", teacher, "at:weight=10", 0},
   };
 }
 
-Reference Quickstart::reference(const std::string& label, const std::string& name, const std::string& run,
-                                const TrainingResult& result) {
+Reference Quickstart::reference(const std::string& name, const std::string& run, const TrainingResult& result) {
   const auto context = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), 0);
   const LoadedModel model = load_model(*context, load_card_checkpoint(folder(run) + "/best.safetensors"));
   Predictor predictor(*context, *model.network, model.card, target_);
-  const Predictions predictions = predictor.predict(target_.test);
-  Reference reference;
-  reference.label = label;
-  reference.name = name;
-  reference.network = model.card.network.name + " from site a, not adapted";
-  reference.test = evaluate_scores(target_.task, target_.outputs, target_.label_names, predictions.probabilities,
-                                   target_.test.labels, plan_.bootstrap, 0);
-  reference.seconds = result.seconds;
-  return reference;
+  const PredictionTable table =
+      prediction_table(target_, target_.test, "test", predictor.predict(target_.test).probabilities);
+  std::vector<AucEstimate> aucs;
+  for (const Ranking& ranking : rank_all(findings(table))) aucs.push_back(estimate_auc(ranking));
+  return {name, model.card.network.name + " from site a, not adapted", auc_interval(mean_auc(aucs)), result.seconds};
 }
 
 void Quickstart::train_all() {
   const TrainingResult teacher = train_run(source_options(plan_.teacher, "teacher"), source_);
   const TrainingResult source = train_run(source_options(plan_.student, "source-student"), source_);
-  comparison_.test_images = target_.test.count;
-  comparison_.references = {reference("teacher", "Teacher", "teacher", teacher),
-                            reference("source", "Source student", "source-student", source)};
+  report_.references = {reference("Teacher", "teacher", teacher),
+                        reference("Source student", "source-student", source)};
   for (const ArmPlan& plan : arm_plans()) {
-    Arm arm{plan.key, plan.label, plan.name, plan.start, {}};
-    for (int seed = 0; seed < options_.seeds; ++seed)
-      arm.runs.push_back(train_run(target_options(plan, seed), target_));
-    comparison_.arms.push_back(std::move(arm));
+    RunArm arm{plan.name, plan.start, {}};
+    for (int seed = 0; seed < options_.seeds; ++seed) {
+      const TrainingOptions training = target_options(plan, seed);
+      train_run(training, target_);
+      arm.runs.push_back(read_run(training.out));
+    }
+    report_.arms.push_back(std::move(arm));
   }
+  analyse(report_, {.resamples = plan_.bootstrap, .seed = 0, .threads = options_.threads, .rule = {}});
 }
 
 // A training image without a finding, and for every finding the image with the fewest others.
@@ -194,26 +195,30 @@ PictureRow Quickstart::pictures(char site, const Dataset& dataset, const std::st
     for (int label = 0; label < dataset.outputs; ++label)
       if (dataset.train.labels[static_cast<std::size_t>(chosen) * dataset.outputs + label] > 0.5f)
         caption += (caption.empty() ? "" : ", ") + dataset.label_names[label];
-    row.pictures.push_back({caption.empty() ? "no finding" : caption, dataset.height, phantom.size, dataset.channels,
-                            read_pixels(*dataset.train.images, chosen),
-                            make_phantoms(phantom, PhantomPart::train, chosen, 1).images});
+    const Image image{dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, chosen)};
+    const Image large{phantom.size, phantom.size, dataset.channels,
+                      make_phantoms(phantom, PhantomPart::train, chosen, 1).images};
+    row.pictures.push_back({caption.empty() ? "no finding" : caption, image, large});
   }
   return row;
 }
 
-Report Quickstart::make_report() const {
-  Report report;
-  report.title = "What helps a small network that has few images to learn from?";
-  report.question =
+void Quickstart::describe() {
+  report_.title = "What helps a small network that has few images to learn from?";
+  report_.lead =
       message("A teacher (", plan_.teacher, ") learned from ", source_.train.count,
               " synthetic chest X-rays of hospital a. A student (", plan_.student, ") then gets ", target_.train.count,
               " images of hospital b, which differs in exposure, noise, geometry "
               "and prevalence. Five ways to train it, each with ",
               options_.seeds, options_.seeds == 1 ? " seed and " : " seeds and ", plan_.target_epochs, " epochs.");
-  report.comparison = comparison_;
-  report.pictures = {pictures('a', source_, "Hospital a, the source"),
-                     pictures('b', target_, "Hospital b, the target")};
-  report.settings = {
+  report_.pictures.push_back(
+      {"images",
+       "The images",
+       "Synthetic phantoms. Below each drawing is the same patient as the networks see it.",
+       {pictures('a', source_, "Hospital a, the source"), pictures('b', target_, "Hospital b, the target")}});
+  const auto context = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), 0);
+  report_.pictures.push_back(explained_images(report_, target_, *context, target_.outputs));
+  report_.settings = {
       {"Source", plan_.source},
       {"Target", plan_.target},
       {"Source training", message(plan_.source_epochs, " epochs in batches of ", plan_.source_batch,
@@ -228,45 +233,45 @@ Report Quickstart::make_report() const {
        "at:weight=10, chosen from 1, 10 and 100 by validation AUC on another target sample; 1000 failed here"},
       {"Machine time", message(duration_text(seconds_), " of training with ", options_.threads, " threads")},
       {"Single runs", "each run's folder holds config.toml, metrics.csv and checkpoints"}};
-  return report;
 }
 
 nlohmann::ordered_json interval_json(const Interval& interval) {
   return {{"mean", interval.value}, {"low", interval.low}, {"high", interval.high}};
 }
 
-nlohmann::ordered_json Quickstart::results() const {
+nlohmann::ordered_json Quickstart::results(const std::vector<ArmSummary>& arms) const {
   nlohmann::ordered_json json{{"source", plan_.source}, {"target", plan_.target}, {"seeds", options_.seeds}};
-  for (std::size_t i = 0; i < comparison_.arms.size(); ++i) {
-    const Arm& arm = comparison_.arms[i];
-    const ArmSummary summary = summarize(comparison_, i);
-    nlohmann::ordered_json entry{{"arm", arm.key},
-                                 {"name", arm.name},
-                                 {"start", arm.start},
-                                 {"test_auc", interval_json(summary.auc)},
-                                 {"bootstrap_first_seed", {summary.bootstrap_low, summary.bootstrap_high}},
-                                 {"train_validation_gap", summary.gap},
-                                 {"seconds", summary.seconds}};
-    if (summary.difference) entry["difference_from_scratch"] = interval_json(*summary.difference);
-    for (const TrainingResult& run : arm.runs)
-      entry["runs"].push_back({{"best_epoch", run.best_epoch}, {"test", evaluation_json(run.test)}});
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    nlohmann::ordered_json entry{{"arm", arm_plans()[i].key},
+                                 {"name", report_.arms[i].name},
+                                 {"start", report_.arms[i].note},
+                                 {"test_auc", interval_json(arms[i].auc)},
+                                 {"test_auc_over_images", interval_json(arms[i].auc_images)},
+                                 {"train_validation_gap", arms[i].gap},
+                                 {"seconds", arms[i].seconds}};
+    if (arms[i].over_seeds) {
+      entry["difference_from_scratch"] = interval_json(arms[i].over_seeds->interval);
+      entry["difference_from_scratch"]["p_holm"] = arms[i].over_seeds->p;
+    }
+    for (const RunRecord& run : report_.arms[i].runs)
+      entry["runs"].push_back({{"best_epoch", run.best_epoch}, {"test", run.result["test"]}});
     json["arms"].push_back(entry);
   }
-  for (const Reference& reference : comparison_.references)
+  for (const Reference& reference : report_.references)
     json["references"].push_back(
-        {{"name", reference.name}, {"network", reference.network}, {"test", evaluation_json(reference.test)}});
-  json["conclusion"] = conclusion(comparison_);
+        {{"name", reference.name}, {"network", reference.note}, {"test_auc", interval_json(reference.auc)}});
+  json["conclusion"] = summary_text(report_);
   return json;
 }
 
-std::string bounds_text(double low, double high) {
-  return low == low ? "[" + fixed(low, 3) + ", " + fixed(high, 3) + "]" : "one seed";
+std::string bounds_text(const Interval& interval) {
+  return std::isnan(interval.low) ? "one seed" : "[" + fixed(interval.low, 3) + ", " + fixed(interval.high, 3) + "]";
 }
 
 void print_wrapped(const std::string& text, std::size_t width) {
   std::size_t column = 0;
   for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find(' ', begin), text.size());
+    const std::size_t end = std::min(text.find_first_of(" \n", begin), text.size());
     if (column > 0 && column + 1 + end - begin > width) {
       std::cout << '\n';
       column = 0;
@@ -274,38 +279,39 @@ void print_wrapped(const std::string& text, std::size_t width) {
     if (column > 0) std::cout << ' ', ++column;
     std::cout << text.substr(begin, end - begin);
     column += end - begin;
+    if (end < text.size() && text[end] == '\n') {
+      std::cout << "\n\n";
+      column = 0;
+    }
     begin = end + 1;
   }
   std::cout << '\n';
 }
 
-void Quickstart::print_table() const {
-  constexpr const char* row = "%-28s %-42s %8s %-16s %-16s %8s %8s\n";
-  std::printf(row, "arm", "network", "test AUC", "95 % over seeds", "95 % bootstrap*", "gap**", "seconds");
-  for (std::size_t i = 0; i < comparison_.arms.size(); ++i) {
-    const Arm& arm = comparison_.arms[i];
-    const ArmSummary summary = summarize(comparison_, i);
-    std::printf(row, arm.name.c_str(), arm.start.c_str(), fixed(summary.auc.value, 3).c_str(),
-                bounds_text(summary.auc.low, summary.auc.high).c_str(),
-                bounds_text(summary.bootstrap_low, summary.bootstrap_high).c_str(), fixed(summary.gap, 3, true).c_str(),
-                fixed(summary.seconds, 1).c_str());
-  }
-  for (const Reference& reference : comparison_.references)
-    std::printf(row, reference.name.c_str(), reference.network.c_str(), fixed(reference.test.auc_macro, 3).c_str(), "",
-                bounds_text(reference.test.auc_low, reference.test.auc_high).c_str(), "",
-                fixed(reference.seconds, 1).c_str());
-  std::printf("* over %d test images, first seed   ** training minus validation AUC at the chosen epoch\n\n",
-              comparison_.test_images);
+void Quickstart::print_table(const std::vector<ArmSummary>& arms) const {
+  constexpr const char* row = "%-16s %-48s %8s %-16s %-16s %8s %8s\n";
+  std::printf(row, "arm", "network", "test AUC", "95 % over seeds", "95 % images*", "gap**", "seconds");
+  for (std::size_t i = 0; i < arms.size(); ++i)
+    std::printf(row, report_.arms[i].name.c_str(), report_.arms[i].note.c_str(), fixed(arms[i].auc.value, 3).c_str(),
+                bounds_text(arms[i].auc).c_str(), bounds_text(arms[i].auc_images).c_str(),
+                fixed(arms[i].gap, 3, true).c_str(), fixed(arms[i].seconds, 1).c_str());
+  for (const Reference& reference : report_.references)
+    std::printf(row, lower_start(reference.name).c_str(), reference.note.c_str(), fixed(reference.auc.value, 3).c_str(),
+                "", bounds_text(reference.auc).c_str(), "", fixed(reference.seconds, 1).c_str());
+  std::printf("* DeLong's interval over %d test images   ** training minus validation AUC at the chosen epoch\n\n",
+              target_.test.count);
   std::fflush(stdout);
-  print_wrapped(conclusion(comparison_), 110);
+  print_wrapped(summary_text(report_), 110);
 }
 
 void Quickstart::run() {
   train_all();
+  describe();
+  const std::vector<ArmSummary> arms = summarize(report_);
   const std::string report = folder("report.html");
-  write_file_atomically(folder("results.json"), results().dump(1) + "\n");
-  write_file_atomically(report, render_report(make_report()));
-  print_table();
+  write_file_atomically(folder("results.json"), results(arms).dump(1) + "\n");
+  write_file_atomically(report, render_html(report_));
+  print_table(arms);
   std::cout << "\nreport: " << report << '\n';
 }
 
@@ -320,6 +326,7 @@ int run_quickstart(int argc, char** argv) {
   app.add_option("--seeds", options.seeds, "Runs of every arm")->check(CLI::Range(1, 100))->capture_default_str();
   add_device_flags(app, options.device, options.threads);
   app.add_flag("--fast", options.fast, "Tiny sizes: shows in seconds that everything runs, and nothing else");
+  add_quiet_flag(app, options.quiet);
   add_config_flag(app);
   if (!parse_command_line(app, argc, argv)) return 0;
   if (options.out.empty()) options.out = options.fast ? "runs/quickstart-fast" : "runs/quickstart";

@@ -74,6 +74,10 @@ void add_device_flags(CLI::App& app, std::string& device, int& threads) {
       ->capture_default_str();
 }
 
+void add_quiet_flag(CLI::App& app, bool& quiet) {
+  app.add_flag("--quiet", quiet, "Nothing on stderr but errors")->configurable(false);
+}
+
 void add_config_flag(CLI::App& app) {
   app.set_config("--config", "", "TOML file of flags: name = value, one a line; flags given here win over it")
       ->type_name("FILE");

@@ -84,8 +84,9 @@ void ProgressLine::print_epoch(const Progress& progress) {
   last_line_ = std::chrono::steady_clock::now();
 }
 
-ImageProgress::ImageProgress(std::size_t total, std::FILE* out)
+ImageProgress::ImageProgress(std::size_t total, bool quiet, std::FILE* out)
     : total_(total),
+      quiet_(quiet),
       out_(out),
       terminal_(is_terminal(out)),
       colour_(terminal_ && !environment_set("NO_COLOR")),
@@ -98,7 +99,8 @@ double ImageProgress::seconds() const {
 
 void ImageProgress::operator()(std::size_t done) {
   const auto now = std::chrono::steady_clock::now();
-  if (done == 0 || now - last_line_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(30))) return;
+  if (quiet_ || done == 0 || now - last_line_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(30)))
+    return;
   last_line_ = now;
   const double rate = static_cast<double>(done) / seconds(),
                fraction = static_cast<double>(done) / static_cast<double>(total_);

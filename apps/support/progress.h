@@ -28,14 +28,15 @@ class ProgressLine {
 // The same for a number of images that is known beforehand: a bar on a terminal, a line every 30 seconds elsewhere.
 class ImageProgress {
  public:
-  explicit ImageProgress(std::size_t total, std::FILE* out = stderr);
+  explicit ImageProgress(std::size_t total, bool quiet = false, std::FILE* out = stderr);
   void operator()(std::size_t done);
-  // A line that stays.
+  // A line that stays, also where it is quiet: an error.
   void note(const std::string& text);
   double seconds() const;  // since the start
 
  private:
   std::size_t total_;
+  bool quiet_;
   std::FILE* out_;
   bool terminal_, colour_;
   bool bar_shown_ = false;

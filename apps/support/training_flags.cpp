@@ -17,7 +17,8 @@ const char* const train_examples =
     "  preceptor-train --data 'phantom:chest?site=b&n=500' --model resnet20 --init runs/teacher/best.safetensors\n"
     "                  --freeze 3 --out runs/transfer\n"
     "  preceptor-train --resume runs/retina\n\n"
-    "The run directory gets config.toml, metrics.csv (a row per epoch), best.safetensors (best validation AUC),\n"
+    "The run directory gets config.toml, metrics.csv (a row per epoch), events for TensorBoard (tensorboard --logdir\n"
+    "runs), best.safetensors (best validation AUC),\n"
     "last.safetensors, last.state.safetensors and, at the end, result.json with the test metrics of the best epoch.\n"
     "Flags in a file: --config FILE with lines such as  lr = 0.001  or  data = \"phantom:chest?n=500\".";
 
@@ -31,7 +32,9 @@ const char* const distill_examples =
     "The run directory gets the same files as one of preceptor-train.";
 
 void add_data_flags(CLI::App& app, TrainingOptions& options) {
-  app.add_option("--data", options.data, "Images and labels: medmnist:FILE.npz or phantom:chest|fundus[?key=value&...]")
+  app.add_option("--data", options.data,
+                 "Images and labels: chexpert:FOLDER, chestxray14:FOLDER, retinopathy:FOLDER, medmnist:FILE.npz, "
+                 "folder:FOLDER, table:FILE.csv, phantom:chest|fundus; docs/data.md says which keys follow")
       ->type_name("FORMAT:PATH")
       ->group("Data");
   app.add_option("--augment", options.augment,
@@ -42,6 +45,23 @@ void add_data_flags(CLI::App& app, TrainingOptions& options) {
   app.add_option("--normalise", options.normalise,
                  "Mean and deviation of pixels: data, imagenet, or auto: those of --init, else the data's")
       ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Data");
+  app.add_option("--sampling", options.sampling,
+                 "shuffle: every training image once an epoch; balanced, square-root: rare classes and findings are "
+                 "drawn more often")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Data");
+  app.add_option(
+         "--on-bad-image", options.on_bad_image,
+         "An image that cannot be read: stop; or skip: read all once, leave such images out, list them in the run "
+         "directory")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Data");
+  app.add_option("--bad-image-limit", options.bad_image_limit, "Fraction of images that skip may leave out")
+      ->type_name("FRACTION")
       ->capture_default_str()
       ->group("Data");
 }
@@ -134,6 +154,8 @@ void add_run_flags(CLI::App& app, TrainingOptions& options) {
          "NAME");
   number("--threads", options.threads, "CPU threads; 0: all", "COUNT");
   number("--bootstrap", options.bootstrap, "Resamplings behind the interval of the test AUC; 0: none", "COUNT");
+  app.add_flag("--tensorboard,!--no-tensorboard", options.tensorboard, "Write events for TensorBoard (the default)")
+      ->group("Run");
 }
 
 void add_all_flags(CLI::App& app, TrainingOptions& options, bool transfer) {
@@ -177,15 +199,17 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
           ->type_name("DIR")
           ->configurable(false)
           ->group("Run");
+  add_quiet_flag(app, command.quiet);
+  app.get_option("--quiet")->group("Run");
   add_config_flag(app);
   app.get_config_ptr()->group("Run");
   if (!parse_command_line(app, argc, argv)) return std::nullopt;
 
   if (resume->count() > 0) {
     for (const CLI::Option* option : app.get_options())
-      require(option == resume || option->count() == 0, "--resume goes without ", option->get_name(),
-              ": the run continues with the options of its config.toml");
-    command = {read_config(directory), true};
+      require(option == resume || option->get_name() == "--quiet" || option->count() == 0, "--resume goes without ",
+              option->get_name(), ": the run continues with the options of its config.toml");
+    command = {read_config(directory), true, command.quiet};
     return command;
   }
   if (distill) {

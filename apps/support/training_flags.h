@@ -12,6 +12,7 @@ enum class TrainingApp { train, distill };
 struct TrainingCommand {
   TrainingOptions options;
   bool resume = false;
+  bool quiet = false;
 };
 
 // Nothing when only help was asked for. With --resume DIR the options are those of DIR/config.toml, and any other flag

@@ -20,8 +20,9 @@ int run_training_app(TrainingApp kind, int argc, char** argv) {
     // The first report without a note comes when the run directory is there.
     if (!started && progress.note.empty()) explain_interrupts(app, advice);
     started = started || progress.note.empty();
-    line(progress);
+    if (!command->quiet) line(progress);
   });
+  if (command->quiet) return 0;
   std::fprintf(stderr, "best epoch %d of %zu, test AUC %.4f (95 %% interval %.4f to %.4f), accuracy %.4f; %s in %s\n",
                result.best_epoch, result.epochs.size(), result.test.auc_macro, result.test.auc_low,
                result.test.auc_high, result.test.accuracy, duration_text(result.seconds).c_str(), out.c_str());

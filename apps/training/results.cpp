@@ -2,6 +2,7 @@
 #include "apps/training/results.h"
 
 #include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -13,19 +14,21 @@ namespace {
 
 struct Column {
   const char* name;
+  const char* scalar;  // in TensorBoard, which makes a group of what stands before the slash
   double EpochRow::*value;
 };
 
-constexpr std::array<Column, 10> columns = {{{"learning_rate", &EpochRow::learning_rate},
-                                             {"train_loss", &EpochRow::train_loss},
-                                             {"label_loss", &EpochRow::label_loss},
-                                             {"transfer_loss", &EpochRow::transfer_loss},
-                                             {"train_auc", &EpochRow::train_auc},
-                                             {"val_loss", &EpochRow::val_loss},
-                                             {"val_auc", &EpochRow::val_auc},
-                                             {"val_accuracy", &EpochRow::val_accuracy},
-                                             {"images_per_second", &EpochRow::images_per_second},
-                                             {"seconds", &EpochRow::seconds}}};
+constexpr std::array<Column, 10> columns = {
+    {{"learning_rate", "schedule/learning rate", &EpochRow::learning_rate},
+     {"train_loss", "loss/training", &EpochRow::train_loss},
+     {"label_loss", "loss/training, labels", &EpochRow::label_loss},
+     {"transfer_loss", "loss/training, transfer", &EpochRow::transfer_loss},
+     {"train_auc", "AUC/training", &EpochRow::train_auc},
+     {"val_loss", "loss/validation", &EpochRow::val_loss},
+     {"val_auc", "AUC/validation", &EpochRow::val_auc},
+     {"val_accuracy", "accuracy/validation", &EpochRow::val_accuracy},
+     {"images_per_second", "speed/images per second", &EpochRow::images_per_second},
+     {"seconds", "speed/seconds per epoch", &EpochRow::seconds}}};
 
 std::string header() {
   std::string text = "epoch";
@@ -50,6 +53,22 @@ nlohmann::ordered_json evaluation_json(const Evaluation& evaluation) {
   json["accuracy"] = evaluation.accuracy;
   json["undefined"] = evaluation.undefined;
   return json;
+}
+
+nlohmann::ordered_json epoch_json(const EpochRow& row) {
+  nlohmann::ordered_json json;
+  for (const Column& column : columns) json[column.name] = row.*column.value;
+  return json;
+}
+
+std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordered_json& epoch) {
+  std::vector<std::pair<std::string, double>> scalars;
+  for (const Column& column : columns) {
+    const auto found = epoch.find(column.name);
+    const bool known = found != epoch.end() && found->is_number();
+    scalars.push_back({column.scalar, known ? found->get<double>() : std::numeric_limits<double>::quiet_NaN()});
+  }
+  return scalars;
 }
 
 std::string metrics_csv(const std::vector<EpochRow>& rows) {

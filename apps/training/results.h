@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/training/training.h"
@@ -11,6 +12,12 @@ namespace preceptor {
 
 // n, auc_macro, auc_low, auc_high, auc (by label; null where undefined), accuracy, undefined. NaN becomes null.
 nlohmann::ordered_json evaluation_json(const Evaluation& evaluation);
+
+// The numbers of an epoch under the names of metrics.csv, without the epoch. NaN becomes null where the JSON is
+// written.
+nlohmann::ordered_json epoch_json(const EpochRow& row);
+// The same numbers, read from such an object, under TensorBoard's names ("loss/validation"); what is no number is NaN.
+std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordered_json& epoch);
 
 // metrics.csv: a header, then a row per epoch, with numbers that read back to the same bits.
 std::string metrics_csv(const std::vector<EpochRow>& rows);

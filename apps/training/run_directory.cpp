@@ -95,9 +95,7 @@ std::optional<RunDirectory::Committed> RunDirectory::last() const {
   return committed;
 }
 
-void RunDirectory::commit(const RunState& state, const ModelCard& card, const StateDict& weights,
-                          const std::vector<EpochRow>& rows, bool is_best) const {
-  write_file_atomically(metrics_path(), metrics_csv(rows));
+void RunDirectory::commit(const RunState& state, const ModelCard& card, const StateDict& weights, bool is_best) const {
   const Metadata metadata = to_metadata(card);
   if (is_best) save_safetensors(best_path(), weights, metadata);
   save_safetensors(next_path(), weights, metadata);

@@ -23,7 +23,7 @@ struct RunState {
 
 // Every file is written whole under a temporary name and renamed. An epoch is committed by the one rename of
 // last.state.safetensors:
-//   1. metrics.csv with the new row, and best.safetensors if the epoch is the best so far
+//   1. the run's log (run_log.h) with the new row, and best.safetensors if the epoch is the best so far
 //   2. last.safetensors.next: the weights
 //   3. last.state.safetensors: moments, counters and the epoch      <- the commit
 //   4. last.safetensors.next becomes last.safetensors
@@ -40,6 +40,8 @@ class RunDirectory {
   std::string result_path() const { return path_ + "/result.json"; }
   // Of the best epoch, when the run has finished; `split` is val or test.
   std::string predictions_path(const std::string& split) const { return path_ + "/predictions." + split + ".csv"; }
+  std::string split_path() const { return path_ + "/split.csv"; }
+  std::string bad_images_path() const { return path_ + "/bad_images.csv"; }
   const std::string& path() const { return path_; }
 
   bool holds_run() const;  // whether there is a config.toml
@@ -56,8 +58,8 @@ class RunDirectory {
   // with.
   std::optional<Committed> last() const;
 
-  void commit(const RunState& state, const ModelCard& card, const StateDict& weights, const std::vector<EpochRow>& rows,
-              bool is_best) const;
+  // The log must hold the epoch already.
+  void commit(const RunState& state, const ModelCard& card, const StateDict& weights, bool is_best) const;
 
  private:
   std::string last_path() const { return path_ + "/last.safetensors"; }

@@ -2,12 +2,15 @@
 #include "apps/training/training.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "apps/training/augmentation.h"
 #include "apps/training/card_and_data.h"
 #include "apps/training/run_options.h"
 #include "apps/training/training_run.h"
+#include "data/listing.h"
 #include "engine/check.h"
 #include "models/registry.h"
 
@@ -34,7 +37,11 @@ TrainingResult train(const TrainingOptions& options, bool resume, const Progress
 
 TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const ProgressReport& report,
                          const Dataset* dataset)
-    : options_(options), report_(report), directory_(options.out), schedule_(ScheduleOptions{}) {
+    : options_(options),
+      report_(report),
+      directory_(options.out),
+      log_(options.out, options.tensorboard),
+      schedule_(ScheduleOptions{}) {
   check_options(options_);
   for (std::string& method : options_.methods) method = to_string(parse_method(method));
   options_.augment = to_string(parse_augmentation(options_.augment));
@@ -47,15 +54,21 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   if (!options_.teacher.empty()) teacher = load_card_checkpoint(options_.teacher);
   if (dataset == nullptr) opened_ = open_dataset(options_.data);
   data_ = dataset != nullptr ? dataset : &*opened_;
+  for (const std::string& text : data_->notes) note(text);
+  const std::vector<BadImage> bad = leave_out_bad_images(continues);
   check_data();
   build_network();
   if (teacher) load_teacher(*teacher);
   make_methods();
   prepare_learning();
-  if (continues)
+  if (continues) {
     require_same_config();
-  else
+  } else {
     directory_.create(config_text(options_));
+    write_file_atomically(directory_.split_path(), split_table(*data_));
+    if (!bad.empty()) write_file_atomically(directory_.bad_images_path(), bad_images_table(bad));
+  }
+  log_.open(options_json(options_), training_sheet(*data_), rows_);
   sitting_ = Clock::now();
 }
 
@@ -64,6 +77,30 @@ void TrainingRun::open_files(bool continues) {
           ": holds a run already; continue it with --resume or choose another --out");
   if (continues) committed_ = directory_.last();
   if (!committed_ && !options_.init.empty()) init_ = load_initial_weights(options_.init);
+}
+
+// A run that continues leaves out what it left out before, whatever can be read by now: its epochs must not change.
+std::vector<BadImage> TrainingRun::leave_out_bad_images(bool continues) {
+  if (options_.on_bad_image == "stop") {
+    require_image_files(*data_, options_.threads);
+    return {};
+  }
+  std::vector<BadImage> bad;
+  if (!continues) {
+    note("--on-bad-image skip: reading every image once");
+    bad = find_bad_images(*data_, options_.threads);
+  } else if (std::filesystem::exists(directory_.bad_images_path())) {
+    bad = read_bad_images(directory_.bad_images_path());
+  }
+  if (bad.empty()) return bad;
+  const int images = data_->train.count + data_->val.count + data_->test.count;
+  require_data(static_cast<double>(bad.size()) <= options_.bad_image_limit * images, data_->source, ": ", bad.size(),
+               " of ", images, " images cannot be read, more than --bad-image-limit ", options_.bad_image_limit,
+               "; the first: ", bad.front().reason);
+  note(message(bad.size(), " of ", images, " images cannot be read and are left out: ", directory_.bad_images_path()));
+  opened_ = without_images(*data_, bad);
+  data_ = &*opened_;
+  return bad;
 }
 
 void TrainingRun::check_data() const {
@@ -195,7 +232,8 @@ void TrainingRun::require_same_config() const {
             directory_.config_path(), ": the run there has other options: ", line);
 }
 
-void TrainingRun::note(const std::string& text) const {
+void TrainingRun::note(const std::string& text) {
+  log_.note(text);
   if (!report_) return;
   Progress progress;
   progress.label = options_.out;

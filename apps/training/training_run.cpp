@@ -8,9 +8,11 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/training/augmentation.h"
+#include "apps/training/environment.h"
 #include "apps/training/operating_point.h"
 #include "apps/training/results.h"
 #include "apps/training/run_options.h"
+#include "data/sampling.h"
 #include "engine/check.h"
 
 namespace preceptor {
@@ -47,14 +49,15 @@ TrainingResult TrainingRun::finish() {
 
 void TrainingRun::train_epochs() {
   const Augmentation augmentation = parse_augmentation(options_.augment);
-  Loader loader(*data_, data_->train,
-                {.batch = options_.batch,
-                 .shuffle = true,
-                 .seed = options_.seed,
-                 .threads = loading_threads(data_->train, options_.threads),
-                 .prefetch = 4,
-                 .weights = {},
-                 .mixup = augmentation.mixup});
+  Loader loader(
+      *data_, data_->train,
+      {.batch = options_.batch,
+       .shuffle = true,
+       .seed = options_.seed,
+       .threads = loading_threads(data_->train, options_.threads),
+       .prefetch = 4,
+       .weights = sampling_weights(data_->train, data_->task, data_->outputs, parse_sampling(options_.sampling)),
+       .mixup = augmentation.mixup});
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
@@ -149,7 +152,8 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   for (const auto& method : methods_) state_.tensors.merge(method->parameters().state());
   card_.epoch = row.epoch;
   card_.val_auc = row.val_auc;
-  directory_.commit(state_, card_, network_->parameters().state(), rows_, is_best);
+  log_.epoch(rows_);
+  directory_.commit(state_, card_, network_->parameters().state(), is_best);
   state_.tensors.clear();
   report_progress(0, row.images_per_second, &row);
 }
@@ -179,7 +183,7 @@ void TrainingRun::test(TrainingResult& result) {
 }
 
 void TrainingRun::write_result(const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
-                               const OperatingPoint& point) const {
+                               const OperatingPoint& point) {
   double training_seconds_per_image = 0;
   for (const EpochRow& row : rows_)
     training_seconds_per_image += 1 / row.images_per_second / static_cast<double>(rows_.size());
@@ -192,11 +196,15 @@ void TrainingRun::write_result(const TrainingResult& result, const TestedSplit& 
   json["test"] = evaluation_json(tested.evaluation);
   json["test"]["loss"] = tested.loss;
   json["operating_point"] = nlohmann::ordered_json::parse(to_text(point));
+  json["train_images"] = data_->train.count;
+  json["environment"] = environment_json(*context_);
   json["seconds"] = result.seconds;
   json["images_per_second"] = 1 / training_seconds_per_image;
   json["peak_memory_bytes"] = peak_memory_bytes();
   json["device_memory_bytes"] = context_->pool(Lifetime::persistent).peak() + context_->pool(Lifetime::step).peak();
   write_file_atomically(directory_.result_path(), json.dump(1) + "\n");
+  json.erase("config");  // stands at the log's start
+  log_.result(json);
 }
 
 void TrainingRun::report_progress(double fraction, double images_per_second, const EpochRow* row) const {

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <optional>
 
+#include "apps/training/bad_images.h"
 #include "apps/training/initial_weights.h"
 #include "apps/training/prediction.h"
 #include "apps/training/run_directory.h"
+#include "apps/training/run_log.h"
 #include "apps/training/student_step.h"
 
 namespace preceptor {
@@ -22,6 +24,7 @@ class TrainingRun {
   using Clock = std::chrono::steady_clock;
 
   void open_files(bool continues);
+  std::vector<BadImage> leave_out_bad_images(bool continues);
   void check_data() const;
   void build_network();
   int frozen_blocks(int epochs_done) const;
@@ -45,14 +48,15 @@ class TrainingRun {
   };
   TestedSplit test_split(Predictor& predictor, const Split& split, const std::string& name) const;
   void write_result(const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
-                    const OperatingPoint& point) const;
+                    const OperatingPoint& point);
 
-  void note(const std::string& text) const;
+  void note(const std::string& text);
   void report_progress(double fraction, double images_per_second, const EpochRow* row) const;
 
   TrainingOptions options_;
   ProgressReport report_;
   RunDirectory directory_;
+  RunLog log_;
   std::unique_ptr<Context> context_;  // outlives everything that holds device memory
   std::optional<RunDirectory::Committed> committed_;
   std::optional<InitialWeights> init_;

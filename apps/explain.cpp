@@ -1,0 +1,340 @@
+// preceptor-explain: where networks look, as pictures beside the image, and how often they point at the finding.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "apps/explanation/heat_map.h"
+#include "apps/explanation/pointing.h"
+#include "apps/support/command_line.h"
+#include "apps/support/progress.h"
+#include "apps/support/run_app.h"
+#include "apps/training/card_and_data.h"
+#include "data/image_grid.h"
+#include "data/phantom.h"
+#include "data/png_writer.h"
+#include "data/table.h"
+#include "engine/check.h"
+#include "engine/checkpoint.h"
+#include "engine/numbers.h"
+
+namespace preceptor {
+namespace {
+
+struct ExplainOptions {
+  std::string checkpoint, teacher, data, split = "test", out, boxes, device = "cpu";
+  std::vector<std::string> images, labels;
+  int count = 8, side = 224, box_size = 0, threads = 0;
+  bool json = false, quiet = false;
+};
+
+bool parse(ExplainOptions& options, int argc, char** argv) {
+  CLI::App app("Shows where a network looks, alone or beside its teacher, and plays the pointing game.",
+               "preceptor-explain");
+  app.footer(
+      "Examples:\n"
+      "  preceptor-explain --checkpoint runs/student/best.safetensors --teacher runs/teacher/best.safetensors\n"
+      "                    --data 'phantom:chest?site=b&size=64' --out explained\n"
+      "  preceptor-explain --checkpoint runs/cxr/best.safetensors --data chestxray14:nih --boxes boxes.csv --json\n\n"
+      "A picture holds the image, then Grad-CAM and the attention map of the checkpoint, then those of the teacher.\n"
+      "explanations.csv says what is in each. Boxes are known for chest phantoms; for others --boxes names a CSV file\n"
+      "with the columns id, label, left, top, width, height.");
+  app.add_option("--checkpoint", options.checkpoint, "best.safetensors or last.safetensors of a run")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--teacher", options.teacher, "Another checkpoint, shown beside it")->type_name("FILE");
+  app.add_option("--data", options.data, "Images and labels, as for preceptor-train")
+      ->type_name("FORMAT:PATH")
+      ->required();
+  app.add_option("--split", options.split, "test, val or train")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"test", "val", "train"}))
+      ->capture_default_str();
+  app.add_option("--out", options.out, "Folder of the pictures; without it, none are made")->type_name("DIR");
+  app.add_option("--images", options.images, "Ids of images, for example test/17,test/3; default: --count of them")
+      ->type_name("ID")
+      ->delimiter(',');
+  app.add_option("--count", options.count,
+                 "How many images: those on which checkpoint and teacher disagree most, without a teacher those whose\n"
+                 "probabilities are farthest from the truth")
+      ->type_name("COUNT")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app.add_option("--labels", options.labels, "Labels to explain; default: of each image the one that chose it")
+      ->type_name("NAME")
+      ->delimiter(',');
+  app.add_option("--side", options.side, "Pixels of the longer edge in the pictures")
+      ->type_name("PIXELS")
+      ->check(CLI::Range(16, 4096))
+      ->capture_default_str();
+  app.add_option("--boxes", options.boxes, "CSV file of boxes around findings, for the pointing game")
+      ->type_name("FILE");
+  app.add_option("--box-size", options.box_size, "Edge of the images in which boxes are given; 0: as the data have it")
+      ->type_name("PIXELS")
+      ->check(CLI::Range(0, 100'000))
+      ->capture_default_str();
+  app.add_flag("--json", options.json, "Print one JSON object instead of a table");
+  add_quiet_flag(app, options.quiet);
+  add_device_flags(app, options.device, options.threads);
+  add_config_flag(app);
+  return parse_command_line(app, argc, argv);
+}
+
+// A network with what it said about every image of the split: maps are kept for the findings of the pointing game and
+// the chosen images alone.
+struct Viewer {
+  std::string name;  // "student", "teacher"
+  LoadedModel model;
+  std::vector<float> probabilities;  // [count, outputs]
+};
+
+class Explanation {
+ public:
+  explicit Explanation(const ExplainOptions& options);
+  void run();
+
+ private:
+  // An image with the label it is shown for.
+  struct Choice {
+    int image = 0, label = 0;
+  };
+
+  void add_viewer(const std::string& name, const std::string& path);
+  Image image_at(int position) const;
+  float probability(const Viewer& viewer, int image, int label) const;
+  float truth(int image, int label) const;
+  int position_of(const std::string& id) const;
+  int label_of(const std::string& name) const;
+  std::vector<Choice> choose() const;
+  std::vector<Choice> choose_images() const;
+  float surprise(int image, int label) const;
+  Image picture(const Choice& choice) const;
+  void write_pictures() const;
+  std::vector<BoxedFinding> boxed_findings() const;
+  std::vector<std::vector<PointingScore>> play(const std::vector<BoxedFinding>& findings) const;
+  void print(const std::vector<std::vector<PointingScore>>& scores) const;
+
+  ExplainOptions options_;
+  std::unique_ptr<Context> context_;
+  Dataset data_;
+  const Split* split_ = nullptr;
+  std::vector<Viewer> viewers_;
+};
+
+Explanation::Explanation(const ExplainOptions& options)
+    : options_(options), context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 0)) {
+  data_ = open_dataset(options_.data);
+  split_ = options_.split == "test" ? &data_.test : options_.split == "val" ? &data_.val : &data_.train;
+  require_data(split_->count > 0, options_.data, ": has no ", options_.split, " images");
+  add_viewer("student", options_.checkpoint);
+  if (!options_.teacher.empty()) add_viewer("teacher", options_.teacher);
+}
+
+void Explanation::add_viewer(const std::string& name, const std::string& path) {
+  const CardCheckpoint checkpoint = load_card_checkpoint(path);
+  require_fits(checkpoint, data_, true);
+  require_data(checkpoint.card.height == data_.height && checkpoint.card.width == data_.width, path,
+               ": was trained on images of ", checkpoint.card.height, "x", checkpoint.card.width, ", these have ",
+               data_.height, "x", data_.width);
+  viewers_.push_back({name, load_model(*context_, checkpoint), {}});
+  Viewer& viewer = viewers_.back();
+  constexpr int batch = 64;
+  ImageProgress progress(static_cast<std::size_t>(split_->count), options_.quiet);
+  std::vector<std::uint8_t> pixels;
+  for (int first = 0; first < split_->count; first += batch) {
+    const int count = std::min(batch, split_->count - first);
+    pixels.resize(static_cast<std::size_t>(count) * data_.image_bytes());
+    for (int i = 0; i < count; ++i)
+      split_->images->read(first + i, std::span(pixels).subspan(i * data_.image_bytes(), data_.image_bytes()));
+    const std::vector<float> some = viewer.model.probabilities(pixels);
+    viewer.probabilities.insert(viewer.probabilities.end(), some.begin(), some.end());
+    progress(static_cast<std::size_t>(first + count));
+  }
+}
+
+Image Explanation::image_at(int position) const {
+  return {data_.height, data_.width, data_.channels, read_pixels(*split_->images, position)};
+}
+
+float Explanation::probability(const Viewer& viewer, int image, int label) const {
+  return viewer.probabilities[static_cast<std::size_t>(image) * data_.outputs + label];
+}
+
+// 1, 0, or NaN where it is unknown.
+float Explanation::truth(int image, int label) const {
+  if (data_.task == Task::multi_label) return split_->labels[static_cast<std::size_t>(image) * data_.outputs + label];
+  return class_of(*split_, image) == label ? 1.0f : 0.0f;
+}
+
+int Explanation::position_of(const std::string& id) const {
+  const auto found = std::find(split_->ids.begin(), split_->ids.end(), id);
+  require(found != split_->ids.end(), "--images ", id, ": ", options_.data, " has no such image in ", options_.split,
+          "; its first is ", split_->ids.front());
+  return static_cast<int>(found - split_->ids.begin());
+}
+
+int Explanation::label_of(const std::string& name) const {
+  const auto found = std::find(data_.label_names.begin(), data_.label_names.end(), name);
+  std::string all;
+  for (const std::string& label : data_.label_names) all += (all.empty() ? "" : ", ") + label;
+  require(found != data_.label_names.end(), "--labels ", name, ": not one of ", all);
+  return static_cast<int>(found - data_.label_names.begin());
+}
+
+// How far the teacher is from the student, or the student from the truth.
+float Explanation::surprise(int image, int label) const {
+  const float other = viewers_.size() > 1 ? probability(viewers_[1], image, label) : truth(image, label);
+  const float distance = std::abs(probability(viewers_[0], image, label) - other);
+  return std::isnan(distance) ? -1 : distance;
+}
+
+std::vector<Explanation::Choice> Explanation::choose_images() const {
+  std::vector<int> labels(static_cast<std::size_t>(data_.outputs));
+  std::iota(labels.begin(), labels.end(), 0);
+  if (!options_.labels.empty()) {
+    labels.clear();
+    for (const std::string& name : options_.labels) labels.push_back(label_of(name));
+  }
+  std::vector<Choice> all;
+  const auto most = [&](int image) {
+    return *std::max_element(labels.begin(), labels.end(),
+                             [&](int a, int b) { return surprise(image, a) < surprise(image, b); });
+  };
+  if (!options_.images.empty()) {
+    for (const std::string& id : options_.images) all.push_back({position_of(id), most(position_of(id))});
+    return all;
+  }
+  for (int image = 0; image < split_->count; ++image) all.push_back({image, most(image)});
+  std::stable_sort(all.begin(), all.end(), [&](const Choice& a, const Choice& b) {
+    return surprise(a.image, a.label) > surprise(b.image, b.label);
+  });
+  all.resize(std::min(all.size(), static_cast<std::size_t>(options_.count)));
+  return all;
+}
+
+// Every label that was asked for, or the one that an image was chosen for.
+std::vector<Explanation::Choice> Explanation::choose() const {
+  std::vector<Choice> all;
+  for (const Choice& choice : choose_images()) {
+    if (options_.labels.empty()) all.push_back(choice);
+    for (const std::string& name : options_.labels) all.push_back({choice.image, label_of(name)});
+  }
+  return all;
+}
+
+Image Explanation::picture(const Choice& choice) const {
+  const Image image = image_at(choice.image);
+  std::vector<Image> parts = {enlarged(image, options_.side)};
+  for (const Viewer& viewer : viewers_) {
+    const ImageMaps maps = ClassMaps(viewer.model)(image.pixels).front();
+    parts.push_back(heat_map(image, shown(maps.classes[static_cast<std::size_t>(choice.label)]), options_.side));
+    parts.push_back(heat_map(image, shown(maps.attention), options_.side));
+  }
+  return image_grid(parts, static_cast<int>(parts.size()));
+}
+
+void Explanation::write_pictures() const {
+  std::error_code error;
+  std::filesystem::create_directories(options_.out, error);
+  if (error) fail(ErrorKind::io, options_.out, ": cannot be created: ", error.message());
+  std::string table = "file,id,label,truth";
+  for (const Viewer& viewer : viewers_) table += "," + viewer.name;
+  table += "\n";
+  int number = 0;
+  for (const Choice& choice : choose()) {
+    char file[32];
+    std::snprintf(file, sizeof file, "%03d.png", ++number);
+    write_file_atomically(options_.out + "/" + file, png_bytes(picture(choice)));
+    const float known = truth(choice.image, choice.label);
+    table += message(file, ",", csv_field(split_->ids[static_cast<std::size_t>(choice.image)]), ",",
+                     csv_field(data_.label_names[static_cast<std::size_t>(choice.label)]), ",",
+                     std::isnan(known) ? ""
+                     : known > 0.5f    ? "1"
+                                       : "0");
+    for (const Viewer& viewer : viewers_) table += "," + number_text(probability(viewer, choice.image, choice.label));
+    table += "\n";
+  }
+  write_file_atomically(options_.out + "/explanations.csv", table);
+}
+
+// From the file, or of chest phantoms from their anatomy.
+std::vector<BoxedFinding> Explanation::boxed_findings() const {
+  if (!options_.boxes.empty())
+    return read_boxes(options_.boxes, split_->ids, data_.label_names, data_.height, data_.width, options_.box_size);
+  const DatasetSpec spec = parse_dataset_spec(options_.data);
+  std::vector<BoxedFinding> all;
+  if (spec.format != "phantom" || spec.path != "chest") return all;
+  const PhantomOptions phantom = phantom_options(spec);
+  const PhantomPart part = options_.split == "test"  ? PhantomPart::test
+                           : options_.split == "val" ? PhantomPart::val
+                                                     : PhantomPart::train;
+  for (int image = 0; image < split_->count; ++image)
+    for (int label = 0; label < data_.outputs; ++label)
+      if (truth(image, label) > 0.5f)
+        if (const std::optional<Box> box = phantom_box(phantom, part, image, label))
+          all.push_back({image, label, {*box}});
+  return all;
+}
+
+// [viewers][labels]
+std::vector<std::vector<PointingScore>> Explanation::play(const std::vector<BoxedFinding>& findings) const {
+  std::vector<std::vector<PointingScore>> scores;
+  for (const Viewer& viewer : viewers_) {
+    const ClassMaps maps(viewer.model);
+    scores.emplace_back(static_cast<std::size_t>(data_.outputs));
+    int mapped = -1;
+    ImageMaps of_image;
+    for (const BoxedFinding& finding : findings) {
+      if (finding.image != mapped) of_image = maps(read_pixels(*split_->images, finding.image)).front();
+      mapped = finding.image;
+      const auto label = static_cast<std::size_t>(finding.label);
+      scores.back()[label].count(finding, highest_point(of_image.classes[label], data_.height, data_.width),
+                                 data_.height, data_.width);
+    }
+  }
+  return scores;
+}
+
+void Explanation::print(const std::vector<std::vector<PointingScore>>& scores) const {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  if (!options_.json)
+    std::printf("%-24s %8s %8s   %s\n", "pointing game", "findings", "chance", "hits (95 % interval)");
+  for (int label = 0; label < data_.outputs; ++label) {
+    const PointingScore& first = scores.front()[static_cast<std::size_t>(label)];
+    const std::string& name = data_.label_names[static_cast<std::size_t>(label)];
+    if (first.findings == 0) continue;
+    if (!options_.json)
+      std::printf("%-24s %8llu %8.3f", name.c_str(), static_cast<unsigned long long>(first.findings), first.chance);
+    json[name] = {{"findings", first.findings}, {"chance", first.chance}};
+    for (std::size_t i = 0; i < viewers_.size(); ++i) {
+      const Interval rate = scores[i][static_cast<std::size_t>(label)].rate();
+      json[name][viewers_[i].name] = {{"hits", rate.value}, {"low", rate.low}, {"high", rate.high}};
+      if (!options_.json)
+        std::printf("   %s %.3f (%.3f to %.3f)", viewers_[i].name.c_str(), rate.value, rate.low, rate.high);
+    }
+    if (!options_.json) std::printf("\n");
+  }
+  if (options_.json) std::printf("%s\n", json.dump(1).c_str());
+}
+
+void Explanation::run() {
+  const std::vector<BoxedFinding> findings = boxed_findings();
+  require(!options_.out.empty() || !findings.empty(), "nothing to do: neither --out nor boxes around findings");
+  if (!options_.out.empty()) write_pictures();
+  if (!findings.empty()) print(play(findings));
+}
+
+int run_explain(int argc, char** argv) {
+  ExplainOptions options;
+  if (!parse(options, argc, argv)) return 0;
+  Explanation(options).run();
+  return 0;
+}
+
+}  // namespace
+}  // namespace preceptor
+
+int main(int argc, char** argv) { return preceptor::run_app(argc, argv, preceptor::run_explain); }

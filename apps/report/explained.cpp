@@ -1,0 +1,122 @@
+// Choice and drawing of explained images.
+#include "apps/report/explained.h"
+
+#include <algorithm>
+
+#include "apps/explanation/heat_map.h"
+#include "apps/report/text.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+constexpr int side = 192;
+
+// A network and what it said, in the order of the test table.
+struct Viewer {
+  std::string name;
+  const PredictionTable* table;
+  LoadedModel model;
+};
+
+double probability(const Viewer& viewer, int row, std::size_t label) {
+  return viewer.table->probabilities[static_cast<std::size_t>(row) * viewer.table->label_names.size() + label];
+}
+
+bool is_positive(const PredictionTable& table, int row, std::size_t label) {
+  if (table.task == Task::multi_label)
+    return table.labels[static_cast<std::size_t>(row) * table.label_names.size() + label] > 0.5f;
+  return table.labels[static_cast<std::size_t>(row)] == static_cast<float>(label);
+}
+
+std::vector<int> positives(const PredictionTable& table, std::size_t label) {
+  std::vector<int> rows;
+  for (int row = 0; row < table.rows(); ++row)
+    if (is_positive(table, row, label)) rows.push_back(row);
+  return rows;
+}
+
+double spread(const std::vector<Viewer>& viewers, int row, std::size_t label) {
+  double low = 1, high = 0;
+  for (const Viewer& viewer : viewers) {
+    low = std::min(low, probability(viewer, row, label));
+    high = std::max(high, probability(viewer, row, label));
+  }
+  return high - low;
+}
+
+Image image_at(const Dataset& data, int row) {
+  return {data.height, data.width, data.channels, read_pixels(*data.test.images, row)};
+}
+
+PictureRow::Picture map_of(const Viewer& viewer, const Image& image, int row, std::size_t label) {
+  const ImageMaps maps = ClassMaps(viewer.model)(image.pixels).front();
+  return {viewer.name + ": " + fixed(probability(viewer, row, label), 2),
+          heat_map(image, shown(maps.classes[label]), side),
+          {}};
+}
+
+PictureRow row_of_one(const Viewer& viewer, const Dataset& data, const std::vector<int>& rows, std::size_t label) {
+  const auto [missed, found] = std::minmax_element(rows.begin(), rows.end(), [&](int a, int b) {
+    return probability(viewer, a, label) < probability(viewer, b, label);
+  });
+  PictureRow made{viewer.table->label_names[label], {}};
+  std::vector<int> shown_rows = {*found};
+  if (*missed != *found) shown_rows.push_back(*missed);
+  for (const int row : shown_rows) {
+    const Image image = image_at(data, row);
+    made.pictures.push_back({viewer.table->ids[static_cast<std::size_t>(row)], enlarged(image, side), {}});
+    made.pictures.push_back(map_of(viewer, image, row, label));
+  }
+  return made;
+}
+
+PictureRow row_of_several(const std::vector<Viewer>& viewers, const Dataset& data, const std::vector<int>& rows,
+                          std::size_t label) {
+  const int row = *std::max_element(
+      rows.begin(), rows.end(), [&](int a, int b) { return spread(viewers, a, label) < spread(viewers, b, label); });
+  const Image image = image_at(data, row);
+  PictureRow made{viewers.front().table->label_names[label], {}};
+  made.pictures.push_back({viewers.front().table->ids[static_cast<std::size_t>(row)], enlarged(image, side), {}});
+  for (const Viewer& viewer : viewers) made.pictures.push_back(map_of(viewer, image, row, label));
+  return made;
+}
+
+}  // namespace
+
+Dataset open_data_of(const Report& report) {
+  const RunRecord& run = report.arms.front().runs.front();
+  Dataset data = open_dataset(run.config.value("data", run.card.data));
+  require_data(data.test.ids == run.test.ids, data.source, ": its test images are not those that ", run.path,
+               " was tested on");
+  return data;
+}
+
+PictureSection explained_images(const Report& report, const Dataset& data, Context& context, int most) {
+  std::vector<Viewer> viewers;
+  for (const RunArm& arm : report.arms) {
+    const RunRecord& run = arm.runs.front();
+    if (run.test.ids != data.test.ids || run.test.label_names != data.label_names) continue;
+    if (run.card.height != data.height || run.card.width != data.width) continue;
+    const std::string name = report.arms.size() == 1 ? "probability" : arm.name;
+    viewers.push_back({name, &run.test, load_model(context, load_card_checkpoint(run.path + "/best.safetensors"))});
+  }
+  PictureSection section{"explained", "Where the networks look", "", {}};
+  section.note =
+      std::string(viewers.size() == 1
+                      ? "For each label a test image that has it, found with the highest probability, and one with the "
+                        "lowest. "
+                      : "For each label the test image that has it and on which the arms disagree most. ") +
+      "Bright places speak for the label (Grad-CAM at the last maps, each map from its own zero to its own maximum); a "
+      "map without colour has no such place. A map says where the network looked, not that it was right to.";
+  for (std::size_t label = 0; label < data.label_names.size() && static_cast<int>(section.rows.size()) < most;
+       ++label) {
+    const std::vector<int> rows = positives(*viewers.front().table, label);
+    if (rows.empty()) continue;
+    section.rows.push_back(viewers.size() == 1 ? row_of_one(viewers.front(), data, rows, label)
+                                               : row_of_several(viewers, data, rows, label));
+  }
+  return section;
+}
+
+}  // namespace preceptor

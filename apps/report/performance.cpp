@@ -1,0 +1,220 @@
+// How good the networks are: intervals, tables and curves.
+#include <cmath>
+#include <limits>
+
+#include "apps/report/charts.h"
+#include "apps/report/sections.h"
+#include "apps/report/text.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
+
+// One arm: a row per label. Several: a row per arm, and the references.
+std::string interval_figure(const Report& report) {
+  std::vector<IntervalRow> rows;
+  std::string description;
+  const auto add = [&](IntervalRow row) {
+    description += row.label + " " + fixed(row.mean, 3) + ". ";
+    rows.push_back(std::move(row));
+  };
+  const bool single = report.arms.size() == 1;
+  if (single && report.references.empty()) {
+    const RunAnalysis& run = report.analyses.front().front();
+    for (const LabelAnalysis& label : run.labels)
+      add({label.name, arm_style(report, 0), label.auc.value, nothing, nothing, label.auc.low, label.auc.high, {}});
+    if (run.labels.size() > 1)
+      add({"mean of all",
+           "reference-mark",
+           run.macro_auc.value,
+           nothing,
+           nothing,
+           run.macro_auc.low,
+           run.macro_auc.high,
+           {}});
+    return card(interval_chart(rows, "test AUC", "Test AUC of every label", description));
+  }
+  const std::vector<ArmSummary> arms = summarize(report);
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    IntervalRow row{report.arms[i].name, arm_style(report, i),   arms[i].auc.value,       arms[i].auc.low,
+                    arms[i].auc.high,    arms[i].auc_images.low, arms[i].auc_images.high, {}};
+    if (report.analyses[i].size() > 1)
+      for (const RunAnalysis& run : report.analyses[i]) row.points.push_back(run.macro.auc);
+    add(std::move(row));
+  }
+  for (const Reference& reference : report.references)
+    add({lower_start(reference.name),
+         "reference-mark",
+         reference.auc.value,
+         nothing,
+         nothing,
+         reference.auc.low,
+         reference.auc.high,
+         {}});
+  return card(interval_chart(rows, "test AUC, mean of labels", "Test AUC of every arm", description));
+}
+
+Cell difference_cell(const std::optional<Difference>& difference) {
+  if (!difference) return {"–", "", false};
+  const Interval& interval = difference->interval;
+  const double p = difference->p;
+  return {fixed(interval.value, 3, true),
+          bounds(interval.low, interval.high, true) + (p < 0.001 ? "\np < 0.001" : "\np = " + fixed(p, 3)), p < 0.05};
+}
+
+Table arm_table(const Report& report) {
+  const std::vector<ArmSummary> arms = summarize(report);
+  bool seeds = false;
+  for (const RunArm& arm : report.arms) seeds |= arm.runs.size() > 1;
+  Table table{"Arms compared with the first one", {"Arm", "Test AUC"}, {}};
+  if (seeds) table.header.push_back("Over images");
+  table.header.push_back("Average precision");
+  if (seeds) table.header.push_back("Difference by seed");
+  table.header.insert(table.header.end(), {"Difference by image", "Training − valid.", "Seconds a run"});
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    const ArmSummary& arm = arms[i];
+    TableRow row{report.arms[i].name, report.arms[i].note, arm_style(report, i), {}};
+    row.cells.push_back(interval_cell(report.analyses[i].size() > 1 ? arm.auc : arm.auc_images, true));
+    if (seeds) row.cells.push_back({bounds(arm.auc_images.low, arm.auc_images.high), "", false});
+    row.cells.push_back({fixed(arm.average_precision, 3), "", false});
+    if (seeds) row.cells.push_back(difference_cell(arm.over_seeds));
+    row.cells.push_back(difference_cell(arm.over_images));
+    row.cells.push_back({fixed(arm.gap, 3, true), "", false});
+    row.cells.push_back({fixed(arm.seconds, 1), "", false});
+    table.rows.push_back(std::move(row));
+  }
+  for (const Reference& reference : report.references) {
+    TableRow row{reference.name, reference.note, "reference-mark", {interval_cell(reference.auc)}};
+    row.cells.resize(table.header.size() - 2, {"–", "", false});
+    row.cells.push_back({fixed(reference.seconds, 1), "", false});
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+Table single_label_table(const RunAnalysis& run) {
+  Table table{"Test metrics by label", {"Label", "Positive", "AUC", "Average precision", "By chance"}, {}};
+  for (const LabelAnalysis& label : run.labels) {
+    const double share = static_cast<double>(label.positives) / static_cast<double>(label.known);
+    table.rows.push_back({label.name,
+                          "",
+                          "",
+                          {{grouped(static_cast<long long>(label.positives)),
+                            "of " + grouped(static_cast<long long>(label.known)), false},
+                           interval_cell(label.auc, true),
+                           interval_cell(label.average_precision),
+                           {fixed(share, 3), "", false}}});
+  }
+  if (run.labels.size() > 1)
+    table.rows.push_back({"mean of labels",
+                          "",
+                          "",
+                          {{"", "", false},
+                           interval_cell(run.macro_auc, true),
+                           interval_cell(run.macro_average_precision),
+                           {"", "", false}}});
+  return table;
+}
+
+Table arm_label_table(const Report& report) {
+  Table table{"Test AUC by label and arm, first seeds", {"Label", "Positive"}, {}};
+  for (const RunArm& arm : report.arms) table.header.push_back(arm.name);
+  const RunAnalysis& base = report.analyses.front().front();
+  for (std::size_t k = 0; k < base.labels.size(); ++k) {
+    const LabelAnalysis& label = base.labels[k];
+    TableRow row{label.name, "", "", {}};
+    row.cells.push_back({grouped(static_cast<long long>(label.positives)),
+                         "of " + grouped(static_cast<long long>(label.known)), false});
+    for (const std::vector<RunAnalysis>& runs : report.analyses) {
+      // Arms may have been trained on other labels.
+      Cell cell{"–", "", false};
+      for (const LabelAnalysis& other : runs.front().labels)
+        if (other.name == label.name) cell = interval_cell(other.auc);
+      row.cells.push_back(cell);
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+// One panel per label with the curves of all arms.
+std::string curve_panels(const Report& report, bool roc) {
+  std::vector<Panel> all;
+  const RunAnalysis& base = report.analyses.front().front();
+  for (const LabelAnalysis& label : base.labels) {
+    SquareChart chart;
+    chart.title = label.name + (roc ? ", ROC curve" : ", precision-recall curve");
+    chart.x_name = roc ? "false positive rate" : "recall";
+    chart.y_name = roc ? "sensitivity" : "precision";
+    chart.diagonal = roc;
+    if (!roc && label.known > 0)
+      chart.horizontal = static_cast<double>(label.positives) / static_cast<double>(label.known);
+    Panel panel{label.name, "", "", {}};
+    for (std::size_t i = 0; i < report.arms.size(); ++i)
+      for (const LabelAnalysis& of_arm : report.analyses[i].front().labels) {
+        const Interval& value = roc ? of_arm.auc : of_arm.average_precision;
+        if (of_arm.name != label.name || std::isnan(value.value)) continue;
+        const BandCurve& band = roc ? of_arm.roc : of_arm.precision_recall;
+        const std::string name = report.arms.size() == 1 ? (roc ? "AUC" : "AP") : report.arms[i].name;
+        const bool bands = report.arms.size() <= 2;
+        svg::Points points = band.points;
+        if (roc) points.insert(points.begin(), {0, 0});
+        chart.curves.push_back(
+            {arm_style(report, i), points, bands ? band.low : svg::Points{}, bands ? band.high : svg::Points{}});
+        chart.description += name + " " + fixed(value.value, 3) + ". ";
+        panel.legend.push_back({name + " " + fixed(value.value, 2), arm_style(report, i)});
+      }
+    panel.content = chart.curves.empty() ? "<p class=\"note\">One class only: no curve.</p>" : square_chart(chart);
+    all.push_back(std::move(panel));
+  }
+  return panels(all);
+}
+
+}  // namespace
+
+Cell interval_cell(const Interval& interval, bool strong) {
+  return {fixed(interval.value, 3), bounds(interval.low, interval.high), strong};
+}
+
+Section performance_section(const Report& report) {
+  Section section{"performance", "Test AUC", "", interval_figure(report)};
+  const bool single = report.arms.size() == 1;
+  if (single && report.references.empty()) {
+    section.note =
+        "Dot: estimate. Line: 95&#8239;% interval by DeLong&rsquo;s method over the test images. An interval that "
+        "reaches 0.5 does not show that the network is better than chance on that label.";
+    return section;
+  }
+  section.note =
+      "Dot: mean over seeds. Short strokes: single seeds. Broad band: 95&#8239;% t interval over seeds, which measures "
+      "how much training varies. Thin line: 95&#8239;% DeLong interval of the mean over seeds, which measures how much "
+      "the "
+      "choice of test images matters. p values are adjusted by Holm&rsquo;s method; bold differences have "
+      "p&nbsp;&lt;&nbsp;0.05.";
+  section.content += render(arm_table(report));
+  return section;
+}
+
+Section label_section(const Report& report) {
+  if (report.arms.size() == 1)
+    return {"labels", "By label",
+            "AUC with DeLong&rsquo;s interval; average precision with a bootstrap interval, beside what chance would "
+            "give: the share of positives.",
+            render(single_label_table(report.analyses.front().front()))};
+  return {"labels", "By label", "AUC with DeLong&rsquo;s interval, of the first seed of each arm.",
+          render(arm_label_table(report))};
+}
+
+Section curve_section(const Report& report) {
+  return {
+      "curves", "ROC and precision-recall curves",
+      std::string(report.arms.size() <= 2
+                      ? "Shaded: 95&#8239;% of bootstrap resamples of the test images, point by point. "
+                      : "First seed of each arm; the numbers are areas, whose intervals stand in the table above. ") +
+          "Dotted: chance. Precision is the highest at this recall or beyond.",
+      "<h3>ROC</h3>\n" + curve_panels(report, true) + "<h3>Precision and recall</h3>\n" + curve_panels(report, false)};
+}
+
+}  // namespace preceptor

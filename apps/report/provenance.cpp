@@ -1,0 +1,188 @@
+// What the numbers come from: data, configuration, cost, machine and hashes.
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "apps/report/sections.h"
+#include "apps/report/text.h"
+#include "apps/support/progress.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string value_text(const Json& value) {
+  if (value.is_null()) return "–";
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return value.dump();
+  std::string text;
+  for (const Json& entry : value) text += (text.empty() ? "" : ", ") + value_text(entry);
+  return text;
+}
+
+double number_in(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_number() ? found->get<double>() : std::nan("");
+}
+
+std::string numbers_text(const std::vector<float>& values) {
+  std::vector<std::string> parts;
+  for (const float value : values) parts.push_back(fixed(value, 4));
+  return listed(parts);
+}
+
+Cell count_cell(long long part, long long known) {
+  if (known == 0) return {"–", "all unknown", false};
+  return {grouped(part), fixed(100.0 * static_cast<double>(part) / static_cast<double>(known), 1) + " %", false};
+}
+
+// Positive images of one label, or images of one class, among those whose label is known.
+Cell label_cell(const PredictionTable& table, std::size_t label) {
+  const bool findings = table.task == Task::multi_label;
+  long long positive = 0, known = 0;
+  for (int i = 0; i < table.rows(); ++i) {
+    const float value = findings ? table.labels[static_cast<std::size_t>(i) * table.label_names.size() + label]
+                                 : table.labels[static_cast<std::size_t>(i)];
+    if (std::isnan(value)) continue;
+    ++known;
+    positive += findings ? value > 0.5f : value == static_cast<float>(label);
+  }
+  return count_cell(positive, known);
+}
+
+Cell patient_cell(const PredictionTable& table) {
+  const TextColumn* column = table.find("patient");
+  if (column == nullptr) return {"unknown", "", false};
+  return {grouped(static_cast<long long>(std::set<std::string>(column->values.begin(), column->values.end()).size())),
+          "", false};
+}
+
+Table split_table(const RunRecord& run) {
+  Table table{"Images by split and label", {"", "Validation", "Test"}, {}};
+  const double training = number_in(run.result, "train_images");
+  table.rows.push_back({"images",
+                        std::isnan(training) ? "" : "trained on " + grouped(static_cast<long long>(training)),
+                        "",
+                        {{grouped(run.validation.rows()), "", false}, {grouped(run.test.rows()), "", false}}});
+  table.rows.push_back({"patients", "", "", {patient_cell(run.validation), patient_cell(run.test)}});
+  for (std::size_t k = 0; k < run.test.label_names.size(); ++k)
+    table.rows.push_back({run.test.label_names[k], "", "", {label_cell(run.validation, k), label_cell(run.test, k)}});
+  return table;
+}
+
+bool same_tables(const RunRecord& a, const RunRecord& b) {
+  return a.config.value("data", "") == b.config.value("data", "") && a.test.ids == b.test.ids;
+}
+
+}  // namespace
+
+Section data_section(const Report& report) {
+  Section section{"data", "Data",
+                  "Counted in the prediction tables of the runs. Thresholds and the epoch were chosen on validation; "
+                  "training looked at the test images once, after that.",
+                  ""};
+  std::vector<const RunRecord*> shown;
+  for (const RunArm& arm : report.arms) {
+    const RunRecord& run = arm.runs.front();
+    const auto same = [&](const RunRecord* other) { return same_tables(*other, run); };
+    if (std::any_of(shown.begin(), shown.end(), same)) continue;
+    shown.push_back(&run);
+    const ModelCard& card = run.card;
+    section.content += definitions(
+        {{"Source", run.config.value("data", card.data)},
+         {"Task", card.task == Task::multi_label   ? "several labels, each present or absent"
+                  : card.task == Task::multi_class ? "one class of several"
+                                                   : "one grade of several in order"},
+         {"Images", message(card.height, " x ", card.width, " pixels, ",
+                            card.network.in_channels == 1 ? "grey" : "colour", "; pixel / 255 normalised by mean ",
+                            numbers_text(card.mean), ", deviation ", numbers_text(card.deviation))}});
+    section.content += render(split_table(run));
+  }
+  return section;
+}
+
+Section configuration_section(const Report& report) {
+  Table differing{"Options that differ", {"Option"}, {}};
+  std::vector<std::pair<std::string, std::string>> common;
+  std::vector<std::string> names;
+  for (const RunArm& arm : report.arms) {
+    differing.header.push_back(arm.name);
+    for (const auto& [name, value] : arm.runs.front().config.items())
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  for (const std::string& name : names) {
+    TableRow row{name, "", "", {}};
+    for (const RunArm& arm : report.arms) {
+      std::vector<std::string> values;
+      for (const RunRecord& run : arm.runs) {
+        const auto found = run.config.find(name);
+        const std::string text = found == run.config.end() ? "–" : value_text(*found);
+        if (std::find(values.begin(), values.end(), text) == values.end()) values.push_back(text);
+      }
+      row.cells.push_back({listed(values), "", false});
+    }
+    const Cell& first = row.cells.front();
+    if (std::all_of(row.cells.begin(), row.cells.end(), [&](const Cell& cell) { return cell.text == first.text; }))
+      common.push_back({name, first.text});
+    else
+      differing.rows.push_back(std::move(row));
+  }
+  Section section{"configuration", "Configuration", "Every option of the runs, as --help names them.", ""};
+  if (!report.settings.empty()) section.content += definitions(report.settings);
+  if (!differing.rows.empty()) section.content += render(differing) + "<h3>The same in all</h3>\n";
+  section.content += definitions(common, true);
+  return section;
+}
+
+Section cost_section(const Report& report) {
+  Table table{"Cost of training, first seed of each arm",
+              {"Arm", "Parameters", "Training", "Images / s", "Peak memory", "Network and step", "Checkpoint"},
+              {}};
+  for (std::size_t i = 0; i < report.arms.size(); ++i) {
+    const RunRecord& run = report.arms[i].runs.front();
+    const auto memory = [&](const char* name) {
+      const double bytes = number_in(run.result, name);
+      return std::isnan(bytes) ? std::string("n/a") : byte_count(bytes);
+    };
+    table.rows.push_back({report.arms[i].name,
+                          run.card.network.name,
+                          arm_style(report, i),
+                          {{grouped(static_cast<long long>(run.parameters)), "", false},
+                           {duration_text(number_in(run.result, "seconds")),
+                            counted(static_cast<long long>(run.epochs.size()), "epoch"), false},
+                           {fixed(number_in(run.result, "images_per_second"), 0), "", false},
+                           {memory("peak_memory_bytes"), "", false},
+                           {memory("device_memory_bytes"), "", false},
+                           {byte_count(static_cast<double>(run.checkpoint_bytes)), "", false}}});
+  }
+  return {
+      "cost", "Cost",
+      "Images per second of training steps alone. Peak memory is that of the whole process with its data; network and "
+      "step are what the device held.",
+      render(table)};
+}
+
+Section environment_section(const Report& report) {
+  Section section{
+      "environment", "Environment and hashes",
+      "<code>sha256sum RUN/best.safetensors</code> prints the same digits: two runs with one configuration and "
+      "seed on one kind of machine give the same file.",
+      ""};
+  const Json environment = report.arms.front().runs.front().result.value("environment", Json::object());
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (const auto& [name, value] : environment.items()) entries.push_back({name, value_text(value)});
+  if (!entries.empty()) section.content += definitions(entries);
+  Table table{"Checkpoints", {"Run", "Epoch", "SHA-256 of best.safetensors"}, {}};
+  for (std::size_t i = 0; i < report.arms.size(); ++i)
+    for (const RunRecord& run : report.arms[i].runs)
+      table.rows.push_back({run.name,
+                            "",
+                            arm_style(report, i),
+                            {{std::to_string(run.best_epoch), "", false}, {run.checkpoint_digest, "", false}}});
+  section.content += render(table);
+  return section;
+}
+
+}  // namespace preceptor

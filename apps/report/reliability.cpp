@@ -1,0 +1,185 @@
+// Whether probabilities mean what they say, what decisions cost, and for whom.
+#include <cmath>
+
+#include "apps/report/charts.h"
+#include "apps/report/sections.h"
+#include "apps/report/text.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+ReliabilityCurve curve_of(const std::vector<ReliabilityBin>& bins, const std::string& style) {
+  ReliabilityCurve curve{style, {}};
+  for (const ReliabilityBin& bin : bins)
+    if (bin.count > 0) curve.bins.push_back({bin.mean_probability, bin.positive_share, static_cast<double>(bin.count)});
+  return curve;
+}
+
+Panel reliability_panel(const std::string& name, const std::string& style, const std::vector<ReliabilityBin>& before,
+                        const std::vector<ReliabilityBin>& after) {
+  const std::string error = fixed(expected_calibration_error(before), 3),
+                    scaled = fixed(expected_calibration_error(after), 3);
+  return {name,
+          "",
+          reliability_chart({curve_of(before, "quiet"), curve_of(after, style)}, "Reliability of " + name,
+                            message("Expected calibration error ", error, " as trained, ", scaled, " after scaling")),
+          {{"as trained, ECE " + error, "quiet"}, {"scaled, ECE " + scaled, style}}};
+}
+
+// What a table's caption adds where there are several arms.
+std::string of_arm(const Report& report, std::size_t arm) {
+  return report.arms.size() == 1 ? "" : ", " + report.arms[arm].name;
+}
+
+std::string percent(double share) { return std::isnan(share) ? "n/a" : fixed(100 * share, 1) + " %"; }
+
+// One arm: a panel per label too. Several: one per arm.
+std::string reliability_panels(const Report& report) {
+  std::vector<Panel> all;
+  const bool single = report.arms.size() == 1;
+  for (std::size_t i = 0; i < report.arms.size(); ++i) {
+    const RunAnalysis& run = report.analyses[i].front();
+    const std::string name = !single ? report.arms[i].name : run.confusion ? "predicted class" : "all labels";
+    all.push_back(reliability_panel(name, arm_style(report, i), run.reliability, run.reliability_after));
+    if (!single) continue;
+    for (const LabelAnalysis& label : run.labels)
+      all.push_back(reliability_panel(label.name, arm_style(report, i), label.reliability, label.reliability_after));
+  }
+  return panels(all);
+}
+
+Table calibration_table(const RunAnalysis& run, const std::string& arm) {
+  Table table{"Calibration by label" + arm, {"Label", "Brier", "Brier, scaled", "ECE", "ECE, scaled"}, {}};
+  for (const LabelAnalysis& label : run.labels)
+    table.rows.push_back({label.name,
+                          "",
+                          "",
+                          {{fixed(label.brier, 4), "", false},
+                           {fixed(label.brier_after, 4), "", false},
+                           {fixed(label.calibration_error, 4), "", false},
+                           {fixed(label.calibration_error_after, 4), "", false}}});
+  return table;
+}
+
+std::string share_bounds(const Interval& interval) {
+  return std::isnan(interval.low) ? "" : fixed(100 * interval.low, 1) + " to " + fixed(100 * interval.high, 1) + " %";
+}
+
+Table threshold_table(const RunAnalysis& run, const std::string& arm) {
+  Table table{"Decisions at thresholds chosen on validation" + arm,
+              {"Label", "Threshold", "Sensitivity", "Specificity", "PPV", "NPV", "F1"},
+              {}};
+  for (const LabelAnalysis& label : run.labels) {
+    TableRow row{label.name, "", "", {}};
+    if (std::isnan(label.threshold)) {
+      row.small = "validation shows one class only";
+      row.cells.resize(6, {"–", "", false});
+    } else {
+      row.cells = {{fixed(label.threshold, 3), "", false},
+                   {percent(label.sensitivity.value), share_bounds(label.sensitivity), false},
+                   {percent(label.specificity.value), share_bounds(label.specificity), false},
+                   {percent(label.confusion.ppv()), "", false},
+                   {percent(label.confusion.npv()), "", false},
+                   {fixed(label.confusion.f1(), 3), "", false}};
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+// Rows are true classes, columns what the network said.
+Table confusion_table(const ClassConfusion& confusion, const std::vector<std::string>& names, const std::string& arm) {
+  Table table{message("True class by row, predicted class by column", arm, ". Accuracy ", percent(confusion.accuracy()),
+                      ", balanced accuracy ", percent(confusion.balanced_accuracy()), ", quadratic weighted kappa ",
+                      fixed(confusion.quadratic_weighted_kappa(), 3)),
+              {"True class"},
+              {}};
+  table.header.insert(table.header.end(), names.begin(), names.end());
+  for (int i = 0; i < confusion.classes(); ++i) {
+    TableRow row{names[static_cast<std::size_t>(i)], "", "", {}};
+    for (int j = 0; j < confusion.classes(); ++j)
+      row.cells.push_back({grouped(static_cast<long long>(confusion.count(i, j))), "", i == j});
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+Cell gap_cell(const Interval& interval) {
+  if (std::isnan(interval.value)) return {"–", "", false};
+  const bool apart = interval.low > 0 || interval.high < 0;
+  return {fixed(interval.value, 3, true), bounds(interval.low, interval.high, true), apart};
+}
+
+Table subgroup_table(const std::string& column, const std::vector<GroupMetrics>& groups, const std::string& arm) {
+  Table table{
+      "By " + column + arm,
+      {"Group", "Images", "AUC", "Gap in AUC", "Sensitivity", "Gap in sensitivity", "False positive rate", "ECE"},
+      {}};
+  for (const GroupMetrics& group : groups)
+    table.rows.push_back({group.name,
+                          counted(static_cast<long long>(group.positives), "positive label"),
+                          "",
+                          {{grouped(group.rows), "", false},
+                           interval_cell(group.auc),
+                           gap_cell(group.auc_gap),
+                           interval_cell(group.sensitivity),
+                           gap_cell(group.sensitivity_gap),
+                           interval_cell(group.false_positive_rate),
+                           interval_cell(group.calibration_error)}});
+  return table;
+}
+
+}  // namespace
+
+Section calibration_section(const Report& report) {
+  const bool classes = report.analyses.front().front().confusion.has_value();
+  Section section{"calibration", "Calibration", "", reliability_panels(report)};
+  section.note =
+      std::string("On the dotted line, of the images given a probability of 70&#8239;%, 70&#8239;% are positive. ") +
+      (classes ? "The probability is that of the predicted class. Scaled: one temperature, fitted on "
+                 "validation. "
+               : "Scaled: a slope and an offset of the log-odds per label (Platt), "
+                 "fitted on validation. ") +
+      "Bars: how many images, on a square-root scale. ECE: mean distance from the line over 15 bins; Brier: "
+      "mean squared error, lower is better.";
+  for (std::size_t i = 0; i < report.arms.size(); ++i)
+    section.content += render(calibration_table(report.analyses[i].front(), of_arm(report, i)));
+  return section;
+}
+
+Section decision_section(const Report& report) {
+  Section section{"decisions", "Decisions", "", ""};
+  const bool classes = report.analyses.front().front().confusion.has_value();
+  section.note =
+      classes
+          ? "Every image gets its most probable class. Kappa counts a mistake by the square of how many grades it is "
+            "off."
+          : "A label is called positive from its threshold on, which was chosen on the validation images. Sensitivity "
+            "and specificity with Wilson&rsquo;s 95&#8239;% intervals. Predictive values hold for the share of "
+            "positives in these test images and for no other.";
+  for (std::size_t i = 0; i < report.arms.size(); ++i) {
+    const RunAnalysis& run = report.analyses[i].front();
+    if (run.confusion)
+      section.content +=
+          render(confusion_table(*run.confusion, report.arms[i].runs.front().card.labels, of_arm(report, i)));
+    else
+      section.content += render(threshold_table(run, of_arm(report, i)));
+  }
+  return section;
+}
+
+std::optional<Section> subgroup_section(const Report& report) {
+  Section section{"subgroups", "Subgroups",
+                  "Means over labels with bootstrap intervals. The gap is the group&rsquo;s value minus the other "
+                  "group&rsquo;s where there are two, minus the median where there are more. Bold gaps have intervals "
+                  "that leave out zero; among many groups some do so by chance. Groups below 20 images are left out.",
+                  ""};
+  for (std::size_t i = 0; i < report.arms.size(); ++i)
+    for (const auto& [column, groups] : report.analyses[i].front().subgroups)
+      section.content += render(subgroup_table(column, groups, of_arm(report, i)));
+  if (section.content.empty()) return std::nullopt;
+  return section;
+}
+
+}  // namespace preceptor

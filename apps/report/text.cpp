@@ -1,0 +1,72 @@
+// Words for reports.
+#include "apps/report/text.h"
+
+#include <cctype>
+#include <cmath>
+#include <cstdio>
+
+#include "engine/check.h"
+
+namespace preceptor {
+
+std::string escape_html(const std::string& words) {
+  std::string out;
+  for (const char letter : words) {
+    if (letter == '&')
+      out += "&amp;";
+    else if (letter == '<')
+      out += "&lt;";
+    else if (letter == '>')
+      out += "&gt;";
+    else if (letter == '"')
+      out += "&quot;";
+    else
+      out += letter;
+  }
+  return out;
+}
+
+std::string fixed(double value, int decimals, bool sign) {
+  if (std::isnan(value)) return "n/a";
+  char text[64];
+  std::snprintf(text, sizeof text, sign ? "%+.*f" : "%.*f", decimals, value);
+  return text;
+}
+
+std::string bounds(double low, double high, bool sign) {
+  if (std::isnan(low) || std::isnan(high)) return {};
+  return fixed(low, 3, sign) + " to " + fixed(high, 3, sign);
+}
+
+std::string listed(const std::vector<std::string>& parts) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
+  return text;
+}
+
+std::string lower_start(std::string name) {
+  if (!name.empty()) name[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(name[0])));
+  return name;
+}
+
+std::string counted(long long count, const std::string& noun) {
+  return grouped(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string grouped(long long count) {
+  std::string digits = std::to_string(count);
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > (count < 0 ? 1 : 0); at -= 3)
+    digits.insert(static_cast<std::size_t>(at), ",");
+  return digits;
+}
+
+std::string byte_count(double bytes) {
+  for (const char* unit : {"B", "kB", "MB", "GB"}) {
+    if (bytes < 1000) return message(fixed(bytes, *unit == 'B' ? 0 : 1), " ", unit);
+    bytes /= 1000;
+  }
+  return fixed(bytes, 1) + " TB";
+}
+
+}  // namespace preceptor

@@ -1,0 +1,33 @@
+// Numbers and names as words.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace preceptor {
+
+// Text as HTML and SVG want it.
+std::string escape_html(const std::string& text);
+
+// The value with so many decimals, "n/a" for NaN; `sign` adds a plus.
+std::string fixed(double value, int decimals, bool sign = false);
+
+// "0.812 to 0.846", empty where a bound is NaN.
+std::string bounds(double low, double high, bool sign = false);
+
+// "A", "A and B", "A, B and C".
+std::string listed(const std::vector<std::string>& parts);
+
+// A name within a sentence: "From scratch" becomes "from scratch".
+std::string lower_start(std::string name);
+
+// "3 images", "1 image".
+std::string counted(long long count, const std::string& noun);
+
+// 1234567 as "1,234,567".
+std::string grouped(long long count);
+
+// "12.3 MB"; powers of 1000.
+std::string byte_count(double bytes);
+
+}  // namespace preceptor

@@ -1,0 +1,13 @@
+// What a run was computed with, for result.json and reports.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "engine/context.h"
+
+namespace preceptor {
+
+// "version", "compiler", "processor", "system", "device", "threads".
+nlohmann::ordered_json environment_json(const Context& context);
+
+}  // namespace preceptor
