@@ -21,7 +21,7 @@ for source in "${sources[@]}"; do
   objects+=("$object")
 done
 for writer in write_seeds write_image_seeds; do
-  clang++ "${flags[@]}" -fsanitize=address,undefined "tests/fuzz/$writer.cpp" "${objects[@]}" "${libraries[@]}" -o "$out/$writer"
+  clang++ "${flags[@]}" $(pkg-config --cflags libopenjp2) -fsanitize=address,undefined "tests/fuzz/$writer.cpp" "${objects[@]}" "${libraries[@]}" -o "$out/$writer"
   "$out/$writer" "$out/seeds"
 done
 for target in "${targets[@]}"; do
