@@ -153,6 +153,7 @@ TEST_F(Dicom, Jpeg2000) {
   const Image expected = read(dicom(header, values));
   header.syntax = "1.2.840.10008.1.2.4.90";
   const std::string stream = jpeg2000(header, values);
+  ASSERT_FALSE(stream.empty());
   for (const std::size_t size : {std::size_t{100000}, std::size_t{50}})  // one fragment and many
     EXPECT_TRUE(read(encapsulated(header, stream, size)).pixels == expected.pixels);
   refuse(encapsulated(header, stream.substr(0, stream.size() / 2), 100000), "JPEG 2000 pixels are damaged");

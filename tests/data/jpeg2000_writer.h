@@ -39,7 +39,7 @@ inline std::string jpeg2000(const DicomHeader& header, const std::vector<int>& v
                                                                    opj_destroy_codec);
   opj_cparameters_t parameters;
   opj_set_default_encoder_parameters(&parameters);
-  parameters.numresolution = 3;
+  parameters.numresolution = header.rows > 8 ? 3 : 1;
   parameters.tcp_mct = header.samples == 3;
   const bool done = opj_setup_encoder(codec.get(), &parameters, image.get()) != 0 &&
                     opj_start_compress(codec.get(), image.get(), stream.get()) != 0 &&
