@@ -22,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const fuzz::MemoryFile image("image");
   const fuzz::MemoryFile file(fuzz::text_of(data, size));
   return fuzz::read_or_refuse([&] {
-    const Images images = open_image_cache(file.path(), std::make_shared<Decoded>(image.path()), {"a", "b", "c"}, "2x2x1");
+    const Images images =
+        open_image_cache(file.path(), std::make_shared<Decoded>(image.path()), {"a", "b", "c"}, "2x2x1");
     for (int i = 0; i < 3; ++i) read_pixels(*images, i);
   });
 }
