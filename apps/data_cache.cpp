@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "apps/data_commands.h"
+#include "apps/support/command_line.h"
 #include "apps/support/progress.h"
 #include "data/dataset_spec.h"
 #include "data/image_cache.h"
@@ -17,10 +18,33 @@ struct CacheOptions {
   int threads = 0;
 };
 
+bool parse(CacheOptions& options, int argc, char** argv) {
+  CLI::App app("Decodes and resizes all images of a data set once, into one file that is mapped into memory.",
+               "preceptor-data cache");
+  app.footer(
+      "Example:\n"
+      "  preceptor-data cache 'chestxray14:nih/?size=224'\n\n"
+      "The apps find the file beside the data, or by the key cache=FILE. It is tied to the content of the images: if\n"
+      "one changes, it is refused. Images that it lacks are decoded as before.");
+  app.add_option("data", options.data, "As for preceptor-train, of a format with image files; docs/data.md")
+      ->type_name("FORMAT:PATH")
+      ->required();
+  app.add_option("--out", options.out, "The file; without it, where the apps look for it")->type_name("FILE");
+  app.add_option("--on-bad-image", options.on_bad_image, "An image that cannot be read: stop, or skip (it is left out)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"stop", "skip"}))
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "CPU threads; 0: all")
+      ->type_name("COUNT")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  return parse_command_line(app, argc, argv);
+}
+
 // Images per second of one thread that reads batches in a random order.
 double reading_speed(const Dataset& data) {
   Loader loader(data, data.train,
-                {.batch = 64, .shuffle = true, .seed = 0, .threads = 1, .prefetch = 4, .weights = {}, .mixup = 0});
+                {.batch = 64, .shuffle = true, .seed = 0, .threads = 1, .prefetch = 4, .weights = {}});
   const auto begin = std::chrono::steady_clock::now();
   std::int64_t images = 0;
   double seconds = 0;
@@ -32,7 +56,11 @@ double reading_speed(const Dataset& data) {
   return static_cast<double>(images) / seconds;
 }
 
-int cache(const CacheOptions& options) {
+}  // namespace
+
+int run_data_cache(int argc, char** argv) {
+  CacheOptions options;
+  if (!parse(options, argc, argv)) return 0;
   require(parse_dataset_spec(options.data).find("cache") == nullptr, options.data,
           ": the key cache is for those who read it; --out says where to write");
   const bool in_files =
@@ -56,31 +84,6 @@ int cache(const CacheOptions& options) {
   }
   std::printf("\n");
   return 0;
-}
-
-}  // namespace
-
-std::function<int()> add_cache(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("cache", "Decodes and resizes all images once, into one mapped file");
-  command->footer(
-      "Example:\n"
-      "  preceptor-data cache 'chestxray14:nih/?size=224'\n\n"
-      "The apps find the file beside the data, or by the key cache=FILE. It is tied to the content of the images: if\n"
-      "one changes, it is refused. Images that it lacks are decoded as before.");
-  const auto options = std::make_shared<CacheOptions>();
-  command->add_option("data", options->data, "FORMAT:PATH as for preceptor-train, of a format with image files")
-      ->type_name("FORMAT:PATH")
-      ->required();
-  command->add_option("--out", options->out, "The file; without it, where the apps look for it")->type_name("FILE");
-  command->add_option("--on-bad-image", options->on_bad_image, "One that cannot be read: stop, or skip: leave it out")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"stop", "skip"}))
-      ->capture_default_str();
-  command->add_option("--threads", options->threads, "CPU threads; 0: all")
-      ->type_name("COUNT")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
-  return [options] { return cache(*options); };
 }
 
 }  // namespace preceptor

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/data_commands.h"
+#include "apps/support/command_line.h"
 #include "apps/support/progress.h"
 #include "data/dataset_report.h"
 #include "data/image_grid.h"
@@ -22,6 +23,26 @@ struct CheckOptions {
   std::string data, json, sheet;
   int threads = 0;
 };
+
+bool parse(CheckOptions& options, int argc, char** argv) {
+  CLI::App app(
+      "Reads every image of a data set and says how many there are, of which labels, and what is wrong with them.",
+      "preceptor-data check");
+  app.footer(
+      "Example:\n"
+      "  preceptor-data check chestxray14:nih/ --json check.json --contact-sheet sheet.png\n\n"
+      "Ends with 65 if images cannot be read, patients or identical images stand in two splits, or a label of val or\n"
+      "test is not both present and absent there. Pictures that look alike and constant ones are named only.");
+  app.add_option("data", options.data, "As for preceptor-train; docs/data.md")->type_name("FORMAT:PATH")->required();
+  app.add_option("--json", options.json, "Write all of it as one JSON object")->type_name("FILE");
+  app.add_option("--contact-sheet", options.sheet, "Write a PNG of training images, a row for each label")
+      ->type_name("FILE");
+  app.add_option("--threads", options.threads, "CPU threads; 0: all")
+      ->type_name("COUNT")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  return parse_command_line(app, argc, argv);
+}
 
 std::string name_text(const ImageName& image) { return image.split + " " + image.id; }
 
@@ -207,7 +228,11 @@ std::string problems(const DatasetReport& report) {
   return text;
 }
 
-int check(const CheckOptions& options) {
+}  // namespace
+
+int run_data_check(int argc, char** argv) {
+  CheckOptions options;
+  if (!parse(options, argc, argv)) return 0;
   const Dataset data = open_dataset(options.data);
   const auto images = static_cast<std::size_t>(data.train.count + data.val.count + data.test.count);
   ImageProgress progress(images);
@@ -224,29 +249,6 @@ int check(const CheckOptions& options) {
   const std::string found = problems(report);
   require_data(found.empty(), options.data, ": ", found);
   return 0;
-}
-
-}  // namespace
-
-std::function<int()> add_check(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("check", "Reads all of a data set and says what would spoil a result");
-  command->footer(
-      "Example:\n"
-      "  preceptor-data check chestxray14:nih/ --json check.json --contact-sheet sheet.png\n\n"
-      "Ends with 65 if images cannot be read, patients or identical images stand in two splits, or a label of val or\n"
-      "test is not both present and absent there. Pictures that look alike and constant ones are named only.");
-  const auto options = std::make_shared<CheckOptions>();
-  command->add_option("data", options->data, "FORMAT:PATH as for preceptor-train")
-      ->type_name("FORMAT:PATH")
-      ->required();
-  command->add_option("--json", options->json, "Write all of it as one JSON object")->type_name("FILE");
-  command->add_option("--contact-sheet", options->sheet, "Write a PNG of training images, a row for each label")
-      ->type_name("FILE");
-  command->add_option("--threads", options->threads, "CPU threads; 0: all")
-      ->type_name("COUNT")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
-  return [options] { return check(*options); };
 }
 
 }  // namespace preceptor

@@ -1,14 +1,10 @@
-// The subcommands of preceptor-data.
+// The commands of preceptor-data; each parses its own command line, of which argv[0] is its name.
 #pragma once
-
-#include <CLI/CLI.hpp>
-#include <functional>
 
 namespace preceptor {
 
-// Each declares its subcommand and its flags; what it returns is to be called when the subcommand was chosen.
-std::function<int()> add_check(CLI::App& app);    // what is wrong with a data set
-std::function<int()> add_cache(CLI::App& app);    // all images decoded once
-std::function<int()> add_preview(CLI::App& app);  // a training batch as the network sees it
+int run_data_check(int argc, char** argv);
+int run_data_cache(int argc, char** argv);
+int run_data_preview(int argc, char** argv);
 
 }  // namespace preceptor

@@ -7,11 +7,13 @@
 #include <memory>
 
 #include "apps/support/command_line.h"
-#include "apps/support/image_grid.h"
 #include "apps/training/augmentation.h"
 #include "apps/training/card_and_data.h"
+#include "data/image_grid.h"
 #include "data/loader.h"
+#include "data/png_writer.h"
 #include "engine/check.h"
+#include "engine/checkpoint.h"
 
 namespace preceptor {
 namespace {
@@ -70,43 +72,43 @@ int preview(const PreviewOptions& options) {
   const Batch& batch = *loader.next();
   const Shape shape{batch.size, data.channels, data.height, data.width};
   const Tensor input = augment_from_host(*context, batch.images, shape, augmentation.input(card.mean, card.deviation));
-  write_png(options.out, image_grid(pixels_of(input.to_host(), shape, card)));
+  const std::vector<Image> pictures = pixels_of(input.to_host(), shape, card);
+  const auto columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(pictures.size()))));
+  write_file_atomically(options.out, png_bytes(image_grid(pictures, columns)));
   for (int i = 0; i < batch.size; ++i) std::cout << split.ids[static_cast<std::size_t>(batch.index[i])] << '\n';
   return 0;
 }
 
 }  // namespace
 
-std::function<int()> add_preview(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("preview", "A training batch as the network sees it, as a PNG");
-  command->footer(
+int run_data_preview(int argc, char** argv) {
+  CLI::App app("Writes a training batch as the network sees it, as a PNG.", "preceptor-data preview");
+  app.footer(
       "Example:\n"
       "  preceptor-data preview medmnist:retinamnist.npz --augment flip,rotate=15,noise=0.02 --out batch.png\n\n"
       "With the --augment, --batch and --seed of a training it is the first batch of its epoch. Values outside 0 to "
       "255\n"
       "are cut off. The ids of the images go to stdout, row by row.");
-  const auto options = std::make_shared<PreviewOptions>();
-  command->add_option("data", options->data, "FORMAT:PATH as for preceptor-train")
-      ->type_name("FORMAT:PATH")
-      ->required();
-  command->add_option("--augment", options->augment, "As for preceptor-train")->type_name("NAME[=NUMBER],...");
-  command->add_option("--normalise", options->normalise, "data or imagenet")->type_name("NAME")->capture_default_str();
-  command->add_option("--out", options->out, "PNG to write")->type_name("FILE")->capture_default_str();
-  command->add_option("--split", options->split, "train, val or test")
+  PreviewOptions options;
+  app.add_option("data", options.data, "FORMAT:PATH as for preceptor-train")->type_name("FORMAT:PATH")->required();
+  app.add_option("--augment", options.augment, "As for preceptor-train")->type_name("NAME[=NUMBER],...");
+  app.add_option("--normalise", options.normalise, "data or imagenet")->type_name("NAME")->capture_default_str();
+  app.add_option("--out", options.out, "PNG to write")->type_name("FILE")->capture_default_str();
+  app.add_option("--split", options.split, "train, val or test")
       ->type_name("NAME")
       ->check(CLI::IsMember({"train", "val", "test"}))
       ->capture_default_str();
-  command->add_option("--batch", options->batch, "Images")
+  app.add_option("--batch", options.batch, "Images")
       ->type_name("COUNT")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  command->add_option("--epoch", options->epoch, "From 1")
+  app.add_option("--epoch", options.epoch, "From 1")
       ->type_name("NUMBER")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
-  command->add_option("--seed", options->seed, "Of order and augmentation")->type_name("NUMBER")->capture_default_str();
-  add_device_flags(*command, options->device, options->threads);
-  return [options] { return preview(*options); };
+  app.add_option("--seed", options.seed, "Of order and augmentation")->type_name("NUMBER")->capture_default_str();
+  add_device_flags(app, options.device, options.threads);
+  return parse_command_line(app, argc, argv) ? preview(options) : 0;
 }
 
 }  // namespace preceptor

@@ -149,20 +149,22 @@ LoadedModel load_model(Context& context, const CardCheckpoint& checkpoint) {
   return model;
 }
 
-Tensor LoadedModel::forward(std::span<const std::uint8_t> images) const {
+Features LoadedModel::features(std::span<const std::uint8_t> images, const std::vector<std::string>& taps) const {
   const std::size_t one = Shape{card.network.in_channels, card.height, card.width}.elements();
   require(!images.empty() && images.size() % one == 0, card.network.name, ": ", images.size(),
           " bytes are no images of ", card.height, "x", card.width, "x", card.network.in_channels);
   const Shape shape{static_cast<int>(images.size() / one), card.network.in_channels, card.height, card.width};
   const AugmentOptions normalisation{.mean = card.mean, .deviation = card.deviation};
   const Tensor input = augment_from_host(network->parameters().context(), images, shape, normalisation);
-  return network->forward(input, Mode::inference).logits;
+  return network->forward(input, Mode::inference, taps);
 }
 
-std::vector<float> LoadedModel::logits(std::span<const std::uint8_t> images) const { return forward(images).to_host(); }
+std::vector<float> LoadedModel::logits(std::span<const std::uint8_t> images) const {
+  return features(images, {}).logits.to_host();
+}
 
 std::vector<float> LoadedModel::probabilities(std::span<const std::uint8_t> images) const {
-  const Tensor scores = forward(images);
+  const Tensor scores = features(images, {}).logits;
   return (card.task == Task::multi_label ? sigmoid(scores) : softmax(scores)).to_host();
 }
 

@@ -54,11 +54,10 @@ struct LoadedModel {
   // Of images as bytes [n, card.height, card.width, card.network.in_channels]: [n, card.network.outputs]. Errors:
   // usage, where the bytes are no whole number of images.
   std::vector<float> logits(std::span<const std::uint8_t> images) const;
+  // Those with the maps of the named taps, on the device.
+  Features features(std::span<const std::uint8_t> images, const std::vector<std::string>& taps) const;
   // The same as probabilities: of independent labels for multi-label networks, else adding up to 1.
   std::vector<float> probabilities(std::span<const std::uint8_t> images) const;
-
- private:
-  Tensor forward(std::span<const std::uint8_t> images) const;
 };
 // Builds the network that the card describes. The context must outlive it. Errors: data, with the file's path.
 LoadedModel load_model(Context& context, const CardCheckpoint& checkpoint);

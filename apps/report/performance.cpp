@@ -38,8 +38,8 @@ std::string interval_figure(const Report& report) {
   }
   const std::vector<ArmSummary> arms = summarize(report);
   for (std::size_t i = 0; i < arms.size(); ++i) {
-    IntervalRow row{report.arms[i].name, arm_style(report, i),  arms[i].auc.value,      arms[i].auc.low,
-                    arms[i].auc.high,    arms[i].auc_first.low, arms[i].auc_first.high, {}};
+    IntervalRow row{report.arms[i].name, arm_style(report, i),   arms[i].auc.value,       arms[i].auc.low,
+                    arms[i].auc.high,    arms[i].auc_images.low, arms[i].auc_images.high, {}};
     if (report.analyses[i].size() > 1)
       for (const RunAnalysis& run : report.analyses[i]) row.points.push_back(run.macro.auc);
     add(std::move(row));
@@ -69,16 +69,15 @@ Table arm_table(const Report& report) {
   bool seeds = false;
   for (const RunArm& arm : report.arms) seeds |= arm.runs.size() > 1;
   Table table{"Arms compared with the first one", {"Arm", "Test AUC"}, {}};
-  if (seeds) table.header.push_back("Over images, first seed");
+  if (seeds) table.header.push_back("Over images");
   table.header.push_back("Average precision");
   if (seeds) table.header.push_back("Difference by seed");
-  table.header.insert(table.header.end(), {seeds ? "Difference by image, first seed" : "Difference by image",
-                                           "Training − valid.", "Seconds a run"});
+  table.header.insert(table.header.end(), {"Difference by image", "Training − valid.", "Seconds a run"});
   for (std::size_t i = 0; i < arms.size(); ++i) {
     const ArmSummary& arm = arms[i];
     TableRow row{report.arms[i].name, report.arms[i].note, arm_style(report, i), {}};
-    row.cells.push_back(interval_cell(report.analyses[i].size() > 1 ? arm.auc : arm.auc_first, true));
-    if (seeds) row.cells.push_back({bounds(arm.auc_first.low, arm.auc_first.high), "", false});
+    row.cells.push_back(interval_cell(report.analyses[i].size() > 1 ? arm.auc : arm.auc_images, true));
+    if (seeds) row.cells.push_back({bounds(arm.auc_images.low, arm.auc_images.high), "", false});
     row.cells.push_back({fixed(arm.average_precision, 3), "", false});
     if (seeds) row.cells.push_back(difference_cell(arm.over_seeds));
     row.cells.push_back(difference_cell(arm.over_images));
@@ -190,7 +189,8 @@ Section performance_section(const Report& report) {
   }
   section.note =
       "Dot: mean over seeds. Short strokes: single seeds. Broad band: 95&#8239;% t interval over seeds, which measures "
-      "how much training varies. Thin line: 95&#8239;% DeLong interval of the first seed, which measures how much the "
+      "how much training varies. Thin line: 95&#8239;% DeLong interval of the mean over seeds, which measures how much "
+      "the "
       "choice of test images matters. p values are adjusted by Holm&rsquo;s method; bold differences have "
       "p&nbsp;&lt;&nbsp;0.05.";
   section.content += render(arm_table(report));

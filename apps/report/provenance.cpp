@@ -53,7 +53,7 @@ Cell label_cell(const PredictionTable& table, std::size_t label) {
 }
 
 Cell patient_cell(const PredictionTable& table) {
-  const PredictionTable::Column* column = table.find("patient");
+  const TextColumn* column = table.find("patient");
   if (column == nullptr) return {"unknown", "", false};
   return {grouped(static_cast<long long>(std::set<std::string>(column->values.begin(), column->values.end()).size())),
           "", false};

@@ -47,15 +47,15 @@ struct Report {
 // Analyses every run: the first of each arm with intervals and bands, the others' AUCs alone.
 void analyse(Report& report, const AnalysisOptions& options);
 
-// One arm in numbers. The interval of `auc` is Student's over seeds (NaN bounds for one), that of `auc_first` DeLong's
-// over the test images of the first run.
+// One arm in numbers, as preceptor-compare has them. The interval of `auc` is Student's over seeds (NaN bounds for
+// one), that of `auc_images` DeLong's over the test images, of the mean over the arm's runs.
 struct ArmSummary {
-  Interval auc, auc_first;
-  double average_precision = 0;  // macro, first run
+  Interval auc, auc_images;
+  double average_precision = 0;  // macro, mean over runs
   double gap = 0;                // training minus validation AUC at the chosen epoch, mean over runs
   double seconds = 0;            // mean of a run
-  // Against the first arm: macro AUC paired by seed, where both have the same seeds and at least two; and of the first
-  // runs by DeLong's paired test, where both saw the same test images. p values are Holm's over the arms.
+  // Against the first arm: macro AUC paired by seed, where both have the same seeds and at least two; and paired by
+  // image (DeLong), where both saw the same test images. p values are Holm's over the arms.
   std::optional<Difference> over_seeds, over_images;
 };
 std::vector<ArmSummary> summarize(const Report& report);

@@ -45,6 +45,7 @@ std::string without_seed(std::string name) {
 
 Json without_seed(Json config) {
   config.erase("seed");
+  config.erase("threads");
   return config;
 }
 

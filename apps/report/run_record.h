@@ -28,7 +28,7 @@ struct RunRecord {
 // missing_input, with what writes the missing file; data, io.
 RunRecord read_run(const std::string& directory);
 
-// Runs with the same configuration but the seed, in the order given.
+// Runs with the same configuration but the seed and the number of threads, in the order given.
 struct RunArm {
   std::string name;  // of its directories, without what tells seeds apart; for charts
   std::string note;  // a second line, for tables; may be empty

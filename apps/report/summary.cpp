@@ -18,6 +18,12 @@ std::vector<double> test_aucs(const std::vector<RunAnalysis>& runs) {
   return values;
 }
 
+AucEstimate mean_over_runs(const std::vector<RunAnalysis>& runs) {
+  std::vector<AucEstimate> estimates;
+  for (const RunAnalysis& run : runs) estimates.push_back(run.macro);
+  return mean_auc(estimates);
+}
+
 std::vector<std::string> seeds_of(const RunArm& arm) {
   std::vector<std::string> seeds;
   for (const RunRecord& run : arm.runs) seeds.push_back(run.config.value("seed", nlohmann::ordered_json(0)).dump());
@@ -73,9 +79,9 @@ std::string comparison_text(const Report& report, const std::vector<ArmSummary>&
   if (!seeds.empty()) text += message("Compared with ", base, " and paired by seed, the AUC is ", seeds, ". ");
   const std::string images = difference_clauses(report, arms, &ArmSummary::over_images);
   if (!images.empty())
-    text += message(seeds.empty() ? "Compared with " + base : "For the first seed alone", " on the same ",
-                    grouped(report.arms.front().runs.front().test.rows()),
-                    " test images (DeLong's paired test), it is ", images, ". ");
+    text += message(seeds.empty() ? "Compared with " + base + " on" : "On", " the same ",
+                    grouped(report.arms.front().runs.front().test.rows()), " test images (DeLong's paired test",
+                    seeds.empty() ? "" : " of the means over seeds", "), it is ", images, ". ");
   const auto paired = [](const ArmSummary& arm) { return arm.over_seeds || arm.over_images; };
   if (!std::all_of(arms.begin() + 1, arms.end(), paired))
     text +=
@@ -148,22 +154,24 @@ std::vector<ArmSummary> summarize(const Report& report) {
   std::vector<ArmSummary> all;
   const RunArm& base = report.arms.front();
   const std::vector<double> base_aucs = test_aucs(report.analyses.front());
+  const AucEstimate base_mean = mean_over_runs(report.analyses.front());
+  const Units patients = units_of(base.runs.front().test, "patient");
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
     const RunArm& arm = report.arms[i];
-    const RunAnalysis& first = report.analyses[i].front();
     ArmSummary summary;
     const std::vector<double> aucs = test_aucs(report.analyses[i]);
+    const AucEstimate mean = mean_over_runs(report.analyses[i]);
     summary.auc = t_interval(aucs);
-    summary.auc_first = first.macro_auc;
-    summary.average_precision = first.macro_average_precision.value;
+    summary.auc_images = auc_interval(mean, units_of(arm.runs.front().test, "patient"));
+    for (const RunAnalysis& run : report.analyses[i])
+      summary.average_precision += run.macro_average_precision.value / static_cast<double>(aucs.size());
     for (const RunRecord& run : arm.runs) {
       const EpochRow& best = run.epochs[static_cast<std::size_t>(run.best_epoch - 1)];
       summary.gap += (best.train_auc - best.val_auc) / static_cast<double>(arm.runs.size());
       for (const EpochRow& row : run.epochs) summary.seconds += row.seconds / static_cast<double>(arm.runs.size());
     }
     if (i > 0 && same_images(arm.runs.front().test, base.runs.front().test)) {
-      summary.over_images =
-          compare_aucs(first.macro, report.analyses.front().front().macro, units_of(base.runs.front().test, "patient"));
+      summary.over_images = compare_aucs(mean, base_mean, patients);
       if (aucs.size() > 1 && seeds_of(arm) == seeds_of(base)) summary.over_seeds = compare_paired(aucs, base_aucs);
     }
     all.push_back(summary);
@@ -182,8 +190,9 @@ std::string summary_text(const Report& report) {
   const std::string network = base.runs.front().card.network.name;
   const std::string who = report.arms.size() == 1 ? network : message("\"", base.name, "\" (", network, ")");
   const std::string over = base.runs.size() == 1 ? unit : message(" over ", base.runs.size(), " seeds");
-  std::string text = message("On ", images, " ", who, " reaches a mean AUC of ",
-                             value_with(base.runs.size() == 1 ? arms.front().auc_first : arms.front().auc, over), ". ");
+  std::string text =
+      message("On ", images, " ", who, " reaches a mean AUC of ",
+              value_with(base.runs.size() == 1 ? arms.front().auc_images : arms.front().auc, over), ". ");
   if (report.arms.size() == 1)
     text += label_text(first) + "\n" + generalisation_text(base.runs.front(), first);
   else

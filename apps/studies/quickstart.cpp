@@ -246,7 +246,7 @@ nlohmann::ordered_json Quickstart::results(const std::vector<ArmSummary>& arms) 
                                  {"name", report_.arms[i].name},
                                  {"start", report_.arms[i].note},
                                  {"test_auc", interval_json(arms[i].auc)},
-                                 {"test_auc_first_seed", interval_json(arms[i].auc_first)},
+                                 {"test_auc_over_images", interval_json(arms[i].auc_images)},
                                  {"train_validation_gap", arms[i].gap},
                                  {"seconds", arms[i].seconds}};
     if (arms[i].over_seeds) {
@@ -293,14 +293,13 @@ void Quickstart::print_table(const std::vector<ArmSummary>& arms) const {
   std::printf(row, "arm", "network", "test AUC", "95 % over seeds", "95 % images*", "gap**", "seconds");
   for (std::size_t i = 0; i < arms.size(); ++i)
     std::printf(row, report_.arms[i].name.c_str(), report_.arms[i].note.c_str(), fixed(arms[i].auc.value, 3).c_str(),
-                bounds_text(arms[i].auc).c_str(), bounds_text(arms[i].auc_first).c_str(),
+                bounds_text(arms[i].auc).c_str(), bounds_text(arms[i].auc_images).c_str(),
                 fixed(arms[i].gap, 3, true).c_str(), fixed(arms[i].seconds, 1).c_str());
   for (const Reference& reference : report_.references)
     std::printf(row, lower_start(reference.name).c_str(), reference.note.c_str(), fixed(reference.auc.value, 3).c_str(),
                 "", bounds_text(reference.auc).c_str(), "", fixed(reference.seconds, 1).c_str());
-  std::printf(
-      "* DeLong's interval over %d test images, first seed   ** training minus validation AUC at the chosen epoch\n\n",
-      target_.test.count);
+  std::printf("* DeLong's interval over %d test images   ** training minus validation AUC at the chosen epoch\n\n",
+              target_.test.count);
   std::fflush(stdout);
   print_wrapped(summary_text(report_), 110);
 }

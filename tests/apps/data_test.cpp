@@ -8,7 +8,7 @@
 namespace preceptor::test {
 namespace {
 
-// Pictures of two classes, bright and dark noise; every fifth file of the first class may be broken.
+// Pictures of two classes, bright and dark noise.
 class DataCommands : public ::testing::Test {
  protected:
   DataCommands() {
@@ -57,7 +57,8 @@ TEST_F(DataCommands, CheckSaysWhatItFindsAndHowItEnds) {
   EXPECT_EQ(place.json("check.json")["unreadable"][0]["id"], "dark/7.png");
   EXPECT_EQ(place.json("check.json")["identical"][0][1]["id"], "dark/9.png");
 
-  place.refuse({"preceptor-data", "clean"}, 64, {"subcommand"});
+  place.refuse({"preceptor-data"}, 64, {"a command is missing", "check, cache"});
+  place.refuse({"preceptor-data", "clean"}, 64, {"'clean' is no command"});
   place.refuse({"preceptor-data", "check"}, 64, {"data is required"});
   place.refuse({"preceptor-data", "check", "folder:nowhere"}, 66, {"nowhere"});
   place.refuse({"preceptor-data", "check", "folder:set?colour=1"}, 64, {"unknown key 'colour'"});

@@ -145,6 +145,30 @@ TEST_F(Predict, Refusals) {
   place->refuse(predict({}), 64, {"input"});
 }
 
+// Calibration and thresholds are those of the checkpoint's own metadata; decisions are about probabilities as they are.
+TEST_F(Predict, CalibratedProbabilitiesAndDecisions) {
+  const CardCheckpoint checkpoint = load_card_checkpoint(place->path("chest/best.safetensors"));
+  ASSERT_TRUE(checkpoint.card.operating_point.has_value());
+  const OperatingPoint& point = *checkpoint.card.operating_point;
+  const Table table(place->run(predict({"images/a.png", "images/c.PNG", "--calibrated", "--decisions"})));
+  EXPECT_EQ(table.header,
+            "path,opacity,effusion,cardiomegaly,nodule,pneumothorax,decision:opacity,decision:effusion,"
+            "decision:cardiomegaly,decision:nodule,decision:pneumothorax");
+  const std::vector<float> raw = expected(exact);
+  ASSERT_EQ(table.scores.at(0).size(), 10u);
+  for (std::size_t j = 0; j < 5; ++j) {
+    const double logit = std::log(raw[j] / (1.0 - raw[j]));
+    EXPECT_NEAR(table.scores[0][j], 1 / (1 + std::exp(-point.slopes[j] * logit - point.intercepts[j])), 1e-5);
+    if (std::abs(raw[j] - point.thresholds[j]) > 1e-4) {
+      EXPECT_EQ(table.scores[0][j + 5], raw[j] >= point.thresholds[j] ? 1 : 0) << j;
+    }
+  }
+  place->refuse(predict({"images", "--calibrated", "--logits"}), 64, {"--logits", "--calibrated"});
+  place->refuse(
+      {"preceptor-predict", "--checkpoint", "chest/last.safetensors", "images", "--threads", "2", "--decisions"}, 65,
+      {"chest/last.safetensors", "operating point"});
+}
+
 TEST_F(Predict, ExportsWhatItUses) {
   const std::string printed = place->run({"preceptor-export", "chest/best.safetensors", "--out", "chest.onnx"});
   EXPECT_NE(printed.find("resnet8, input [batch, 1, 32, 32], 5 outputs"), std::string::npos) << printed;

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <thread>
 
+#include "event_reader.h"
 #include "process.h"
 
 namespace preceptor::test {
@@ -17,10 +18,27 @@ Arguments long_training(const std::string& out) {
               shape_of_run);
 }
 
+// The epochs of both logs: each once and in order, whatever was repeated.
+void expect_every_epoch_once(const Workplace& place, const std::string& run, int epochs) {
+  std::vector<int> lines, records, wanted;
+  for (int epoch = 1; epoch <= epochs; ++epoch) wanted.push_back(epoch);
+  std::istringstream text(place.bytes(run + "/events.jsonl"));
+  for (std::string line; std::getline(text, line);) {
+    const nlohmann::json event = nlohmann::json::parse(line);
+    if (event["event"] == "epoch") lines.push_back(event["epoch"]);
+  }
+  EXPECT_EQ(lines, wanted) << run;
+  for (const ReadEvent& event : read_events(place.bytes(run + "/events.out.tfevents.0.preceptor")))
+    if (event.scalars.contains("AUC/validation")) records.push_back(static_cast<int>(event.step));
+  EXPECT_EQ(records, wanted) << run;
+}
+
 void expect_same_run(const Workplace& place, const std::string& run, const std::string& whole) {
   EXPECT_EQ(place.files(run), complete_run);
   for (const char* file : {"/best.safetensors", "/last.safetensors", "/last.state.safetensors", "/config.toml"})
     EXPECT_TRUE(place.bytes(run + file) == place.bytes(whole + file)) << run << file;
+  const nlohmann::json config = place.json(run + "/result.json")["config"];
+  expect_every_epoch_once(place, run, config["epochs"]);
   EXPECT_EQ(place.json(run + "/result.json")["test"], place.json(whole + "/result.json")["test"]) << run;
 }
 
