@@ -61,13 +61,10 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   load_teachers(std::move(teachers));
   make_methods();
   prepare_learning();
-  if (continues) {
+  if (continues)
     require_same_config();
-  } else {
-    directory_.create(config_text(options_));
-    write_file_atomically(directory_.split_path(), split_table(*data_));
-    if (!bad.empty()) write_file_atomically(directory_.bad_images_path(), bad_images_table(bad));
-  }
+  else
+    directory_.create(config_text(options_), split_table(*data_), bad.empty() ? "" : bad_images_table(bad));
   log_.open(options_json(options_), training_sheet(*data_), rows_);
   sitting_ = Clock::now();
 }
@@ -83,6 +80,12 @@ void TrainingRun::open_files(bool continues) {
 std::vector<BadImage> TrainingRun::leave_out_bad_images(bool continues) {
   if (options_.on_bad_image == "stop") {
     require_image_files(*data_, options_.threads);
+    // The others are read in the first epoch, these only behind the last one.
+    Dataset last = *data_;
+    last.train = last.val = Split{};
+    const std::vector<BadImage> bad = find_bad_images(last, options_.threads);
+    require_data(bad.empty(), bad.empty() ? "" : bad.front().reason, " (", bad.size(),
+                 " test images cannot be read; --on-bad-image skip leaves them out)");
     return {};
   }
   std::vector<BadImage> bad;
