@@ -11,7 +11,7 @@ targets=("$@")
 out=build/fuzz
 mkdir -p "$out"
 
-flags=(-std=c++20 -O1 -g -I. -DPRECEPTOR_DICOM -fno-sanitize-recover=all)
+flags=(-std=c++20 -O1 -g -I. -DPRECEPTOR_DICOM -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fno-sanitize-recover=all)
 sources=(engine/{zip_archive,pickle,torch_container,torch_file,weight_file,checkpoint,element_type,shape}.cpp
   data/{csv,table,predictions,prediction_cells,plain_predictions}.cpp data/metrics/*.cpp
   data/{image,png,png_rows,jpeg,pnm,resize,grey_window,dicom,jpeg2000,npy,npz,image_cache,image_source,image_hash}.cpp)
@@ -22,7 +22,7 @@ for source in "${sources[@]}"; do
   objects+=("$object")
 done
 for writer in write_seeds write_image_seeds write_data_seeds; do
-  clang++ "${flags[@]}" -fsanitize=address,undefined "tests/fuzz/$writer.cpp" "${objects[@]}" "${libraries[@]}" -o "$out/$writer"
+  clang++ "${flags[@]}" $(pkg-config --cflags libopenjp2) -fsanitize=address,undefined "tests/fuzz/$writer.cpp" "${objects[@]}" "${libraries[@]}" -o "$out/$writer"
   "$out/$writer" "$out/seeds"
 done
 for target in "${targets[@]}"; do
