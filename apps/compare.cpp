@@ -14,8 +14,8 @@ namespace {
 
 struct CompareOptions {
   std::vector<std::string> runs;
-  std::string split = "test", curves;
-  std::optional<double> margin;
+  ComparisonOptions comparison;
+  std::string curves;
   bool json = false;
 };
 
@@ -32,13 +32,24 @@ bool parse(CompareOptions& options, int argc, char** argv) {
   app.add_option("run", options.runs, "Run directories, or tables of predictions (.csv) of the same images")
       ->type_name("RUN")
       ->required();
-  app.add_option("--split", options.split, "test or val")
+  app.add_option("--split", options.comparison.split, "test or val")
       ->type_name("NAME")
       ->check(CLI::IsMember({"test", "val"}))
       ->capture_default_str();
-  app.add_option("--margin", options.margin, "Test whether the others are worse by less than this AUC")
+  app.add_option("--margin", options.comparison.margin, "Test whether the others are worse by less than this AUC")
       ->type_name("AUC")
       ->check(CLI::Range(1e-9, 1.0));
+  app.add_option("--subgroups", options.comparison.subgroups,
+                 "Whether gaps between groups change: columns such as sex,age,view; sex+age for intersections")
+      ->type_name("COLUMN,...")
+      ->delimiter(',');
+  const auto number = [&](const char* flag, auto& value, const char* text, int low, int high) {
+    app.add_option(flag, value, text)->type_name("COUNT")->check(CLI::Range(low, high))->capture_default_str();
+  };
+  number("--minimum-group", options.comparison.minimum_group, "Images below which a subgroup is left out", 1, 1 << 30);
+  number("--bootstrap", options.comparison.resamples, "Resamplings behind the intervals of gaps", 0, 1'000'000);
+  number("--threads", options.comparison.threads, "CPU threads; 0: all", 0, 4096);
+  app.add_option("--seed", options.comparison.seed, "Of the resamplings")->type_name("NUMBER")->capture_default_str();
   app.add_option("--curves", options.curves, "CSV file for the learning curves of all runs")->type_name("FILE");
   app.add_flag("--json", options.json, "Print one JSON object instead of tables");
   add_config_flag(app);
@@ -48,7 +59,7 @@ bool parse(CompareOptions& options, int argc, char** argv) {
 int run_compare(int argc, char** argv) {
   CompareOptions options;
   if (!parse(options, argc, argv)) return 0;
-  const RunComparison comparison = compare_runs(options.runs, options.split, options.margin);
+  const RunComparison comparison = compare_runs(options.runs, options.comparison);
   if (!options.curves.empty()) write_file_atomically(options.curves, learning_curves_csv(comparison));
   std::cout << (options.json ? comparison_json(comparison).dump(1) + "\n" : comparison_text(comparison)) << std::flush;
   if (!std::cout) fail(ErrorKind::io, "stdout cannot be written");

@@ -7,8 +7,8 @@
 #include "apps/support/command_line.h"
 #include "apps/support/run_app.h"
 #include "apps/training/card_and_data.h"
-#include "models/loaded_model.h"
 #include "engine/check.h"
+#include "models/loaded_model.h"
 #include "models/registry.h"
 #include "models/weights.h"
 

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -11,6 +12,7 @@
 #include "apps/support/command_line.h"
 #include "apps/support/progress.h"
 #include "apps/support/run_app.h"
+#include "apps/training/operating_point.h"
 #include "data/dataset.h"
 #include "data/image.h"
 #include "data/parallel.h"
@@ -24,7 +26,7 @@ struct PredictOptions {
   std::string checkpoint, out, split = "test", batch = "auto", device = "cpu";
   std::vector<std::string> inputs;
   int threads = 0;
-  bool logits = false, quiet = false;
+  bool logits = false, calibrated = false, decisions = false, quiet = false;
 };
 
 bool parse(PredictOptions& options, int argc, char** argv) {
@@ -47,6 +49,11 @@ bool parse(PredictOptions& options, int argc, char** argv) {
       ->check(CLI::IsMember({"test", "val", "train"}))
       ->capture_default_str();
   app.add_flag("--logits", options.logits, "Write what the last layer gives instead of probabilities");
+  app.add_flag("--calibrated", options.calibrated,
+               "Write probabilities after the scaling that the run fitted on its validation images");
+  app.add_flag("--decisions", options.decisions,
+               "Add a column decision:LABEL, 1 where the probability reaches the threshold that the run chose on its "
+               "validation images");
   app.add_option("--batch", options.batch,
                  "Images at a time; auto: a power of two up to 64, together at most 2^19 pixels")
       ->type_name("COUNT")
@@ -55,7 +62,9 @@ bool parse(PredictOptions& options, int argc, char** argv) {
   add_device_flags(app, options.device, options.threads);
   add_quiet_flag(app, options.quiet);
   add_config_flag(app);
-  return parse_command_line(app, argc, argv);
+  if (!parse_command_line(app, argc, argv)) return false;
+  require(!options.logits || !options.calibrated, "--logits and --calibrated exclude each other");
+  return true;
 }
 
 std::size_t batch_size(const std::string& batch, const ModelCard& card) {
@@ -143,9 +152,49 @@ ImageBatch read_batch(const std::vector<Source>& sources, std::size_t begin, std
   return batch;
 }
 
+// What stands in the table for a batch: numbers [images, outputs], and decisions [images, thresholds] where wanted.
+struct Cells {
+  std::vector<float> scores;
+  std::vector<std::string> decisions;  // "1", "0", or nothing where no threshold could be chosen
+};
+
+Cells cells_of(const PredictOptions& options, const LoadedModel& model, const std::vector<std::uint8_t>& pixels) {
+  if (options.logits && !options.decisions) return {model.logits(pixels), {}};
+  const ModelCard& card = model.card;
+  const auto outputs = static_cast<std::size_t>(card.network.outputs);
+  const std::vector<float> probabilities = model.probabilities(pixels);
+  Cells cells{options.logits ? model.logits(pixels) : probabilities, {}};
+  if (options.decisions) {
+    const std::vector<double>& thresholds = card.operating_point->thresholds;
+    // Of two classes the threshold is the second one's.
+    const std::size_t first = outputs - thresholds.size();
+    for (std::size_t i = 0; i < probabilities.size(); i += outputs)
+      for (std::size_t j = 0; j < thresholds.size(); ++j)
+        cells.decisions.push_back(std::isnan(thresholds[j])                       ? ""
+                                  : probabilities[i + first + j] >= thresholds[j] ? "1"
+                                                                                  : "0");
+  }
+  if (options.calibrated) {
+    const std::vector<double> scaled = calibrated(*card.operating_point, card.task, card.network.outputs,
+                                                  {probabilities.begin(), probabilities.end()});
+    for (std::size_t i = 0; i < scaled.size(); ++i) cells.scores[i] = static_cast<float>(scaled[i]);
+  }
+  return cells;
+}
+
+void write_header(std::ostream& csv, const PredictOptions& options, const ModelCard& card) {
+  csv << "path";
+  for (const std::string& label : card.labels) csv << ',' << csv_field(label);
+  if (options.decisions)
+    for (std::size_t j = card.labels.size() - card.operating_point->thresholds.size(); j < card.labels.size(); ++j)
+      csv << ',' << csv_field("decision:" + card.labels[j]);
+  csv << '\n';
+}
+
 void write_rows(std::ostream& csv, const std::vector<Source>& sources, const std::vector<std::size_t>& images,
-                const std::vector<float>& scores) {
-  const std::size_t outputs = scores.size() / std::max<std::size_t>(images.size(), 1);
+                const Cells& cells) {
+  const std::vector<float>& scores = cells.scores;
+  const std::size_t outputs = scores.size() / images.size(), decisions = cells.decisions.size() / images.size();
   for (std::size_t i = 0; i < images.size(); ++i) {
     csv << csv_field(sources[images[i]].name);
     for (std::size_t j = 0; j < outputs; ++j) {
@@ -153,6 +202,7 @@ void write_rows(std::ostream& csv, const std::vector<Source>& sources, const std
       const auto number = std::to_chars(text, text + sizeof text, scores[i * outputs + j]);
       csv << ',' << std::string_view(text, number.ptr);
     }
+    for (std::size_t j = 0; j < decisions; ++j) csv << ',' << cells.decisions[i * decisions + j];
     csv << '\n';
   }
 }
@@ -160,9 +210,7 @@ void write_rows(std::ostream& csv, const std::vector<Source>& sources, const std
 // Writes the table; returns how many images could not be read. While the network computes, the next batch is read.
 std::size_t predict(const PredictOptions& options, const LoadedModel& model, const std::vector<Source>& sources,
                     std::ostream& csv) {
-  csv << "path";
-  for (const std::string& label : model.card.labels) csv << ',' << csv_field(label);
-  csv << '\n';
+  write_header(csv, options, model.card);
   // No bar between the rows of a table that is shown on the same terminal.
   const bool show_progress = !options.out.empty() || ::isatty(STDOUT_FILENO) == 0;
   ImageProgress progress(sources.size(), options.quiet);
@@ -179,9 +227,7 @@ std::size_t predict(const PredictOptions& options, const LoadedModel& model, con
     if (begin + size < sources.size()) next = read(begin + size);
     for (const std::string& error : batch.errors) progress.note("preceptor-predict: " + error);
     unreadable += batch.errors.size();
-    if (!batch.read.empty())
-      write_rows(csv, sources, batch.read,
-                 options.logits ? model.logits(batch.pixels) : model.probabilities(batch.pixels));
+    if (!batch.read.empty()) write_rows(csv, sources, batch.read, cells_of(options, model, batch.pixels));
     if (show_progress) progress(std::min(begin + size, sources.size()));
   }
   const std::size_t done = sources.size() - unreadable;
@@ -201,6 +247,10 @@ int run_predict(int argc, char** argv) {
   if (!parse(options, argc, argv)) return 0;
   const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), 0);
   const LoadedModel model = load_model(*context, load_card_checkpoint(options.checkpoint));
+  require_data(
+      model.card.operating_point || !(options.calibrated || options.decisions), options.checkpoint,
+      ": holds no operating point for --calibrated and --decisions; a run writes one into best.safetensors when "
+      "it finishes");
   const std::vector<Source> sources = find_sources(options);
   std::size_t unreadable = 0;
   if (options.out.empty()) {

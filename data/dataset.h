@@ -37,6 +37,9 @@ struct Dataset {
   int outputs = 0;                          // network outputs: classes or findings
   std::vector<std::string> label_names;     // [outputs]
   Split train, val, test;
+  // Of images in files: what is made of them, "224x224x1" or "224x224x3-crop", and where the cache of it is looked for
+  // (data/image_cache.h). Empty for images in memory.
+  std::string image_form, cache_path;
   std::vector<std::string> notes;  // what a user should know of the data, a line each: rows without image, for example
 
   // Numbers per image in Split::labels.

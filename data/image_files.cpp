@@ -21,6 +21,11 @@ std::string lower(std::string text) {
 
 }  // namespace
 
+std::string to_string(const ImageForm& form) {
+  const std::string size = message(form.height, "x", form.width, "x", form.channels);
+  return form.fundus == Fundus::keep ? size : size + (form.fundus == Fundus::crop ? "-crop" : "-graham");
+}
+
 Image read_prepared(const std::string& path, const ImageForm& form) {
   if (form.fundus == Fundus::keep) return read_image(path, form.channels, form.height, form.width);
   // The disc fills more than half of a picture, so at twice the size it is still larger than the form.

@@ -23,7 +23,11 @@ struct ImageForm {
   Fundus fundus = Fundus::keep;
 };
 
-// The image of a file in this form: cut, grey or colour, resized; the rules are those of data/image.h and data/fundus.h.
+// "224x224x3", "224x224x3-crop": equal texts, equal images.
+std::string to_string(const ImageForm& form);
+
+// The image of a file in this form: cut, grey or colour, resized; the rules are those of data/image.h and
+// data/fundus.h.
 Image read_prepared(const std::string& path, const ImageForm& form);
 
 // Image files, decoded whenever they are read.

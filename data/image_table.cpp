@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 
+#include "data/image_cache.h"
 #include "engine/check.h"
 #include "engine/numbers.h"
 
@@ -44,6 +46,16 @@ ImageForm form_of(const DatasetSpec& spec, const std::vector<std::string>& paths
   }
   form.width = form.height;
   return form;
+}
+
+// The images of the cache that the name asks for or that lies beside the data; without one those that are decoded.
+Images images_with_cache(const DatasetSpec& spec, const Images& decoded, const std::vector<std::string>& ids,
+                         const std::string& form, const std::string& beside) {
+  const std::string* asked = spec.find("cache");
+  std::error_code ignored;
+  if (asked != nullptr && *asked == "no") return decoded;
+  if (asked != nullptr) return open_image_cache(*asked, decoded, ids, form);
+  return std::filesystem::exists(beside, ignored) ? open_image_cache(beside, decoded, ids, form) : decoded;
 }
 
 bool all_empty(const TextColumn& column) {
@@ -86,8 +98,12 @@ Dataset ImageTable::finish(const DatasetSpec& spec, int default_channels, Fundus
   listing_.height = form.height;
   listing_.width = form.width;
   listing_.channels = form.channels;
-  listing_.all.images = std::make_shared<FileImages>(std::move(paths_), form);
+  const Images decoded = std::make_shared<FileImages>(std::move(paths_), form);
+  const std::string beside = cache_path_beside(spec.path, to_string(form));
+  listing_.all.images = images_with_cache(spec, decoded, listing_.all.ids, to_string(form), beside);
   Dataset data = divide(std::move(listing_), spec);
+  data.image_form = to_string(form);
+  data.cache_path = beside;
   data.notes = std::move(notes_);
   return data;
 }

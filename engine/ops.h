@@ -9,6 +9,7 @@
 #include "engine/context.h"
 #include "engine/parameters.h"
 #include "kernels/difference/difference.h"
+#include "kernels/relations/relations.h"
 
 namespace preceptor {
 
@@ -114,6 +115,16 @@ Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options = {});   
 Tensor as_rows(const Tensor& x);
 // a b^T: [m, n] from a [m, k] and b [n, k].
 Tensor product(const Tensor& a, const Tensor& b);
+// scale times the sums over positions of every channel of x times every channel of y, [n, cx * cy]; equal n, h, w.
+Tensor map_products(const Tensor& x, const Tensor& y, float scale);
+// softmax(logits / temperature) by row, or with `independent` the sigmoid of every entry: with a gradient.
+Tensor probabilities(const Tensor& logits, float temperature, bool independent);
+
+// |x_i - x_j|^2 of all rows of x [n, k]: [n, n].
+Tensor squared_distances(const Tensor& x);
+// weight times a loss on two matrices of relations [n, n] (kernels/relations/relations.h); [n].
+using kernels::Relation;
+Tensor relation_loss(Relation relation, const Tensor& student, const Tensor& teacher, float weight);
 
 // Without gradients from here on.
 // One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].

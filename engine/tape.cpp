@@ -17,7 +17,9 @@ void Tape::watch(Tensor& tensor) { record(tensor, nullptr); }
 
 void Tape::accumulate(const Tensor& input, Tensor contribution) {
   if (input.slot() < 0) return;
-  if (factor_ != nullptr) input.context().run(kernels::ScaleBy<float>{contribution.map(), factor_});
+  if (factor_ != nullptr)
+    input.context().run(kernels::ScaleBy<float>{contribution.data(), factor_,
+                                                static_cast<std::int64_t>(contribution.shape().elements())});
   Tensor& gradient = nodes_[static_cast<std::size_t>(input.slot())].gradient;
   if (!gradient.defined()) {
     gradient = std::move(contribution);

@@ -2,35 +2,11 @@
 #include "models/network.h"
 
 #include <cmath>
-#include <numbers>
 #include <optional>
 
-#include "engine/random.h"
+#include "models/initial_values.h"
 
 namespace preceptor {
-namespace {
-
-// Normal and uniform numbers by name and position, so that a parameter's start does not depend on its neighbours.
-class Random {
- public:
-  Random(std::uint64_t seed, const std::string& name) : seed_(seed) {
-    for (unsigned char letter : name) stream_ = (stream_ ^ letter) * 0x100000001b3u;  // FNV-1a
-  }
-  double uniform(std::size_t i) const {  // in (0, 1)
-    return (static_cast<double>(random_bits(seed_, stream_, i)[0]) + 0.5) * 0x1p-32;
-  }
-  double normal(std::size_t i) const {  // Box-Muller
-    const auto bits = random_bits(seed_, stream_, i);
-    const double u = (static_cast<double>(bits[0]) + 0.5) * 0x1p-32, v = static_cast<double>(bits[1]) * 0x1p-32;
-    return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v);
-  }
-
- private:
-  std::uint64_t seed_, stream_ = 0xcbf29ce484222325u;
-};
-
-}  // namespace
-
 Network::Network(Context& context, const NetworkOptions& options, std::string head)
     : parameters_(context), options_(options), head_(std::move(head)) {}
 
@@ -52,7 +28,7 @@ void Network::initialize(std::uint64_t seed) {
   StateDict state = parameters_.state();
   const double head_scale = 1 / std::sqrt(static_cast<double>(head_weight_.shape()[1]));
   for (auto& [name, tensor] : state) {
-    const Random random(seed, name);
+    const InitialValues random(seed, name);
     const bool is_convolution = tensor.shape.rank() == 4, is_head = name.starts_with(head_ + ".");
     const double deviation = is_convolution ? initial_deviation(tensor.shape) : 0;
     const double constant = name.ends_with(".weight") || name.ends_with(".running_var") ? 1 : 0;

@@ -137,8 +137,7 @@ Assessment assess(const Source& source, const AssessmentOptions& options) {
   result.patients = static_cast<int>(std::set<std::int32_t>(patients.begin(), patients.end()).size());
   result.summary = evaluate(table, 0, options.seed);
 
-  const std::optional<OperatingPoint> point = operating_point_of(source, options);
-  if (point) result.rule = point->rule;
+  const std::optional<OperatingPoint>& point = result.point = operating_point_of(source, options);
   std::vector<double> thresholds = point ? point->thresholds : std::vector<double>(all.size(), 0.5);
   std::vector<AucEstimate> estimates;
   for (std::size_t j = 0; j < all.size(); ++j) {

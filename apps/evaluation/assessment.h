@@ -49,7 +49,7 @@ struct Assessment {
   Interval auc_macro, auc_weighted, auc_micro;       // bootstrap
   Interval average_precision;                        // bootstrap, macro
   std::optional<Interval> balanced_accuracy, kappa;  // bootstrap, of classes; kappa from 3 classes
-  std::string rule = "0.5";                          // of the thresholds
+  std::optional<OperatingPoint> point;               // behind the thresholds; without one they are 0.5
   std::vector<LabelAssessment> labels;               // findings, or classes against the rest
   CalibrationNumbers calibration;                    // of the probabilities as they are
   std::optional<CalibrationNumbers> calibrated;      // after the scalings fitted on validation

@@ -3,9 +3,9 @@
 #include <filesystem>
 
 #include "apps/evaluation/output.h"
-#include "data/table.h"
 #include "data/metrics/calibration.h"
 #include "data/metrics/ranking.h"
+#include "data/table.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
 #include "engine/numbers.h"

@@ -98,7 +98,7 @@ std::string assessments_text(const std::vector<Assessment>& assessments) {
   for (const Assessment& one : assessments) {
     text += (text.empty() ? "" : "\n") + heading(one) + "\n" + overall(one) + "\n" + ranking_table(one);
     text += "\ndecisions at thresholds " +
-            (one.rule == "0.5" ? "of 0.5 (none were fitted)" : "by " + one.rule + " on validation") + "\n" +
+            (one.point ? "by " + one.point->rule + " on validation" : "of 0.5 (none were fitted)") + "\n" +
             decision_table(one) + "\n" + calibration_table(one);
   }
   return text + subgroup_tables(assessments);

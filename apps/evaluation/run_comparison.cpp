@@ -127,21 +127,39 @@ std::optional<Difference> over_seeds(const ComparedArm& arm, const ComparedArm& 
   return compare_paired(values, base_values);
 }
 
+std::vector<Decider> deciders(const ComparedArm& arm) {
+  std::vector<Decider> result;
+  for (const ComparedRun& run : arm.runs) {
+    const std::vector<Finding> all = findings(run.source.table);
+    const std::optional<OperatingPoint> point = operating_point_of(run.source, {});
+    result.push_back({all, point ? point->thresholds : std::vector<double>(all.size(), 0.5)});
+  }
+  return result;
+}
+
 ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, const Units& patients,
-                           std::optional<double> margin) {
+                           const ComparisonOptions& options) {
   ArmDifference result;
   result.by_image = compare_aucs(arm.macro, base.macro, patients);
   result.over_seeds = over_seeds(arm, base);
   const PredictionTable& table = arm.runs.front().source.table;
   if (table.task != Task::multi_label)
     result.decisions = compare_decisions(right(table), right(base.runs.front().source.table));
-  if (margin) result.non_inferiority = non_inferiority(result.by_image, *margin);
+  if (options.margin) result.non_inferiority = non_inferiority(result.by_image, *options.margin);
   const double apart = result.by_image.interval.value;
   result.images_needed = apart != 0 && result.by_image.standard_error >= 0
                              ? images_needed(result.by_image.standard_error, table.rows(), apart)
                              : undefined;
   for (std::size_t j = 0; j < arm.labels.size(); ++j)
     result.labels.push_back(compare_aucs(arm.labels[j], base.labels[j], patients));
+  BootstrapOptions how;
+  how.resamples = options.resamples;
+  how.seed = options.seed;
+  how.units = patients;
+  how.threads = options.threads;
+  for (const std::string& column : options.subgroups)
+    result.subgroups.emplace_back(
+        column, gap_changes(deciders(base), deciders(arm), groups_by(table, column, options.minimum_group), how));
   return result;
 }
 
@@ -194,12 +212,11 @@ std::string ComparedRun::seed() const {
   return found == config.end() ? "" : found->dump();
 }
 
-RunComparison compare_runs(const std::vector<std::string>& inputs, const std::string& split,
-                           std::optional<double> margin) {
+RunComparison compare_runs(const std::vector<std::string>& inputs, const ComparisonOptions& options) {
   require(inputs.size() >= 2, "two runs or more are needed to compare; ", inputs.size(), " given");
   std::vector<ComparedRun> runs;
   for (const std::string& input : inputs) {
-    runs.push_back(open_compared(input, split));
+    runs.push_back(open_compared(input, options.split));
     if (runs.size() > 1) align(runs.front().source.table, runs.back().source.table);
   }
   RunComparison result;
@@ -207,12 +224,12 @@ RunComparison compare_runs(const std::vector<std::string>& inputs, const std::st
   const Units patients = units_of(first, "patient");
   result.images = first.rows();
   result.patients = static_cast<int>(std::set<std::int32_t>(patients.begin(), patients.end()).size());
-  result.split = split;
+  result.split = options.split;
   for (const Finding& finding : findings(first)) result.label_names.push_back(finding.name);
   result.arms = gather(std::move(runs));
   for (ComparedArm& arm : result.arms) measure(arm);
   for (std::size_t i = 1; i < result.arms.size(); ++i)
-    result.differences.push_back(compare_arms(result.arms[i], result.arms.front(), patients, margin));
+    result.differences.push_back(compare_arms(result.arms[i], result.arms.front(), patients, options));
   adjust(result.differences);
   result.config_differences = config_rows(result.arms);
   return result;

@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "apps/evaluation/source.h"
+#include "apps/evaluation/assessment.h"
 #include "apps/training/training.h"
 #include "data/metrics/significance.h"
+#include "data/metrics/subgroup.h"
 
 namespace preceptor {
 
@@ -41,7 +42,18 @@ struct ArmDifference {
   std::optional<NonInferiority> non_inferiority;  // where a margin is given
   double images_needed = 0;                       // to see this difference with 80 % power; NaN where there is none
   std::vector<Difference> labels;
-  std::vector<double> labels_holm;  // over all labels and arms
+  std::vector<double> labels_holm;                                        // over all labels and arms
+  std::vector<std::pair<std::string, std::vector<GapChange>>> subgroups;  // by column
+};
+
+struct ComparisonOptions {
+  std::string split = "test";
+  std::optional<double> margin;        // of non-inferiority
+  std::vector<std::string> subgroups;  // columns, as for assess()
+  int minimum_group = 20;
+  int resamples = 1000;  // behind the intervals of gaps
+  std::uint64_t seed = 0;
+  int threads = 0;
 };
 
 struct RunComparison {
@@ -60,8 +72,7 @@ struct RunComparison {
 
 // Inputs are run directories or tables of predictions. All tables must hold the same images with the same labels, in
 // any order. Errors: usage (fewer than two inputs), data, missing_input, io.
-RunComparison compare_runs(const std::vector<std::string>& inputs, const std::string& split,
-                           std::optional<double> margin);
+RunComparison compare_runs(const std::vector<std::string>& inputs, const ComparisonOptions& options);
 
 std::string comparison_text(const RunComparison& comparison);
 nlohmann::ordered_json comparison_json(const RunComparison& comparison);

@@ -77,6 +77,27 @@ std::string difference_table(const RunComparison& comparison) {
          (any_decisions ? "\n" + decisions.text() : "") + (any_margin ? "\n" + margins.text() : "");
 }
 
+std::string subgroup_tables(const RunComparison& comparison) {
+  const auto cells = [](const Interval& interval) {
+    return decimal(interval.value, 3, true) + " [" + bounds(interval, 3, true) + "]";
+  };
+  std::string text;
+  for (std::size_t i = 0; i < comparison.differences.size(); ++i) {
+    const std::string letter = comparison.arms[i + 1].letter;
+    for (const auto& [column, groups] : comparison.differences[i].subgroups) {
+      TextTable table({"gap by " + column, "images", "AUC, A", "AUC, " + letter, letter + " - A", "sensitivity, A",
+                       "sensitivity, " + letter, letter + " - A"});
+      for (const GapChange& group : groups)
+        table.add({group.name, std::to_string(group.rows), decimal(group.first_auc_gap.value, 3, true),
+                   decimal(group.second_auc_gap.value, 3, true), cells(group.auc_change),
+                   decimal(group.first_sensitivity_gap.value, 3, true),
+                   decimal(group.second_sensitivity_gap.value, 3, true), cells(group.sensitivity_change)});
+      text += "\n" + table.text();
+    }
+  }
+  return text;
+}
+
 std::string label_table(const RunComparison& comparison) {
   std::vector<std::string> header = {"AUC by label"};
   for (const ComparedArm& arm : comparison.arms) header.push_back(arm.letter);
@@ -184,6 +205,18 @@ Json arm_difference_json(const RunComparison& comparison, std::size_t index) {
     Json& label = json["labels"][comparison.label_names[j]] = difference_json(one.labels[j]);
     label["p_holm"] = one.labels_holm[j];
   }
+  for (const auto& [column, groups] : one.subgroups) {
+    Json& list = json["subgroups"][column] = Json::array();
+    for (const GapChange& group : groups)
+      list.push_back({{"group", group.name},
+                      {"n", group.rows},
+                      {"auc_gap_other", interval_json(group.first_auc_gap)},
+                      {"auc_gap_this", interval_json(group.second_auc_gap)},
+                      {"auc_gap_change", interval_json(group.auc_change)},
+                      {"sensitivity_gap_other", interval_json(group.first_sensitivity_gap)},
+                      {"sensitivity_gap_this", interval_json(group.second_sensitivity_gap)},
+                      {"sensitivity_gap_change", interval_json(group.sensitivity_change)}});
+  }
   return json;
 }
 
@@ -195,7 +228,7 @@ std::string comparison_text(const RunComparison& comparison) {
                              comparison.split, ")\n\n");
   text += arm_table(comparison) + config_table(comparison);
   if (!comparison.differences.empty()) text += difference_table(comparison);
-  return text + label_table(comparison) + learning_curves_text(comparison);
+  return text + label_table(comparison) + subgroup_tables(comparison) + learning_curves_text(comparison);
 }
 
 Json comparison_json(const RunComparison& comparison) {

@@ -32,7 +32,9 @@ const char* const distill_examples =
     "The run directory gets the same files as one of preceptor-train.";
 
 void add_data_flags(CLI::App& app, TrainingOptions& options) {
-  app.add_option("--data", options.data, "Images and labels: medmnist:FILE.npz or phantom:chest|fundus[?key=value&...]")
+  app.add_option("--data", options.data,
+                 "Images and labels: chexpert:FOLDER, chestxray14:FOLDER, retinopathy:FOLDER, medmnist:FILE.npz, "
+                 "folder:FOLDER, table:FILE.csv, phantom:chest|fundus; docs/data.md says which keys follow")
       ->type_name("FORMAT:PATH")
       ->group("Data");
   app.add_option("--augment", options.augment,
@@ -43,6 +45,23 @@ void add_data_flags(CLI::App& app, TrainingOptions& options) {
   app.add_option("--normalise", options.normalise,
                  "Mean and deviation of pixels: data, imagenet, or auto: those of --init, else the data's")
       ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Data");
+  app.add_option("--sampling", options.sampling,
+                 "shuffle: every training image once an epoch; balanced, square-root: rare classes and findings are "
+                 "drawn more often")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Data");
+  app.add_option(
+         "--on-bad-image", options.on_bad_image,
+         "An image that cannot be read: stop; or skip: read all once, leave such images out, list them in the run "
+         "directory")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Data");
+  app.add_option("--bad-image-limit", options.bad_image_limit, "Fraction of images that skip may leave out")
+      ->type_name("FRACTION")
       ->capture_default_str()
       ->group("Data");
 }

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "data/parallel.h"
+#include "data/pixel_sums.h"
 #include "engine/check.h"
 
 namespace preceptor {
@@ -23,35 +24,21 @@ std::string list(const std::vector<std::string>& names) {
 }  // namespace
 
 void measure_normalisation(const Dataset& dataset, const Split& split, int threads, ModelCard& card) {
-  const auto channels = static_cast<std::size_t>(dataset.channels);
   const int images = std::min(split.count, most_measured_images);
-  // Whole numbers, so the result does not depend on the order: 2^64 / 255^2 leaves room for 10^14 pixels.
-  std::vector<std::uint64_t> sum(channels, 0), squares(channels, 0);
+  PixelSums sums(dataset.channels);
   std::mutex mutex;
   parallel_for(images, threads, [&](int i) {
-    const auto position = static_cast<int>(static_cast<std::int64_t>(i) * split.count / images);
-    const std::vector<std::uint8_t> values = read_pixels(*split.images, position);
-    std::vector<std::uint64_t> sum_here(channels, 0), squares_here(channels, 0);
-    for (std::size_t j = 0; j < values.size(); ++j) {
-      const std::uint64_t value = values[j];
-      sum_here[j % channels] += value;
-      squares_here[j % channels] += value * value;
-    }
+    PixelSums here(dataset.channels);
+    here.add(read_pixels(*split.images, static_cast<int>(static_cast<std::int64_t>(i) * split.count / images)));
     const std::lock_guard lock(mutex);
-    for (std::size_t c = 0; c < channels; ++c) {
-      sum[c] += sum_here[c];
-      squares[c] += squares_here[c];
-    }
+    sums.add(here);
   });
-  const double pixels = static_cast<double>(images) * dataset.height * dataset.width;
   card.mean.clear();
   card.deviation.clear();
-  for (std::size_t c = 0; c < channels; ++c) {
-    const double mean = static_cast<double>(sum[c]) / pixels;
-    const double variance = static_cast<double>(squares[c]) / pixels - mean * mean;
-    card.mean.push_back(static_cast<float>(mean / 255));
+  for (std::size_t c = 0; c < static_cast<std::size_t>(dataset.channels); ++c) {
+    card.mean.push_back(static_cast<float>(sums.mean(c) / 255));
     // Images of one grey value have no deviation to divide by.
-    card.deviation.push_back(static_cast<float>(std::max(std::sqrt(std::max(variance, 0.0)), 1.0) / 255));
+    card.deviation.push_back(static_cast<float>(std::max(sums.deviation(c), 1.0) / 255));
   }
 }
 

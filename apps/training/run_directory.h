@@ -40,6 +40,8 @@ class RunDirectory {
   std::string result_path() const { return path_ + "/result.json"; }
   // Of the best epoch, when the run has finished; `split` is val or test.
   std::string predictions_path(const std::string& split) const { return path_ + "/predictions." + split + ".csv"; }
+  std::string split_path() const { return path_ + "/split.csv"; }
+  std::string bad_images_path() const { return path_ + "/bad_images.csv"; }
   const std::string& path() const { return path_; }
 
   bool holds_run() const;  // whether there is a config.toml

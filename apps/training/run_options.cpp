@@ -86,6 +86,9 @@ void check_options(const TrainingOptions& options) {
   check_learning(options);
   parse_augmentation(options.augment);
   require_one_of("--normalise", options.normalise, {"auto", "data", "imagenet"});
+  require_one_of("--sampling", options.sampling, {"shuffle", "balanced", "square-root"});
+  require_one_of("--on-bad-image", options.on_bad_image, {"stop", "skip"});
+  require_range("--bad-image-limit", options.bad_image_limit, 0.0, 1.0);
   require_range("--threads", options.threads, 0, 4096);
   require_range("--bootstrap", options.bootstrap, 0, 1'000'000);
 }
@@ -95,6 +98,9 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   json["data"] = options.data;
   if (!options.augment.empty()) json["augment"] = options.augment;
   json["normalise"] = options.normalise;
+  json["sampling"] = options.sampling;
+  json["on-bad-image"] = options.on_bad_image;
+  json["bad-image-limit"] = options.bad_image_limit;
   json["model"] = options.model;
   json["stem"] = options.stem;
   if (!options.init.empty()) json["init"] = options.init;

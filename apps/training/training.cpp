@@ -2,6 +2,7 @@
 #include "apps/training/training.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -9,6 +10,7 @@
 #include "apps/training/card_and_data.h"
 #include "apps/training/run_options.h"
 #include "apps/training/training_run.h"
+#include "data/listing.h"
 #include "engine/check.h"
 #include "models/registry.h"
 
@@ -52,15 +54,20 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   if (!options_.teacher.empty()) teacher = load_card_checkpoint(options_.teacher);
   if (dataset == nullptr) opened_ = open_dataset(options_.data);
   data_ = dataset != nullptr ? dataset : &*opened_;
+  for (const std::string& text : data_->notes) note(text);
+  const std::vector<BadImage> bad = leave_out_bad_images(continues);
   check_data();
   build_network();
   if (teacher) load_teacher(*teacher);
   make_methods();
   prepare_learning();
-  if (continues)
+  if (continues) {
     require_same_config();
-  else
+  } else {
     directory_.create(config_text(options_));
+    write_file_atomically(directory_.split_path(), split_table(*data_));
+    if (!bad.empty()) write_file_atomically(directory_.bad_images_path(), bad_images_table(bad));
+  }
   log_.open(options_json(options_), training_sheet(*data_), rows_);
   sitting_ = Clock::now();
 }
@@ -70,6 +77,30 @@ void TrainingRun::open_files(bool continues) {
           ": holds a run already; continue it with --resume or choose another --out");
   if (continues) committed_ = directory_.last();
   if (!committed_ && !options_.init.empty()) init_ = load_initial_weights(options_.init);
+}
+
+// A run that continues leaves out what it left out before, whatever can be read by now: its epochs must not change.
+std::vector<BadImage> TrainingRun::leave_out_bad_images(bool continues) {
+  if (options_.on_bad_image == "stop") {
+    require_image_files(*data_, options_.threads);
+    return {};
+  }
+  std::vector<BadImage> bad;
+  if (!continues) {
+    note("--on-bad-image skip: reading every image once");
+    bad = find_bad_images(*data_, options_.threads);
+  } else if (std::filesystem::exists(directory_.bad_images_path())) {
+    bad = read_bad_images(directory_.bad_images_path());
+  }
+  if (bad.empty()) return bad;
+  const int images = data_->train.count + data_->val.count + data_->test.count;
+  require_data(static_cast<double>(bad.size()) <= options_.bad_image_limit * images, data_->source, ": ", bad.size(),
+               " of ", images, " images cannot be read, more than --bad-image-limit ", options_.bad_image_limit,
+               "; the first: ", bad.front().reason);
+  note(message(bad.size(), " of ", images, " images cannot be read and are left out: ", directory_.bad_images_path()));
+  opened_ = without_images(*data_, bad);
+  data_ = &*opened_;
+  return bad;
 }
 
 void TrainingRun::check_data() const {

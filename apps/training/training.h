@@ -42,8 +42,11 @@ struct TrainingOptions {
   double factor = 0.1;
   int patience = 10, warmup = 0;
   double clip_value = 0, clip_norm = 0;
-  std::string augment;             // "flip,shift=4" (augmentation.h); empty: nothing is changed
-  std::string normalise = "auto";  // "data", "imagenet", "auto": that of init, else the data's
+  std::string augment;                // "flip,shift=4" (augmentation.h); empty: nothing is changed
+  std::string normalise = "auto";     // "data", "imagenet", "auto": that of init, else the data's
+  std::string sampling = "shuffle";   // shuffle, balanced, square-root (data/sampling.h)
+  std::string on_bad_image = "stop";  // stop; skip: every image is read once before the first step
+  double bad_image_limit = 0.01;      // skip: the fraction of images that may be left out
   std::uint64_t seed = 0;
   std::string device = "cpu";
   int threads = 0;  // 0: all
@@ -84,7 +87,8 @@ struct Progress {
 };
 using ProgressReport = std::function<void(const Progress&)>;
 
-// Trains and leaves in options.out: config.toml, metrics.csv, events.jsonl, TensorBoard's events, best.safetensors,
+// Trains and leaves in options.out: config.toml, split.csv (the images of every split by id), bad_images.csv (what
+// on_bad_image skip left out, if anything), metrics.csv, events.jsonl, TensorBoard's events, best.safetensors,
 // last.safetensors, last.state.safetensors (moments and counters) and, when finished, result.json and
 // predictions.{val,test}.csv of the best epoch, whose checkpoint then holds the operating point. Refuses a directory
 // that holds another run unless `resume`; then it continues behind the last finished epoch, bit for bit as if never

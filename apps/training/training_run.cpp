@@ -12,6 +12,7 @@
 #include "apps/training/operating_point.h"
 #include "apps/training/results.h"
 #include "apps/training/run_options.h"
+#include "data/sampling.h"
 #include "engine/check.h"
 
 namespace preceptor {
@@ -48,14 +49,15 @@ TrainingResult TrainingRun::finish() {
 
 void TrainingRun::train_epochs() {
   const Augmentation augmentation = parse_augmentation(options_.augment);
-  Loader loader(*data_, data_->train,
-                {.batch = options_.batch,
-                 .shuffle = true,
-                 .seed = options_.seed,
-                 .threads = loading_threads(data_->train, options_.threads),
-                 .prefetch = 4,
-                 .weights = {},
-                 .mixup = augmentation.mixup});
+  Loader loader(
+      *data_, data_->train,
+      {.batch = options_.batch,
+       .shuffle = true,
+       .seed = options_.seed,
+       .threads = loading_threads(data_->train, options_.threads),
+       .prefetch = 4,
+       .weights = sampling_weights(data_->train, data_->task, data_->outputs, parse_sampling(options_.sampling)),
+       .mixup = augmentation.mixup});
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();

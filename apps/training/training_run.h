@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "apps/training/bad_images.h"
 #include "apps/training/initial_weights.h"
 #include "apps/training/prediction.h"
 #include "apps/training/run_directory.h"
@@ -23,6 +24,7 @@ class TrainingRun {
   using Clock = std::chrono::steady_clock;
 
   void open_files(bool continues);
+  std::vector<BadImage> leave_out_bad_images(bool continues);
   void check_data() const;
   void build_network();
   int frozen_blocks(int epochs_done) const;

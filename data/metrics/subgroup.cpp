@@ -122,6 +122,33 @@ std::vector<std::string> split_columns(const std::string& columns) {
   return names;
 }
 
+// The mean of several models' statistics.
+class Side {
+ public:
+  Side(const std::vector<Decider>& deciders, const std::vector<Group>& groups) {
+    require(!deciders.empty(), "subgroups: no model to compare");
+    for (const Decider& decider : deciders) {
+      require(!decider.findings.empty() && decider.findings.size() == decider.thresholds.size(),
+              "subgroups: ", decider.thresholds.size(), " thresholds for ", decider.findings.size(), " findings");
+      models_.emplace_back();
+      for (const Group& group : groups) models_.back().emplace_back(decider.findings, decider.thresholds, group);
+    }
+  }
+
+  std::vector<double> measure(const Times& times) const {
+    std::vector<double> mean;
+    for (const std::vector<GroupRows>& model : models_) {
+      const std::vector<double> values = measure_all(model, times);
+      mean.resize(values.size(), 0);
+      for (std::size_t i = 0; i < values.size(); ++i) mean[i] += values[i] / static_cast<double>(models_.size());
+    }
+    return mean;
+  }
+
+ private:
+  std::vector<std::vector<GroupRows>> models_;  // [models][groups]
+};
+
 }  // namespace
 
 std::string age_group(const std::string& age) {
@@ -179,6 +206,32 @@ std::vector<GroupMetrics> group_metrics(const std::vector<Finding>& findings, co
     result.push_back({groups[g].name, static_cast<int>(groups[g].rows.size()), rows[g].positives(), interval(auc),
                       interval(sensitivity), interval(false_positive_rate), interval(calibration_error),
                       interval(sensitivity_gap), interval(auc_gap)});
+  }
+  return result;
+}
+
+std::vector<GapChange> gap_changes(const std::vector<Decider>& first, const std::vector<Decider>& second,
+                                   const std::vector<Group>& groups, const BootstrapOptions& options) {
+  if (groups.empty()) return {};
+  const Side sides[] = {Side(first, groups), Side(second, groups)};
+  const auto rows = static_cast<int>(first.front().findings.front().scores.size());
+  // First, second and change, each with the statistics of all groups.
+  const std::size_t block = groups.size() * statistics;
+  const auto measure = [&](const Times& times) {
+    std::vector<double> values = sides[0].measure(times), others = sides[1].measure(times);
+    values.insert(values.end(), others.begin(), others.end());
+    for (std::size_t i = 0; i < block; ++i) values.push_back(values[block + i] - values[i]);
+    return values;
+  };
+  const Bootstrap drawn = bootstrap(measure, rows, options);
+  std::vector<GapChange> result;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const auto interval = [&](std::size_t part, Statistic statistic) {
+      return drawn.percentile(part * block + g * statistics + statistic);
+    };
+    result.push_back({groups[g].name, static_cast<int>(groups[g].rows.size()), interval(0, auc_gap),
+                      interval(1, auc_gap), interval(2, auc_gap), interval(0, sensitivity_gap),
+                      interval(1, sensitivity_gap), interval(2, sensitivity_gap)});
   }
   return result;
 }

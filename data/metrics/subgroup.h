@@ -36,4 +36,24 @@ struct GroupMetrics {
 std::vector<GroupMetrics> group_metrics(const std::vector<Finding>& findings, const std::vector<double>& thresholds,
                                         const std::vector<Group>& groups, const BootstrapOptions& options);
 
+// What one model says of all rows, and where it decides.
+struct Decider {
+  std::vector<Finding> findings;
+  std::vector<double> thresholds;  // [findings]
+};
+
+// Gaps as above of two models side by side, and how far the second's lies from the first's: did a student inherit its
+// teacher's gap?
+struct GapChange {
+  std::string name;
+  int rows = 0;
+  Interval first_auc_gap, second_auc_gap, auc_change;  // change: second minus first
+  Interval first_sensitivity_gap, second_sensitivity_gap, sensitivity_change;
+};
+
+// Each side is the mean of its models (one per seed) on the same rows; one bootstrap for both sides, so that changes
+// are paired.
+std::vector<GapChange> gap_changes(const std::vector<Decider>& first, const std::vector<Decider>& second,
+                                   const std::vector<Group>& groups, const BootstrapOptions& options);
+
 }  // namespace preceptor

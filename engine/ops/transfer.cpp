@@ -4,7 +4,9 @@
 #include "kernels/decoupled_kl/decoupled_kl.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/linear/linear.h"
+#include "kernels/map_products/map_products.h"
 #include "kernels/normalize/normalize.h"
+#include "kernels/probabilities/probabilities.h"
 
 namespace preceptor {
 namespace {
@@ -79,7 +81,8 @@ Tensor root_difference(const Tensor& student, const Tensor& teacher, float weigh
   Context& context = student.context();
   const Tensor factor = context.empty({1});
   context.run(kernels::RootOfSum{run.loss.data(), run.loss.shape()[0], weight, factor.data()});
-  context.run(kernels::ScaleBy<float>{run.d_student.map(), factor.data()});
+  context.run(kernels::ScaleBy<float>{run.d_student.data(), factor.data(),
+                                      static_cast<std::int64_t>(run.d_student.shape().elements())});
   record_difference(dense, run.d_student);
   return run.loss;
 }
@@ -164,6 +167,72 @@ Tensor product(const Tensor& a, const Tensor& b) {
     if (want_b) context.tape().accumulate(b, d_b);
   });
   return y;
+}
+
+Tensor map_products(const Tensor& x, const Tensor& y, float scale) {
+  const Shape &a = x.shape(), &b = y.shape();
+  require(a.rank() == 4 && b.rank() == 4 && a[0] == b[0] && a[2] == b[2] && a[3] == b[3], "map_products: ", a, " and ",
+          b, " differ in images, height or width");
+  Context& context = x.context();
+  const Tensor left = without_gaps(x), right = without_gaps(y);
+  Tensor products = context.empty({a[0], a[1] * b[1]});
+  context.run(kernels::MapProducts<float>{left.map(), right.map(), products.data(), scale});
+  const bool want_left = context.tape().watches(left), want_right = context.tape().watches(right);
+  if (!want_left && !want_right) return products;
+  context.tape().record(products, [=, &context](const Tensor& d_products) {
+    const auto differentiate = [&](const Tensor& by, const Tensor& other, bool transposed) {
+      const Tensor d_x = context.empty(by.shape());
+      context.run(kernels::MapProductsBackward<float>{other.map(), d_products.data(), d_x.map(), scale, transposed});
+      context.tape().accumulate(by, d_x);
+    };
+    if (want_left) differentiate(left, right, false);
+    if (want_right) differentiate(right, left, true);
+  });
+  return products;
+}
+
+Tensor probabilities(const Tensor& logits, float temperature, bool independent) {
+  require_matrix("probabilities", logits);
+  require(temperature > 0, "probabilities: temperature ", temperature, " is not positive");
+  const int rows = logits.shape()[0], classes = logits.shape()[1];
+  Context& context = logits.context();
+  Tensor p = context.empty(logits.shape());
+  context.run(kernels::Probabilities{logits.data(), p.data(), rows, classes, temperature, independent});
+  if (!context.tape().watches(logits)) return p;
+  context.tape().record(p, [=, value = p, target = logits.without_values(), &context](const Tensor& d_p) {
+    const Tensor d_logits = context.empty(target.shape());
+    context.run(kernels::ProbabilitiesBackward{value.data(), d_p.data(), d_logits.data(), rows, classes, temperature,
+                                               independent});
+    context.tape().accumulate(target, d_logits);
+  });
+  return p;
+}
+
+Tensor squared_distances(const Tensor& x) {
+  require_matrix("squared_distances", x);
+  const int rows = x.shape()[0], columns = x.shape()[1];
+  Context& context = x.context();
+  Tensor distances = context.empty({rows, rows});
+  context.run(kernels::SquaredDistances{x.data(), distances.data(), rows, columns});
+  if (!context.tape().watches(x)) return distances;
+  context.tape().record(distances, [=, &context](const Tensor& d_distances) {
+    const Tensor d_x = context.empty(x.shape());
+    context.run(kernels::SquaredDistancesBackward{x.data(), d_distances.data(), d_x.data(), rows, columns});
+    context.tape().accumulate(x, d_x);
+  });
+  return distances;
+}
+
+Tensor relation_loss(Relation relation, const Tensor& student, const Tensor& teacher, float weight) {
+  const int rows = student.shape()[0];
+  require(student.shape() == Shape({rows, rows}) && teacher.shape() == student.shape(), "relation_loss: student ",
+          student.shape(), " and teacher ", teacher.shape(), " are no relations of one batch");
+  Context& context = student.context();
+  const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
+  context.run(
+      kernels::RelationLoss{student.data(), teacher.data(), loss.data(), d_student.data(), rows, relation, weight});
+  record_difference(student, d_student);
+  return loss;
 }
 
 }  // namespace preceptor

@@ -37,7 +37,6 @@ struct DecoupledRow {
                              double inverse_temperature)
       : student(of_student), teacher(of_teacher), inverse(inverse_temperature) {
     const double p = std::exp(teacher.log_label()), p_rest = std::exp(teacher.log_others());
-    // Equal leads cost exactly nothing, because then both logs are equal.
     target = p * (teacher.log_label() - student.log_label()) + p_rest * (teacher.log_others() - student.log_others());
     // Of two confident networks the rests have the digits.
     excess = student.lead > 0 && teacher.lead > 0 ? p_rest - std::exp(student.log_others())

@@ -78,8 +78,8 @@ void run_on(Cpu, const Add<float>& a) {
 // mapping: pieces of 64 KiB over threads; bytes: x read and written; operations: 1 per element.
 void run_on(Cpu, const ScaleBy<float>& a) {
   const float factor = *a.factor;
-  for_each_piece(runs_of(a.x), [&](int image, std::int64_t begin, int count) {
-    float* x = a.x.block_data(image, 0) + begin;
+  for_each_piece(Runs{1, a.count}, [&](int, std::int64_t begin, int count) {
+    float* x = a.x + begin;
 #pragma omp simd
     for (int i = 0; i < count; ++i) x[i] *= factor;
   });
@@ -117,7 +117,7 @@ Cost cost(const Add<T>& a) {
 }
 template <class T>
 Cost cost(const ScaleBy<T>& a) {
-  return cost_per_element(a.x, 2);
+  return {2 * static_cast<double>(a.count) * sizeof(T), static_cast<double>(a.count)};
 }
 Cost cost(const LabelLogits& a) {
   const double entries = static_cast<double>(a.rows) * a.classes;

@@ -58,8 +58,9 @@ void run_on(Emulated, const Add<T>& arguments);
 template <class T>
 struct ScaleBy {
   static constexpr const char* name = "scale_by";
-  FeatureMap<T> x;
+  T* x;                 // [count]
   const float* factor;  // [1]
+  std::int64_t count;
 };
 template <class T>
 Cost cost(const ScaleBy<T>& arguments);

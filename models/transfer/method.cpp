@@ -9,7 +9,21 @@ namespace preceptor {
 
 const std::vector<MethodKind>& method_kinds() {
   static const std::vector<MethodKind> kinds = [] {
-    std::vector<MethodKind> all = {kd(), dkd(), standardized_kd(), label_smoothing(), teacher_free_kd(), at()};
+    std::vector<MethodKind> all = {kd(),
+                                   dkd(),
+                                   standardized_kd(),
+                                   dist(),
+                                   label_smoothing(),
+                                   teacher_free_kd(),
+                                   at(),
+                                   fitnet(),
+                                   ab(),
+                                   nst(),
+                                   fsp(),
+                                   sp(),
+                                   pkt(),
+                                   rkd(),
+                                   cc()};
     using Key = MethodKey::Kind;
     for (MethodKind& kind : all) {
       const bool grows =

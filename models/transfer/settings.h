@@ -14,7 +14,7 @@ struct MethodKey {
     positive,  // a number above 0
     fraction,  // a number from 0 to 1
     choice,    // one of `choices`
-    taps,      // names joined by '+', or "stages" or "last"
+    taps,      // names joined by '+', or "stages", "middle" or "last"
   };
   std::string name, value;  // value: the default
   Kind kind;

@@ -161,7 +161,7 @@ TEST(Commands, FilesOfFlagsEqualFlags) {
                   tiny_chest +
                   "'  # another\n"
                   "\"model\" = \"resnet8\"\n"
-                  "epochs = 2\nbatch = 16\nthreads = 2\nbootstrap = 5_0\nflip = true\nlr = 2e-3\n"
+                  "epochs = 2\nbatch = 16\nthreads = 2\nbootstrap = 5_0\naugment = \"flip\"\nlr = 2e-3\n"
                   "schedule = \"st\\u0065p\"\nmilestones = [\n  1,\n]\nout = \"overruled\"\n");
   place.run({"preceptor-train", "--config", "run.toml", "--out", "file"});
   place.run(tiny_training("flags", {"--augment", "flip", "--lr", "0.002", "--schedule", "step", "--milestones", "1"}));

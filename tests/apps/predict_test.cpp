@@ -5,6 +5,7 @@
 #include "data/dataset.h"
 #include "models/loaded_model.h"
 #include "process.h"
+#include "tests/data/dicom_writer.h"
 #include "tests/data/image_writer.h"
 
 namespace preceptor::test {
@@ -93,12 +94,30 @@ TEST_F(Predict, LogitsAreWhatProbabilitiesComeFrom) {
       EXPECT_NEAR(1 / (1 + std::exp(-logits.scores[i].at(j))), table.scores[i].at(j), 1e-5);
 }
 
+TEST_F(Predict, DicomFilesAreImages) {
+#ifndef PRECEPTOR_DICOM
+  GTEST_SKIP() << "built without DCMTK";
+#endif
+  // The same picture as bytes and through a window that changes nothing.
+  DicomHeader header;
+  header.rows = grey.height;
+  header.columns = grey.width;
+  header.allocated = header.stored = 8;
+  header.centre = "128";
+  header.width = "256";
+  write_bytes(place->path("images/c.dcm"), dicom(header, {grey.pixels.begin(), grey.pixels.end()}));
+  const Table table(place->run(predict({"images/c.PNG", "images/c.dcm"})));
+  ASSERT_EQ(table.scores.size(), 2u);
+  EXPECT_EQ(table.scores[0], table.scores[1]);
+  EXPECT_EQ(Table(place->run(predict({"images"}))).names.size(), 4u);
+}
+
 TEST_F(Predict, UnreadableImagesAreNamedCountedAndLeftOut) {
   write_bytes(place->path("images/b/broken.png"), png(grey).substr(0, 100));
   write_bytes(place->path("images/empty.jpg"), "");
   Process process = place->start(predict({"images", "--out", "table.csv", "--batch", "2"}));
   EXPECT_EQ(process.wait(), 65);
-  for (const char* words : {"images/b/broken.png: cannot be decoded", "images/empty.jpg: is no PNG",
+  for (const char* words : {"images/b/broken.png: ends early", "images/empty.jpg: is empty",
                             "2 of 5 images could not be read", "3 images in", "images/s"})
     EXPECT_NE(process.err().find(words), std::string::npos) << words << " not in: " << process.err();
   EXPECT_EQ(process.out(), "");
@@ -124,6 +143,30 @@ TEST_F(Predict, Refusals) {
   place->refuse({"preceptor-predict", "--checkpoint", "none", "images"}, 66, {"none"});
   place->refuse({"preceptor-predict", "--checkpoint", "chest/config.toml", "images"}, 65, {"chest/config.toml"});
   place->refuse(predict({}), 64, {"input"});
+}
+
+// Calibration and thresholds are those of the checkpoint's own metadata; decisions are about probabilities as they are.
+TEST_F(Predict, CalibratedProbabilitiesAndDecisions) {
+  const CardCheckpoint checkpoint = load_card_checkpoint(place->path("chest/best.safetensors"));
+  ASSERT_TRUE(checkpoint.card.operating_point.has_value());
+  const OperatingPoint& point = *checkpoint.card.operating_point;
+  const Table table(place->run(predict({"images/a.png", "images/c.PNG", "--calibrated", "--decisions"})));
+  EXPECT_EQ(table.header,
+            "path,opacity,effusion,cardiomegaly,nodule,pneumothorax,decision:opacity,decision:effusion,"
+            "decision:cardiomegaly,decision:nodule,decision:pneumothorax");
+  const std::vector<float> raw = expected(exact);
+  ASSERT_EQ(table.scores.at(0).size(), 10u);
+  for (std::size_t j = 0; j < 5; ++j) {
+    const double logit = std::log(raw[j] / (1.0 - raw[j]));
+    EXPECT_NEAR(table.scores[0][j], 1 / (1 + std::exp(-point.slopes[j] * logit - point.intercepts[j])), 1e-5);
+    if (std::abs(raw[j] - point.thresholds[j]) > 1e-4) {
+      EXPECT_EQ(table.scores[0][j + 5], raw[j] >= point.thresholds[j] ? 1 : 0) << j;
+    }
+  }
+  place->refuse(predict({"images", "--calibrated", "--logits"}), 64, {"--logits", "--calibrated"});
+  place->refuse(
+      {"preceptor-predict", "--checkpoint", "chest/last.safetensors", "images", "--threads", "2", "--decisions"}, 65,
+      {"chest/last.safetensors", "operating point"});
 }
 
 TEST_F(Predict, ExportsWhatItUses) {

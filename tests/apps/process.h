@@ -116,11 +116,17 @@ class Workplace {
   TemporaryFolder folder_;
 };
 
-inline const std::vector<std::string> complete_run = {"best.safetensors",    "config.toml",
-                                                      "events.jsonl",        "events.out.tfevents.0.preceptor",
-                                                      "last.safetensors",    "last.state.safetensors",
-                                                      "metrics.csv",         "predictions.test.csv",
-                                                      "predictions.val.csv", "result.json"};
+inline const std::vector<std::string> complete_run = {"best.safetensors",
+                                                      "config.toml",
+                                                      "events.jsonl",
+                                                      "events.out.tfevents.0.preceptor",
+                                                      "last.safetensors",
+                                                      "last.state.safetensors",
+                                                      "metrics.csv",
+                                                      "predictions.test.csv",
+                                                      "predictions.val.csv",
+                                                      "result.json",
+                                                      "split.csv"};
 
 inline const std::string tiny_chest = "phantom:chest?n=64&val=32&test=32&size=32";
 inline const std::string tiny_other = "phantom:chest?site=b&n=64&val=32&test=32&size=32";

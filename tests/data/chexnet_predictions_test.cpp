@@ -16,8 +16,7 @@ namespace {
 TEST(ChexnetPredictions, GiveThePublishedAreas) {
   const std::string predictions = real_file("nih_meta/chexnet_densenet121_preds_22433.csv");
   if (!std::filesystem::exists(predictions)) GTEST_SKIP() << predictions << " is absent; set PRECEPTOR_DATA";
-  const PredictionTable table =
-      read_plain_predictions(predictions, real_file("nih_meta/Data_Entry_2017_v2020.csv.gz"));
+  const PredictionTable table = read_plain_predictions(predictions, real_file("nih_meta/Data_Entry_2017_v2020.csv.gz"));
   EXPECT_EQ(table.rows(), 22433);
   ASSERT_EQ(table.outputs(), 14);
 

@@ -2,22 +2,12 @@
 #include <gtest/gtest.h>
 
 #ifdef PRECEPTOR_DICOM
-#include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dcistrmb.h>
-#include <dcmtk/dcmdata/dcostrmb.h>
-#include <dcmtk/dcmdata/dcrleerg.h>
-#include <dcmtk/dcmdata/dctk.h>
-#include <dcmtk/dcmjpeg/djencode.h>
-#include <dcmtk/dcmjpeg/djrplol.h>
-#include <dcmtk/dcmjpeg/djrploss.h>
-#include <dcmtk/dcmjpls/djencode.h>
-#include <dcmtk/dcmjpls/djrparam.h>
 
 #include <numeric>
 
 #include "data/image.h"
 #include "kernels/device/error.h"
-#include "tests/data/dicom_writer.h"
+#include "tests/data/dicom_encoder.h"
 #include "tests/data/real_data.h"
 
 namespace preceptor::test {
@@ -113,31 +103,7 @@ TEST_F(Dicom, RowsComeInOrder) {
   EXPECT_EQ(read(dicom(header, {10, 20, 30, 40, 50, 60})).pixels, (Bytes{10, 20, 30, 40, 50, 60}));
 }
 
-// The same file in another transfer syntax.
-std::string encoded(const std::string& bytes, E_TransferSyntax syntax, const DcmRepresentationParameter* parameter) {
-  DcmInputBufferStream in;
-  in.setBuffer(bytes.data(), static_cast<offile_off_t>(bytes.size()));
-  in.setEos();
-  DcmFileFormat file;
-  EXPECT_TRUE(file.read(in).good());
-  const OFCondition chosen = file.getDataset()->chooseRepresentation(syntax, parameter);
-  EXPECT_TRUE(chosen.good()) << chosen.text();
-  std::string out(bytes.size() * 2 + 4096, '\0');
-  DcmOutputBufferStream stream(out.data(), static_cast<offile_off_t>(out.size()));
-  file.transferInit();
-  const OFCondition written = file.write(stream, syntax, EET_ExplicitLength, nullptr);
-  EXPECT_TRUE(written.good()) << written.text();
-  file.transferEnd();
-  void* data = nullptr;
-  offile_off_t size = 0;
-  stream.flushBuffer(data, size);
-  return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
-}
-
 TEST_F(Dicom, EveryEncoding) {
-  DcmRLEEncoderRegistration::registerCodecs();
-  DJEncoderRegistration::registerCodecs();
-  DJLSEncoderRegistration::registerCodecs();
   DicomHeader header;
   header.rows = 40;
   header.columns = 30;
@@ -165,7 +131,7 @@ TEST_F(Dicom, EveryEncoding) {
                                    {EXS_JPEGLSLossy, &near_lossless, 1},
                                    {EXS_JPEGProcess2_4, &lossy, 8}}) {
     SCOPED_TRACE(DcmXfer(encoding.syntax).getXferName());
-    const Image image = read(encoded(plain, encoding.syntax, encoding.parameter));
+    const Image image = read(in_syntax(plain, encoding.syntax, encoding.parameter));
     ASSERT_EQ(image.pixels.size(), expected.pixels.size());
     int largest = 0;
     for (std::size_t i = 0; i < image.pixels.size(); ++i)

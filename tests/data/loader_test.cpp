@@ -3,11 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <set>
 #include <thread>
 
 #include "data/random.h"
+#include "data/sampling.h"
 #include "kernels/device/error.h"
 
 namespace preceptor::test {
@@ -162,6 +166,114 @@ TEST(Loader, DoesNotOverwriteTheBatchInUse) {
     expected += 4;
   }
   EXPECT_EQ(expected, order.end());
+}
+
+// Images that are slow to read, some of them broken, as files are.
+class SlowImages final : public ImageSource {
+ public:
+  SlowImages(Images images, std::set<int> broken)
+      : ImageSource(images->count(), images->image_bytes()), images_(std::move(images)), broken_(std::move(broken)) {}
+  void read(int position, std::span<std::uint8_t> pixels) const override {
+    ++reads;
+    std::this_thread::sleep_for(std::chrono::microseconds(position * 37 % 300));
+    if (broken_.contains(position)) throw Error(ErrorKind::data, "image " + std::to_string(position) + ": broken");
+    images_->read(position, pixels);
+  }
+  bool decodes() const override { return true; }
+
+  mutable std::atomic<int> reads = 0;
+
+ private:
+  Images images_;
+  std::set<int> broken_;
+};
+
+TEST(Loader, ThreadsThatDecodeChangeNothing) {
+  Dataset data = numbered(93);
+  Loader reference(data, data.train, shuffled(8, 1));
+  const std::vector<int> expected = epoch_of(reference, 2);
+  Dataset slow = data;
+  slow.train.images = std::make_shared<SlowImages>(data.train.images, std::set<int>{});
+  for (const int threads : {1, 2, 5}) {
+    Loader loader(slow, slow.train, shuffled(8, threads));
+    EXPECT_EQ(epoch_of(loader, 2), expected);
+    LoaderOptions options;
+    options.batch = 40;
+    options.threads = threads;
+    Loader in_order(slow, slow.train, options);
+    const auto& images = dynamic_cast<const SlowImages&>(*slow.train.images);
+    images.reads = 0;
+    const std::vector<int> order = epoch_of(in_order, 0);
+    ASSERT_EQ(order.size(), 93u);
+    for (int i = 0; i < 93; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+    EXPECT_EQ(images.reads, 93) << "the rows that fill up the last batch are not decoded";
+  }
+  EXPECT_EQ(loading_threads(slow.train, 5), 5);
+  EXPECT_EQ(loading_threads(data.train, 5), 1);
+}
+
+TEST(Loader, AnErrorComesInPlaceOfItsBatch) {
+  Dataset data = numbered(64);
+  data.train.images = std::make_shared<SlowImages>(data.train.images, std::set<int>{29, 26, 50});
+  for (const int threads : {1, 4}) {
+    LoaderOptions options;
+    options.batch = 8;
+    options.threads = threads;
+    Loader loader(data, data.train, options);
+    for (int round = 0; round < 2; ++round) {
+      loader.start(round);
+      for (int i = 0; i < 3; ++i) ASSERT_NE(loader.next(), nullptr);
+      try {
+        loader.next();
+        FAIL();
+      } catch (const Error& error) {
+        EXPECT_STREQ(error.what(), "image 26: broken") << "the first of the batch, whoever was faster";
+      }
+    }
+  }
+}
+
+TEST(Loader, DrawsByWeight) {
+  const Dataset data = numbered(4);
+  LoaderOptions options = shuffled(4, 1);
+  options.weights = {1, 0, 2, 1};
+  std::vector<int> counts(4, 0);
+  Loader loader(data, data.train, options), other(data, data.train, options);
+  for (int epoch = 0; epoch < 2000; ++epoch) {
+    const std::vector<int> drawn = epoch_of(loader, epoch);
+    ASSERT_EQ(drawn.size(), 4u);
+    for (const int image : drawn) ++counts[static_cast<std::size_t>(image)];
+    if (epoch < 20) {
+      EXPECT_EQ(epoch_of(other, epoch), drawn);
+    }
+  }
+  EXPECT_EQ(counts[1], 0);
+  for (const int image : {0, 2, 3}) {  // five standard deviations of 8000 draws
+    const double chance = options.weights[static_cast<std::size_t>(image)] / 4;
+    EXPECT_NEAR(counts[static_cast<std::size_t>(image)], 8000 * chance, 5 * std::sqrt(8000 * chance * (1 - chance)));
+  }
+  for (const std::vector<double>& wrong : {std::vector<double>{1, 1}, {0, 0, 0, 0}, {1, -1, 1, 1}}) {
+    options.weights = wrong;
+    EXPECT_THROW(Loader(data, data.train, options), Error);
+  }
+}
+
+TEST(Sampling, WeightsByHand) {
+  Split classes;
+  classes.count = 5;
+  classes.labels = {0, 0, 0, 0, 1};
+  EXPECT_EQ(sampling_weights(classes, Task::multi_class, 2, Sampling::balanced),
+            (std::vector<double>{0.25, 0.25, 0.25, 0.25, 1}));
+  EXPECT_EQ(sampling_weights(classes, Task::ordinal, 2, Sampling::square_root),
+            (std::vector<double>{0.5, 0.5, 0.5, 0.5, 1}));
+  EXPECT_TRUE(sampling_weights(classes, Task::multi_class, 2, Sampling::shuffle).empty());
+  Split findings;
+  findings.count = 4;  // the first finding twice, the second once, none twice; unknown counts as absent
+  findings.labels = {1, 1, 1, 0, 0, std::numeric_limits<float>::quiet_NaN(), 0, 0};
+  EXPECT_EQ(sampling_weights(findings, Task::multi_label, 2, Sampling::balanced),
+            (std::vector<double>{1.5, 0.5, 0.5, 0.5}));
+  EXPECT_EQ(parse_sampling("square-root"), Sampling::square_root);
+  EXPECT_THROW(parse_sampling("even"), Error);
 }
 
 TEST(Loader, RefusesWrongUse) {

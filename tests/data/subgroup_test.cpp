@@ -93,6 +93,29 @@ TEST(Gaps, AgainstTheOtherOfTwo) {
   EXPECT_THROW(group_metrics({three}, {}, thirds, {}), Error);
 }
 
+TEST(Gaps, OfTwoModelsSideBySide) {
+  // The second model is the first in group a and misses everything in c: its gap there is larger.
+  Finding worse = three;
+  worse.scores[10] = 0.05;
+  const std::vector<GapChange> changes =
+      gap_changes({{{three}, {0.5}}}, {{{worse}, {0.5}}}, {thirds[0], thirds[2]}, {});
+  ASSERT_EQ(changes.size(), 2u);
+  EXPECT_DOUBLE_EQ(changes[1].first_sensitivity_gap.value, -2.0 / 3);
+  EXPECT_DOUBLE_EQ(changes[1].second_sensitivity_gap.value, -1);
+  EXPECT_DOUBLE_EQ(changes[1].sensitivity_change.value, -1.0 / 3);
+  EXPECT_DOUBLE_EQ(changes[1].auc_change.value, changes[1].second_auc_gap.value - changes[1].first_auc_gap.value);
+  EXPECT_LT(changes[1].auc_change.value, 0);
+  // Against itself, nothing changes in any resample.
+  const std::vector<GapChange> same = gap_changes({{{three}, {0.5}}}, {{{three}, {0.5}}}, thirds, {});
+  EXPECT_EQ(same[0].sensitivity_change.low, 0);
+  EXPECT_EQ(same[0].auc_change.high, 0);
+  // A side of several models is their mean.
+  const std::vector<GapChange> mean =
+      gap_changes({{{three}, {0.5}}}, {{{worse}, {0.5}}, {{three}, {0.5}}}, {thirds[0], thirds[2]}, {});
+  EXPECT_DOUBLE_EQ(mean[1].second_sensitivity_gap.value, (-1 - 2.0 / 3) / 2);
+  EXPECT_THROW(gap_changes({}, {{{three}, {0.5}}}, thirds, {}), Error);
+}
+
 // Two groups of one kind: the interval of the gap holds 0, and its half-width is 1.96 binomial standard errors.
 TEST(Gaps, IntervalsArePairedAndAsWideAsTheySay) {
   RandomStream random(81);

@@ -22,12 +22,16 @@ constexpr float weight = 3, epsilon = 1e-12f;
 TEST(AttentionTransferReference, GradientMatchesFiniteDifferences) {
   Random random("attention gradient");
   const auto student = to_double(random.values(2 * 3 * 5)), teacher = to_double(random.values(2 * 4 * 5));
-  const auto run = [&](const auto& at) { return reference::attention_transfer(2, 5, 3, at, 4, teacher, 50.0, 1e-12); };
-  check_gradient(student, run(student).gradient, [&](const auto& at) {
-    double sum = 0;
-    for (double loss : run(at).loss) sum += loss;
-    return sum;
-  });
+  for (bool root : {false, true}) {
+    const auto run = [&](const auto& at) {
+      return reference::attention_transfer(2, 5, 3, at, 4, teacher, root ? 5.0 : 50.0, 1e-12, root);
+    };
+    check_gradient(student, run(student).gradient, [&](const auto& at) {
+      double sum = 0;
+      for (double loss : run(at).loss) sum += loss;
+      return sum;
+    });
+  }
 }
 
 // A student and a teacher on the same plane.
@@ -51,7 +55,7 @@ struct Pair {
     teacher.set(random.values(teacher_shape.elements()));
   }
   AttentionTransfer<T> arguments() const {
-    return {student.map(), teacher.map(), loss.data(), d_student.map(), weight, epsilon, nullptr};
+    return {student.map(), teacher.map(), loss.data(), d_student.map(), weight, epsilon, nullptr, root};
   }
   void run() const { execute_with_workspace(arguments(), device); }
   bool neighbours_untouched() const {
@@ -59,6 +63,7 @@ struct Pair {
   }
 
   Device device;
+  bool root = false;
   MapShape shape, teacher_shape;
   DeviceMap<T> student, teacher, d_student;
   DeviceBuffer<float> loss;
@@ -87,26 +92,31 @@ void check(const Pair<T>& pair, Comparison& losses, Comparison& gradients) {
   const double n = std::max(s.channels, pair.teacher_shape.channels);
   const auto expected =
       reference::attention_transfer(s.images, s.plane(), s.channels, student, pair.teacher_shape.channels, teacher,
-                                    static_cast<double>(weight), static_cast<double>(epsilon));
+                                    static_cast<double>(weight), static_cast<double>(epsilon), pair.root);
   const auto actual = pair.d_student.plain();
   const auto loss_actual = pair.loss.host();
-  const double scale = static_cast<double>(weight) / s.images / s.plane();
   for (int image = 0; image < s.images; ++image) {
     const Attention a = attention_of(student, image, s), b = attention_of(teacher, image, pair.teacher_shape);
-    double error = 0, projection = 0;
+    double error = 0, projection = 0, square = 0;
     for (int i = 0; i < s.plane(); ++i) {
       const double sum = a.values[i] + b.values[i], difference = std::abs(a.values[i] - b.values[i]);
       const double of_difference = 2 * allowed(n, sum);
-      error += scale * (2 * difference * of_difference + of_difference * of_difference);
+      square += difference * difference;
+      error += 2 * difference * of_difference + of_difference * of_difference;
       projection += 2 * a.values[i] * sum;
     }
-    const double loss = expected.loss[image];
-    losses.check(static_cast<double>(loss_actual[image]), loss, error + allowed(1, loss), image);
+    const double loss = expected.loss[image], whole = static_cast<double>(weight) / s.images;
+    // d loss / d square. Of a root, an error in the square is also one in its own derivative: with a relative error of
+    // `error / square` that of the root, which divides the gradient, is half as much.
+    const double scale = pair.root ? whole / (2 * std::sqrt(square)) : whole / s.plane();
+    const double of_root = pair.root ? error / (2 * square) : 0;
+    losses.check(static_cast<double>(loss_actual[image]), loss, scale * error + allowed(1, loss), image);
     for (int i = 0; i < s.channels * s.plane(); ++i) {
       const std::size_t at = static_cast<std::size_t>(image) * s.channels * s.plane() + i, position = i % s.plane();
       const double sizes = 2 * (a.values[position] + b.values[position]) + 2 * projection * a.values[position];
       const double terms = 4 * scale * std::abs(student[at]) / s.channels / a.norm * sizes;
-      gradients.check(actual[at], expected.gradient[at], with_storage<T>(allowed(n, terms), expected.gradient[at]), at);
+      const double of_gradient = allowed(n, terms) + of_root * std::abs(expected.gradient[at]);
+      gradients.check(actual[at], expected.gradient[at], with_storage<T>(of_gradient, expected.gradient[at]), at);
     }
   }
 }
@@ -148,6 +158,29 @@ TEST_P(AttentionTransferTest, MatchesTheReference) {
         check(pair, losses, gradients);
         EXPECT_TRUE(pair.neighbours_untouched());
       }
+  });
+}
+
+// The paper's reading: the norm of the difference itself.
+TEST_P(AttentionTransferTest, MatchesTheReferenceWithRoots) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("attention roots");
+    Comparison losses(label<T>("root, loss")), gradients(label<T>("root, gradient"));
+    for (const auto& [channels, side] : {std::pair{16, 4}, {64, 9}}) {
+      Pair<T> pair(device(), {3, channels, side, side},
+                   on_cpu() ? channel_blocked(channels, 8, false) : channels_last(channels), 8,
+                   on_cpu() ? channel_blocked(8, 8, false) : channels_last(8));
+      pair.root = true;
+      pair.fill(random);
+      check(pair, losses, gradients);
+      // Where there is no difference the norm has no direction, and nothing is passed on.
+      pair.student.set(std::vector<float>(pair.shape.elements(), 1.0f));
+      pair.teacher.set(std::vector<float>(pair.teacher_shape.elements(), 1.0f));
+      pair.run();
+      for (float loss : pair.loss.host()) EXPECT_NEAR(static_cast<double>(loss), 0, 1e-7);
+      for (double value : pair.d_student.plain()) EXPECT_NEAR(value, 0, 1e-1);
+    }
   });
 }
 

@@ -120,6 +120,33 @@ TEST_P(Elementwise, ReluKeepsNotANumber) {
   });
 }
 
+TEST_P(Elementwise, ScalesByAFactorInDeviceMemory) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("elementwise scale");
+    const DeviceBuffer<float> factor(device(), {-0.75f});
+    for (int count : {1, 7, 8, 31, 513, 4100})
+      for (int begin : {0, 1}) {
+        const DeviceBuffer<T> x(device(), stored<T>(random.values(static_cast<std::size_t>(count + begin) + 1)));
+        auto expected = widened(x.host());
+        for (int i = begin; i < begin + count; ++i) expected[static_cast<std::size_t>(i)] *= -0.75;
+        execute_on(ScaleBy<T>{x.data() + begin, factor.data(), count}, device());
+        EXPECT_EQ(widened(x.host()), rounded<T>(expected)) << count << " from " << begin;
+      }
+  });
+}
+
+TEST_P(Elementwise, LabelsMakeLogits) {
+  const std::vector<float> student = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const DeviceBuffer<float> own(device(), student), to(device(), std::vector<float>(9, nan));
+  const DeviceBuffer<float> classes(device(), {2, nan, 0}), targets(device(), {1, 0, nan, 0, 1, 1, nan, nan, 0});
+  execute_on(LabelLogits{classes.data(), own.data(), to.data(), 3, 3, false, 10, -1}, device());
+  EXPECT_EQ(to.host(), (std::vector<float>{-1, -1, 10, 4, 5, 6, 10, -1, -1}));
+  execute_on(LabelLogits{targets.data(), own.data(), to.data(), 3, 3, true, 10, -1}, device());
+  EXPECT_EQ(to.host(), (std::vector<float>{10, -1, 3, -1, 10, 10, 7, 8, -1}));
+}
+
 TEST_P(Elementwise, FillWritesExactlyTheRange) {
   for (int count : {0, 1, 31, 32, 33, 127, 128, 129, 4100, on_cpu() ? 100003 : 9001})
     for (int begin : {1, 4}) {
@@ -196,6 +223,8 @@ TEST_P(Elementwise, MovesWhatCostSays) {
   });
   const DeviceBuffer<float> memory(device(), std::vector<float>(5000));
   expect_moves_what_cost_says(Fill{memory.data(), 1, 5000}, device(), "fill");
+  const DeviceBuffer<float> factor(device(), {0.5f});
+  expect_moves_what_cost_says(ScaleBy<float>{memory.data(), factor.data(), 4992}, device(), "scale");
   const DeviceBuffer<double> total(device(), {0});
   expect_moves_what_cost_says(AccumulateSum{memory.data(), 5000, total.data()}, device(), "accumulate");
 }

@@ -27,7 +27,7 @@ TEST(SoftenedBinaryKlReference, GradientsMatchFiniteDifferences) {
 template <class T>
 struct BinaryProblem {
   int rows, labels;
-  float temperature, weight = 0.5f;
+  float temperature, weight = 0.5f, of_present = 1, of_absent = 1;
   std::vector<T> student, teacher;
   std::vector<float> targets;  // empty: all count
   int offset = 0, teacher_offset = 0, targets_offset = 0;
@@ -60,7 +60,9 @@ struct BinaryProblem {
                                         .rows = rows,
                                         .labels = labels,
                                         .temperature = temperature,
-                                        .weight = weight});
+                                        .weight = weight,
+                                        .of_present = of_present,
+                                        .of_absent = of_absent});
     return {loss.host(), d_student.host()};
   }
   LossAndGradient<T> run(const Device& device) const {
@@ -74,15 +76,19 @@ struct BinaryProblem {
     const double wide = static_cast<double>(temperature);
     std::vector<bool> known(s.size(), true);
     for (std::size_t i = 0; i < targets.size(); ++i) known[i] = !std::isnan(targets[i]);
-    const auto expected = reference::softened_binary_kl(rows, labels, s, t, known, wide, static_cast<double>(weight));
+    std::vector<double> shares(s.size(), 1);
+    for (std::size_t i = 0; i < targets.size(); ++i)
+      if (known[i]) shares[i] = static_cast<double>(targets[i] * of_present + (1 - targets[i]) * of_absent);
+    const auto expected =
+        reference::softened_binary_kl(rows, labels, s, t, known, wide, static_cast<double>(weight), shares);
     const auto count = std::count(known.begin(), known.end(), true);
-    const double scale = count ? static_cast<double>(weight) / static_cast<double>(count) : 0;
+    const double mean = count ? static_cast<double>(weight) / static_cast<double>(count) : 0;
     for (int row = 0; row < rows; ++row) {
       double loss_error = 0;
       for (std::size_t i = static_cast<std::size_t>(row) * labels; i < static_cast<std::size_t>(row + 1) * labels;
            ++i) {
         const double logarithms = 2 + 2 * std::max(std::abs(s[i]), std::abs(t[i])) / wide;
-        const double of_double = 16 * 0x1p-53 * logarithms;
+        const double of_double = 16 * 0x1p-53 * logarithms, scale = mean * shares[i];
         RowError error;
         error.gradient = {0, 0};
         if (!in_double) {
@@ -123,6 +129,23 @@ TEST_P(SoftenedBinaryKl, MatchesTheReference) {
           SCOPED_TRACE(problem.text() + " size " + std::to_string(size));
           problem.check(problem.run(device()), on_cpu(), losses, gradients);
         }
+  });
+}
+
+// Decoupled by target: the labels that an image has weigh more than those that it has not; soft targets in between.
+TEST_P(SoftenedBinaryKl, EntriesWeighByTheirTargets) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("softened binary kl targets");
+    Comparison losses(label("loss", sizeof(T))), gradients(label("gradient", sizeof(T)));
+    for (const auto& [rows, labels] : {std::pair{5, 14}, {300, 33}}) {
+      BinaryProblem<T> problem(random, rows, labels, 4, 1, true);
+      for (float& target : problem.targets) target = random.coin() ? target : random.coin() ? 0.0f : 0.25f;
+      problem.of_present = 2;
+      problem.of_absent = 0.5f;
+      SCOPED_TRACE(problem.text());
+      problem.check(problem.run(device()), on_cpu(), losses, gradients);
+    }
   });
 }
 

@@ -1,0 +1,54 @@
+// preceptor-data: looks at a data set before anything is trained on it.
+#include <array>
+#include <iostream>
+#include <string>
+
+#include "apps/data_commands.h"
+#include "apps/support/run_app.h"
+#include "engine/check.h"
+
+namespace preceptor {
+namespace {
+
+struct Command {
+  const char* name;
+  int (*run)(int, char**);
+  const char* text;
+};
+
+constexpr std::array commands = {
+    Command{"check", run_data_check,
+            "says what is wrong with a data set: shared patients, duplicates, bad images, ..."},
+    Command{"cache", run_data_cache, "decodes and resizes all images once, into one file that is read at once"},
+    Command{"preview", run_data_preview, "shows a training batch as the network sees it"},
+};
+
+std::string help() {
+  std::string text = "Looks at data sets.\nUsage: preceptor-data COMMAND ... (COMMAND --help says more)\n\n";
+  for (const Command& command : commands) text += "  " + std::string(command.name) + "  " + command.text + "\n";
+  return text + "\n" + exit_code_help() + "\n";
+}
+
+int run_data(int argc, char** argv) {
+  const std::string wanted = argc > 1 ? argv[1] : "";
+  if (wanted == "--help" || wanted == "-h") {
+    std::cout << help();
+    return 0;
+  }
+  std::string names;
+  for (const Command& command : commands) {
+    if (wanted == command.name) {
+      std::string name = "preceptor-data " + wanted;
+      argv[1] = name.data();
+      return command.run(argc - 1, argv + 1);
+    }
+    names += (names.empty() ? "" : ", ") + std::string(command.name);
+  }
+  fail(ErrorKind::usage, wanted.empty() ? "a command is missing" : "'" + wanted + "' is no command",
+       "; commands: ", names);
+}
+
+}  // namespace
+}  // namespace preceptor
+
+int main(int argc, char** argv) { return preceptor::run_app(argc, argv, preceptor::run_data); }

@@ -1,0 +1,49 @@
+// dist: correlations of softened outputs, of an image over the classes and of a class over the images (Huang et al.
+// 2022).
+#include "models/transfer/methods.h"
+
+namespace preceptor {
+namespace {
+
+class Dist : public TransferMethod {
+ public:
+  Dist(const MethodSetup& setup, const MethodSettings& settings)
+      : TransferMethod(setup),
+        multi_label_(setup.multi_label),
+        temperature_(settings.real("temperature")),
+        beta_(settings.real("beta")),
+        gamma_(settings.real("gamma")),
+        weight_(settings.real("weight")) {}
+
+  // 1 - Pearson's correlation is half the squared distance of what is centred and brought to unit length.
+  std::vector<Tensor> losses(const TransferInput& in) override {
+    const Tensor student = probabilities(in.student.logits, temperature_, multi_label_);
+    const Tensor teacher = probabilities(in.teacher.logits, temperature_, multi_label_);
+    const float scale = weight_ * temperature_ * temperature_ / 2;
+    const float rows = static_cast<float>(student.shape()[0]), columns = static_cast<float>(student.shape()[1]);
+    const NormalizeOptions centred{.center = true};
+    return {difference(DifferenceKind::square, normalize_rows(student, centred), normalize_rows(teacher, centred),
+                       scale * beta_ / rows),
+            difference(DifferenceKind::square, normalize_columns(student, centred), normalize_columns(teacher, centred),
+                       scale * gamma_ / columns)};
+  }
+
+ private:
+  bool multi_label_;
+  float temperature_, beta_, gamma_, weight_;
+};
+
+}  // namespace
+
+MethodKind dist() {
+  using Key = MethodKey::Kind;
+  return {.name = "dist",
+          .summary = "correlations of outputs, over classes and over images",
+          .keys = {{"temperature", "4", Key::positive, "softens both networks' outputs"},
+                   {"beta", "1", Key::weight, "of the correlations of an image over the classes"},
+                   {"gamma", "1", Key::weight, "of the correlations of a class over the images"},
+                   {"weight", "1", Key::weight, "of the term; the labels keep 1"}},
+          .make = make<Dist>};
+}
+
+}  // namespace preceptor

@@ -1,0 +1,79 @@
+// Pairs of taps, and the rule for their sizes.
+#include "models/transfer/feature_method.h"
+
+#include <algorithm>
+
+namespace preceptor {
+namespace {
+
+constexpr int widest_window = 15;  // of average_pool
+
+std::vector<Tap> taps_named(const Network& network, const std::vector<std::string>& names, int height, int width,
+                            bool before_relu) {
+  const bool stages = names.size() == 1 && (names[0] == "stages" || names[0] == "middle" || names[0] == "last");
+  std::vector<Tap> found;
+  if (stages) {
+    for (const Tap& tap : network.taps(height, width))
+      if (before_relu ? tap.before_relu : tap.ends_stage) found.push_back(tap);
+    if (names[0] == "last") found.erase(found.begin(), found.end() - 1);
+    if (names[0] == "middle") found = {found[(found.size() - 1) / 2]};
+  } else {
+    for (const std::string& name : names) found.push_back(network.tap(name, height, width));
+  }
+  return found;
+}
+
+// How many times the larger is the smaller; 0: no whole number, or not the same for height and width.
+int ratio_of(int height, int width, int small_height, int small_width) {
+  const int ratio = height / small_height;
+  return height == ratio * small_height && width == ratio * small_width && ratio <= widest_window ? ratio : 0;
+}
+
+}  // namespace
+
+std::vector<MethodKey> with_taps(const std::string& tap, std::vector<MethodKey> keys) {
+  keys.push_back({"tap", tap, MethodKey::Kind::taps, "what is read: stages, middle, last, or names joined by +"});
+  keys.push_back({"teacher_tap", "same", MethodKey::Kind::taps, "of the teacher, where its names differ"});
+  return keys;
+}
+
+std::vector<TapPair> FeatureMethod::read_pairs(const MethodSetup& setup, const MethodSettings& settings,
+                                               bool before_relu) {
+  const std::vector<std::string> names = settings.names("tap");
+  const std::string& others = settings.text("teacher_tap");
+  const std::vector<Tap> student = taps_named(*setup.student, names, setup.height, setup.width, before_relu);
+  const std::vector<Tap> teacher = taps_named(*setup.teacher, others == "same" ? names : settings.names("teacher_tap"),
+                                              setup.height, setup.width, before_relu);
+  require(names[0] == "stages" || student.size() == teacher.size(), "--method ", settings.name, ": ", student.size(),
+          " taps of the student and ", teacher.size(), " of the teacher cannot be paired");
+  std::vector<TapPair> pairs(std::min(student.size(), teacher.size()));
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    pairs[i] = {student[student.size() - pairs.size() + i], teacher[teacher.size() - pairs.size() + i]};
+    student_taps_.push_back(pairs[i].student.name);
+    teacher_taps_.push_back(pairs[i].teacher.name);
+  }
+  return pairs;
+}
+
+std::pair<Tensor, Tensor> FeatureMethod::maps(const TransferInput& in, std::size_t pair) const {
+  return at_one_size(student_map(in, pair), teacher_map(in, pair));
+}
+
+void require_one_size(const MethodSettings& settings, const Tap& first, const Tap& second) {
+  const Shape &a = first.shape, &b = second.shape;
+  require(a.rank() == 3 && b.rank() == 3, "--method ", settings.name, ": ", a.rank() == 3 ? second.name : first.name,
+          " is no map");
+  const Shape &large = a[1] > b[1] ? a : b, &small = a[1] > b[1] ? b : a;
+  require(ratio_of(large[1], large[2], small[1], small[2]) > 0, "--method ", settings.name, ": ", first.name, " is ",
+          a[1], "x", a[2], " and ", second.name, " ", b[1], "x", b[2],
+          "; the larger must be a multiple of the smaller, of at most ", widest_window);
+}
+
+std::pair<Tensor, Tensor> at_one_size(const Tensor& first, const Tensor& second) {
+  const int a = first.shape()[2], b = second.shape()[2];
+  if (a > b) return {average_pool(first, a / b, a / b, 0), second};
+  if (b > a) return {first, average_pool(second, b / a, b / a, 0)};
+  return {first, second};
+}
+
+}  // namespace preceptor

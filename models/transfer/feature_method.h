@@ -1,0 +1,42 @@
+// Methods that compare maps of two networks: which ones, and how maps of different sizes meet.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "models/transfer/method.h"
+
+namespace preceptor {
+
+// `keys`, and tap (of both networks) and teacher_tap (of the teacher, where its names differ).
+std::vector<MethodKey> with_taps(const std::string& tap, std::vector<MethodKey> keys);
+
+struct TapPair {
+  Tap student, teacher;
+};
+
+class FeatureMethod : public TransferMethod {
+ protected:
+  using TransferMethod::TransferMethod;
+
+  // The pairs that the settings name, whose taps losses() gets. "stages": the ends of all stages, paired from the last
+  // to the first, as many as both networks have; "middle", "last": that one of them; else the names, one by one.
+  // before_relu: stages as they are before their last ReLU. Errors: usage, naming the taps that there are.
+  std::vector<TapPair> read_pairs(const MethodSetup& setup, const MethodSettings& settings, bool before_relu = false);
+
+  const Tensor& student_map(const TransferInput& in, std::size_t pair) const {
+    return in.student.taps.at(student_taps_[pair]);
+  }
+  const Tensor& teacher_map(const TransferInput& in, std::size_t pair) const {
+    return in.teacher.taps.at(teacher_taps_[pair]);
+  }
+  // Both, at one size.
+  std::pair<Tensor, Tensor> maps(const TransferInput& in, std::size_t pair) const;
+};
+
+// The rule for maps of different height and width: the larger one is averaged over whole windows to the size of the
+// smaller, so its sides must be the same multiple of the other's. Errors of the first: usage, before a step is made.
+void require_one_size(const MethodSettings& settings, const Tap& first, const Tap& second);
+std::pair<Tensor, Tensor> at_one_size(const Tensor& first, const Tensor& second);
+
+}  // namespace preceptor
