@@ -187,9 +187,14 @@ Image training_sheet(const Dataset& dataset) {
   const int height = std::max(1, static_cast<int>(dataset.height * shrink)),
             width = std::max(1, static_cast<int>(dataset.width * shrink));
   std::vector<Image> tiles;
-  for (int i = 0; i < std::min(most, dataset.train.count); ++i)
-    tiles.push_back(resized({dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, i)},
-                            height, width));
+  for (int i = 0; i < std::min(most, dataset.train.count); ++i) {
+    try {
+      tiles.push_back(resized({dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, i)},
+                              height, width));
+    } catch (const Error&) {
+      // Training will name it, or leave it out, as it was told to.
+    }
+  }
   return image_grid(tiles, columns);
 }
 
