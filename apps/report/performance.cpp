@@ -183,7 +183,8 @@ Section performance_section(const Report& report) {
   if (single && report.references.empty()) {
     section.note =
         "Dot: estimate. Line: 95&#8239;% interval by DeLong&rsquo;s method over the test images. An interval that "
-        "reaches 0.5 does not show that the network is better than chance on that label.";
+        "reaches 0.5 does not show that the network is better than chance on that label. Near 1 the method is too "
+        "sure.";
     return section;
   }
   section.note =
