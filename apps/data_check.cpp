@@ -9,6 +9,7 @@
 #include "apps/support/command_line.h"
 #include "apps/support/progress.h"
 #include "data/dataset_report.h"
+#include "data/image_grid.h"
 #include "data/png_writer.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
