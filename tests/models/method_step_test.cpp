@@ -39,7 +39,8 @@ const std::vector<std::string> all_methods = {"kd:weight=0.5",
                                               "sp:weight=3",
                                               "pkt:weight=1000",
                                               "rkd:distance=1,angle=2",
-                                              "cc:weight=1"};
+                                              "cc:weight=1",
+                                              "vid:weight=0.1"};
 
 TEST(MethodStep, HasEveryMethod) {
   for (const MethodKind& kind : method_kinds())
