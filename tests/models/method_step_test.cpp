@@ -94,6 +94,15 @@ class Training {
     for (std::size_t i = 0; i < rows.size(); ++i) sums[i / (most_terms * images)] += static_cast<double>(rows[i]);
     return sums;
   }
+  // Every map and every output of a network is 0 then.
+  void kill(bool student) {
+    Network& network = student ? *student_ : *teacher_;
+    StateDict dead = network.parameters().state();
+    for (auto& [name, tensor] : dead)
+      if (!name.ends_with("running_var")) std::fill(tensor.values.begin(), tensor.values.end(), 0.0f);
+    network.parameters().load(dead);
+    network.fold();
+  }
   // Of the methods' terms in the gradient.
   void set_factor(float factor) { factor_.from_host({factor}); }
 
@@ -215,6 +224,21 @@ TEST_P(MethodStep, TheSameBitsInAnyOrder) {
     run.step(0);
     if (!first) first = run.state();
     expect_same_bits(run.state(), *first);
+  }
+}
+
+// Norms, distances and deviations of nothing: finite losses, and finite weights behind the step.
+TEST_P(MethodStep, DeadNetworksGiveNoNan) {
+  for (const bool student : {true, false}) {
+    Training run(device(), false);
+    run.kill(student);
+    const std::vector<double> losses = run.step(0);
+    for (std::size_t i = 0; i < losses.size(); ++i)
+      EXPECT_TRUE(std::isfinite(losses[i]))
+          << (i == 0 ? "labels" : all_methods[i - 1]) << (student ? ", student" : ", teacher");
+    for (const auto& [name, tensor] : run.state())
+      for (float value : tensor.values)
+        ASSERT_TRUE(std::isfinite(value)) << name << (student ? ", student" : ", teacher");
   }
 }
 
