@@ -120,6 +120,10 @@ Tensor map_products(const Tensor& x, const Tensor& y, float scale);
 // softmax(logits / temperature) by row, or with `independent` the sigmoid of every entry: with a gradient.
 Tensor probabilities(const Tensor& logits, float temperature, bool independent);
 
+// weight times the mean of ((prediction - target)^2 / v + log v) / 2, v = log(1 + exp(raw)) + 1e-5 by channel: the
+// negative log likelihood of Gaussians, of two maps of one shape and raw [c]; [c], whose sum is the loss.
+Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const Parameter& raw, float weight);
+
 // |x_i - x_j|^2 of all rows of x [n, k]: [n, n].
 Tensor squared_distances(const Tensor& x);
 // weight times a loss on two matrices of relations [n, n] (kernels/relations/relations.h); [n].
