@@ -237,6 +237,7 @@ Image Explanation::picture(const Choice& choice) const {
 }
 
 void Explanation::write_pictures() const {
+  const std::vector<Choice> choices = choose();
   std::error_code error;
   std::filesystem::create_directories(options_.out, error);
   if (error) fail(ErrorKind::io, options_.out, ": cannot be created: ", error.message());
@@ -244,7 +245,7 @@ void Explanation::write_pictures() const {
   for (const Viewer& viewer : viewers_) table += "," + viewer.name;
   table += "\n";
   int number = 0;
-  for (const Choice& choice : choose()) {
+  for (const Choice& choice : choices) {
     char file[32];
     std::snprintf(file, sizeof file, "%03d.png", ++number);
     write_file_atomically(options_.out + "/" + file, png_bytes(picture(choice)));

@@ -107,7 +107,7 @@ std::string interval_chart(const std::vector<IntervalRow>& rows, const std::stri
   // Room for the longest label, in the larger letters of a phone.
   std::size_t longest = 0;
   for (const IntervalRow& row : rows) longest = std::max(longest, row.label.size());
-  const double left = std::clamp(14.0 * static_cast<double>(longest) + 26, 120.0, 400.0);
+  const double left = std::clamp(17.0 * static_cast<double>(longest) + 20, 130.0, 420.0);
   const double bottom = top + row_height * static_cast<double>(rows.size());
   Range range;
   for (const IntervalRow& row : rows) {

@@ -72,7 +72,8 @@ Table arm_table(const Report& report) {
   if (seeds) table.header.push_back("Over images");
   table.header.push_back("Average precision");
   if (seeds) table.header.push_back("Difference by seed");
-  table.header.insert(table.header.end(), {"Difference by image", "Training − valid.", "Seconds a run"});
+  table.header.push_back("Difference by image");
+  table.header.push_back("Training − validation");
   for (std::size_t i = 0; i < arms.size(); ++i) {
     const ArmSummary& arm = arms[i];
     TableRow row{report.arms[i].name, report.arms[i].note, arm_style(report, i), {}};
@@ -82,13 +83,11 @@ Table arm_table(const Report& report) {
     if (seeds) row.cells.push_back(difference_cell(arm.over_seeds));
     row.cells.push_back(difference_cell(arm.over_images));
     row.cells.push_back({fixed(arm.gap, 3, true), "", false});
-    row.cells.push_back({fixed(arm.seconds, 1), "", false});
     table.rows.push_back(std::move(row));
   }
   for (const Reference& reference : report.references) {
     TableRow row{reference.name, reference.note, "reference-mark", {interval_cell(reference.auc)}};
-    row.cells.resize(table.header.size() - 2, {"–", "", false});
-    row.cells.push_back({fixed(reference.seconds, 1), "", false});
+    row.cells.resize(table.header.size() - 1, {"–", "", false});
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -184,7 +183,8 @@ Section performance_section(const Report& report) {
   if (single && report.references.empty()) {
     section.note =
         "Dot: estimate. Line: 95&#8239;% interval by DeLong&rsquo;s method over the test images. An interval that "
-        "reaches 0.5 does not show that the network is better than chance on that label.";
+        "reaches 0.5 does not show that the network is better than chance on that label. Near 1 the method is too "
+        "sure.";
     return section;
   }
   section.note =

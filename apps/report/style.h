@@ -58,7 +58,7 @@ section > h3 { margin: 1.6rem 0 0.6rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: 1rem; margin: 0.6rem 0 1.8rem; }
 .pictures + h3 { margin-top: 0; }
 figure { margin: 0; }
-figure img { display: block; width: 100%; border-radius: 6px; background: #000; }
+figure img { display: block; width: 100%; height: auto; border-radius: 6px; background: #000; }
 figcaption { display: flex; gap: 0.6rem; align-items: center; font-size: 0.85rem; line-height: 1.25; margin-top: 0.5rem; color: var(--soft); }
 figcaption img { flex: none; width: 32px; height: 32px; border-radius: 3px; image-rendering: pixelated; }
 dl { margin: 0; font-size: 0.92rem; }

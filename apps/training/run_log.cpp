@@ -99,23 +99,27 @@ std::vector<Json> RunLog::written_events() const {
 void RunLog::open(const Json& config, const Image& sheet, const std::vector<EpochRow>& committed) {
   sheet_ = sheet;
   epoch_ = committed.empty() ? 0 : committed.back().epoch;
-  Json start = make_event("start", 0);
-  std::vector<Json> kept;
-  std::vector<Json> epochs;
+  std::vector<Json> kept = {make_event("start", 0)}, epochs;
   for (const EpochRow& row : committed) epochs.push_back(epoch_event(row));
+  std::vector<bool> placed(epochs.size(), false);
   for (Json& event : written_events()) {
     const std::string kind = event["event"].get<std::string>();
     const auto epoch = event["epoch"].get<std::int64_t>();
-    if (kind == "start") start["time"] = event["time"];
-    if (kind == "epoch" && epoch >= 1 && epoch <= epoch_)
-      epochs[static_cast<std::size_t>(epoch - 1)]["time"] = event["time"];
+    if (kind == "start") kept.front()["time"] = event["time"];
+    if (kind == "epoch" && epoch >= 1 && epoch <= epoch_ && !placed[static_cast<std::size_t>(epoch - 1)]) {
+      const auto at = static_cast<std::size_t>(epoch - 1);
+      epochs[at]["time"] = event["time"];
+      placed[at] = true;
+      kept.push_back(epochs[at]);
+    }
     if (kind != "note" || epoch > epoch_ || !event.contains("text") || !event["text"].is_string()) continue;
     notes_.push_back(event["text"].get<std::string>());
     kept.push_back(std::move(event));
   }
-  start["config"] = config;
-  kept.insert(kept.begin(), std::move(start));
-  kept.insert(kept.end(), epochs.begin(), epochs.end());
+  kept.front()["config"] = config;
+  // Those that a lost log did not hold.
+  for (std::size_t at = 0; at < epochs.size(); ++at)
+    if (!placed[at]) kept.push_back(epochs[at]);
   std::stable_sort(kept.begin(), kept.end(), [](const Json& a, const Json& b) {
     return a["epoch"].get<std::int64_t>() < b["epoch"].get<std::int64_t>();
   });
@@ -183,9 +187,14 @@ Image training_sheet(const Dataset& dataset) {
   const int height = std::max(1, static_cast<int>(dataset.height * shrink)),
             width = std::max(1, static_cast<int>(dataset.width * shrink));
   std::vector<Image> tiles;
-  for (int i = 0; i < std::min(most, dataset.train.count); ++i)
-    tiles.push_back(resized({dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, i)},
-                            height, width));
+  for (int i = 0; i < std::min(most, dataset.train.count); ++i) {
+    try {
+      tiles.push_back(resized({dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, i)},
+                              height, width));
+    } catch (const Error&) {
+      // Training will name it, or leave it out, as it was told to.
+    }
+  }
   return image_grid(tiles, columns);
 }
 

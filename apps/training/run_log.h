@@ -50,7 +50,8 @@ class RunLog {
   std::vector<std::string> waiting_;  // notes from before the files were there
 };
 
-// Of up to 16 training images, so that a look at TensorBoard tells whether they are the right ones, the right way up.
+// Of the first 16 training images that can be read, so that a look at TensorBoard tells whether they are the right
+// ones, the right way up.
 Image training_sheet(const Dataset& dataset);
 
 }  // namespace preceptor

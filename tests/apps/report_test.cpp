@@ -98,7 +98,8 @@ TEST(Report, SeedsOfOneConfigurationAreOneArm) {
             std::string::npos);
   EXPECT_NE(page.find("<th scope=\"row\">lr</th><td>0.001</td><td>0.01</td>"), std::string::npos);
   EXPECT_NE(page.find("<dt>seed</dt><dd>0 and 1</dd>"), std::string::npos);
-  EXPECT_EQ(place.bytes("card.md").find("<wide>"), std::string::npos);
+  const std::string card = place.bytes("card.md");
+  EXPECT_EQ(count_of(card, "<wide>"), count_of(card, "\\<wide>")) << card;
 }
 
 TEST(Report, ClassesGetAConfusionTable) {

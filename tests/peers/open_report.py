@@ -119,7 +119,7 @@ def main():
         sys.exit(77)
     screenshots = sys.argv[2] if len(sys.argv) > 2 else None
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        reports = make_reports(sys.argv[1], folder)
+        reports = make_reports(pathlib.Path(sys.argv[1]).resolve(), folder)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for path in reports:
             for scheme, width in (("light", 1100), ("dark", 1100), ("light", 390)):
