@@ -1,4 +1,5 @@
 // The command lines of the documentation, at small sizes: what they print and what they leave.
+#include "apps/training/results.h"
 #include "process.h"
 #include "small_medmnist.h"
 
@@ -151,6 +152,23 @@ TEST(Commands, OneSeedOneResult) {
     EXPECT_FALSE(place.bytes(std::string("first") + file) == place.bytes(std::string("other") + file)) << file;
   }
   EXPECT_EQ(place.json("first/result.json")["test"], place.json("second/result.json")["test"]);
+}
+
+// A batch of one image is mixed with itself: its two losses add up to the one without mixup.
+TEST(Commands, AMixtureOfEqualsIsNone) {
+  const Workplace place;
+  for (const std::string data : {"phantom:fundus?n=6&val=8&test=8&size=16", "phantom:chest?n=6&val=8&test=8&size=16"}) {
+    std::vector<double> losses;
+    for (const char* mixup : {"mixup=0", "mixup=1"}) {
+      const std::string run = data.substr(8, 5) + mixup;
+      place.run({"preceptor-train", "--data", data, "--model", "resnet8", "--epochs", "1", "--batch", "1", "--lr",
+                 "1e-4", "--threads", "2", "--bootstrap", "0", "--augment", mixup, "--out", run});
+      losses.push_back(parse_metrics_csv(place.bytes(run + "/metrics.csv"), run).at(0).label_loss);
+    }
+    EXPECT_GT(losses[0], 0.1);
+    // Roundings of two terms instead of one, and of the steps that they lead to.
+    EXPECT_NEAR(losses[1], losses[0], 1e-3 * losses[0]) << data;
+  }
 }
 
 TEST(Commands, FilesOfFlagsEqualFlags) {

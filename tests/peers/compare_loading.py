@@ -21,7 +21,7 @@ import subprocess
 import tempfile
 import time
 
-import PIL
+import PIL.features
 import torch
 import torchvision
 from PIL import Image
