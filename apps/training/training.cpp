@@ -61,10 +61,12 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   if (teacher) load_teacher(*teacher);
   make_methods();
   prepare_learning();
-  if (continues) {
+  if (continues)
     require_same_config();
-  } else {
+  else
     directory_.create(config_text(options_));
+  // A run that was killed at once may have left no more than its config.toml.
+  if (state_.epoch == 0) {
     write_file_atomically(directory_.split_path(), split_table(*data_));
     if (!bad.empty()) write_file_atomically(directory_.bad_images_path(), bad_images_table(bad));
   }
