@@ -1,10 +1,11 @@
-// preceptor-bench: the speed and memory of a whole training step, and of single kernel families.
+// preceptor-bench: the speed and memory of a whole training step, of single kernel families, and of loading images.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "apps/bench_kernels.h"
+#include "apps/bench_loading.h"
 #include "apps/measure.h"
 #include "apps/support/command_line.h"
 #include "apps/support/run_app.h"
@@ -187,15 +188,31 @@ void add_kernels_command(CLI::App& app, KernelBenchOptions& options) {
   command->add_flag("--json", options.json, "Print one JSON object");
 }
 
+void add_loading_command(CLI::App& app, LoadingBenchOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("loading", "Times reading, decoding and resizing of a data set's training images");
+  command->add_option("data", options.data, "As for preceptor-train")->type_name("FORMAT:PATH")->required();
+  command->add_option("--batch", options.batch, "Images")->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  command->add_option("--threads", options.threads, "That decode")->check(CLI::Range(1, 4096))->capture_default_str();
+  command->add_option("--seconds", options.seconds, "Measure whole epochs for at least so long")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  command->add_flag("--json", options.json, "Print one JSON object");
+}
+
 int run_bench(int argc, char** argv) {
-  CLI::App app("Measures speed and memory on random data.", "preceptor-bench");
+  CLI::App app("Measures speed and memory.", "preceptor-bench");
   app.require_subcommand(1);
   StepOptions step;
   KernelBenchOptions kernel_families;
+  LoadingBenchOptions loading;
   add_step_command(app, step);
   add_kernels_command(app, kernel_families);
+  add_loading_command(app, loading);
   if (!parse_command_line(app, argc, argv)) return 0;
-  app.got_subcommand("step") ? run_step(step) : run_kernel_bench(kernel_families);
+  if (app.got_subcommand("step")) run_step(step);
+  if (app.got_subcommand("kernels")) run_kernel_bench(kernel_families);
+  if (app.got_subcommand("loading")) run_loading_bench(loading);
   return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "apps/training/operating_point.h"
 #include "data/dataset.h"
 #include "data/image.h"
+#include "data/image_files.h"
 #include "data/parallel.h"
 #include "data/table.h"
 #include "models/loaded_model.h"
@@ -87,12 +88,9 @@ void add_file(const std::filesystem::path& path, std::vector<Source>& sources) {
 }
 
 void add_folder(const std::string& folder, std::vector<Source>& sources) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() && has_image_name(entry.path().string())) files.push_back(entry.path());
+  const std::vector<std::string> files = image_files_below(folder);
   require_data(!files.empty(), folder, ": holds no images");
-  std::sort(files.begin(), files.end());
-  for (const auto& file : files) add_file(file, sources);
+  for (const std::string& file : files) add_file(std::filesystem::path(folder) / file, sources);
 }
 
 void add_dataset(const std::string& spec, const std::string& split_name, std::vector<Source>& sources) {
@@ -100,7 +98,7 @@ void add_dataset(const std::string& spec, const std::string& split_name, std::ve
   const Split& split = split_name == "test" ? data->test : split_name == "val" ? data->val : data->train;
   require_data(split.count > 0, spec, ": has no ", split_name, " images");
   for (int i = 0; i < split.count; ++i)
-    sources.push_back({message(spec, "#", split_name, "/", i), [data, &split, i](const ModelCard& card) {
+    sources.push_back({split.ids[static_cast<std::size_t>(i)], [data, &split, i](const ModelCard& card) {
                          const Image image{data->height, data->width, data->channels, read_pixels(*split.images, i)};
                          return resized(with_channels(image, card.network.in_channels), card.height, card.width);
                        }});

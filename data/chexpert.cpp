@@ -55,16 +55,19 @@ std::vector<Uncertain> policies_of(const DatasetSpec& spec, const std::vector<st
   return result;
 }
 
-// The probabilities of a finished model by image.
+// The probabilities of a finished model by image: the table of preceptor-predict (path, LABEL) or of a run (id,
+// probability:LABEL).
 class Guesses {
  public:
   Guesses(const std::string& path, const std::vector<std::string>& labels, const std::vector<Uncertain>& policy)
       : path_(path), labels_(labels.size()) {
     TableReader table(path);
-    const std::size_t id = table.require_column("id");
+    const std::optional<std::size_t> path_column = table.find("path");
+    const std::size_t id = path_column ? *path_column : table.require_column("id");
     std::vector<std::size_t> columns(labels.size(), 0);
     for (std::size_t l = 0; l < labels.size(); ++l)
-      if (policy[l] == Uncertain::self_trained) columns[l] = table.require_column("probability:" + labels[l]);
+      if (policy[l] == Uncertain::self_trained)
+        columns[l] = table.require_column(path_column ? labels[l] : "probability:" + labels[l]);
     while (table.next()) {
       std::vector<float>& row = of_[std::string(table.field(id))];
       if (!row.empty()) table.reject(id, message("'", table.field(id), "' stands here a second time"));

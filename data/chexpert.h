@@ -17,8 +17,9 @@ namespace preceptor {
 //     ignore           unknown: such a label counts neither in the loss nor in a metric
 //     multi-class      0, and a further output "LABEL uncertain" is 1 there: U-MultiClass with a sigmoid for each of
 //                      positive and uncertain in place of a softmax over the three
-//     self-trained     the probability that a finished model gave the image, from predictions=FILE.csv (columns id and
-//                      probability:LABEL); unknown in val and test, so that no model is judged by a model's guess
+//     self-trained     the probability that a finished model gave the image, from predictions=FILE.csv, a table of
+//                      preceptor-predict or of a run; unknown in val and test, so that no model is judged by a model's
+//                      guess
 //   blank=negative|unknown  what an empty field becomes
 Dataset open_chexpert(const DatasetSpec& spec);
 

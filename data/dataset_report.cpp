@@ -15,7 +15,7 @@
 #include "data/image_hash.h"
 #include "data/parallel.h"
 #include "data/pixel_sums.h"
-#include "kernels/device/error.h"
+#include "engine/check.h"
 
 namespace preceptor {
 namespace {

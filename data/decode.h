@@ -9,7 +9,11 @@
 
 namespace preceptor {
 
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+inline constexpr std::int64_t most_pixels = 1 << 14;  // what is larger is only slower
+#else
 inline constexpr std::int64_t most_pixels = 1 << 26;
+#endif
 
 // Error (data) unless a picture of this size may be decoded.
 void require_image_size(std::int64_t height, std::int64_t width, const std::string& path);

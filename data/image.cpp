@@ -56,6 +56,9 @@ Image decode_with_stb(std::string_view file, const std::string& path) {
   require_data(stbi_info_from_callbacks(&calls, &header, &width, &height, &stored) != 0 && !header.ended_early, path,
                ": is no PNG, JPEG, BMP, TGA, PGM, PPM or DICOM image");
   require_image_size(height, width, path);
+  // The most that a run of TGA says in two bytes.
+  require_data(static_cast<std::int64_t>(height) * width / 128 <= static_cast<std::int64_t>(file.size()), path,
+               ": ends early");
   const int channels = stored <= 2 ? 1 : 3;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_callbacks(&calls, &source, &width, &height, &stored, channels), stbi_image_free);

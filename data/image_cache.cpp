@@ -221,6 +221,76 @@ std::string header_text(const Dataset& data, std::uint64_t count, std::uint64_t 
   return std::string(reinterpret_cast<const char*>(&length), 8) + text;
 }
 
+// All images of a data set, decoded block by block, and what is noted of their files.
+class Decoding {
+ public:
+  Decoding(const Dataset& data, bool skip_unreadable, int threads)
+      : image_bytes_(data.image_bytes()), skip_unreadable_(skip_unreadable), threads_(threads) {
+    for (const Split* split : {&data.train, &data.val, &data.test})
+      for (int i = 0; i < split->count; ++i) {
+        const std::string& id = split->ids[static_cast<std::size_t>(i)];
+        require_data(id.find('\n') == std::string::npos, data.source, ": an image's id has a line break in it: ", id);
+        places_.push_back({split, i});
+      }
+    require_data(!places_.empty(), data.source, ": has no images");
+    content_.resize(places_.size(), 0);
+    stamps_.resize(places_.size());
+  }
+
+  std::size_t count() const { return places_.size(); }
+  std::string ids() const {
+    std::string text;
+    for (const Place& place : places_) text += place.split->ids[static_cast<std::size_t>(place.position)] + "\n";
+    return text;
+  }
+  const std::vector<std::uint64_t>& content() const { return content_; }
+  const std::vector<Stamp>& stamps() const { return stamps_; }
+  const std::vector<std::string>& unreadable() const { return unreadable_; }
+
+  // The pixels of images first..first+count-1; zeros for an unreadable one.
+  std::vector<std::uint8_t> block(std::size_t first, std::size_t count) {
+    std::vector<std::uint8_t> pixels(count * image_bytes_, 0);
+    std::vector<std::string> reasons(count);
+    parallel_for(static_cast<int>(count), threads_, [&](int i) {
+      const auto at = static_cast<std::size_t>(i);
+      try {
+        decode(first + at, {pixels.data() + at * image_bytes_, image_bytes_});
+      } catch (const Error& error) {
+        if (!skip_unreadable_) throw;
+        reasons[at] = error.what();
+      }
+    });
+    for (std::string& reason : reasons)
+      if (!reason.empty()) unreadable_.push_back(std::move(reason));
+    return pixels;
+  }
+
+ private:
+  struct Place {
+    const Split* split;
+    int position;
+  };
+
+  void decode(std::size_t i, std::span<std::uint8_t> pixels) {
+    const Place& place = places_[i];
+    const std::string file = place.split->images->file(place.position);
+    const Stamp before = stamp_of(file);
+    place.split->images->read(place.position, pixels);
+    const std::uint64_t hash = hash_file(file);
+    require_data(stamp_of(file) == before, file, ": changes while it is read");
+    stamps_[i] = before;
+    content_[i] = hash;
+  }
+
+  std::size_t image_bytes_;
+  bool skip_unreadable_;
+  int threads_;
+  std::vector<Place> places_;
+  std::vector<std::uint64_t> content_;
+  std::vector<Stamp> stamps_;
+  std::vector<std::string> unreadable_;
+};
+
 }  // namespace
 
 Images open_image_cache(const std::string& path, const Images& decoded, const std::vector<std::string>& ids,
@@ -237,57 +307,34 @@ std::string cache_path_beside(const std::string& path, const std::string& form) 
 CacheResult write_image_cache(const std::string& path, const Dataset& data, bool skip_unreadable, int threads,
                               const std::function<void(int)>& done) {
   require(!data.image_form.empty(), data.source, ": its images are in memory, there is nothing to decode");
-  struct Place {
-    const Split* split;
-    int position;
-  };
-  std::vector<Place> places;
-  std::string ids;
-  for (const Split* split : {&data.train, &data.val, &data.test})
-    for (int i = 0; i < split->count; ++i) {
-      const std::string& id = split->ids[static_cast<std::size_t>(i)];
-      require_data(id.find('\n') == std::string::npos, data.source, ": an image's id has a line break in it: ", id);
-      places.push_back({split, i});
-      ids += id + "\n";
-    }
-  require_data(!places.empty(), data.source, ": has no images");
-  std::vector<std::uint64_t> content(places.size(), 0);
-  std::vector<Stamp> stamps(places.size());
-  const std::string temporary = path + ".tmp";
+  Decoding decoding(data, skip_unreadable, threads);
+  const std::string temporary = path + ".tmp", ids = decoding.ids();
   std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
   if (!out) fail(ErrorKind::io, temporary, ": cannot be written");
-  out << header_text(data, places.size(), ids.size());
+  out << header_text(data, decoding.count(), ids.size());
   CacheResult result;
   const auto begin = std::chrono::steady_clock::now();
   constexpr std::size_t block = 512;
-  for (std::size_t first = 0; first < places.size(); first += block) {
-    const std::size_t count = std::min(block, places.size() - first), bytes = data.image_bytes();
-    std::vector<std::uint8_t> pixels(count * bytes, 0);
-    std::vector<std::string> reasons(count);
-    parallel_for(static_cast<int>(count), threads, [&](int i) {
-      const Place& place = places[first + static_cast<std::size_t>(i)];
-      const std::string file = place.split->images->file(place.position);
-      try {
-        const Stamp before = stamp_of(file);
-        place.split->images->read(place.position, {pixels.data() + static_cast<std::size_t>(i) * bytes, bytes});
-        const std::uint64_t hash = hash_file(file);
-        require_data(stamp_of(file) == before, file, ": changes while it is read");
-        stamps[first + static_cast<std::size_t>(i)] = before;
-        content[first + static_cast<std::size_t>(i)] = hash;
-      } catch (const Error& error) {
-        if (!skip_unreadable) throw;
-        reasons[static_cast<std::size_t>(i)] = error.what();
-      }
-    });
-    out.write(reinterpret_cast<const char*>(pixels.data()), static_cast<std::streamsize>(pixels.size()));
-    for (std::string& reason : reasons)
-      if (!reason.empty()) result.unreadable.push_back(std::move(reason));
-    if (done) done(static_cast<int>(first + count));
+  try {
+    for (std::size_t first = 0; first < decoding.count(); first += block) {
+      const std::vector<std::uint8_t> pixels = decoding.block(first, std::min(block, decoding.count() - first));
+      out.write(reinterpret_cast<const char*>(pixels.data()), static_cast<std::streamsize>(pixels.size()));
+      if (done) done(static_cast<int>(std::min(first + block, decoding.count())));
+    }
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw;
   }
   result.decode_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  result.images = static_cast<int>(places.size() - result.unreadable.size());
-  out.write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size() * 8));
-  out.write(reinterpret_cast<const char*>(stamps.data()), static_cast<std::streamsize>(stamps.size() * sizeof(Stamp)));
+  result.unreadable = decoding.unreadable();
+  result.images = static_cast<int>(decoding.count() - result.unreadable.size());
+  const auto write = [&](const auto& values) {
+    out.write(reinterpret_cast<const char*>(values.data()),
+              static_cast<std::streamsize>(values.size() * sizeof values[0]));
+  };
+  write(decoding.content());
+  write(decoding.stamps());
   out << ids;
   out.close();
   if (!out) fail(ErrorKind::io, temporary, ": cannot be written");

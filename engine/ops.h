@@ -120,6 +120,10 @@ Tensor map_products(const Tensor& x, const Tensor& y, float scale);
 // softmax(logits / temperature) by row, or with `independent` the sigmoid of every entry: with a gradient.
 Tensor probabilities(const Tensor& logits, float temperature, bool independent);
 
+// weight times the mean of ((prediction - target)^2 / v + log v) / 2, v = log(1 + exp(raw)) + 1e-5 by channel: the
+// negative log likelihood of Gaussians, of two maps of one shape and raw [c]; [c], whose sum is the loss.
+Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const Parameter& raw, float weight);
+
 // |x_i - x_j|^2 of all rows of x [n, k]: [n, n].
 Tensor squared_distances(const Tensor& x);
 // weight times a loss on two matrices of relations [n, n] (kernels/relations/relations.h); [n].
@@ -130,21 +134,36 @@ Tensor relation_loss(Relation relation, const Tensor& student, const Tensor& tea
 // One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].
 // weights [teachers, classes] in device memory, see kernels/ensemble; multi_label: sigmoids instead of the softmax.
 Tensor ensemble(const std::vector<Tensor>& logits, const Tensor& weights, bool multi_label);
+// Maps of one size brought to another, antialiased (kernels/resize); the tables of weights are made once.
+class Resizer {
+ public:
+  Resizer(Context& context, int height, int width, int to_height, int to_width);
+  Tensor operator()(const Tensor& x) const;  // [n, c, height, width] -> [n, c, to_height, to_width]
+
+ private:
+  struct Table {
+    int taps;
+    Tensor first, weight;  // first holds whole numbers
+  };
+  static Table table(Context& context, int from, int to);
+  int height_, width_, to_height_, to_width_;
+  Table rows_, columns_;
+};
 Tensor softmax(const Tensor& logits);
 Tensor sigmoid(const Tensor& logits);
 
 struct AugmentOptions {
   std::vector<float> mean, deviation;  // per channel, of pixel / 255
   bool random = false;                 // all that follows; false: only normalisation
-  bool flip = false;     // half of the images, left-right
-  int shift = 0;         // pixels
-  float rotate = 0;      // degrees either way, to 180
-  float scale = 0;       // of the size, 0.1: 0.9 to 1.1; to 0.9
-  float crop = 0;        // of the size that a window may lack, 0.1: 0.9 to 1; to 0.9
-  float brightness = 0;  // of the range of pixels, either way; to 1
-  float contrast = 0;    // of the distance from the mean, 0.1: 0.9 to 1.1; to 1
-  float noise = 0;       // deviation, of the range of pixels; to 1
-  int cutout = 0;        // edge of a square, pixels
+  bool flip = false;                   // half of the images, left-right
+  int shift = 0;                       // pixels
+  float rotate = 0;                    // degrees either way, to 180
+  float scale = 0;                     // of the size, 0.1: 0.9 to 1.1; to 0.9
+  float crop = 0;                      // of the size that a window may lack, 0.1: 0.9 to 1; to 0.9
+  float brightness = 0;                // of the range of pixels, either way; to 1
+  float contrast = 0;                  // of the distance from the mean, 0.1: 0.9 to 1.1; to 1
+  float noise = 0;                     // deviation, of the range of pixels; to 1
+  int cutout = 0;                      // edge of a square, pixels
 };
 
 // Network input [n, c, h, w] from staged bytes [n, h, w, c] in device memory: kernels/augment/augment.h says in which

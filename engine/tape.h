@@ -57,6 +57,10 @@ class Tape {
     bool before_;
   };
 
+  // What a loss being walked weighs in the gradient, for gradients that do not go through accumulate(): those of
+  // parameters. nullptr: 1.
+  const float* factor() const { return factor_; }
+
   // Losses recorded while one of these is alive weigh `factor` times as much in the gradient. The factor is a float in
   // device memory, read at every backward(): it may change between replays of a recorded step. nullptr: 1.
   class Scaled {

@@ -126,7 +126,7 @@ TrainingOptions Quickstart::target_options(const ArmPlan& arm, int seed) const {
   training.seed = static_cast<std::uint64_t>(seed);
   training.init = arm.init;
   training.freeze = arm.freeze;
-  training.teacher = arm.teacher;
+  if (!arm.teacher.empty()) training.teachers = {arm.teacher};
   if (!arm.method.empty()) training.methods = {arm.method};
   return training;
 }

@@ -101,7 +101,15 @@ void add_network_flags(CLI::App& app, TrainingOptions& options) {
 }
 
 void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
-  app.add_option("--teacher", options.teacher, "Checkpoint of the teacher")->type_name("FILE")->group("Transfer");
+  app.add_option("--teacher", options.teachers, "Checkpoint of the teacher; repeated, they teach by their mean")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
+      ->group("Transfer");
+  app.add_option("--teacher-weights", options.teacher_weights,
+                 "Of several: equal, auc (by label, what each is better than chance on validation), or 0.3,0.7")
+      ->type_name("WEIGHTS")
+      ->capture_default_str()
+      ->group("Transfer");
   app.add_option("--method", options.methods,
                  "kd:temperature=4,weight=0.9, at:reading=paper, ...; may be repeated; a wrong name lists all")
       ->type_name("NAME[:KEY=VALUE,...]")
@@ -214,7 +222,7 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
   }
   if (distill) {
     if (command.options.methods.empty()) {
-      require(!command.options.teacher.empty(), "--teacher is missing: the checkpoint of the teacher");
+      require(!command.options.teachers.empty(), "--teacher is missing: the checkpoint of the teacher");
       command.options.methods = {"kd"};
     }
   }

@@ -67,10 +67,12 @@ bool RunDirectory::holds_run() const {
   return files::exists(config_path(), ignored);
 }
 
-void RunDirectory::create(const std::string& config) const {
+void RunDirectory::create(const std::string& config, const std::string& split, const std::string& bad_images) const {
   std::error_code error;
   files::create_directories(path_, error);
   if (error) fail(ErrorKind::io, path_, ": cannot be created: ", error.message());
+  write_file_atomically(split_path(), split);
+  if (!bad_images.empty()) write_file_atomically(bad_images_path(), bad_images);
   write_file_atomically(config_path(), config);
 }
 

@@ -46,8 +46,9 @@ class RunDirectory {
 
   bool holds_run() const;  // whether there is a config.toml
 
-  // Makes the directory and its config.toml. Errors: io.
-  void create(const std::string& config) const;
+  // Makes the directory, split.csv, bad_images.csv unless it is empty, and last of all config.toml, which makes it a
+  // run. Errors: io.
+  void create(const std::string& config, const std::string& split, const std::string& bad_images) const;
 
   struct Committed {
     RunState state;

@@ -43,10 +43,10 @@ void check_network(const TrainingOptions& options) {
   require(!options.zero_last_gamma || options.init.empty(),
           "--zero-last-gamma is about a new network; --init brings its own values");
   require(options.dropout >= 0 && options.dropout < 1, "--dropout ", options.dropout, ": not in [0, 1)");
-  require(options.teacher.empty() || !options.methods.empty(), "--teacher needs a --method");
+  require(options.teachers.empty() || !options.methods.empty(), "--teacher needs a --method");
   const std::vector<MethodSettings> methods = transfer_methods(options);
   for (const MethodSettings& method : methods)
-    require(!options.teacher.empty() || !kind_of(method).needs_teacher, "--method ", method.name, " needs --teacher");
+    require(!options.teachers.empty() || !kind_of(method).needs_teacher, "--method ", method.name, " needs --teacher");
   for (std::size_t i = 0; i < methods.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       require(methods[i].name != methods[j].name, "--method ", methods[i].name, " is given twice");
@@ -111,7 +111,11 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   json["l2-sp"] = options.l2_sp;
   json["zero-last-gamma"] = options.zero_last_gamma;
   json["dropout"] = options.dropout;
-  if (!options.teacher.empty()) json["teacher"] = options.teacher;
+  if (options.teachers.size() == 1) json["teacher"] = options.teachers[0];
+  if (options.teachers.size() > 1) {
+    json["teacher"] = options.teachers;
+    json["teacher-weights"] = options.teacher_weights;
+  }
   if (!options.methods.empty()) json["method"] = options.methods;
   json["epochs"] = options.epochs;
   json["batch"] = options.batch;

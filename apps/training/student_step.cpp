@@ -2,6 +2,8 @@
 #include "apps/training/student_step.h"
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 
 #include "apps/training/run_options.h"
 #include "kernels/elementwise/elementwise.h"
@@ -35,12 +37,8 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
     add_new(student_taps_, (*setup_.methods)[i]->student_taps());
     add_new(teacher_taps_, (*setup_.methods)[i]->teacher_taps());
   }
-  if (setup_.teacher != nullptr) {
-    // The same motions, because they depend on seed, step and image alone; but the teacher's own constants.
-    teacher_input_ = setup_.student_input;
-    teacher_input_.mean = setup_.teacher->card.mean;
-    teacher_input_.deviation = setup_.teacher->card.deviation;
-  }
+  const bool all_taught = setup_.teachers == nullptr || std::ranges::all_of(setup_.teachers->taught(), std::identity());
+  taught_labels_ = all_taught ? labels_ : context.empty(labels_.shape(), Lifetime::persistent);
   if (setup_.mixup && !multi_label_)
     for (Tensor* rows : {&partner_labels_, &shares_, &other_shares_})
       *rows = context.empty({setup.batch}, Lifetime::persistent);
@@ -72,21 +70,25 @@ void StudentStep::stage_labels(const Batch& batch) {
   const auto stage = [&](const Tensor& to, const std::vector<float>& values) {
     context_.run(kernels::Copy{to.data(), values.data(), values.size() * sizeof(float)});
   };
-  if (!setup_.mixup) return stage(labels_, batch.labels);
   if (!multi_label_) {
     stage(labels_, batch.labels);
+    if (!setup_.mixup) return;
     stage(partner_labels_, batch.partner_labels);
     stage(shares_, batch.shares);
     std::vector<float> others;
     for (const float share : batch.shares) others.push_back(1 - share);
     return stage(other_shares_, others);
   }
-  // The binary loss is linear in its target. What one of the two does not know is unknown: NaN stays NaN.
   std::vector<float> targets = batch.labels;
-  const std::size_t width = targets.size() / batch.shares.size();
-  for (std::size_t i = 0; i < targets.size(); ++i)
+  const auto width = static_cast<std::size_t>(setup_.dataset->outputs);
+  // The binary loss is linear in its target. What one of the two does not know is unknown: NaN stays NaN.
+  for (std::size_t i = 0; i < targets.size() && setup_.mixup; ++i)
     targets[i] = batch.shares[i / width] * targets[i] + (1 - batch.shares[i / width]) * batch.partner_labels[i];
   stage(labels_, targets);
+  if (taught_labels_.data() == labels_.data()) return;
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    if (!setup_.teachers->taught()[i % width]) targets[i] = std::numeric_limits<float>::quiet_NaN();
+  stage(taught_labels_, targets);
 }
 
 void StudentStep::body() {
@@ -113,10 +115,9 @@ void StudentStep::learn_from_labels(const Tensor& logits) {
 }
 
 Features StudentStep::run_teacher() {
-  if (setup_.teacher == nullptr) return {};
-  const auto* images = static_cast<const std::uint8_t*>(images_.data());
-  return setup_.teacher->network->forward(augment(context_, images, images_shape_, teacher_input_), Mode::inference,
-                                          teacher_taps_);
+  if (setup_.teachers == nullptr) return {};
+  return setup_.teachers->forward(static_cast<const std::uint8_t*>(images_.data()), images_shape_, setup_.student_input,
+                                  teacher_taps_);
 }
 
 void StudentStep::learn_from_methods(const Features& student) {
@@ -124,7 +125,8 @@ void StudentStep::learn_from_methods(const Features& student) {
   for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
     const bool scheduled = has_schedule(setup_.settings[i]);
     const Tape::Scaled scaled(context_.tape(), scheduled ? device_factors_.data() + 1 + i : nullptr);
-    for (const Tensor& loss : (*setup_.methods)[i]->losses({student, teacher, labels_}))
+    const Tensor& labels = kind_of(setup_.settings[i]).needs_teacher ? taught_labels_ : labels_;
+    for (const Tensor& loss : (*setup_.methods)[i]->losses({student, teacher, labels}))
       add_up(loss, static_cast<int>(1 + i));
   }
 }

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/teachers.h"
 #include "data/loader.h"
 #include "engine/ops.h"
 #include "engine/optimizer.h"
 #include "engine/train_step.h"
-#include "models/loaded_model.h"
 #include "models/transfer/method.h"
 
 namespace preceptor {
@@ -18,7 +18,7 @@ namespace preceptor {
 struct StepSetup {
   Network* student = nullptr;
   AugmentOptions student_input;          // its normalisation, and the augmentation of both networks
-  LoadedModel* teacher = nullptr;        // nullptr: learn from labels alone
+  const Teachers* teachers = nullptr;    // nullptr: none
   std::vector<MethodSettings> settings;  // of each method
   std::vector<std::unique_ptr<TransferMethod>>* methods = nullptr;
   Optimizer* optimizer = nullptr;
@@ -59,7 +59,6 @@ class StudentStep {
 
   Context& context_;
   StepSetup setup_;
-  AugmentOptions teacher_input_;
   bool multi_label_;
   bool scheduled_ = false;       // whether any weight changes from epoch to epoch
   std::vector<double> factors_;  // of each method's weight in this epoch
@@ -68,6 +67,7 @@ class StudentStep {
   Shape images_shape_;
   Buffer images_;
   Tensor labels_;
+  Tensor taught_labels_;  // for methods with a teacher: unknown where no teacher knows the label
   Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
   Tensor logits_;                                  // [batch, outputs] of the last step
   Tensor epoch_logits_;                            // [batches * batch, outputs]

@@ -50,26 +50,21 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   const bool continues = resume && directory_.holds_run();
   // Small files are read before the data, so that a wrong name costs seconds and not minutes.
   open_files(continues);
-  std::optional<CardCheckpoint> teacher;
-  if (!options_.teacher.empty()) teacher = load_card_checkpoint(options_.teacher);
+  std::vector<CardCheckpoint> teachers;
+  for (const std::string& path : options_.teachers) teachers.push_back(load_card_checkpoint(path));
   if (dataset == nullptr) opened_ = open_dataset(options_.data);
   data_ = dataset != nullptr ? dataset : &*opened_;
   for (const std::string& text : data_->notes) note(text);
   const std::vector<BadImage> bad = leave_out_bad_images(continues);
   check_data();
   build_network();
-  if (teacher) load_teacher(*teacher);
+  load_teachers(std::move(teachers));
   make_methods();
   prepare_learning();
   if (continues)
     require_same_config();
   else
-    directory_.create(config_text(options_));
-  // A run that was killed at once may have left no more than its config.toml.
-  if (state_.epoch == 0) {
-    write_file_atomically(directory_.split_path(), split_table(*data_));
-    if (!bad.empty()) write_file_atomically(directory_.bad_images_path(), bad_images_table(bad));
-  }
+    directory_.create(config_text(options_), split_table(*data_), bad.empty() ? "" : bad_images_table(bad));
   log_.open(options_json(options_), training_sheet(*data_), rows_);
   sitting_ = Clock::now();
 }
@@ -85,6 +80,12 @@ void TrainingRun::open_files(bool continues) {
 std::vector<BadImage> TrainingRun::leave_out_bad_images(bool continues) {
   if (options_.on_bad_image == "stop") {
     require_image_files(*data_, options_.threads);
+    // The others are read in the first epoch, these only behind the last one.
+    Dataset last = *data_;
+    last.train = last.val = Split{};
+    const std::vector<BadImage> bad = find_bad_images(last, options_.threads);
+    require_data(bad.empty(), bad.empty() ? "" : bad.front().reason, " (", bad.size(),
+                 " test images cannot be read; --on-bad-image skip leaves them out)");
     return {};
   }
   std::vector<BadImage> bad;
@@ -160,9 +161,11 @@ void TrainingRun::build_network() {
 void TrainingRun::make_methods() {
   const MethodSetup setup{.context = context_.get(),
                           .student = network_.get(),
-                          .teacher = teacher_ ? teacher_->network.get() : nullptr,
+                          .teacher = teachers_ ? teachers_->only_network() : nullptr,
                           .height = data_->height,
                           .width = data_->width,
+                          .teacher_height = teachers_ ? teachers_->height() : 0,
+                          .teacher_width = teachers_ ? teachers_->width() : 0,
                           .multi_label = data_->task == Task::multi_label,
                           .seed = options_.seed};
   for (const MethodSettings& settings : transfer_methods(options_))
@@ -203,12 +206,16 @@ void TrainingRun::start_from_init() {
                "; images are normalised by their own mean and deviation (preceptor-import sets others)"));
 }
 
-void TrainingRun::load_teacher(const CardCheckpoint& checkpoint) {
-  require_fits(checkpoint, *data_, false);
-  if (checkpoint.card.labels != data_->label_names)
-    note(message("the labels of the teacher have other names than those of ", data_->source,
-                 "; they are paired by their order"));
-  teacher_ = load_model(*context_, checkpoint);
+void TrainingRun::load_teachers(std::vector<CardCheckpoint> checkpoints) {
+  if (checkpoints.empty()) return;
+  // A sitting that goes on has said all this before.
+  const Teachers::Note say = [&](const std::string& text) {
+    if (!committed_) note(text);
+  };
+  if (!committed_ && checkpoints.size() == 1 && same_weights(network_->parameters().state(), checkpoints[0].tensors))
+    say(message("the student starts as its teacher ", checkpoints[0].path, ": there is nothing to learn from it"));
+  teachers_.emplace(*context_, std::move(checkpoints), *data_, say);
+  teachers_->weigh(options_.teacher_weights, say);
 }
 
 void TrainingRun::restore() {

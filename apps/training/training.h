@@ -29,9 +29,10 @@ struct TrainingOptions {
   double layer_decay = 1;     // learning rate of a block, by that of the next
   double l2_sp = 0;           // weight decay towards the start; weight_decay is then the head's alone (needs init)
   bool zero_last_gamma = false;
-  double dropout = 0;                // of dense networks
-  std::string teacher;               // checkpoint; empty: no transfer
-  std::vector<std::string> methods;  // "kd:temperature=4,weight=0.9"
+  double dropout = 0;                     // of dense networks
+  std::vector<std::string> teachers;      // checkpoints; empty: no transfer from a network
+  std::string teacher_weights = "equal";  // "auc", or numbers for each
+  std::vector<std::string> methods;       // "kd:temperature=4,weight=0.9"
   int epochs = 10;
   int batch = 64;
   std::string optimizer = "adam";  // sgd, adam, adamw

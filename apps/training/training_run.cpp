@@ -62,7 +62,7 @@ void TrainingRun::train_epochs() {
   StepSetup setup;
   setup.student = network_.get();
   setup.student_input = augmentation.input(card_.mean, card_.deviation);
-  setup.teacher = teacher_ ? &*teacher_ : nullptr;
+  setup.teachers = teachers_ ? &*teachers_ : nullptr;
   setup.settings = transfer_methods(options_);
   setup.methods = &methods_;
   setup.optimizer = &*optimizer_;

@@ -29,7 +29,7 @@ class TrainingRun {
   void build_network();
   int frozen_blocks(int epochs_done) const;
   void start_from_init();
-  void load_teacher(const CardCheckpoint& checkpoint);
+  void load_teachers(std::vector<CardCheckpoint> checkpoints);
   void make_methods();
   void prepare_learning();
   void restore();
@@ -64,7 +64,7 @@ class TrainingRun {
   const Dataset* data_ = nullptr;
   ModelCard card_;
   std::unique_ptr<Network> network_;
-  std::optional<LoadedModel> teacher_;
+  std::optional<Teachers> teachers_;
   std::vector<std::unique_ptr<TransferMethod>> methods_;
   std::optional<Optimizer> optimizer_;
   Schedule schedule_;

@@ -3,6 +3,7 @@
 #include "kernels/copy_map/copy_map.h"
 #include "kernels/decoupled_kl/decoupled_kl.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/gaussian_likelihood/gaussian_likelihood.h"
 #include "kernels/linear/linear.h"
 #include "kernels/map_products/map_products.h"
 #include "kernels/normalize/normalize.h"
@@ -232,6 +233,31 @@ Tensor relation_loss(Relation relation, const Tensor& student, const Tensor& tea
   context.run(
       kernels::RelationLoss{student.data(), teacher.data(), loss.data(), d_student.data(), rows, relation, weight});
   record_difference(student, d_student);
+  return loss;
+}
+
+Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const Parameter& raw, float weight) {
+  const Shape& shape = prediction.shape();
+  require(shape.rank() == 4 && target.shape() == shape && raw.shape() == Shape{shape[1]},
+          "gaussian_likelihood: prediction ", shape, ", target ", target.shape(), " and variances ", raw.shape(),
+          " do not fit");
+  Context& context = prediction.context();
+  const Tensor dense = without_gaps(prediction), values = without_gaps(target);
+  const Tensor loss = context.empty({shape[1]}), d_raw = context.empty({shape[1]}), d_prediction = context.empty(shape);
+  context.run(kernels::GaussianLikelihood<float>{dense.map(), values.map(), raw.value(), loss.data(),
+                                                 d_prediction.map(), d_raw.data(), weight, 1e-5f});
+  Tape& tape = context.tape();
+  const bool want_raw = tape.recording() && raw.watched();
+  if (!want_raw && !tape.watches(dense)) return loss;
+  tape.record_loss([=, by = dense.without_values(), &context](const Tensor&) {
+    if (want_raw) {
+      context.run(kernels::Copy{raw.gradient(), d_raw.data(), d_raw.shape().elements() * sizeof(float)});
+      if (const float* factor = context.tape().factor())
+        context.run(
+            kernels::ScaleBy<float>{raw.gradient(), factor, static_cast<std::int64_t>(d_raw.shape().elements())});
+    }
+    context.tape().accumulate(by, d_prediction);
+  });
   return loss;
 }
 

@@ -66,10 +66,10 @@ __device__ float sum_squares(const FeatureMap<const T>& map, bool packs, const P
                : sum_squares<Single<T>>(row, map.channels, at.member, lanes);
 }
 
-// By all lanes of one warp. With the sums of products, |a_s - a_t|^2 = |a_s|^2 + |a_t|^2 - 2 a_s . a_t: in double that
-// leaves 1e-16 where the attentions, rounded to float, are themselves good for (1e-7)^2.
+// By all lanes of one warp; `loss` is the image's. With the sums of products, |a_s - a_t|^2 = |a_s|^2 + |a_t|^2 - 2 a_s
+// . a_t: in double that leaves 1e-16 where the attentions, rounded to float, are themselves good for (1e-7)^2.
 template <class T>
-__device__ ImageTerms terms_of(const AttentionTransfer<T>& a, const double* products, int shares) {
+__device__ ImageTerms terms_of(const AttentionTransfer<T>& a, const double* products, int shares, double& loss) {
   double sums[3] = {0, 0, 0};
   for (int share = static_cast<int>(threadIdx.x); share < shares; share += warp_size)
     for (int i = 0; i < 3; ++i) sums[i] += products[AttentionWorkspace::pitch * share + i];
@@ -83,7 +83,8 @@ __device__ ImageTerms terms_of(const AttentionTransfer<T>& a, const double* prod
   const double common = sums[2] * by_student * by_teacher, square = own + others - 2 * common;
   const AttentionScale scale(a, square < 0 ? 0 : square);
   // Where the norm is held at epsilon it is a constant, without a gradient of its own.
-  return {by_student, by_teacher, scale.loss, scale.slope, student > least_student ? own - common : 0};
+  loss = scale.loss;
+  return {by_student, by_teacher, scale.slope, student > least_student ? own - common : 0};
 }
 
 // mapping: AttentionTiling; lanes in the channels of a position, whose sum then goes to the position's own thread; the
@@ -126,10 +127,11 @@ __global__ void __launch_bounds__(AttentionTiling::threads, 4)
       workspace.products_of(block)[thread] = thread == 0 ? products[0] : thread == 1 ? products[1] : products[2];
   }
   if (last_block(tickets + (at.image - first_image), t.shares) && thread < warp_size) {
-    const ImageTerms terms = terms_of(a, workspace.products_of(at.image * t.shares), t.shares);
+    double loss = 0;
+    const ImageTerms terms = terms_of(a, workspace.products_of(at.image * t.shares), t.shares, loss);
     if (thread == 0) {
       workspace.terms[at.image] = terms;
-      a.loss[at.image] = static_cast<float>(terms.loss);
+      a.loss[at.image] = static_cast<float>(loss);
     }
   }
 }

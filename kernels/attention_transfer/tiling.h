@@ -58,7 +58,7 @@ struct AttentionScale {
 // What the gradient of an image needs of all its positions.
 struct ImageTerms {
   double by_student, by_teacher;  // inverse norms of the sums of squares, which are channels times the attentions
-  double loss, slope;             // AttentionScale
+  double slope;                   // of the loss by the squared difference (AttentionScale)
   double projection;              // of the difference on the student's
 };
 

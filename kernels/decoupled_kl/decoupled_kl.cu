@@ -44,11 +44,14 @@ __global__ void __launch_bounds__(block_rows* warp_size) decoupled_rows(Decouple
     maxima[side] = reduce_lanes(maxima[side], Maximum{});
     of_label[side] = reduce_lanes(of_label[side], Sum{});
   }
-  for (int i = lane; i < a.classes; i += warp_size)
-    if (i != label) {
-      sums[0] += std::exp((static_cast<double>(to_float(student[i])) - static_cast<double>(maxima[0])) * inverse);
-      sums[1] += std::exp((static_cast<double>(to_float(teacher[i])) - static_cast<double>(maxima[1])) * inverse);
-    }
+  // Lanes stay together: every value is read, and the label's is left out where it is used.
+  for (int i = lane; i < a.classes; i += warp_size) {
+    const double s = static_cast<double>(to_float(student[i])) - static_cast<double>(maxima[0]);
+    const double t = static_cast<double>(to_float(teacher[i])) - static_cast<double>(maxima[1]);
+    if (i == label) continue;
+    sums[0] += std::exp(s * inverse);
+    sums[1] += std::exp(t * inverse);
+  }
   for (double& sum : sums) sum = reduce_lanes(sum, Sum{});
   const auto side = [&](int i) {
     return DecoupledSide(static_cast<double>(maxima[i]), sums[i], static_cast<double>(of_label[i]), inverse);
@@ -57,10 +60,10 @@ __global__ void __launch_bounds__(block_rows* warp_size) decoupled_rows(Decouple
   const double scale = known ? static_cast<double>(a.scale) * temperature : 0;
   double others = 0;
   for (int i = lane; i < a.classes; i += warp_size) {
+    const double s = static_cast<double>(to_float(student[i])), t = static_cast<double>(to_float(teacher[i]));
     double derivative = of_target * terms.excess;
     if (i != label) {
-      const DecoupledRow::Class of_class = terms.of_class(
-          static_cast<double>(to_float(student[i])), static_cast<double>(to_float(teacher[i])), of_target, of_others);
+      const DecoupledRow::Class of_class = terms.of_class(s, t, of_target, of_others);
       others += of_class.divergence;
       derivative = of_class.derivative;
     }

@@ -28,16 +28,10 @@ Row row_of(DifferenceKind kind) {
   switch (kind) {
     case DifferenceKind::square:
       return run_row<DifferenceKind::square>;
-    case DifferenceKind::absolute:
-      return run_row<DifferenceKind::absolute>;
-    case DifferenceKind::huber:
-      return run_row<DifferenceKind::huber>;
     case DifferenceKind::correlation:
       return run_row<DifferenceKind::correlation>;
     case DifferenceKind::boundary:
       return run_row<DifferenceKind::boundary>;
-    case DifferenceKind::partial:
-      return run_row<DifferenceKind::partial>;
   }
   return nullptr;
 }

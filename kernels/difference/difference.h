@@ -1,4 +1,4 @@
-// Losses on what a student has and a teacher has in the same place: squares, absolute values, and their kin.
+// Losses on what a student has and a teacher has in the same place.
 #pragma once
 
 #include <cmath>
@@ -11,13 +11,10 @@ namespace preceptor::kernels {
 // With x = student - teacher, s and t the values themselves and p the parameter:
 enum class DifferenceKind {
   square,       // x^2
-  absolute,     // |x|; slope 0 at 0
-  huber,        // x^2 / 2 up to |x| = p, p (|x| - p / 2) beyond (torch's smooth_l1_loss at p = 1)
   correlation,  // (k(s) - k(t))^2, k(g) = exp(-2p) (1 + 2p g + 2 p^2 g^2): a Gaussian kernel of unit vectors with the
                 // product g, to second order (Peng et al. 2019)
   boundary,     // the side of 0 with a margin p: (s - p)^2 where t > 0 and s <= p, (s + p)^2 where t <= 0 and s > -p
                 // (Heo et al. 2019a)
-  partial,      // x^2 where s > t or t > 0 (Heo et al. 2019b)
 };
 
 // Loss and gradient in one launch. T is float or bfloat16 (cpu: float).
@@ -66,20 +63,6 @@ struct DifferenceTerm {
       case DifferenceKind::square:
         square(x);
         break;
-      case DifferenceKind::partial:
-        // The negation keeps a NaN.
-        square(!(s <= t && t <= 0) ? x : T(0));
-        break;
-      case DifferenceKind::absolute:
-        loss = x < 0 ? -x : x;
-        derivative = x < 0 ? T(-1) : x > 0 ? T(1) : x;
-        break;
-      case DifferenceKind::huber: {
-        const T below = x > p ? p : x;
-        derivative = below < -p ? -p : below;
-        loss = derivative * (x - derivative / 2);
-        break;
-      }
       case DifferenceKind::correlation: {
         // k(s) - k(t) as a multiple of x: equal values cost exactly nothing.
         const T k = std::exp(-2 * p), sum = 1 + p * (s + t);

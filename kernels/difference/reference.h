@@ -16,11 +16,6 @@ std::pair<T, T> difference_term(DifferenceKind kind, T s, T t, T p) {
   switch (kind) {
     case DifferenceKind::square:
       return {x * x, 2 * x};
-    case DifferenceKind::absolute:
-      return {std::abs(x), T((x > 0) - (x < 0))};
-    case DifferenceKind::huber:
-      if (std::abs(x) <= p) return {x * x / 2, x};
-      return {p * (std::abs(x) - p / 2), std::copysign(p, x)};
     case DifferenceKind::correlation: {
       const auto k = [&](T g) { return std::exp(-2 * p) * (1 + 2 * p * g + 4 * p * p * g * g / 2); };
       return {(k(s) - k(t)) * (k(s) - k(t)), 2 * (k(s) - k(t)) * std::exp(-2 * p) * (2 * p + 4 * p * p * s)};
@@ -28,9 +23,6 @@ std::pair<T, T> difference_term(DifferenceKind kind, T s, T t, T p) {
     case DifferenceKind::boundary:
       if (t > 0 && s <= p) return {(s - p) * (s - p), 2 * (s - p)};
       if (t <= 0 && s > -p) return {(s + p) * (s + p), 2 * (s + p)};
-      return {T(0), T(0)};
-    case DifferenceKind::partial:
-      if (s > t || t > 0) return {x * x, 2 * x};
       return {T(0), T(0)};
   }
   return {};

@@ -25,6 +25,12 @@ void start(Parameters& parameters, const std::string& prefix, int fan_in, std::u
 
 }  // namespace
 
+Parameter make_projection(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed) {
+  Parameter weight = parameters.add(name + ".weight", {out, in, 1, 1}, ParameterKind::convolution);
+  start(parameters, name + ".", in, seed);
+  return weight;
+}
+
 Regressor::Regressor(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed)
     : weight(parameters.add(name + ".weight", {out, in, 1, 1}, ParameterKind::convolution)),
       bias(parameters.add(name + ".bias", {out}, ParameterKind::plain)) {

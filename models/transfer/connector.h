@@ -5,6 +5,9 @@
 
 namespace preceptor {
 
+// A 1x1 convolution without a bias, started as Regressor. Adds `name`.weight.
+Parameter make_projection(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed);
+
 // A 1x1 convolution with a bias, started uniformly in +-1 / sqrt(in) as torch's Conv2d.
 struct Regressor {
   Parameter weight, bias;

@@ -17,6 +17,7 @@ const std::vector<MethodKind>& method_kinds() {
                                    teacher_free_kd(),
                                    at(),
                                    fitnet(),
+                                   vid(),
                                    ab(),
                                    nst(),
                                    fsp(),

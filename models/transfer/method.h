@@ -15,10 +15,11 @@ namespace preceptor {
 struct MethodSetup {
   Context* context = nullptr;
   const Network* student = nullptr;
-  const Network* teacher = nullptr;  // nullptr: none, for methods that need none
-  int height = 0, width = 0;         // of the images
-  bool multi_label = false;          // independent labels with NaN for unknown, else one class
-  std::uint64_t seed = 0;            // of what the method learns
+  const Network* teacher = nullptr;  // nullptr: none, or several that teach by their logits alone
+  int height = 0, width = 0;         // of the student's images
+  int teacher_height = 0, teacher_width = 0;
+  bool multi_label = false;  // independent labels with NaN for unknown, else one class
+  std::uint64_t seed = 0;    // of what the method learns
 };
 
 // One step: what both networks gave, and what is known of the images.

@@ -63,7 +63,7 @@ TEST(Preview, NamesWhatIsWrong) {
   place.refuse(preview({"--normalise", "none"}), 64, {"--normalise"});
   place.refuse(preview({"--out", "no/folder.png"}), 74, {"no/folder.png"});
   place.refuse({"preceptor-data", "preview", "medmnist:none.npz"}, 66, {"none.npz"});
-  place.refuse({"preceptor-data"}, 64, {"subcommand"});
+  place.refuse({"preceptor-data"}, 64, {"a command is missing"});
 }
 
 }  // namespace

@@ -125,6 +125,10 @@ TEST_F(Chexpert, SelfTrainedLabelsComeFromPredictions) {
   EXPECT_EQ(labels_of(data, data.train, 1), "10.2500.750.12");
   EXPECT_EQ(labels_of(data, data.train, 2), "0.6210.3701");
   EXPECT_EQ(labels_of(data, data.val, 0), "0100?") << "no model is judged by a model's guess";
+  const std::string plain = "path,Atelectasis,Cardiomegaly,Consolidation,Edema,Pleural Effusion\n";
+  tree.file("p.csv",
+            plain + b + ",0.5,0.25,0.5,0.75,0.125\n" + c + ",0.625,0.5,0.375,0.5,0.5\n" + v + ",0,0,0,0,0.5\n");
+  EXPECT_EQ(labels_of(open(keys), open(keys).train, 2), "0.6210.3701") << "the table of preceptor-predict";
   tree.file("p.csv", header + b + ",0.5,0.25,0.5,0.75,0.125\n");
   expect_error([&] { open(keys); }, ErrorKind::data, {"train.csv line 4, column 1 (Path)", "p.csv has no row for"});
   tree.file("p.csv", header + b + ",0.5,1.25,0.5,0.75,0.125\n");

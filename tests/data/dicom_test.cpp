@@ -8,6 +8,7 @@
 #include "data/image.h"
 #include "kernels/device/error.h"
 #include "tests/data/dicom_encoder.h"
+#include "tests/data/jpeg2000_writer.h"
 #include "tests/data/real_data.h"
 
 namespace preceptor::test {
@@ -138,6 +139,42 @@ TEST_F(Dicom, EveryEncoding) {
       largest = std::max(largest, std::abs(image.pixels[i] - expected.pixels[i]));
     EXPECT_LE(largest, encoding.tolerance);
   }
+}
+
+TEST_F(Dicom, Jpeg2000) {
+  DicomHeader header;
+  header.rows = 40;
+  header.columns = 30;
+  header.stored = 12;
+  header.centre = "2048";
+  header.width = "4096";
+  std::vector<int> values(1200);
+  for (int i = 0; i < 1200; ++i) values[static_cast<std::size_t>(i)] = (i * 3 + i / 30 * 7) % 4096;
+  const Image expected = read(dicom(header, values));
+  header.syntax = "1.2.840.10008.1.2.4.90";
+  const std::string stream = jpeg2000(header, values);
+  ASSERT_FALSE(stream.empty());
+  for (const std::size_t size : {std::size_t{100000}, std::size_t{50}})  // one fragment and many
+    EXPECT_TRUE(read(encapsulated(header, stream, size)).pixels == expected.pixels);
+  refuse(encapsulated(header, stream.substr(0, stream.size() / 2), 100000), "JPEG 2000 pixels are damaged");
+  header.rows = 39;
+  refuse(encapsulated(header, stream, 100000), "not of 39x30x1");
+
+  DicomHeader sign = header;
+  sign.rows = sign.columns = 2;
+  sign.is_signed = true;
+  sign.centre = "0.5";
+  sign.width = "101";  // -50 to 50
+  EXPECT_EQ(read(encapsulated(sign, jpeg2000(sign, {-900, 0, 25, 900}), 1000)).pixels, (Bytes{0, 127, 191, 255}));
+
+  DicomHeader colour;
+  colour.allocated = colour.stored = 8;
+  colour.rows = colour.columns = 2;
+  colour.samples = 3;
+  colour.photometric = "YBR_RCT";
+  colour.syntax = header.syntax;
+  const std::vector<int> pixels = {1, 2, 3, 50, 60, 70, 200, 100, 0, 9, 255, 128};
+  EXPECT_EQ(read(encapsulated(colour, jpeg2000(colour, pixels), 1000)).pixels, Bytes(pixels.begin(), pixels.end()));
 }
 
 TEST_F(Dicom, NamesWhatIsWrong) {

@@ -92,9 +92,11 @@ inline std::string png_of(int height, int width, const PngKind& kind, const std:
   } else {
     constexpr int adam7[7][4] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
                                  {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};  // x, y and their steps
-    for (const auto& [x, y, dx, dy] : adam7)
+    for (const auto& pass : adam7) {
+      const int x = pass[0], y = pass[1], dx = pass[2], dy = pass[3];
       rows += png_rows((height - y + dy - 1) / dy, (width - x + dx - 1) / dx, kind,
                        [&](int row, int column, int s) { return at(y + row * dy, x + column * dx, s); });
+    }
   }
   return png_header(height, width, kind) + (palette.empty() ? "" : chunk("PLTE", palette)) +
          chunk("IDAT", deflated(rows)) + chunk("IEND", "");

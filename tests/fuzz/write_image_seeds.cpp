@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "tests/data/dicom_encoder.h"
+#include "tests/data/jpeg2000_writer.h"
 #include "tests/data/png_writer.h"
 
 int main(int argc, char** argv) {
@@ -37,8 +38,11 @@ int main(int argc, char** argv) {
   const DJ_RPLossless lossless;
   const DJLSRepresentationParameter jpeg_ls(0, OFFalse);
   const DJ_RPLossy lossy(90);
+  DicomHeader wavelets = header;
+  wavelets.syntax = "1.2.840.10008.1.2.4.90";
   for (const std::string& bytes :
-       {plain, dicom(header, std::vector<int>(30, 700)), in_syntax(plain, EXS_LittleEndianImplicit, nullptr),
+       {encapsulated(wavelets, jpeg2000(wavelets, std::vector<int>(30, 700)), 100), plain,
+        dicom(header, std::vector<int>(30, 700)), in_syntax(plain, EXS_LittleEndianImplicit, nullptr),
         in_syntax(plain, EXS_BigEndianExplicit, nullptr), in_syntax(plain, EXS_RLELossless, nullptr),
         in_syntax(plain, EXS_JPEGProcess14SV1, &lossless), in_syntax(plain, EXS_JPEGLSLossless, &jpeg_ls),
         in_syntax(plain, EXS_JPEGProcess2_4, &lossy)}) {

@@ -30,5 +30,10 @@ int main(int argc, char** argv) {
   std::filesystem::create_directories(folder / "safetensors");
   preceptor::save_safetensors((folder / "safetensors/0").string(), {{"a", {{2}, {1, 2}}}, {"b", {{1, 1}, {3}}}},
                               {{"model", "resnet18"}});
+  write("predictions", 0,
+        "id,patient,label:a,label:b,probability:a,probability:b\nx,1,0,,0.5,1\ny,\"1\",1,0,0.25,1e-3\n");
+  write("predictions", 1, "id,label,probability:a,probability:b\nx,0,0.5,0.5\ny,1,1,0\n");
+  write("predictions", 2,
+        "image,prob_Mass\nx,0.5\ny,0.25\n\xFFImage Index,Finding Labels\ny,Mass|Edema\nx,No Finding\n");
   return 0;
 }

@@ -35,8 +35,13 @@ class WholeNetworkGradient : public testing::TestWithParam<std::vector<std::stri
   }
   void add_method(const std::string& text) {
     const MethodSettings settings = parse_method(text);
-    const MethodSetup setup{
-        .context = context.get(), .student = student.get(), .teacher = teacher.get(), .height = 8, .width = 8};
+    const MethodSetup setup{.context = context.get(),
+                            .student = student.get(),
+                            .teacher = teacher.get(),
+                            .height = 8,
+                            .width = 8,
+                            .teacher_height = 8,
+                            .teacher_width = 8};
     methods.push_back(kind_of(settings).make(setup, settings));
     labels_weight *= label_weight(settings);
     const auto add = [](std::vector<std::string>& taps, const std::vector<std::string>& more) {

@@ -39,7 +39,8 @@ const std::vector<std::string> all_methods = {"kd:weight=0.5",
                                               "sp:weight=3",
                                               "pkt:weight=1000",
                                               "rkd:distance=1,angle=2",
-                                              "cc:weight=1"};
+                                              "cc:weight=1",
+                                              "vid:weight=0.1"};
 
 TEST(MethodStep, HasEveryMethod) {
   for (const MethodKind& kind : method_kinds())
@@ -63,8 +64,13 @@ class Training {
     std::vector<Parameters*> learning = {&student_->parameters()};
     for (const std::string& text : texts) {
       const MethodSettings settings = parse_method(text);
-      const MethodSetup setup{
-          .context = &context_, .student = student_.get(), .teacher = teacher_.get(), .height = side, .width = side};
+      const MethodSetup setup{.context = &context_,
+                              .student = student_.get(),
+                              .teacher = teacher_.get(),
+                              .height = side,
+                              .width = side,
+                              .teacher_height = side,
+                              .teacher_width = side};
       methods_.push_back(kind_of(settings).make(setup, settings));
       learning.push_back(&methods_.back()->parameters());
     }
@@ -92,6 +98,15 @@ class Training {
     std::vector<double> sums(methods_.size() + 1);
     for (std::size_t i = 0; i < rows.size(); ++i) sums[i / (most_terms * images)] += static_cast<double>(rows[i]);
     return sums;
+  }
+  // Every map and every output of a network is 0 then.
+  void kill(bool student) {
+    Network& network = student ? *student_ : *teacher_;
+    StateDict dead = network.parameters().state();
+    for (auto& [name, tensor] : dead)
+      if (!name.ends_with("running_var")) std::fill(tensor.values.begin(), tensor.values.end(), 0.0f);
+    network.parameters().load(dead);
+    network.fold();
   }
   // Of the methods' terms in the gradient.
   void set_factor(float factor) { factor_.from_host({factor}); }
@@ -214,6 +229,21 @@ TEST_P(MethodStep, TheSameBitsInAnyOrder) {
     run.step(0);
     if (!first) first = run.state();
     expect_same_bits(run.state(), *first);
+  }
+}
+
+// Norms, distances and deviations of nothing: finite losses, and finite weights behind the step.
+TEST_P(MethodStep, DeadNetworksGiveNoNan) {
+  for (const bool student : {true, false}) {
+    Training run(device(), false);
+    run.kill(student);
+    const std::vector<double> losses = run.step(0);
+    for (std::size_t i = 0; i < losses.size(); ++i)
+      EXPECT_TRUE(std::isfinite(losses[i]))
+          << (i == 0 ? "labels" : all_methods[i - 1]) << (student ? ", student" : ", teacher");
+    for (const auto& [name, tensor] : run.state())
+      for (float value : tensor.values)
+        ASSERT_TRUE(std::isfinite(value)) << name << (student ? ", student" : ", teacher");
   }
 }
 

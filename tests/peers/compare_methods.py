@@ -240,6 +240,19 @@ def cases():
 
     yield "fitnet:reading=paper", *other, False, half_sum
 
+    def vid(s, t, labels, learned):
+        """Ahn et al. 2019, equation 5."""
+        total = 0
+        for i, tap in enumerate(stages("resnet8")):
+            name, x = f"transfer.vid.{tap}.", s[tap]
+            for layer in range(3):
+                x = conv2d(x if layer == 0 else x.relu(), learned[f"{name}{layer}.weight"])
+            variance = (torch.nn.functional.softplus(learned[name + "variance"]) + 1e-5)[None, :, None, None]
+            total += 0.5 * ((x - t[f"features.denseblock{i + 1}"]).pow(2) / variance + variance.log()).mean()
+        return total
+
+    yield "vid", *other, False, vid
+
     def ab(s, t, labels, learned):
         total = 0
         for i, tap in enumerate(("layer1.0.sum", "layer2.0.sum", "layer3.0.sum")):

@@ -31,6 +31,8 @@ class Case {
                             .teacher = teacher.get(),
                             .height = std::stoi(text("height")),
                             .width = std::stoi(text("width")),
+                            .teacher_height = std::stoi(text("height")),
+                            .teacher_width = std::stoi(text("width")),
                             .multi_label = text("multi_label") == "yes",
                             .seed = 5};
     const auto method = kind_of(settings).make(setup, settings);

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Follows docs/adding_a_kernel.md to the letter in a copy of the tree: writes its files, makes its edits, runs its commands.
-#   adding_a_kernel.sh BUILD PATTERN   only commands that match PATTERN (grep -E); BUILD: a current build of this tree
+# Follows a page of docs/ to the letter in a copy of the tree: writes its files, makes its edits, runs its commands.
+#   follow_page.sh NAME BUILD PATTERN   docs/NAME.md; only commands that match PATTERN (grep -E); BUILD: a current build
 # A line `path`: names the block below it: in a ```diff block lines after + are added and those after - taken away, the others
 # are there already, and ... stands between two places; any other block is the whole file.
 set -euo pipefail
-build=$1 pattern=$2
+name=$1 build=$2 pattern=$3
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-page=$root/docs/adding_a_kernel.md
-copy=$build/adding_a_kernel
+page=$root/docs/$name.md
+copy=$build/$name
 
 fail() {
   echo "FAILED: $*" >&2

@@ -1,0 +1,207 @@
+// Loading, pairing and weighing of teachers, and their forward pass.
+#include "apps/training/teachers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "apps/training/label_match.h"
+#include "apps/training/prediction.h"
+#include "data/loader.h"
+#include "data/metrics/metrics.h"
+#include "engine/check.h"
+#include "engine/numbers.h"
+#include "models/registry.h"
+
+namespace preceptor {
+namespace {
+
+std::string list(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::vector<double> parse_weights(const std::string& text, std::size_t count) {
+  std::vector<double> weights;
+  std::istringstream parts(text);
+  double sum = 0;
+  for (std::string part; std::getline(parts, part, ',');) {
+    const std::optional<double> value = parse_number(part);
+    require(value && std::isfinite(*value) && *value >= 0, "--teacher-weights ", text, ": '", part,
+            "' is no number of at least 0; equal, auc, or a number for each teacher is expected");
+    weights.push_back(*value);
+    sum += *value;
+  }
+  require(weights.size() == count, "--teacher-weights ", text, ": ", weights.size(), " numbers for ", count,
+          " teachers");
+  require(sum > 0, "--teacher-weights ", text, ": no teacher counts");
+  return weights;
+}
+
+}  // namespace
+
+Teachers::Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, const Dataset& dataset, const Note& note)
+    : context_(context),
+      dataset_(dataset),
+      multi_label_(dataset.task == Task::multi_label),
+      taught_(static_cast<std::size_t>(dataset.outputs), false) {
+  for (CardCheckpoint& checkpoint : checkpoints) {
+    const std::string path = checkpoint.path;
+    const int height = checkpoint.card.height, width = checkpoint.card.width;
+    std::vector<bool> knows;
+    Member member{path, load_model(context, arrange(std::move(checkpoint), knows, note)), std::nullopt, {}};
+    if (height != dataset.height || width != dataset.width) {
+      member.resizer.emplace(context, dataset.height, dataset.width, height, width);
+      note(message("teacher ", path, ": images of ", dataset.height, "x", dataset.width, " are brought to its ", height,
+                   "x", width));
+    }
+    for (std::size_t i = 0; i < taught_.size(); ++i) taught_[i] = taught_[i] || knows[i];
+    member.knows = std::move(knows);
+    members_.push_back(std::move(member));
+  }
+}
+
+// The head gets the data's labels in their order.
+CardCheckpoint Teachers::arrange(CardCheckpoint checkpoint, std::vector<bool>& knows, const Note& note) const {
+  const ModelCard& card = checkpoint.card;
+  require_data(card.network.in_channels == dataset_.channels, checkpoint.path, ": the network takes images of ",
+               card.network.in_channels, " channels, ", dataset_.source, " has ", dataset_.channels);
+  require_data(card.task == dataset_.task, checkpoint.path, ": the network was trained for ", to_string(card.task),
+               " labels, ", dataset_.source, " is ", to_string(dataset_.task));
+  knows.assign(taught_.size(), true);
+  if (card.labels == dataset_.label_names) return checkpoint;
+  const std::vector<int> match = match_labels(dataset_.label_names, card.labels);
+  const bool same_count = card.labels.size() == dataset_.label_names.size();
+  const auto known =
+      static_cast<std::size_t>(std::count_if(match.begin(), match.end(), [](int at) { return at >= 0; }));
+  if (known == 0 || (!multi_label_ && known < match.size())) {
+    require_data(same_count, checkpoint.path, ": the labels (", list(card.labels), ") are not those of ",
+                 dataset_.source, " (", list(dataset_.label_names), ")");
+    note(message("teacher ", checkpoint.path, ": its labels have other names than those of ", dataset_.source,
+                 "; they are paired by their order"));
+    return checkpoint;
+  }
+  // A softmax over fewer classes would be another one.
+  require_data(multi_label_ || same_count, checkpoint.path, ": the network tells ", card.labels.size(), " classes, ",
+               dataset_.source, " has ", match.size());
+  std::vector<std::string> missing;
+  for (std::size_t i = 0; i < match.size(); ++i) {
+    knows[i] = match[i] >= 0;
+    if (!knows[i]) missing.push_back(dataset_.label_names[i]);
+  }
+  note(message("teacher ", checkpoint.path, ": ", known, " of ", match.size(), " labels are paired by name",
+               missing.empty() ? "" : "; it does not teach " + list(missing)));
+  return with_labels(std::move(checkpoint), architecture_of(card.network).head(), dataset_.label_names, match);
+}
+
+void Teachers::weigh(const std::string& weights, const Note& note) {
+  const std::size_t outputs = taught_.size();
+  std::vector<std::vector<double>> by_member;
+  std::vector<double> fixed(members_.size(), 1);
+  if (weights != "equal" && weights != "auc") fixed = parse_weights(weights, members_.size());
+  for (std::size_t k = 0; k < members_.size(); ++k) {
+    const std::vector<double> gained = gains(members_[k], note);
+    std::vector<double> own(outputs, fixed[k]);
+    if (weights == "auc") {
+      double sum = 0, defined = 0;
+      for (double gain : gained)
+        if (!std::isnan(gain)) sum += gain, ++defined;
+      const double mean = defined > 0 ? sum / defined : 0;
+      // Classes share a softmax, and their weight; a finding whose AUC is undefined takes the mean of the others.
+      for (std::size_t i = 0; i < outputs; ++i)
+        own[i] = std::max(0.0, multi_label_ && !std::isnan(gained[i]) ? gained[i] : mean);
+    }
+    by_member.push_back(std::move(own));
+  }
+  set_weights(std::move(by_member));
+}
+
+void Teachers::set_weights(std::vector<std::vector<double>> by_member) {
+  const std::size_t outputs = taught_.size();
+  std::vector<float> values(members_.size() * outputs);
+  for (std::size_t i = 0; i < outputs; ++i) {
+    double sum = 0;
+    for (std::size_t k = 0; k < members_.size(); ++k) {
+      if (!members_[k].knows[i] && taught_[i]) by_member[k][i] = 0;
+      sum += by_member[k][i];
+    }
+    // Where none counts, for example none is better than chance, those that know the label count alike.
+    for (std::size_t k = 0; k < members_.size() && sum <= 0; ++k)
+      by_member[k][i] = members_[k].knows[i] || !taught_[i] ? 1 : 0;
+    sum = 0;
+    for (std::size_t k = 0; k < members_.size(); ++k) sum += by_member[k][i];
+    for (std::size_t k = 0; k < members_.size(); ++k)
+      values[k * outputs + i] = static_cast<float>(by_member[k][i] / sum);
+  }
+  weights_ = context_.empty({static_cast<int>(members_.size()), static_cast<int>(outputs)}, Lifetime::persistent);
+  weights_.from_host(values);
+}
+
+std::vector<double> Teachers::gains(const Member& member, const Note& note) const {
+  const Split& split = dataset_.val;
+  Loader loader(dataset_, split,
+                {.batch = evaluation_batch,
+                 .shuffle = false,
+                 .seed = 0,
+                 .threads = loading_threads(split, context_.device().threads),
+                 .prefetch = 2,
+                 .weights = {},
+                 .mixup = 0});
+  const int batch = loader.batch_size();
+  const Shape shape{batch, dataset_.channels, dataset_.height, dataset_.width};
+  const Buffer staged(context_.pool(Lifetime::persistent), shape.elements());
+  std::vector<float> probabilities;
+  loader.start(0);
+  while (const Batch* next = loader.next()) {
+    context_.run(kernels::Copy{staged.data(), next->images.data(), next->images.size()});
+    const Tensor logits =
+        forward_member(member, static_cast<const std::uint8_t*>(staged.data()), shape, AugmentOptions{}, {}).logits;
+    const std::vector<float> scores = (multi_label_ ? sigmoid(logits) : softmax(logits)).to_host();
+    probabilities.insert(probabilities.end(), scores.begin(),
+                         scores.begin() + static_cast<std::ptrdiff_t>(next->valid) * dataset_.outputs);
+  }
+  const Evaluation evaluation =
+      evaluate_scores(dataset_.task, dataset_.outputs, dataset_.label_names, probabilities, split.labels, 0, 0);
+  std::vector<double> gains(taught_.size(), std::numeric_limits<double>::quiet_NaN());
+  double sum = 0;
+  int defined = 0;
+  for (std::size_t i = 0; i < evaluation.auc.size(); ++i) {
+    // Two classes have one AUC.
+    if (!evaluation.auc[i] || (evaluation.auc.size() == taught_.size() && !member.knows[i])) continue;
+    gains[i] = *evaluation.auc[i] - 0.5;
+    sum += *evaluation.auc[i];
+    ++defined;
+  }
+  const double mean = defined > 0 ? sum / defined : std::numeric_limits<double>::quiet_NaN();
+  note(message("teacher ", member.path, ": validation AUC ", std::round(mean * 1e4) / 1e4,
+               mean <= 0.5 ? ", no better than chance: the student may learn less than from labels alone" : ""));
+  return gains;
+}
+
+Features Teachers::forward_member(const Member& member, const std::uint8_t* images, const Shape& shape,
+                                  const AugmentOptions& motions, const std::vector<std::string>& taps) const {
+  // The same motions, because they depend on seed, step and image alone; but the teacher's own constants.
+  AugmentOptions own = motions;
+  own.mean = member.model.card.mean;
+  own.deviation = member.model.card.deviation;
+  const Tensor input = augment(context_, images, shape, own);
+  return member.model.network->forward(member.resizer ? (*member.resizer)(input) : input, Mode::inference, taps);
+}
+
+Features Teachers::forward(const std::uint8_t* images, const Shape& shape, const AugmentOptions& motions,
+                           const std::vector<std::string>& taps) const {
+  if (members_.size() == 1) return forward_member(members_.front(), images, shape, motions, taps);
+  std::vector<Tensor> logits;
+  for (const Member& member : members_) logits.push_back(forward_member(member, images, shape, motions, {}).logits);
+  return {ensemble(logits, weights_, multi_label_), {}};
+}
+
+bool same_weights(const StateDict& a, const StateDict& b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const auto& left, const auto& right) {
+           return left.first == right.first && left.second.values == right.second.values;
+         });
+}
+
+}  // namespace preceptor
