@@ -1,13 +1,14 @@
 // What every measurement shares: repeated timing, order statistics, an emptied cache, and the machine's own limits.
 #pragma once
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -119,11 +120,14 @@ inline double measure_multiply_rate() {
   return 2.0 * n * n * n / quantile(time_repeats({.repeats = 101}, multiply, [] {}), limit_quantile);
 }
 
-// The most memory this process has held so far.
+// The most memory this program has held so far. getrusage() also counts what the process held before it became this
+// program: with a Python that starts it, all of torch.
 inline std::size_t peak_process_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+  std::ifstream status("/proc/self/status");
+  std::size_t kilobytes = 0;
+  for (std::string word; status >> word;)
+    if (word == "VmHWM:") status >> kilobytes;
+  return kilobytes * 1024;
 }
 
 inline std::size_t peak_pool_bytes(Context& context) {
