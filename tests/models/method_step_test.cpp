@@ -23,24 +23,26 @@ using test::watched;
 constexpr int images = 4, side = 16, classes = 5;
 
 // Weights that give the terms sizes between a thousandth and ten times the labels' loss.
-const std::vector<std::string> all_methods = {"kd:weight=0.5",
-                                              "dkd:weight=0.1",
-                                              "lskd:weight=1",
-                                              "dist:weight=0.1",
-                                              "ls",
-                                              "tfkd",
-                                              "at:weight=10",
-                                              "at:reading=paper",
-                                              "at:reading=author,weight=0.01",
-                                              "fitnet:weight=1",
-                                              "ab:weight=0.1",
-                                              "nst:weight=5",
-                                              "fsp:weight=0.1",
-                                              "sp:weight=3",
-                                              "pkt:weight=1000",
-                                              "rkd:distance=1,angle=2",
-                                              "cc:weight=1",
-                                              "vid:weight=0.1"};
+const std::vector<std::string> all_methods = {
+    "kd:weight=0.5",
+    "dkd:weight=0.1",
+    "lskd:weight=1",
+    "dist:weight=0.1",
+    "ls",
+    "tfkd",
+    "at:weight=10",
+    "at:reading=paper",
+    "at:reading=author,weight=0.01",
+    "fitnet:weight=1",
+    "ab:weight=0.1",
+    "nst:weight=5",
+    "fsp:weight=0.1",
+    "sp:weight=3",
+    "pkt:weight=1000",
+    "rkd:distance=1,angle=2",
+    "cc:weight=1",
+    "vid:weight=0.1",
+};
 
 TEST(MethodStep, HasEveryMethod) {
   for (const MethodKind& kind : method_kinds())
