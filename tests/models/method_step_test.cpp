@@ -165,8 +165,7 @@ void expect_same_bits(const StateDict& a, const StateDict& b) {
 class MethodStep : public test::DeviceTest {};
 
 // Allowed is what device_step_test.cpp allows: twice what disturbing the weights by the rounding of sums changes on the
-// cpu, and the rounding of the loss itself; here for each method's loss alone. ab counts sides of 0, and changes by a
-// whole value's square where one is within rounding of it: it is held by its sum with all others.
+// cpu, and the rounding of the loss itself; here for each method's loss alone.
 TEST_P(MethodStep, EveryLossAgreesWithTheCpu) {
   const int count = watched(device()) ? 1 : 2;
   const double size =
