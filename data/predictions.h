@@ -17,7 +17,7 @@ struct PredictionTable {
   std::vector<float> labels;             // [rows] class, or [rows, outputs] 0, 1, NaN (unknown), as in Split
   std::vector<double> probabilities;     // [rows, outputs]
 
-  std::vector<TextColumn> columns;       // patient, sex, age, view, site, or any other
+  std::vector<TextColumn> columns;  // patient, sex, age, view, site, or any other
 
   int rows() const { return static_cast<int>(ids.size()); }
   int outputs() const { return static_cast<int>(label_names.size()); }

@@ -32,13 +32,13 @@ struct TableReader::Input {
   std::size_t begin = 0, end = 0;  // bytes of the buffer that were not taken yet
 };
 
-TableReader::Input::Input(const std::string& name) : path(name), buffer(1 << 18) {
+TableReader::Input::Input(const std::string& name) : path(name), buffer(1 << 16) {
   std::error_code unknown;
   if (!std::filesystem::exists(path, unknown)) fail(ErrorKind::missing_input, path, ": there is no such file");
   require_data(!std::filesystem::is_directory(path, unknown), path, ": is a folder, not a table");
   file = ::gzopen(path.c_str(), "rb");
   if (file == nullptr) fail(ErrorKind::io, path, ": cannot be opened");
-  ::gzbuffer(file, 1 << 17);
+  ::gzbuffer(file, 1 << 16);
 }
 
 bool TableReader::Input::fill() {

@@ -137,6 +137,23 @@ std::vector<Decider> deciders(const ComparedArm& arm) {
   return result;
 }
 
+// The mean over an arm's runs of their macro average precision, on any resample.
+class MeanPrecision {
+ public:
+  explicit MeanPrecision(const ComparedArm& arm) {
+    for (const ComparedRun& run : arm.runs) runs_.push_back(rank_all(findings(run.source.table)));
+  }
+  double operator()(const Times& times) const {
+    double mean = 0;
+    for (const std::vector<Ranking>& run : runs_)
+      mean += macro_average_precision(run, times) / static_cast<double>(runs_.size());
+    return mean;
+  }
+
+ private:
+  std::vector<std::vector<Ranking>> runs_;
+};
+
 ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, const Units& patients,
                            const ComparisonOptions& options) {
   ArmDifference result;
@@ -157,6 +174,11 @@ ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, cons
   how.seed = options.seed;
   how.units = patients;
   how.threads = options.threads;
+  const MeanPrecision first(base), second(arm);
+  const Bootstrap drawn =
+      bootstrap([&](const Times& times) { return std::vector{second(times) - first(times)}; }, table.rows(), how);
+  result.precision = drawn.percentile(0);
+  result.precision_p = drawn.p_of_zero(0);
   for (const std::string& column : options.subgroups)
     result.subgroups.emplace_back(
         column, gap_changes(deciders(base), deciders(arm), groups_by(table, column, options.minimum_group), how));
@@ -164,19 +186,22 @@ ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, cons
 }
 
 void adjust(std::vector<ArmDifference>& differences) {
-  std::vector<double> images, seeds, labels;
+  std::vector<double> images, seeds, precisions, labels;
   for (const ArmDifference& one : differences) {
     images.push_back(one.by_image.p);
     seeds.push_back(one.over_seeds ? one.over_seeds->p : undefined);
+    precisions.push_back(one.precision_p);
     for (const Difference& label : one.labels) labels.push_back(label.p);
   }
   images = holm(images);
   seeds = holm(seeds);
+  precisions = holm(precisions);
   labels = holm(labels);
   auto next = labels.begin();
   for (std::size_t i = 0; i < differences.size(); ++i) {
     differences[i].by_image_holm = images[i];
     differences[i].over_seeds_holm = seeds[i];
+    differences[i].precision_holm = precisions[i];
     const auto count = static_cast<std::ptrdiff_t>(differences[i].labels.size());
     differences[i].labels_holm.assign(next, next + count);
     next += count;

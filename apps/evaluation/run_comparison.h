@@ -38,6 +38,8 @@ struct ArmDifference {
   double by_image_holm = 0;              // over the arms
   std::optional<Difference> over_seeds;  // paired t, where both arms have the same seeds, at least two
   double over_seeds_holm = 0;
+  Interval precision;                             // macro average precision, paired bootstrap
+  double precision_p = 0, precision_holm = 0;     // NaN without resamples
   std::optional<McNemar> decisions;               // of classes, first seeds
   std::optional<NonInferiority> non_inferiority;  // where a margin is given
   double images_needed = 0;                       // to see this difference with 80 % power; NaN where there is none
@@ -51,7 +53,7 @@ struct ComparisonOptions {
   std::optional<double> margin;        // of non-inferiority
   std::vector<std::string> subgroups;  // columns, as for assess()
   int minimum_group = 20;
-  int resamples = 1000;  // behind the intervals of gaps
+  int resamples = 1000;  // behind the intervals of average precision and gaps
   std::uint64_t seed = 0;
   int threads = 0;
 };

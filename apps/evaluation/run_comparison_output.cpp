@@ -51,6 +51,7 @@ std::string config_table(const RunComparison& comparison) {
 std::string difference_table(const RunComparison& comparison) {
   TextTable images({"over images (paired DeLong)", "difference", "95 % interval", "p", "p, Holm", "images for 80 %"});
   TextTable seeds({"over seeds (paired t)", "difference", "95 % interval", "p", "p, Holm"});
+  TextTable precisions({"AUPRC macro (paired bootstrap)", "difference", "95 % interval", "p", "p, Holm"});
   TextTable decisions({"decisions (McNemar)", "only this right", "only A right", "p exact", "p corrected"});
   TextTable margins({"non-inferior by image", "lower bound", "p", "shown"});
   bool any_seeds = false, any_decisions = false, any_margin = false;
@@ -59,6 +60,8 @@ std::string difference_table(const RunComparison& comparison) {
     const std::string name = comparison.arms[i + 1].letter + " - " + comparison.arms.front().letter;
     images.add({name, decimal(one.by_image.interval.value, 4, true), bounds(one.by_image.interval, 4, true),
                 p_text(one.by_image.p), p_text(one.by_image_holm), decimal(one.images_needed, 0)});
+    precisions.add({name, decimal(one.precision.value, 4, true), bounds(one.precision, 4, true),
+                    p_text(one.precision_p), p_text(one.precision_holm)});
     if (one.over_seeds)
       seeds.add({name, decimal(one.over_seeds->interval.value, 4, true), bounds(one.over_seeds->interval, 4, true),
                  p_text(one.over_seeds->p), p_text(one.over_seeds_holm)});
@@ -73,7 +76,7 @@ std::string difference_table(const RunComparison& comparison) {
     any_decisions |= one.decisions.has_value();
     any_margin |= one.non_inferiority.has_value();
   }
-  return "\n" + images.text() + (any_seeds ? "\n" + seeds.text() : "") +
+  return "\n" + images.text() + "\n" + precisions.text() + (any_seeds ? "\n" + seeds.text() : "") +
          (any_decisions ? "\n" + decisions.text() : "") + (any_margin ? "\n" + margins.text() : "");
 }
 
@@ -188,6 +191,9 @@ Json arm_difference_json(const RunComparison& comparison, std::size_t index) {
   json["by_image"] = difference_json(one.by_image);
   json["by_image"]["p_holm"] = one.by_image_holm;
   json["images_needed"] = one.images_needed;
+  json["average_precision"] = interval_json(one.precision);
+  json["average_precision"]["p"] = one.precision_p;
+  json["average_precision"]["p_holm"] = one.precision_holm;
   if (one.over_seeds) {
     json["over_seeds"] = difference_json(*one.over_seeds);
     json["over_seeds"]["p_holm"] = one.over_seeds_holm;

@@ -38,6 +38,7 @@ Source open_checkpoint(const std::string& path, const SourceOptions& options) {
   const LoadedModel model = load_model(*context, checkpoint);
   const Dataset data = open_dataset(options.data);
   require_fits(checkpoint, data, true);
+  for (const std::string& note : data.notes) std::fprintf(stderr, "%s\n", note.c_str());
   if (data.height != model.card.height || data.width != model.card.width)
     std::fprintf(stderr, "the network was trained on images of %dx%d pixels, these have %dx%d\n", model.card.height,
                  model.card.width, data.height, data.width);

@@ -112,7 +112,7 @@ Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& 
   require(temperature > 0, "decoupled_kl: temperature ", temperature, " is not positive");
   Context& context = student.context();
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
-  context.run(kernels::DecoupledKl<float>{student.data(), teacher.data(), labels.data(), loss.data(), d_student.data(),
+  context.run(kernels::DecoupledKl{student.data(), teacher.data(), labels.data(), loss.data(), d_student.data(),
                                           rows, classes, temperature, of_target, of_others,
                                           weight / static_cast<float>(rows)});
   record_difference(student, d_student);

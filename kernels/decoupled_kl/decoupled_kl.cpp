@@ -26,7 +26,7 @@ DecoupledSide side_of(const float* z, int classes, int label, double inverse) {
 
 // mapping: rows over threads; bytes: student and teacher read, d_student written; operations: about 30 per entry;
 // hazard: the probabilities of confident networks differ in digits that only the logs of the rests have: row.h.
-void run_on(Cpu, const DecoupledKl<float>& a) {
+void run_on(Cpu, const DecoupledKl& a) {
   const double temperature = static_cast<double>(a.temperature), scale = static_cast<double>(a.scale);
   const double of_target = static_cast<double>(a.of_target), of_others = static_cast<double>(a.of_others);
 #pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, 4 * exponential))
@@ -57,12 +57,9 @@ void run_on(Cpu, const DecoupledKl<float>& a) {
 }
 
 // A row is read three times: for its maxima, its sums, and its gradient.
-template <class T>
-Cost cost(const DecoupledKl<T>& a) {
+Cost cost(const DecoupledKl& a) {
   const double entries = static_cast<double>(a.rows) * a.classes;
-  return {7 * entries * sizeof(T) + 2.0 * a.rows * sizeof(float), 30 * entries};
+  return {(7 * entries + 2.0 * a.rows) * sizeof(float), 30 * entries};
 }
-template Cost cost(const DecoupledKl<float>&);
-template Cost cost(const DecoupledKl<bfloat16>&);
 
 }  // namespace preceptor::kernels

@@ -15,14 +15,13 @@ constexpr int block_rows = 4;  // a warp each
 // mapping: a warp takes a row, each lane every 32nd class; bytes: student and teacher read three times, from L1 behind
 // the first, d_student written; operations: about 30 per entry; hazard: in double, for the digits in which confident
 // networks differ. The logits of a batch are so few that a card without fast double loses microseconds.
-template <class T>
-__global__ void __launch_bounds__(block_rows* warp_size) decoupled_rows(DecoupledKl<T> a) {
+__global__ void __launch_bounds__(block_rows* warp_size) decoupled_rows(DecoupledKl a) {
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   const int row = static_cast<int>(blockIdx.x) * block_rows + static_cast<int>(threadIdx.x) / warp_size;
   // A warp without a row leaves as a whole.
   if (row >= a.rows) return;
   const std::int64_t first = static_cast<std::int64_t>(row) * a.classes;
-  const T *student = a.student + first, *teacher = a.teacher + first;
+  const float *student = a.student + first, *teacher = a.teacher + first;
   const float labelled = a.labels[row];
   const bool known = labelled == labelled;
   const int label = known ? static_cast<int>(labelled) : 0;
@@ -31,7 +30,7 @@ __global__ void __launch_bounds__(block_rows* warp_size) decoupled_rows(Decouple
 
   float maxima[2] = {-INFINITY, -INFINITY}, of_label[2] = {0, 0};
   for (int i = lane; i < a.classes; i += warp_size) {
-    const float s = to_float(student[i]), t = to_float(teacher[i]);
+    const float s = student[i], t = teacher[i];
     if (i == label) {
       of_label[0] = s, of_label[1] = t;
     } else {
@@ -46,8 +45,8 @@ __global__ void __launch_bounds__(block_rows* warp_size) decoupled_rows(Decouple
   }
   // Lanes stay together: every value is read, and the label's is left out where it is used.
   for (int i = lane; i < a.classes; i += warp_size) {
-    const double s = static_cast<double>(to_float(student[i])) - static_cast<double>(maxima[0]);
-    const double t = static_cast<double>(to_float(teacher[i])) - static_cast<double>(maxima[1]);
+    const double s = static_cast<double>(student[i]) - static_cast<double>(maxima[0]);
+    const double t = static_cast<double>(teacher[i]) - static_cast<double>(maxima[1]);
     if (i == label) continue;
     sums[0] += std::exp(s * inverse);
     sums[1] += std::exp(t * inverse);
@@ -60,14 +59,14 @@ __global__ void __launch_bounds__(block_rows* warp_size) decoupled_rows(Decouple
   const double scale = known ? static_cast<double>(a.scale) * temperature : 0;
   double others = 0;
   for (int i = lane; i < a.classes; i += warp_size) {
-    const double s = static_cast<double>(to_float(student[i])), t = static_cast<double>(to_float(teacher[i]));
+    const double s = static_cast<double>(student[i]), t = static_cast<double>(teacher[i]);
     double derivative = of_target * terms.excess;
     if (i != label) {
       const DecoupledRow::Class of_class = terms.of_class(s, t, of_target, of_others);
       others += of_class.divergence;
       derivative = of_class.derivative;
     }
-    a.d_student[first + i] = from_float<T>(static_cast<float>(known ? scale * derivative : 0));
+    a.d_student[first + i] = static_cast<float>(known ? scale * derivative : 0);
   }
   others = reduce_lanes(others, Sum{});
   if (lane == 0)
@@ -77,11 +76,8 @@ __global__ void __launch_bounds__(block_rows* warp_size) decoupled_rows(Decouple
 
 }  // namespace
 
-template <class T>
-void run_on(Gpu gpu, const DecoupledKl<T>& a) {
-  launch(gpu, decoupled_rows<T>, steps(a.rows, block_rows), block_rows * warp_size, 0, a);
+void run_on(Gpu gpu, const DecoupledKl& a) {
+  launch(gpu, decoupled_rows, steps(a.rows, block_rows), block_rows * warp_size, 0, a);
 }
-template void run_on(Gpu, const DecoupledKl<float>&);
-template void run_on(Gpu, const DecoupledKl<bfloat16>&);
 
 }  // namespace preceptor::kernels

@@ -8,26 +8,22 @@ namespace preceptor::kernels {
 
 // With p, q the softmax of teacher / T and student / T, l the row's label, and p', q' the same without class l:
 //   loss = T^2 (of_target KL((p_l, 1 - p_l) || (q_l, 1 - q_l)) + of_others KL(p' || q'))
-// Loss and gradient in one launch. T is float or bfloat16 (cpu: float).
-template <class T>
+// Loss and gradient in one launch. Outputs are float: a batch has a few thousand of them.
 struct DecoupledKl {
   static constexpr const char* name = "decoupled_kl";
-  const T* student;     // [rows, classes] logits
-  const T* teacher;     // [rows, classes] logits
-  const float* labels;  // [rows] class index as float; NaN: unknown, the row is left out
-  float* loss;          // [rows] scale * loss of the row
-  T* d_student;         // [rows, classes] d loss[row] / d student
-  int rows, classes;    // classes >= 2
-  float temperature;    // > 0
+  const float* student;  // [rows, classes] logits
+  const float* teacher;  // [rows, classes] logits
+  const float* labels;   // [rows] class index as float; NaN: unknown, the row is left out
+  float* loss;           // [rows] scale * loss of the row
+  float* d_student;      // [rows, classes] d loss[row] / d student
+  int rows, classes;     // classes >= 2
+  float temperature;     // > 0
   float of_target, of_others;
   float scale;  // usually weight / rows
 };
-template <class T>
-Cost cost(const DecoupledKl<T>& arguments);
-void run_on(Cpu, const DecoupledKl<float>& arguments);
-template <class T>
-void run_on(Cuda, const DecoupledKl<T>& arguments);
-template <class T>
-void run_on(Emulated, const DecoupledKl<T>& arguments);
+Cost cost(const DecoupledKl& arguments);
+void run_on(Cpu, const DecoupledKl& arguments);
+void run_on(Cuda, const DecoupledKl& arguments);
+void run_on(Emulated, const DecoupledKl& arguments);
 
 }  // namespace preceptor::kernels

@@ -23,11 +23,6 @@ __global__ void __launch_bounds__(block_rows* warp_size) softened_rows(Probabili
   const double inverse = 1 / static_cast<double>(a.temperature);
   const float* z = a.logits + static_cast<std::int64_t>(row) * a.classes;
   float* p = a.p + static_cast<std::int64_t>(row) * a.classes;
-  if (a.independent) {
-    for (int i = lane; i < a.classes; i += warp_size)
-      p[i] = static_cast<float>(1 / (1 + std::exp(-static_cast<double>(z[i]) * inverse)));
-    return;
-  }
   float maximum = -INFINITY;
   for (int i = lane; i < a.classes; i += warp_size) maximum = z[i] > maximum ? z[i] : maximum;
   maximum = reduce_lanes(maximum, Maximum{});
@@ -37,7 +32,16 @@ __global__ void __launch_bounds__(block_rows* warp_size) softened_rows(Probabili
   double sum = 0;
   for (int i = lane; i < a.classes; i += warp_size) sum += power(i);
   sum = reduce_lanes(sum, Sum{});
-  for (int i = lane; i < a.classes; i += warp_size) p[i] = static_cast<float>(power(i) / sum);
+  const double by_sum = 1 / sum;
+  for (int i = lane; i < a.classes; i += warp_size) p[i] = static_cast<float>(power(i) * by_sum);
+}
+
+// mapping: an entry a thread; bytes: logits read, p written; operations: about 10 per entry.
+__global__ void __launch_bounds__(block_rows* warp_size) softened_entries(Probabilities a, std::int64_t entries) {
+  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (at >= entries) return;
+  const double z = static_cast<double>(a.logits[at]) / static_cast<double>(a.temperature);
+  a.p[at] = static_cast<float>(1 / (1 + std::exp(-z)));
 }
 
 // mapping: as softened_rows; bytes: p and d_p read twice, d_logits written; operations: 5 per entry.
@@ -59,6 +63,10 @@ __global__ void __launch_bounds__(block_rows* warp_size) softened_rows_backward(
 }  // namespace
 
 void run_on(Gpu gpu, const Probabilities& a) {
+  if (a.independent) {
+    const std::int64_t entries = static_cast<std::int64_t>(a.rows) * a.classes;
+    return launch(gpu, softened_entries, steps(entries, block_rows * warp_size), block_rows * warp_size, 0, a, entries);
+  }
   launch(gpu, softened_rows, steps(a.rows, block_rows), block_rows * warp_size, 0, a);
 }
 void run_on(Gpu gpu, const ProbabilitiesBackward& a) {

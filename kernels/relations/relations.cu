@@ -114,19 +114,19 @@ __global__ void __launch_bounds__(threads) similarity_loss(RelationLoss a) {
     for (int j = static_cast<int>(threadIdx.x); j < a.rows; j += threads) sum += term(first + j);
     return reduce_block(sum, Sum{}, 0.0);
   };
-  const double student_sum = add_up([&](std::int64_t at) { return affinity(a.student[at]); });
-  const double teacher_sum = add_up([&](std::int64_t at) { return affinity(a.teacher[at]); });
-  const auto of_student = [&](std::int64_t at) { return affinity(a.student[at]) / student_sum; };
-  const auto of_teacher = [&](std::int64_t at) { return affinity(a.teacher[at]) / teacher_sum; };
+  const double by_student = 1 / add_up([&](std::int64_t at) { return affinity(a.student[at]); });
+  const double by_teacher = 1 / add_up([&](std::int64_t at) { return affinity(a.teacher[at]); });
+  const auto of_student = [&](std::int64_t at) { return affinity(a.student[at]) * by_student + similarity_epsilon; };
+  const auto of_teacher = [&](std::int64_t at) { return affinity(a.teacher[at]) * by_teacher; };
   const double loss = add_up([&](std::int64_t at) {
-    return of_teacher(at) * std::log((of_teacher(at) + similarity_epsilon) / (of_student(at) + similarity_epsilon));
+    const double t = of_teacher(at);
+    return t * (std::log(t + similarity_epsilon) - std::log(of_student(at)));
   });
-  const double mean =
-      add_up([&](std::int64_t at) { return -of_teacher(at) / (of_student(at) + similarity_epsilon) * of_student(at); });
-  for (int j = static_cast<int>(threadIdx.x); j < a.rows; j += threads) {
-    const double slope = -of_teacher(first + j) / (of_student(first + j) + similarity_epsilon) - mean;
-    a.d_student[first + j] = static_cast<float>(scale * slope / (2 * student_sum));
-  }
+  // d loss / d s, and its mean under s.
+  const auto slope = [&](std::int64_t at) { return -of_teacher(at) / of_student(at); };
+  const double mean = add_up([&](std::int64_t at) { return slope(at) * (of_student(at) - similarity_epsilon); });
+  for (int j = static_cast<int>(threadIdx.x); j < a.rows; j += threads)
+    a.d_student[first + j] = static_cast<float>(scale * (slope(first + j) - mean) * 0.5 * by_student);
   if (threadIdx.x == 0) a.loss[blockIdx.x] = static_cast<float>(scale * loss);
 }
 

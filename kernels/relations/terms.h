@@ -24,6 +24,15 @@ ON_ANY_DEVICE inline double distance_of(float square) {
   return distance < least_distance ? least_distance : distance;
 }
 
+// 1 / sqrt(x). On a card a division or a root may be a call, around which values are spilled; this is neither.
+ON_ANY_DEVICE inline double inverse_root(double x) {
+#ifdef __CUDA_ARCH__
+  return ::rsqrt(x);
+#else
+  return 1 / std::sqrt(x);
+#endif
+}
+
 // The angle at i between j and k, by the law of cosines.
 struct Angle {
   double inverse;  // 1 / (2 |ij| |ik|); 0 where there is no angle
@@ -33,7 +42,7 @@ struct Angle {
     const double ij = static_cast<double>(squares[static_cast<std::size_t>(i) * n + j]);
     const double ik = static_cast<double>(squares[static_cast<std::size_t>(i) * n + k]);
     if (i == j || i == k || ij == 0 || ik == 0) return;
-    inverse = 0.5 / (std::sqrt(ij) * std::sqrt(ik));
+    inverse = 0.5 * inverse_root(ij * ik);
     cosine = (ij + ik - static_cast<double>(squares[static_cast<std::size_t>(j) * n + k])) * inverse;
   }
 };
@@ -49,9 +58,10 @@ struct AnglesOfPair {
     const Huber at_a(own.cosine - others.cosine);
     loss += at_a.loss;
     if (a == b) return;
-    const double square = static_cast<double>(r.student[static_cast<std::size_t>(a) * n + b]);
+    const double by_leg = inverse_root(static_cast<double>(r.student[static_cast<std::size_t>(a) * n + b]));
     // As a leg of an angle at a, the first and the second alike. The angle of a leg with itself is 1 whatever it is.
-    if (own.inverse > 0 && third != b) derivative += 2 * at_a.slope * (own.inverse - own.cosine / (2 * square));
+    if (own.inverse > 0 && third != b)
+      derivative += 2 * at_a.slope * (own.inverse - own.cosine * 0.5 * by_leg * by_leg);
     // Opposite to the angle at the third.
     const Angle opposite(r.student, n, third, a, b), opposite_of_teacher(r.teacher, n, third, a, b);
     derivative -= Huber(opposite.cosine - opposite_of_teacher.cosine).slope * opposite.inverse;

@@ -129,6 +129,13 @@ TEST_F(Evaluate, ComparesArmsOverSeeds) {
   EXPECT_NEAR(difference["over_seeds"]["value"].get<double>(), expected, 1e-12);
   EXPECT_EQ(difference["by_image"]["p"], difference["by_image"]["p_holm"]);  // one comparison
   EXPECT_EQ(difference["labels"].size(), 5u);
+  const auto precision = [&](const char* run) {
+    return json({"preceptor-evaluate", run, "--bootstrap", "0"})["average_precision"]["value"].get<double>();
+  };
+  EXPECT_NEAR(difference["average_precision"]["value"].get<double>(),
+              (precision("moved0") + precision("moved1") - precision("plain0") - precision("plain1")) / 2, 1e-12);
+  EXPECT_LE(difference["average_precision"]["low"], difference["average_precision"]["high"]);
+  EXPECT_GT(difference["average_precision"]["p"], 0);
   EXPECT_TRUE(difference["non_inferiority"]["shown"].get<bool>());
   EXPECT_FALSE(difference.contains("mcnemar"));  // findings, no classes
 

@@ -66,6 +66,8 @@ TEST(Reliability, EqualCountsKeepTiesTogether) {
   ASSERT_EQ(bins.size(), 2u);
   EXPECT_EQ(bins[0].count, 4u);
   EXPECT_NEAR(expected_calibration_error(bins), 0.1 / 5, 1e-15);
+  // Three of four rows are tied; their middle lies in the upper half, so the lower one keeps the first row.
+  EXPECT_EQ(reliability({"a", {0.1, 0.5, 0.5, 0.5}, {0, 1, 0, 1}}, Binning::equal_count, 2).size(), 2u);
   // Twice the same rows, and rows that count twice, are one thing.
   const std::vector<ReliabilityBin> drawn = reliability(finding, Binning::equal_count, 2, {0, 2, 2, 1, 1, 0});
   const std::vector<ReliabilityBin> copied =

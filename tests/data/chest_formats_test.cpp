@@ -137,6 +137,14 @@ TEST_F(Chexpert, SelfTrainedLabelsComeFromPredictions) {
   refuse("?predictions=x.csv", {"belong together"});
 }
 
+TEST_F(Chexpert, TablesMayStandBesideTheImages) {
+  const std::string image = "train/patient00007/study1/view1_frontal.png";
+  tree.grey("apart/" + prefix + image, 70);
+  tree.file("apart/labels/train.csv", chexpert_header + prefix + image + ",Male,50,Frontal,AP,,,,,,,,,,,,,,1.0\n");
+  const Dataset data = open_dataset("chexpert:" + tree.path("apart/labels") + "?split=test");
+  EXPECT_EQ(read_pixels(*data.test.images, 0)[0], 70);
+}
+
 TEST_F(Chexpert, FiltersViews) {
   EXPECT_EQ(open("?view=frontal").train.count, 3);
   // Only one lateral image is left; val and test are whole patients of their own, here none.

@@ -107,6 +107,10 @@ TEST(DeLong, CopiesOfAPatientTeachNothing) {
   }
   const double honest = standard_error(estimate_auc(Ranking(once)));
   const AucEstimate copied = estimate_auc(Ranking(thrice));
+  // Patients of one image each: C / (C - 1) is all that differs.
+  Units single;
+  for (int i = 0; i < 200; ++i) single.push_back(i);
+  EXPECT_DOUBLE_EQ(standard_error(estimate_auc(Ranking(once)), single), honest * std::sqrt(200.0 / 199));
   EXPECT_NEAR(standard_error(copied, patients) / honest, 1, 0.01);
   EXPECT_NEAR(standard_error(copied) * std::sqrt(3.0) / honest, 1, 0.01);
 }

@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cmath>
 
+#include "data/metrics/delong.h"
 #include "data/random.h"
 #include "kernels/device/error.h"
 #include "random_findings.h"
@@ -171,7 +171,10 @@ TEST(Auc, IsExactForAMillionRows) {
   finding.labels[0] = 1;  // the lowest pair: now 500001 positives, 499999 negatives
   const double m = 500001, n = 499999;
   // Pairs k < l: a positive of a higher pair wins against the negative of each lower pair that has one.
-  EXPECT_DOUBLE_EQ(Ranking(finding).auc(), (n * (n - 1) / 2 + n / 2) / (m * n));
+  const AucEstimate estimate = estimate_auc(Ranking(finding));
+  EXPECT_DOUBLE_EQ(estimate.auc, (n * (n - 1) / 2 + n / 2) / (m * n));
+  // V10 and V01 are uniform here: variances 1/12 over m and over n.
+  EXPECT_NEAR(standard_error(estimate), std::sqrt((1 / m + 1 / n) / 12), 1e-8);
 }
 
 }  // namespace

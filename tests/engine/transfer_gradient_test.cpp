@@ -1,0 +1,120 @@
+// The gradients of the ops that transfer methods are made of, against central differences; each is computed in double
+// or is a sum of products, and rounded once.
+#include "tests/engine/gradient_check.h"
+
+namespace preceptor {
+namespace {
+
+using test::GradientCheck;
+using test::grid_values;
+using Inputs = std::vector<Tensor>;
+
+void report(const std::string& what, double ratio) {
+  std::printf("%s: largest error is %.2g of what is allowed\n", what.c_str(), ratio);
+}
+
+// Blocks of 8 and 1 channels.
+class TransferOpGradient : public testing::TestWithParam<int> {
+ protected:
+  Shape maps{2, GetParam(), 3, 4};
+};
+INSTANTIATE_TEST_SUITE_P(Channels, TransferOpGradient, testing::Values(8, 3));
+
+// Every value of a group of unit length is at most 1.
+TEST_P(TransferOpGradient, NormalizeMaps) {
+  GradientCheck check(31);
+  check.add_input(maps);
+  check.make_weights(maps);
+  for (bool center : {false, true}) {
+    const auto forward = [&](const Inputs& in) { return normalize_maps(in[0], {.center = center, .scale = 2}); };
+    report("normalize_maps", check.run(forward, 2.0 * static_cast<double>(maps.elements()), 1, 0x1p-6));
+  }
+}
+
+TEST_P(TransferOpGradient, MapProducts) {
+  GradientCheck check(32);
+  const Shape other{maps[0], 5, maps[2], maps[3]};
+  check.add_input(maps);
+  check.add_input(other);
+  check.make_weights({maps[0], maps[1] * other[1]});
+  const auto forward = [&](const Inputs& in) { return map_products(in[0], in[1], 0.5f); };
+  report("map_products", check.run(forward, check.multilinear_magnitude(forward), 12, 0.25));
+}
+
+TEST_P(TransferOpGradient, RowsOfMaps) {
+  GradientCheck check(33);
+  check.add_input(maps);
+  check.make_weights({maps[0], maps[0]});
+  const auto forward = [&](const Inputs& in) {
+    const Tensor rows = as_rows(in[0]);
+    return product(rows, rows);
+  };
+  report("as_rows, product", check.run(forward, check.multilinear_magnitude(forward), 96, 0x1p-4));
+}
+
+TEST_P(TransferOpGradient, RootDifference) {
+  GradientCheck check(34);
+  check.add_input(maps);
+  const Tensor teacher = check.constant(maps, grid_values(maps.elements(), 341));
+  const auto forward = [&](const Inputs& in) { return root_difference(in[0], teacher, 1); };
+  // The norm of at most 2 in every element.
+  report("root_difference", check.run(forward, 2 * std::sqrt(static_cast<double>(maps.elements())), 12, 0x1p-4));
+}
+
+TEST_P(TransferOpGradient, GaussianLikelihood) {
+  GradientCheck check(35);
+  check.add_input(maps);
+  const Parameter raw = check.add_parameter("raw", {maps[1]}, ParameterKind::plain);
+  const Tensor target = check.constant(maps, grid_values(maps.elements(), 351));
+  const auto forward = [&](const Inputs& in) { return gaussian_likelihood(in[0], target, raw, 1); };
+  // v is from log(1 + 1/e) = 0.31 to 1.32: (2^2 / 0.31 + 1.2) / 2 at most.
+  report("gaussian_likelihood", check.run(forward, 7.1, 1, 0x1p-6));
+}
+
+class TransferMatrixGradient : public testing::Test {
+ protected:
+  static constexpr int rows = 5, columns = 7;
+  const Shape shape{rows, columns};
+  GradientCheck check{36};
+  void SetUp() override { check.add_input(shape, grid_values(shape.elements(), 361, 2)); }
+};
+
+TEST_F(TransferMatrixGradient, NormalizeRowsAndColumns) {
+  check.make_weights(shape);
+  for (bool by_rows : {true, false}) {
+    const auto forward = [&](const Inputs& in) {
+      return by_rows ? normalize_rows(in[0], {.center = true}) : normalize_columns(in[0]);
+    };
+    report("normalize", check.run(forward, rows * columns, 1, 0x1p-5));
+  }
+}
+
+TEST_F(TransferMatrixGradient, Probabilities) {
+  check.make_weights(shape);
+  for (bool independent : {true, false}) {
+    const auto forward = [&](const Inputs& in) { return probabilities(in[0], 0.5f, independent); };
+    report("probabilities", check.run(forward, rows * columns, 1, 0x1p-6));
+  }
+}
+
+TEST_F(TransferMatrixGradient, DecoupledKl) {
+  const Tensor teacher = check.constant(shape, grid_values(shape.elements(), 371, 2));
+  const Tensor labels = check.constant({rows}, {0, 6, NAN, 3, 3});
+  const auto forward = [&](const Inputs& in) { return decoupled_kl(in[0], teacher, labels, 2, 1, 3, 0.75f); };
+  // Each divergence is at most twice the largest difference of logits, 4, by T.
+  report("decoupled_kl", check.run(forward, 0.75 * 2 * 8 * (1 + 3), 1, 0x1p-5));
+}
+
+TEST_F(TransferMatrixGradient, RelationsOfRows) {
+  const Tensor other = check.constant(shape, grid_values(shape.elements(), 381, 2));
+  for (Relation relation : {Relation::distances, Relation::angles}) {
+    const auto forward = [&](const Inputs& in) {
+      return relation_loss(relation, squared_distances(in[0]), squared_distances(other), 4);
+    };
+    // Huber's loss of a difference of at most 2 of cosines, or of distances by their mean.
+    report("relation_loss", check.run(forward, 4 * 2, 4, 0x1p-6));
+  }
+}
+
+}  // namespace
+}  // namespace preceptor
