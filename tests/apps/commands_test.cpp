@@ -44,7 +44,7 @@ TEST(Commands, TeacherTransferAndStudent) {
   expect_same_metrics(nlohmann::json::parse(place.run(with(evaluation, {"--json"}))), result["test"]);
   EXPECT_EQ(result["test"]["n"], 32);
   EXPECT_EQ(result["test"]["auc"].size(), 5u);
-  EXPECT_EQ(result["config"]["method"][0], "kd:temperature=4,weight=0.9");
+  EXPECT_EQ(result["config"]["method"][0], "kd:end=0,temperature=4,warmup=0,weight=0.9");
   EXPECT_NE(place.run(evaluation).find("cardiomegaly"), std::string::npos);
 
   const std::string csv = place.bytes("runs/student/metrics.csv");
