@@ -61,6 +61,7 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   load_teachers(std::move(teachers));
   make_methods();
   prepare_learning();
+  weigh_teachers();
   if (continues)
     require_same_config();
   else
@@ -73,6 +74,7 @@ void TrainingRun::open_files(bool continues) {
   require(continues || !directory_.holds_run(), options_.out,
           ": holds a run already; continue it with --resume or choose another --out");
   if (continues) committed_ = directory_.last();
+  continues_ = committed_.has_value();
   if (!committed_ && !options_.init.empty()) init_ = load_initial_weights(options_.init);
 }
 
@@ -206,16 +208,22 @@ void TrainingRun::start_from_init() {
                "; images are normalised by their own mean and deviation (preceptor-import sets others)"));
 }
 
+// A sitting that goes on has said all this before.
+void TrainingRun::note_at_start(const std::string& text) {
+  if (!continues_) note(text);
+}
+
 void TrainingRun::load_teachers(std::vector<CardCheckpoint> checkpoints) {
   if (checkpoints.empty()) return;
-  // A sitting that goes on has said all this before.
-  const Teachers::Note say = [&](const std::string& text) {
-    if (!committed_) note(text);
-  };
-  if (!committed_ && checkpoints.size() == 1 && same_weights(network_->parameters().state(), checkpoints[0].tensors))
-    say(message("the student starts as its teacher ", checkpoints[0].path, ": there is nothing to learn from it"));
-  teachers_.emplace(*context_, std::move(checkpoints), *data_, say);
-  teachers_->weigh(options_.teacher_weights, say);
+  if (!continues_ && checkpoints.size() == 1 && same_weights(network_->parameters().state(), checkpoints[0].tensors))
+    note(message("the student starts as its teacher ", checkpoints[0].path, ": there is nothing to learn from it"));
+  teachers_.emplace(*context_, std::move(checkpoints), *data_,
+                    [this](const std::string& text) { note_at_start(text); });
+}
+
+// It takes a pass over the validation images, so everything that could be refused has been looked at before.
+void TrainingRun::weigh_teachers() {
+  if (teachers_) teachers_->weigh(options_.teacher_weights, [this](const std::string& text) { note_at_start(text); });
 }
 
 void TrainingRun::restore() {

@@ -30,6 +30,7 @@ class TrainingRun {
   int frozen_blocks(int epochs_done) const;
   void start_from_init();
   void load_teachers(std::vector<CardCheckpoint> checkpoints);
+  void weigh_teachers();
   void make_methods();
   void prepare_learning();
   void restore();
@@ -51,6 +52,7 @@ class TrainingRun {
                     const OperatingPoint& point);
 
   void note(const std::string& text);
+  void note_at_start(const std::string& text);
   void report_progress(double fraction, double images_per_second, const EpochRow* row) const;
 
   TrainingOptions options_;
@@ -58,6 +60,7 @@ class TrainingRun {
   RunDirectory directory_;
   RunLog log_;
   std::unique_ptr<Context> context_;  // outlives everything that holds device memory
+  bool continues_ = false;            // an epoch was committed in an earlier sitting
   std::optional<RunDirectory::Committed> committed_;
   std::optional<InitialWeights> init_;
   std::optional<Dataset> opened_;

@@ -137,10 +137,10 @@ TEST_F(TeachersTest, AWeightOfZeroSilencesATeacher) {
 }
 
 TEST_F(TeachersTest, AnotherSizeIsReachedByResizing) {
-  place.run({"preceptor-train", "--data", "phantom:chest?n=32&val=16&test=16&size=48", "--model", "resnet8", "--epochs",
+  place.run({"preceptor-train", "--data", "phantom:chest?n=32&val=16&test=16&size=64", "--model", "resnet8", "--epochs",
              "1", "--threads", "2", "--bootstrap", "0", "--out", "large"});
   const std::string said = said_by(student({"large/best.safetensors"}, "run", {"--method", "at"}));
-  EXPECT_NE(said.find("images of 32x32 are brought to its 48x48"), std::string::npos) << said;
+  EXPECT_NE(said.find("images of 32x32 are brought to its 64x64"), std::string::npos) << said;
 }
 
 TEST_F(TeachersTest, NonsenseIsRefusedBeforeTheRunBegins) {
