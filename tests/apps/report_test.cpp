@@ -13,6 +13,14 @@ std::size_t count_of(const std::string& text, const std::string& part) {
   return count;
 }
 
+// Without the digits of pictures, which may spell anything.
+std::string without_pictures(std::string page) {
+  const std::string begin = "base64,";
+  for (std::size_t at = 0; (at = page.find(begin, at)) != std::string::npos; at += begin.size())
+    page.erase(at + begin.size(), page.find('"', at) - at - begin.size());
+  return page;
+}
+
 // Every element that is opened is closed, in order; nothing is fetched and nothing runs.
 void expect_sound_page(const std::string& page) {
   EXPECT_TRUE(page.starts_with("<!doctype html>\n<html lang=\"en\">"));
@@ -23,7 +31,8 @@ void expect_sound_page(const std::string& page) {
       EXPECT_TRUE(target.starts_with("data:") || target.starts_with("#")) << target;
     }
   EXPECT_EQ(page.find("url("), std::string::npos);
-  EXPECT_EQ(page.find("nan"), std::string::npos) << page.substr(page.find("nan") - 100, 200);
+  const std::string words = without_pictures(page);
+  EXPECT_EQ(words.find("nan"), std::string::npos) << words.substr(words.find("nan") - 100, 200);
   std::vector<std::string> open;
   const std::vector<std::string> single = {"meta", "link", "img", "!doctype"};
   for (std::size_t at = page.find('<'); at != std::string::npos; at = page.find('<', at + 1)) {
