@@ -24,8 +24,9 @@ PredictionTable prediction_table(const Dataset& dataset, const Split& split, con
   return table;
 }
 
-Predictor::Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset, int batch)
-    : context_(context), network_(network), dataset_(dataset), batch_(batch) {
+Predictor::Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset, int batch,
+                     const Resizer* resizer)
+    : context_(context), network_(network), dataset_(dataset), batch_(batch), resizer_(resizer) {
   normalisation_.mean = card.mean;
   normalisation_.deviation = card.deviation;
 }
@@ -67,7 +68,7 @@ Predictions Predictor::predict(const Split& split) {
     context_.run(kernels::Copy{staged.data(), next->images.data(), next->images.size()});
     context_.run(kernels::Copy{labels.data(), targets.data(), targets.size() * sizeof(float)});
     const Tensor input = augment(context_, static_cast<const std::uint8_t*>(staged.data()), images, normalisation_);
-    const Tensor logits = network_.forward(input, Mode::inference).logits;
+    const Tensor logits = network_.forward(resizer_ ? (*resizer_)(input) : input, Mode::inference).logits;
     if (known_here > 0) {
       // Weighted with the number of known labels, the mean loss of the batch becomes its sum.
       const auto weight = static_cast<float>(known_here);

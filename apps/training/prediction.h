@@ -25,9 +25,9 @@ inline constexpr int evaluation_batch = 64;
 
 class Predictor {
  public:
-  // Keeps references. The card gives the normalisation.
+  // Keeps references. The card gives the normalisation; a resizer brings images to another size.
   Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset,
-            int batch = evaluation_batch);
+            int batch = evaluation_batch, const Resizer* resizer = nullptr);
 
   // The network must have been folded since its parameters changed.
   Predictions predict(const Split& split);
@@ -39,6 +39,7 @@ class Predictor {
   Network& network_;
   const Dataset& dataset_;
   int batch_;
+  const Resizer* resizer_;
   AugmentOptions normalisation_;
 };
 

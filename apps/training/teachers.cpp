@@ -8,7 +8,6 @@
 
 #include "apps/training/label_match.h"
 #include "apps/training/prediction.h"
-#include "data/loader.h"
 #include "data/metrics/metrics.h"
 #include "engine/check.h"
 #include "engine/numbers.h"
@@ -141,27 +140,9 @@ void Teachers::set_weights(std::vector<std::vector<double>> by_member) {
 
 std::vector<double> Teachers::gains(const Member& member, const Note& note) const {
   const Split& split = dataset_.val;
-  Loader loader(dataset_, split,
-                {.batch = evaluation_batch,
-                 .shuffle = false,
-                 .seed = 0,
-                 .threads = loading_threads(split, context_.device().threads),
-                 .prefetch = 2,
-                 .weights = {},
-                 .mixup = 0});
-  const int batch = loader.batch_size();
-  const Shape shape{batch, dataset_.channels, dataset_.height, dataset_.width};
-  const Buffer staged(context_.pool(Lifetime::persistent), shape.elements());
-  std::vector<float> probabilities;
-  loader.start(0);
-  while (const Batch* next = loader.next()) {
-    context_.run(kernels::Copy{staged.data(), next->images.data(), next->images.size()});
-    const Tensor logits =
-        forward_member(member, static_cast<const std::uint8_t*>(staged.data()), shape, AugmentOptions{}, {}).logits;
-    const std::vector<float> scores = (multi_label_ ? sigmoid(logits) : softmax(logits)).to_host();
-    probabilities.insert(probabilities.end(), scores.begin(),
-                         scores.begin() + static_cast<std::ptrdiff_t>(next->valid) * dataset_.outputs);
-  }
+  const Resizer* resizer = member.resizer ? &*member.resizer : nullptr;
+  Predictor predictor(context_, *member.model.network, member.model.card, dataset_, evaluation_batch, resizer);
+  const std::vector<float> probabilities = predictor.predict(split).probabilities;
   const Evaluation evaluation =
       evaluate_scores(dataset_.task, dataset_.outputs, dataset_.label_names, probabilities, split.labels, 0, 0);
   std::vector<double> gains(taught_.size(), std::numeric_limits<double>::quiet_NaN());
