@@ -75,7 +75,7 @@ void Loader::State::gather(int batch, int first_row, Batch& target) const {
   if (first_row == 0) target.valid = std::min(batch_size, split.count - first);
   for (int i = first_row; i < std::min(batch_size, first_row + piece); ++i) {
     const std::int32_t image = order[static_cast<std::size_t>(std::min(first + i, split.count - 1))];
-    target.index[i] = image;
+    target.positions[i] = image;
     if (first + i < split.count) split.images->read(image, {target.images.data() + i * image_bytes, image_bytes});
     std::copy_n(split.labels.data() + image * label_width, label_width, target.labels.data() + i * label_width);
   }
@@ -177,7 +177,7 @@ Loader::Loader(const Dataset& dataset, const Split& split, const LoaderOptions& 
     batch.size = s.batch_size;
     batch.images.resize(size * s.image_bytes);
     batch.labels.resize(size * label_width);
-    batch.index.resize(size);
+    batch.positions.resize(size);
   }
   s.missing.resize(s.slots.size());
   s.failed.resize(s.slots.size());

@@ -12,11 +12,11 @@ namespace preceptor {
 struct Batch {
   int size = 0;   // images in the buffers, always the loader's batch size
   int valid = 0;  // images that count; the rest repeat the last image (only the last batch of an evaluation)
-  std::vector<std::uint8_t> images;  // [size, height, width, channels]
-  std::vector<float> labels;         // [size, label_width]
-  std::vector<std::int32_t> index;   // [size] position of each image in its split
-  // With mixup, otherwise empty: image i is shares[i] of the one that index and labels tell of, the rest of another of
-  // the batch, with these labels.
+  std::vector<std::uint8_t> images;     // [size, height, width, channels]
+  std::vector<float> labels;            // [size, label_width]
+  std::vector<std::int32_t> positions;  // [size] of each image in its split
+  // With mixup, otherwise empty: image i is shares[i] of the one that positions and labels tell of, the rest of another
+  // of the batch, with these labels.
   std::vector<float> shares;          // [size] 0.5 to 1
   std::vector<float> partner_labels;  // [size, label_width]
 };

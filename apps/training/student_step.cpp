@@ -25,6 +25,7 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
       factors_(setup.settings.size(), 1),
       images_shape_{setup.batch, setup.dataset->channels, setup.dataset->height, setup.dataset->width},
       images_(context.pool(Lifetime::persistent), images_shape_.elements()),
+      positions_(context.pool(Lifetime::persistent), static_cast<std::size_t>(setup.batch) * sizeof(std::int32_t)),
       labels_(context.empty(multi_label_ ? Shape{setup.batch, setup.dataset->outputs} : Shape{setup.batch},
                             Lifetime::persistent)),
       logits_(context.empty({setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
@@ -59,6 +60,7 @@ void StudentStep::start_epoch(int epoch) {
 
 void StudentStep::run(const Batch& batch, int position) {
   context_.run(kernels::Copy{images_.data(), batch.images.data(), batch.images.size()});
+  context_.run(kernels::Copy{positions_.data(), batch.positions.data(), batch.positions.size() * sizeof(std::int32_t)});
   stage_labels(batch);
   step_();
   const std::size_t elements = logits_.shape().elements();
@@ -122,11 +124,12 @@ Features StudentStep::run_teacher() {
 
 void StudentStep::learn_from_methods(const Features& student) {
   const Features teacher = run_teacher();
+  const auto* positions = static_cast<const std::int32_t*>(positions_.data());
   for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
     const bool scheduled = has_schedule(setup_.settings[i]);
     const Tape::Scaled scaled(context_.tape(), scheduled ? device_factors_.data() + 1 + i : nullptr);
     const Tensor& labels = kind_of(setup_.settings[i]).needs_teacher ? taught_labels_ : labels_;
-    for (const Tensor& loss : (*setup_.methods)[i]->losses({student, teacher, labels}))
+    for (const Tensor& loss : (*setup_.methods)[i]->losses({student, teacher, labels, positions}))
       add_up(loss, static_cast<int>(1 + i));
   }
 }

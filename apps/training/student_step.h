@@ -66,6 +66,7 @@ class StudentStep {
   std::vector<std::string> student_taps_, teacher_taps_;
   Shape images_shape_;
   Buffer images_;
+  Buffer positions_;  // [batch] of images in the training split
   Tensor labels_;
   Tensor taught_labels_;  // for methods with a teacher: unknown where no teacher knows the label
   Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
