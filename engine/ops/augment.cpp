@@ -41,7 +41,8 @@ Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape,
                                     .brightness = options.brightness,
                                     .contrast = options.contrast,
                                     .noise = options.noise,
-                                    .cutout = options.cutout};
+                                    .cutout = options.cutout,
+                                    .rows = options.rows};
   for (std::size_t c = 0; c < channels; ++c) {
     require(options.deviation[c] > 0, "augment: the deviation of channel ", c, " is not positive");
     arguments.mean[c] = options.mean[c];

@@ -22,6 +22,10 @@ std::string size_text(std::size_t bytes) {
 
 }  // namespace
 
+#ifndef PRECEPTOR_CUDA
+std::string card_name(const Device&) { return ""; }
+#endif
+
 std::string why_unusable(const Card& card) {
   if (card.driver == 0)
     return "there is no usable CUDA device: no NVIDIA driver is installed, only the CUDA " + version(card.runtime) +

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <string>
 
+#include "kernels/device/device.h"
+
 namespace preceptor::kernels {
 
 // As the CUDA runtime answers; versions are 1000 * major + 10 * minor.
@@ -18,6 +20,9 @@ struct Card {
   bool has_kernels = false;  // whether this program holds code that it can run
   std::string built_for;     // "8.0, 9.0": what this program was compiled for
 };
+
+// The product's name of the card behind a cuda device; empty for others.
+std::string card_name(const Device& device);
 
 // One line that says why the card cannot be used and what would help; empty where it can.
 std::string why_unusable(const Card& card);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "engine/ops.h"
+#include "engine/staging.h"
 #include "engine/train_step.h"
 #include "kernels/elementwise/elementwise.h"
 #include "tests/engine/support.h"
@@ -178,6 +179,35 @@ TEST_P(StreamOn, EveryLaunchIsWaitedForWhereThatIsAskedFor) {
     EXPECT_EQ(waits_of_a_step(usual), 0);
   }
   EXPECT_EQ(bits(synchronous.result()), bits(usual.result()));
+}
+
+TEST_P(StreamOn, StagedValuesArriveInOrderAndNothingIsAllocatedForThem) {
+  Context context(device(), 1);
+  Staging staging(context);
+  const Tensor first = context.zeros({300}, Lifetime::persistent), second = context.zeros({7}, Lifetime::persistent);
+  const auto send = [&](float number) {
+    std::vector<float> values(300, number);
+    staging.add(first.data(), values);
+    values.assign(7, -number);  // what was added is already taken
+    staging.add(second.data(), values);
+    values.assign(7, 1e9f);
+    staging.send();
+  };
+  for (int step = 1; step <= 2; ++step) send(static_cast<float>(step));
+  const std::int64_t waits = context.stream().counts().waits, on_device = kernels::device_allocations();
+  const std::int64_t in_pool = context.pool(Lifetime::persistent).allocations();
+  for (int step = 3; step <= 9; ++step) send(static_cast<float>(step));
+  EXPECT_EQ(context.stream().counts().waits, waits);
+  EXPECT_EQ(kernels::device_allocations(), on_device);
+  EXPECT_EQ(context.pool(Lifetime::persistent).allocations(), in_pool);
+  EXPECT_EQ(first.to_host(), std::vector<float>(300, 9.0f));
+  EXPECT_EQ(second.to_host(), std::vector<float>(7, -9.0f));
+  // A batch larger than all before.
+  std::vector<float> large(300, 5.0f);
+  for (int repeat = 0; repeat < 10; ++repeat) staging.add(first.data(), large);
+  staging.send();
+  EXPECT_EQ(first.to_host(), large);
+  EXPECT_EQ(second.to_host(), std::vector<float>(7, -9.0f));
 }
 
 INSTANTIATE_ON_ALL_DEVICES(StreamOn);

@@ -19,7 +19,7 @@ cudaStream_t stream_of(void* native) { return static_cast<cudaStream_t>(native);
 cudaEvent_t event_of(void* native) { return static_cast<cudaEvent_t>(native); }
 
 // Empty where not even that can be asked.
-std::string card_name() {
+std::string first_card() {
   cudaDeviceProp properties{};
   if (cudaGetDeviceProperties(&properties, 0) != cudaSuccess) return "";
   return properties.name;
@@ -33,7 +33,7 @@ Card look_at_card() {
   if (const cudaError_t status = cudaGetDeviceCount(&card.count); status != cudaSuccess && status != cudaErrorNoDevice)
     card.failure = cudaGetErrorString(status);
   if (card.count > 0) {
-    card.name = card_name();
+    card.name = first_card();
     static_cast<void>(cudaDeviceGetAttribute(&card.major, cudaDevAttrComputeCapabilityMajor, 0));
     static_cast<void>(cudaDeviceGetAttribute(&card.minor, cudaDevAttrComputeCapabilityMinor, 0));
     card.has_kernels = cuda::holds_code_for_this_card();
@@ -49,9 +49,11 @@ void check_cuda(cudaError_t status, const char* call, const char* file, int line
   if (status == cudaSuccess) return;
   // A failed launch leaves its status behind; the next call must not report it again.
   static_cast<void>(cudaGetLastError());
-  throw Error(ErrorKind::internal,
-              failed_call(cudaGetErrorString(status), cudaGetErrorName(status), call, file, line, card_name(), family));
+  throw Error(ErrorKind::internal, failed_call(cudaGetErrorString(status), cudaGetErrorName(status), call, file, line,
+                                               first_card(), family));
 }
+
+std::string card_name(const Device& device) { return device.kind == DeviceKind::cuda ? first_card() : ""; }
 
 Device cuda_device() {
   const std::string reason = why_unusable(look_at_card());
