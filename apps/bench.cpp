@@ -20,7 +20,7 @@ namespace preceptor {
 namespace {
 
 struct StepOptions {
-  std::string model = "resnet18", stem = "imagenet", device = "cpu";
+  std::string model = "resnet18", stem = "imagenet", device = "cpu", precision = "float";
   int size = 64, batch = 32, threads = 2, channels = 3, outputs = 1000;
   std::string teacher, graph = "on";
   Effort effort;
@@ -31,7 +31,8 @@ struct StepOptions {
 class BenchStep {
  public:
   explicit BenchStep(const StepOptions& options)
-      : context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1)) {
+      : context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1,
+                                           precision_named(options.precision))) {
     model_ = network(options, options.model, 1);
     // Normal numbers: on zeros some processors multiply faster, and every ReLU would be shut.
     const Shape shape{options.batch, options.channels, options.size, options.size};
@@ -126,7 +127,7 @@ nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step)
           {"threads", step.context().device().threads},
           {"device", to_string(step.context().device().kind)},
           {"card", named(card_name(step.context().device()))},
-          {"precision", "float"},
+          {"precision", options.precision},
           {"layout", step.context().device().kind == kernels::DeviceKind::cpu ? "blocked" : "channels_last"},
           {"channels", options.channels},
           {"classes", options.outputs},
@@ -214,6 +215,7 @@ void add_step_command(CLI::App& app, StepOptions& options) {
       ->capture_default_str();
   command->add_option("--batch", options.batch, "Images in a step")->check(positive)->capture_default_str();
   add_device_flags(*command, options.device, options.threads);
+  add_precision_flag(*command, options.precision);
   command->add_option("--channels", options.channels, "Channels of an image")->check(positive)->capture_default_str();
   command->add_option("--outputs", options.outputs, "Classes")->check(positive)->capture_default_str();
   command->add_option("--repeats", options.effort.repeats, "Timed steps; without it as many as fit in --seconds")

@@ -165,6 +165,8 @@ void add_run_flags(CLI::App& app, TrainingOptions& options) {
   add_device_flags(app, options.device, options.threads);
   app.get_option("--device")->group("Run");
   app.get_option("--threads")->group("Run");
+  add_precision_flag(app, options.precision);
+  app.get_option("--precision")->group("Run");
   add_graph_flag(app, options.graph)->group("Run");
   app.add_option(
          "--device-images", options.device_images,

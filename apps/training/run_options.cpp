@@ -83,6 +83,7 @@ void check_options(const TrainingOptions& options) {
   require_range("--device-images", options.device_images, device_images_auto, 1 << 24);
   require_one_of("--graph", options.graph, {"on", "off"});
   require(!options.teacher_stream || !options.teachers.empty(), "--teacher-stream needs --teacher");
+  precision_named(options.precision);
   check_network(options);
   require_range("--epochs", options.epochs, 1, 1'000'000);
   require_range("--batch", options.batch, 1, 1 << 16);
@@ -137,6 +138,7 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   json["warmup"] = options.warmup;
   json["seed"] = options.seed;
   json["device"] = options.device;
+  json["precision"] = options.precision;
   json["graph"] = options.graph;
   json["device-images"] = options.device_images;
   json["threads"] = options.threads;

@@ -51,6 +51,7 @@ struct TrainingOptions {
   double bad_image_limit = 0.01;      // skip: the fraction of images that may be left out
   std::uint64_t seed = 0;
   std::string device = "cpu";
+  std::string precision = "float";
   std::string graph = "on";     // off: every step is launched operation by operation
   bool teacher_stream = false;  // teachers compute beside the student
   // MiB that the training images may take of the device's memory, to stay there. device_images_auto: a quarter of a
