@@ -169,6 +169,7 @@ void TrainingRun::make_methods() {
                           .width = data_->width,
                           .teacher_height = teachers_ ? teachers_->height() : 0,
                           .teacher_width = teachers_ ? teachers_->width() : 0,
+                          .images = data_->train.count,
                           .multi_label = data_->task == Task::multi_label,
                           .seed = options_.seed};
   for (const MethodSettings& settings : transfer_methods(options_))
