@@ -110,6 +110,16 @@ void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
       ->type_name("WEIGHTS")
       ->capture_default_str()
       ->group("Transfer");
+  app.add_option("--teacher-cache", options.teacher_cache,
+                 "Folder that keeps what teachers say of the training images, for this run and further ones; auto: "
+                 "teacher-cache beside --out")
+      ->type_name("DIR")
+      ->group("Transfer");
+  app.add_option("--teacher-cache-type", options.teacher_cache_type,
+                 "float: nothing changes by a bit; bfloat16: half the size")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Transfer");
   app.add_option("--method", options.methods,
                  "kd:temperature=4,weight=0.9, at:reading=paper, ...; may be repeated; a wrong name lists all")
       ->type_name("NAME[:KEY=VALUE,...]")

@@ -44,6 +44,8 @@ void check_network(const TrainingOptions& options) {
           "--zero-last-gamma is about a new network; --init brings its own values");
   require(options.dropout >= 0 && options.dropout < 1, "--dropout ", options.dropout, ": not in [0, 1)");
   require(options.teachers.empty() || !options.methods.empty(), "--teacher needs a --method");
+  require(options.teacher_cache.empty() || !options.teachers.empty(), "--teacher-cache needs --teacher");
+  require_one_of("--teacher-cache-type", options.teacher_cache_type, {"float", "bfloat16"});
   const std::vector<MethodSettings> methods = transfer_methods(options);
   for (const MethodSettings& method : methods)
     require(!options.teachers.empty() || !kind_of(method).needs_teacher, "--method ", method.name, " needs --teacher");
@@ -115,6 +117,10 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   if (options.teachers.size() > 1) {
     json["teacher"] = options.teachers;
     json["teacher-weights"] = options.teacher_weights;
+  }
+  if (!options.teacher_cache.empty()) {
+    json["teacher-cache"] = options.teacher_cache;
+    json["teacher-cache-type"] = options.teacher_cache_type;
   }
   if (!options.methods.empty()) json["method"] = options.methods;
   json["epochs"] = options.epochs;

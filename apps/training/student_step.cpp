@@ -38,7 +38,7 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
     add_new(student_taps_, (*setup_.methods)[i]->student_taps());
     add_new(teacher_taps_, (*setup_.methods)[i]->teacher_taps());
   }
-  const bool all_taught = setup_.teachers == nullptr || std::ranges::all_of(setup_.teachers->taught(), std::identity());
+  const bool all_taught = std::ranges::all_of(setup_.taught, std::identity());
   taught_labels_ = all_taught ? labels_ : context.empty(labels_.shape(), Lifetime::persistent);
   if (setup_.mixup && !multi_label_)
     for (Tensor* rows : {&partner_labels_, &shares_, &other_shares_})
@@ -48,6 +48,7 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
 }
 
 void StudentStep::start_epoch(int epoch) {
+  epoch_ = epoch;
   label_weight_ = 1;
   for (std::size_t i = 0; i < factors_.size(); ++i) {
     factors_[i] = weight_factor(setup_.settings[i], epoch);
@@ -62,6 +63,8 @@ void StudentStep::run(const Batch& batch, int position) {
   context_.run(kernels::Copy{images_.data(), batch.images.data(), batch.images.size()});
   context_.run(kernels::Copy{positions_.data(), batch.positions.data(), batch.positions.size() * sizeof(std::int32_t)});
   stage_labels(batch);
+  if (setup_.rows != nullptr)
+    setup_.rows->stage(batch, static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position);
   step_();
   const std::size_t elements = logits_.shape().elements();
   context_.run(kernels::Copy{epoch_logits_.data() + static_cast<std::size_t>(position) * elements, logits_.data(),
@@ -89,7 +92,7 @@ void StudentStep::stage_labels(const Batch& batch) {
   stage(labels_, targets);
   if (taught_labels_.data() == labels_.data()) return;
   for (std::size_t i = 0; i < targets.size(); ++i)
-    if (!setup_.teachers->taught()[i % width]) targets[i] = std::numeric_limits<float>::quiet_NaN();
+    if (!setup_.taught[i % width]) targets[i] = std::numeric_limits<float>::quiet_NaN();
   stage(taught_labels_, targets);
 }
 
@@ -116,14 +119,15 @@ void StudentStep::learn_from_labels(const Tensor& logits) {
   if (setup_.mixup) add_up(softmax_cross_entropy(logits, partner_labels_, weight, other_shares_), 0);
 }
 
-Features StudentStep::run_teacher() {
+Features StudentStep::run_teacher(const Tensor& student) {
+  if (setup_.rows != nullptr) return setup_.rows->features(student);
   if (setup_.teachers == nullptr) return {};
   return setup_.teachers->forward(static_cast<const std::uint8_t*>(images_.data()), images_shape_, setup_.student_input,
                                   teacher_taps_);
 }
 
 void StudentStep::learn_from_methods(const Features& student) {
-  const Features teacher = run_teacher();
+  const Features teacher = run_teacher(student.logits);
   const auto* positions = static_cast<const std::int32_t*>(positions_.data());
   for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
     const bool scheduled = has_schedule(setup_.settings[i]);

@@ -9,6 +9,7 @@
 #include "apps/training/augmentation.h"
 #include "apps/training/card_and_data.h"
 #include "apps/training/run_options.h"
+#include "apps/training/teacher_cache.h"
 #include "apps/training/training_run.h"
 #include "data/listing.h"
 #include "engine/check.h"
@@ -62,6 +63,7 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   make_methods();
   prepare_learning();
   weigh_teachers();
+  open_teacher_rows();
   if (continues)
     require_same_config();
   else
@@ -225,6 +227,25 @@ void TrainingRun::load_teachers(std::vector<CardCheckpoint> checkpoints) {
 // It takes a pass over the validation images, so everything that could be refused has been looked at before.
 void TrainingRun::weigh_teachers() {
   if (teachers_) teachers_->weigh(options_.teacher_weights, [this](const std::string& text) { note_at_start(text); });
+}
+
+void TrainingRun::open_teacher_rows() {
+  if (!teachers_ || options_.teacher_cache.empty()) return;
+  TeacherCacheOptions cache;
+  const auto beside_the_run = [&] {
+    return (std::filesystem::path(options_.out) / ".." / "teacher-cache").lexically_normal();
+  };
+  cache.folder = options_.teacher_cache == "auto" ? beside_the_run().string() : options_.teacher_cache;
+  cache.rounded = options_.teacher_cache_type == "bfloat16";
+  for (const auto& method : methods_)
+    for (const std::string& tap : method->teacher_taps())
+      if (std::find(cache.taps.begin(), cache.taps.end(), tap) == cache.taps.end()) cache.taps.push_back(tap);
+  cache.loader = loading();
+  cache.motions = parse_augmentation(options_.augment).input(card_.mean, card_.deviation);
+  if (!options_.augment.empty()) cache.changes = options_.augment + ", " + options_.sampling;
+  cache.epochs = options_.epochs;
+  teacher_rows_ = open_teacher_cache(*context_, *teachers_, *data_, cache,
+                                     [this](const std::string& text) { note_at_start(text); });
 }
 
 void TrainingRun::restore() {

@@ -32,7 +32,9 @@ struct TrainingOptions {
   double dropout = 0;                     // of dense networks
   std::vector<std::string> teachers;      // checkpoints; empty: no transfer from a network
   std::string teacher_weights = "equal";  // "auc", or numbers for each
-  std::vector<std::string> methods;       // "kd:temperature=4,weight=0.9"
+  std::string teacher_cache;  // folder of the teachers' answers; "auto"; empty: they are asked in every step
+  std::string teacher_cache_type = "float";  // or "bfloat16"
+  std::vector<std::string> methods;          // "kd:temperature=4,weight=0.9"
   int epochs = 10;
   int batch = 64;
   std::string optimizer = "adam";  // sgd, adam, adamw

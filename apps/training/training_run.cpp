@@ -47,22 +47,26 @@ TrainingResult TrainingRun::finish() {
   return result;
 }
 
+LoaderOptions TrainingRun::loading() const {
+  return {.batch = options_.batch,
+          .shuffle = true,
+          .seed = options_.seed,
+          .threads = loading_threads(data_->train, options_.threads),
+          .prefetch = 4,
+          .weights = sampling_weights(data_->train, data_->task, data_->outputs, parse_sampling(options_.sampling)),
+          .mixup = parse_augmentation(options_.augment).mixup};
+}
+
 void TrainingRun::train_epochs() {
   const Augmentation augmentation = parse_augmentation(options_.augment);
-  Loader loader(
-      *data_, data_->train,
-      {.batch = options_.batch,
-       .shuffle = true,
-       .seed = options_.seed,
-       .threads = loading_threads(data_->train, options_.threads),
-       .prefetch = 4,
-       .weights = sampling_weights(data_->train, data_->task, data_->outputs, parse_sampling(options_.sampling)),
-       .mixup = augmentation.mixup});
+  Loader loader(*data_, data_->train, loading());
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
   setup.student_input = augmentation.input(card_.mean, card_.deviation);
   setup.teachers = teachers_ ? &*teachers_ : nullptr;
+  setup.rows = teacher_rows_.get();
+  if (teachers_) setup.taught = teachers_->taught();
   setup.settings = transfer_methods(options_);
   setup.methods = &methods_;
   setup.optimizer = &*optimizer_;

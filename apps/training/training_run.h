@@ -31,6 +31,8 @@ class TrainingRun {
   void start_from_init();
   void load_teachers(std::vector<CardCheckpoint> checkpoints);
   void weigh_teachers();
+  void open_teacher_rows();
+  LoaderOptions loading() const;
   void make_methods();
   void prepare_learning();
   void restore();
@@ -68,6 +70,7 @@ class TrainingRun {
   ModelCard card_;
   std::unique_ptr<Network> network_;
   std::optional<Teachers> teachers_;
+  std::unique_ptr<TeacherRows> teacher_rows_;  // instead of asking them in every step
   std::vector<std::unique_ptr<TransferMethod>> methods_;
   std::optional<Optimizer> optimizer_;
   Schedule schedule_;
