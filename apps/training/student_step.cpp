@@ -63,8 +63,9 @@ void StudentStep::run(const Batch& batch, int position) {
   context_.run(kernels::Copy{images_.data(), batch.images.data(), batch.images.size()});
   context_.run(kernels::Copy{positions_.data(), batch.positions.data(), batch.positions.size() * sizeof(std::int32_t)});
   stage_labels(batch);
-  if (setup_.rows != nullptr)
-    setup_.rows->stage(batch, static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position);
+  const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
+  if (setup_.rows != nullptr) setup_.rows->stage(batch, step);
+  if (setup_.average != nullptr) setup_.average->set_step(step);
   step_();
   const std::size_t elements = logits_.shape().elements();
   context_.run(kernels::Copy{epoch_logits_.data() + static_cast<std::size_t>(position) * elements, logits_.data(),
@@ -105,6 +106,7 @@ void StudentStep::body() {
   learn_from_methods(student);
   context_.tape().backward();
   setup_.optimizer->step();
+  if (setup_.average != nullptr) setup_.average->update();
 }
 
 // A weight that never changes is an argument of the loss; one that does is read from device memory by the gradient.
@@ -121,9 +123,14 @@ void StudentStep::learn_from_labels(const Tensor& logits) {
 
 Features StudentStep::run_teacher(const Tensor& student) {
   if (setup_.rows != nullptr) return setup_.rows->features(student);
+  const auto* images = static_cast<const std::uint8_t*>(images_.data());
+  if (setup_.average_teacher != nullptr) {
+    setup_.average_teacher->fold();
+    return setup_.average_teacher->forward(augment(context_, images, images_shape_, setup_.student_input),
+                                           Mode::inference, teacher_taps_);
+  }
   if (setup_.teachers == nullptr) return {};
-  return setup_.teachers->forward(static_cast<const std::uint8_t*>(images_.data()), images_shape_, setup_.student_input,
-                                  teacher_taps_);
+  return setup_.teachers->forward(images, images_shape_, setup_.student_input, teacher_taps_);
 }
 
 void StudentStep::learn_from_methods(const Features& student) {

@@ -9,6 +9,7 @@
 #include "apps/training/teacher_rows.h"
 #include "apps/training/teachers.h"
 #include "data/loader.h"
+#include "engine/moving_average.h"
 #include "engine/ops.h"
 #include "engine/optimizer.h"
 #include "engine/train_step.h"
@@ -21,6 +22,8 @@ struct StepSetup {
   AugmentOptions student_input;          // its normalisation, and the augmentation of both networks
   const Teachers* teachers = nullptr;    // nullptr: none
   TeacherRows* rows = nullptr;           // what teachers say, known before the step; nullptr: they are asked in it
+  MovingAverage* average = nullptr;      // of the student, moved in every step; nullptr: none
+  Network* average_teacher = nullptr;    // the averaged network, where it teaches
   std::vector<bool> taught;              // [outputs] whether a teacher knows the label
   std::vector<MethodSettings> settings;  // of each method
   std::vector<std::unique_ptr<TransferMethod>>* methods = nullptr;

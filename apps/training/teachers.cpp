@@ -185,8 +185,7 @@ std::vector<double> Teachers::gains(const Member& member, const Note& note) cons
     ++defined;
   }
   const double mean = defined > 0 ? sum / defined : std::numeric_limits<double>::quiet_NaN();
-  note(message("teacher ", member.path, ": validation AUC ", std::round(mean * 1e4) / 1e4,
-               mean <= 0.5 ? ", no better than chance: the student may learn less than from labels alone" : ""));
+  note(worth_of_teacher(member.path, "validation", mean));
   return gains;
 }
 
@@ -206,6 +205,11 @@ Features Teachers::forward(const std::uint8_t* images, const Shape& shape, const
   std::vector<Tensor> logits;
   for (const Member& member : members_) logits.push_back(forward_member(member, images, shape, motions, {}).logits);
   return {ensemble(logits, weights_, multi_label_), {}};
+}
+
+std::string worth_of_teacher(const std::string& name, const std::string& images, double auc) {
+  return message("teacher ", name, ": ", images, " AUC ", std::round(auc * 1e4) / 1e4,
+                 auc <= 0.5 ? ", no better than chance: the student may learn less than from labels alone" : "");
 }
 
 bool same_weights(const StateDict& a, const StateDict& b) {

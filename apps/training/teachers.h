@@ -71,6 +71,9 @@ class Teachers {
   std::uint64_t fingerprint_of_weights_ = 0;
 };
 
+// "teacher NAME: IMAGES AUC 0.8", and that it is no better than chance where that is so.
+std::string worth_of_teacher(const std::string& name, const std::string& images, double auc);
+
 // Whether two checkpoints hold the same weights: a student that starts as its teacher has nothing to learn from it.
 bool same_weights(const StateDict& a, const StateDict& b);
 

@@ -66,7 +66,9 @@ void TrainingRun::train_epochs() {
   setup.student_input = augmentation.input(card_.mean, card_.deviation);
   setup.teachers = teachers_ ? &*teachers_ : nullptr;
   setup.rows = teacher_rows_.get();
-  if (teachers_) setup.taught = teachers_->taught();
+  setup.average = average_ ? &*average_ : nullptr;
+  if (decay_of_teacher(options_)) setup.average_teacher = averaged_.get();
+  setup.taught = taught_;
   setup.settings = transfer_methods(options_);
   setup.methods = &methods_;
   setup.optimizer = &*optimizer_;
@@ -75,7 +77,7 @@ void TrainingRun::train_epochs() {
   setup.batches = loader.batches_per_epoch();
   setup.mixup = augmentation.mixup > 0;
   std::optional<StudentStep> step(std::in_place, *context_, setup);
-  Predictor predictor(*context_, *network_, card_, *data_);
+  Predictor predictor(*context_, evaluated(), card_, *data_);
   report_progress(0, 0, nullptr);
   while (state_.epoch < options_.epochs) {
     const Clock::time_point begin = Clock::now();
@@ -128,7 +130,7 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
 }
 
 void TrainingRun::validate(EpochRow& row, Predictor& predictor) {
-  network_->fold();
+  evaluated().fold();
   const Predictions predictions = predictor.predict(data_->val);
   require_converging(row.epoch, row.train_loss, predictions.probabilities);
   const Evaluation evaluation = evaluate_scores(data_->task, data_->outputs, data_->label_names,
@@ -154,10 +156,13 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   state_.schedule = schedule_.state();
   state_.tensors = optimizer_->state();
   for (const auto& method : methods_) state_.tensors.merge(method->parameters().state());
+  if (averaged_)
+    for (auto& [name, tensor] : averaged_->parameters().state()) state_.tensors[average_prefix + name] = tensor;
   card_.epoch = row.epoch;
   card_.val_auc = row.val_auc;
   log_.epoch(rows_);
-  directory_.commit(state_, card_, network_->parameters().state(), is_best);
+  const StateDict best = is_best ? evaluated().parameters().state() : StateDict{};
+  directory_.commit(state_, card_, network_->parameters().state(), is_best ? &best : nullptr);
   state_.tensors.clear();
   report_progress(0, row.images_per_second, &row);
 }
