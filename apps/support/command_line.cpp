@@ -93,18 +93,18 @@ void add_device_flags(CLI::App& app, std::string& device, int& threads) {
       ->capture_default_str();
 }
 
+void add_precision_flag(CLI::App& app, std::string& precision) {
+  app.add_option("--precision", precision, "float; tf32: faster products of floats; bf16: feature maps in 16 bits")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"float", "tf32", "bf16"}))
+      ->capture_default_str();
+}
+
 CLI::Option* add_graph_flag(CLI::App& app, std::string& graph) {
   return app
       .add_option("--graph", graph, "on: a step is recorded once and replayed; off: launched one by one, the same bits")
       ->type_name("on|off")
       ->check(CLI::IsMember({"on", "off"}))
-      ->capture_default_str();
-}
-
-void add_precision_flag(CLI::App& app, std::string& precision) {
-  app.add_option("--precision", precision, "float; tf32: faster products of floats; bf16: feature maps in 16 bits")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"float", "tf32", "bf16"}))
       ->capture_default_str();
 }
 
