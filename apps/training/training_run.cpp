@@ -14,6 +14,7 @@
 #include "apps/training/run_options.h"
 #include "data/sampling.h"
 #include "engine/check.h"
+#include "kernels/convolution/tuning.h"
 
 namespace preceptor {
 namespace {
@@ -153,6 +154,8 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   card_.epoch = row.epoch;
   card_.val_auc = row.val_auc;
   log_.epoch(rows_);
+  const kernels::Tuning& tuning = kernels::convolution_tuning();
+  if (!tuning.empty()) write_file_atomically(directory_.tuning_path(), tuning.text());
   directory_.commit(state_, card_, network_->parameters().state(), is_best);
   state_.tensors.clear();
   report_progress(0, row.images_per_second, &row);
