@@ -2,6 +2,7 @@
 // class and the MethodKind that describes it (docs/adding_a_method.md).
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct MethodSetup {
   const Network* teacher = nullptr;  // nullptr: none, or several that teach by their logits alone
   int height = 0, width = 0;         // of the student's images
   int teacher_height = 0, teacher_width = 0;
+  int images = 0;            // in the training split
   bool multi_label = false;  // independent labels with NaN for unknown, else one class
   std::uint64_t seed = 0;    // of what the method learns
 };
@@ -27,6 +29,8 @@ struct TransferInput {
   const Features& student;
   const Features& teacher;  // empty without a teacher
   const Tensor& labels;     // as the label loss takes them
+  // [rows] of each image in the training split, in device memory; of a mixture, of the image that has most of it.
+  const std::int32_t* positions = nullptr;
 };
 
 class TransferMethod {
@@ -58,6 +62,7 @@ struct MethodKind {
   std::string name, summary;
   std::vector<MethodKey> keys;  // every method has "weight"; "warmup" and "end" are added
   bool needs_teacher = true;
+  bool by_image = false;            // every image teaches alone, so that some may teach nothing
   bool shares_with_labels = false;  // the labels get 1 - weight; else 1
   std::unique_ptr<TransferMethod> (*make)(const MethodSetup& setup, const MethodSettings& settings);
 };
