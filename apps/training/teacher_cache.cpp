@@ -79,13 +79,8 @@ class CachedRows final : public TeacherRows {
       require_data(file_.content(row_of(i)) == content[static_cast<std::size_t>(i)], path_, ": image ",
                    ids_[static_cast<std::size_t>(batch.positions[static_cast<std::size_t>(i)])],
                    " is not the one that the teacher saw; remove the file, and it is made anew");
-    for (std::size_t part = 0; part < parts_.rows.size(); ++part) {
-      const std::size_t values = parts_.rows[part].values();
-      staged_.resize(values * static_cast<std::size_t>(batch.size));
-      for (int i = 0; i < batch.size; ++i)
-        file_.read(row_of(i), part, {staged_.data() + static_cast<std::size_t>(i) * values, values});
-      context_.run(kernels::Copy{parts_.tensors[part].data(), staged_.data(), staged_.size() * sizeof(float)});
-    }
+    for (std::size_t part = 0; part < parts_.rows.size(); ++part)
+      for (int i = 0; i < batch.size; ++i) stage_row(part, i, row_of(i));
   }
 
   Features features(const Tensor&) const override {
@@ -96,6 +91,21 @@ class CachedRows final : public TeacherRows {
   }
 
  private:
+  // A row of floats goes from the file to the device as it is.
+  void stage_row(std::size_t part, int place, std::uint64_t row) {
+    const std::size_t values = parts_.rows[part].values();
+    float* to = parts_.tensors[part].data() + static_cast<std::size_t>(place) * values;
+    if (!file_.layout().rounded) {
+      const std::span<const std::uint8_t> from = file_.stored(row, part);
+      context_.run(kernels::Copy{to, from.data(), from.size()});
+      return;
+    }
+    staged_.resize(values);
+    file_.read(row, part, staged_);
+    context_.run(kernels::Copy{to, staged_.data(), values * sizeof(float)});
+    context_.stream().synchronize();  // the next row takes its place
+  }
+
   Context& context_;
   std::string path_;
   RowFile file_;
