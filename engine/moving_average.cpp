@@ -40,14 +40,13 @@ MovingAverage::MovingAverage(Parameters& model, Parameters& average, double deca
   const std::size_t bytes = segments.size() * sizeof segments[0];
   segments_ = std::make_shared<Buffer>(context_.pool(Lifetime::persistent), bytes);
   context_.run(kernels::Copy{segments_->data(), segments.data(), bytes});
-  set_step(0);
+  context_.stream().synchronize();
 }
 
-void MovingAverage::set_step(std::int64_t step) {
+void MovingAverage::stage(std::int64_t step, Staging& staging) {
   const double of_step = std::min(decay_, 1 - 1 / static_cast<double>(step + 2));
   const kernels::StepState state{.learning_rate = static_cast<float>(1 - of_step), .step = step, .seed = 0};
-  context_.run(kernels::Copy{state_.data(), &state, sizeof state});
-  context_.stream().synchronize();
+  staging.add(state_.data(), &state, sizeof state);
 }
 
 void MovingAverage::update() {

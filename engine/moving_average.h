@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/parameters.h"
+#include "engine/staging.h"
 #include "kernels/optimizer/optimizer.h"
 
 namespace preceptor {
@@ -16,8 +17,8 @@ class MovingAverage {
   // Both have the same names and shapes, and the same context, and outlive this. decay: 0 to below 1. Errors: usage.
   MovingAverage(Parameters& model, Parameters& average, double decay);
 
-  // Before step number `step` (from 0) of the run, outside of what is recorded.
-  void set_step(std::int64_t step);
+  // Brings what step number `step` (from 0) of the run needs to the device.
+  void stage(std::int64_t step, Staging& staging);
   // Part of a step, after the model's update.
   void update();
 

@@ -102,7 +102,7 @@ void PredictedRows::note_worth(const ProbabilityTable& table, const Dataset& dat
   }
 }
 
-void PredictedRows::stage(const Batch& batch, std::int64_t) {
+void PredictedRows::stage(const Batch& batch, std::int64_t, Staging& staging) {
   const std::size_t outputs = columns_.size();
   const std::size_t marks = marks_.defined() ? marks_.shape().elements() / static_cast<std::size_t>(batch.size) : 0;
   staged_.clear();
@@ -113,8 +113,8 @@ void PredictedRows::stage(const Batch& batch, std::int64_t) {
     const bool present = present_[static_cast<std::size_t>(image)];
     staged_marks_.insert(staged_marks_.end(), marks, present ? 0.0f : std::numeric_limits<float>::quiet_NaN());
   }
-  context_.run(kernels::Copy{logits_.data(), staged_.data(), staged_.size() * sizeof(float)});
-  if (marks > 0) context_.run(kernels::Copy{marks_.data(), staged_marks_.data(), staged_marks_.size() * sizeof(float)});
+  staging.add(logits_.data(), staged_);
+  if (marks > 0) staging.add(marks_.data(), staged_marks_);
 }
 
 // A row that is missing holds zeros; with the student's own logits added it agrees with the student, whose loss and

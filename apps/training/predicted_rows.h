@@ -26,7 +26,7 @@ class PredictedRows final : public TeacherRows {
   const std::vector<bool>& taught() const { return taught_; }  // [outputs] whether the table knows the label
   int missing() const { return missing_; }                     // training images without a row
 
-  void stage(const Batch& batch, std::int64_t step) override;
+  void stage(const Batch& batch, std::int64_t step, Staging& staging) override;
   Features features(const Tensor& student) const override;
 
  private:

@@ -24,7 +24,7 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
       multi_label_(setup.dataset->task == Task::multi_label),
       factors_(setup.settings.size(), 1),
       images_shape_{setup.batch, setup.dataset->channels, setup.dataset->height, setup.dataset->width},
-      images_(context.pool(Lifetime::persistent), images_shape_.elements()),
+      staging_(context),
       positions_(context.pool(Lifetime::persistent), static_cast<std::size_t>(setup.batch) * sizeof(std::int32_t)),
       labels_(context.empty(multi_label_ ? Shape{setup.batch, setup.dataset->outputs} : Shape{setup.batch},
                             Lifetime::persistent)),
@@ -32,7 +32,15 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
       epoch_logits_(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       device_factors_(context.zeros({1 + static_cast<int>(setup.settings.size())}, Lifetime::persistent)),
       totals_(context.pool(Lifetime::persistent), (1 + setup.settings.size()) * sizeof(double)),
-      step_(context, [this] { body(); }) {
+      step_(
+          context, [this] { body(); }, setup.replay, setup.batch) {
+  if (setup_.images != nullptr) {
+    images_ = setup_.images->data();
+    setup_.student_input.rows = static_cast<const std::int32_t*>(positions_.data());
+  } else {
+    batch_images_.emplace(context.pool(Lifetime::persistent), images_shape_.elements());
+    images_ = static_cast<const std::uint8_t*>(batch_images_->data());
+  }
   for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
     scheduled_ |= has_schedule(setup_.settings[i]);
     add_new(student_taps_, (*setup_.methods)[i]->student_taps());
@@ -59,13 +67,17 @@ void StudentStep::start_epoch(int epoch) {
   device_factors_.from_host(values);
 }
 
-void StudentStep::run(const Batch& batch, int position) {
-  context_.run(kernels::Copy{images_.data(), batch.images.data(), batch.images.size()});
-  context_.run(kernels::Copy{positions_.data(), batch.positions.data(), batch.positions.size() * sizeof(std::int32_t)});
+void StudentStep::run(const Batch& batch, int position, float learning_rate) {
+  if (batch_images_) staging_.add(batch_images_->data(), batch.images);
+  staging_.add(positions_.data(), batch.positions);
+  staging_.add(&context_.step_state()->learning_rate, &learning_rate, sizeof learning_rate);
   stage_labels(batch);
-  const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
-  if (setup_.rows != nullptr) setup_.rows->stage(batch, step);
-  if (setup_.average != nullptr) setup_.average->set_step(step);
+  if (setup_.rows != nullptr || setup_.average != nullptr) {
+    const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
+    if (setup_.rows != nullptr) setup_.rows->stage(batch, step, staging_);
+    if (setup_.average != nullptr) setup_.average->stage(step, staging_);
+  }
+  staging_.send();
   step_();
   const std::size_t elements = logits_.shape().elements();
   context_.run(kernels::Copy{epoch_logits_.data() + static_cast<std::size_t>(position) * elements, logits_.data(),
@@ -73,9 +85,7 @@ void StudentStep::run(const Batch& batch, int position) {
 }
 
 void StudentStep::stage_labels(const Batch& batch) {
-  const auto stage = [&](const Tensor& to, const std::vector<float>& values) {
-    context_.run(kernels::Copy{to.data(), values.data(), values.size() * sizeof(float)});
-  };
+  const auto stage = [&](const Tensor& to, const std::vector<float>& values) { staging_.add(to.data(), values); };
   if (!multi_label_) {
     stage(labels_, batch.labels);
     if (!setup_.mixup) return;
@@ -98,12 +108,15 @@ void StudentStep::stage_labels(const Batch& batch) {
 }
 
 void StudentStep::body() {
-  const auto* images = static_cast<const std::uint8_t*>(images_.data());
-  const Features student = setup_.student->forward(augment(context_, images, images_shape_, setup_.student_input),
+  std::optional<Features> teacher;
+  if (setup_.teacher_stream) teacher = context_.in_branch([this] { return run_teacher(Tensor()); });
+  const Features student = setup_.student->forward(augment(context_, images_, images_shape_, setup_.student_input),
                                                    Mode::train, student_taps_);
   context_.run(kernels::Copy{logits_.data(), student.logits.data(), logits_.shape().elements() * sizeof(float)});
   learn_from_labels(student.logits);
-  learn_from_methods(student);
+  if (setup_.teacher_stream) context_.join_branch();
+  learn_from_methods(student, teacher ? *teacher : run_teacher(student.logits));
+  teacher.reset();  // gone before the walk back, which needs memory
   context_.tape().backward();
   setup_.optimizer->step();
   if (setup_.average != nullptr) setup_.average->update();
@@ -123,18 +136,16 @@ void StudentStep::learn_from_labels(const Tensor& logits) {
 
 Features StudentStep::run_teacher(const Tensor& student) {
   if (setup_.rows != nullptr) return setup_.rows->features(student);
-  const auto* images = static_cast<const std::uint8_t*>(images_.data());
   if (setup_.average_teacher != nullptr) {
     setup_.average_teacher->fold();
-    return setup_.average_teacher->forward(augment(context_, images, images_shape_, setup_.student_input),
+    return setup_.average_teacher->forward(augment(context_, images_, images_shape_, setup_.student_input),
                                            Mode::inference, teacher_taps_);
   }
   if (setup_.teachers == nullptr) return {};
-  return setup_.teachers->forward(images, images_shape_, setup_.student_input, teacher_taps_);
+  return setup_.teachers->forward(images_, images_shape_, setup_.student_input, teacher_taps_);
 }
 
-void StudentStep::learn_from_methods(const Features& student) {
-  const Features teacher = run_teacher(student.logits);
+void StudentStep::learn_from_methods(const Features& student, const Features& teacher) {
   const auto* positions = static_cast<const std::int32_t*>(positions_.data());
   for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
     const bool scheduled = has_schedule(setup_.settings[i]);

@@ -65,11 +65,11 @@ std::vector<std::uint64_t> content_of(const Batch& batch) {
 
 class CachedRows final : public TeacherRows {
  public:
-  CachedRows(Context& context, const std::string& path, Parts parts, bool by_step, const std::vector<std::string>& ids)
-      : context_(context), path_(path), file_(path), parts_(std::move(parts)), by_step_(by_step), ids_(ids) {}
+  CachedRows(const std::string& path, Parts parts, bool by_step, const std::vector<std::string>& ids)
+      : path_(path), file_(path), parts_(std::move(parts)), by_step_(by_step), ids_(ids) {}
   const RowFile& file() const { return file_; }
 
-  void stage(const Batch& batch, std::int64_t step) override {
+  void stage(const Batch& batch, std::int64_t step, Staging& staging) override {
     const auto row_of = [&](int i) {
       return static_cast<std::uint64_t>(by_step_ ? step * batch.size + i
                                                  : batch.positions[static_cast<std::size_t>(i)]);
@@ -80,7 +80,7 @@ class CachedRows final : public TeacherRows {
                    ids_[static_cast<std::size_t>(batch.positions[static_cast<std::size_t>(i)])],
                    " is not the one that the teacher saw; remove the file, and it is made anew");
     for (std::size_t part = 0; part < parts_.rows.size(); ++part)
-      for (int i = 0; i < batch.size; ++i) stage_row(part, i, row_of(i));
+      for (int i = 0; i < batch.size; ++i) stage_row(part, i, row_of(i), staging);
   }
 
   Features features(const Tensor&) const override {
@@ -91,22 +91,20 @@ class CachedRows final : public TeacherRows {
   }
 
  private:
-  // A row of floats goes from the file to the device as it is.
-  void stage_row(std::size_t part, int place, std::uint64_t row) {
+  // A row of floats goes as it lies in the file.
+  void stage_row(std::size_t part, int place, std::uint64_t row, Staging& staging) {
     const std::size_t values = parts_.rows[part].values();
     float* to = parts_.tensors[part].data() + static_cast<std::size_t>(place) * values;
     if (!file_.layout().rounded) {
       const std::span<const std::uint8_t> from = file_.stored(row, part);
-      context_.run(kernels::Copy{to, from.data(), from.size()});
+      staging.add(to, from.data(), from.size());
       return;
     }
     staged_.resize(values);
     file_.read(row, part, staged_);
-    context_.run(kernels::Copy{to, staged_.data(), values * sizeof(float)});
-    context_.stream().synchronize();  // the next row takes its place
+    staging.add(to, staged_);
   }
 
-  Context& context_;
   std::string path_;
   RowFile file_;
   Parts parts_;
@@ -177,6 +175,7 @@ Metadata metadata_of(Context& context, const Teachers& teachers, const Dataset& 
           {"ids", hex(ids)},
           {"batch", std::to_string(batch)},
           {"device", to_string(context.device().kind)},
+          {"maps", context.map_storage() == Storage::float32 ? "float32" : "bfloat16"},
           {"changes", options.changes.empty()
                           ? "none"
                           : message(options.changes, ", seed ", options.loader.seed, ", ", options.epochs, " epochs")}};
@@ -199,6 +198,8 @@ void forecast(const std::string& path, const RowLayout& layout, const Teachers::
 
 std::unique_ptr<TeacherRows> open_teacher_cache(Context& context, const Teachers& teachers, const Dataset& dataset,
                                                 const TeacherCacheOptions& options, const Teachers::Note& note) {
+  require(options.taps.empty() || context.map_storage() == Storage::float32,
+          "--teacher-cache: keeps the maps that methods read with --precision float only");
   const bool by_step = !options.changes.empty();
   LoaderOptions order = options.loader;
   if (!by_step) {
@@ -227,7 +228,7 @@ std::unique_ptr<TeacherRows> open_teacher_cache(Context& context, const Teachers
   } else {
     note(message("teacher cache ", path, ": the teachers' answers are read from it"));
   }
-  auto rows = std::make_unique<CachedRows>(context, path, std::move(parts), by_step, dataset.train.ids);
+  auto rows = std::make_unique<CachedRows>(path, std::move(parts), by_step, dataset.train.ids);
   require_data(rows->file().layout() == layout && rows->file().metadata() == metadata, path,
                ": does not hold what its name says; remove the file, and it is made anew");
   return rows;

@@ -6,6 +6,7 @@
 
 #include "data/loader.h"
 #include "data/row_file.h"
+#include "engine/staging.h"
 #include "models/network.h"
 
 namespace preceptor {
@@ -18,7 +19,7 @@ class TeacherRows {
 
   // Puts the rows of a batch, which is step `step` of the run (from 0), where features() finds them. Errors: data, for
   // images that are not those which the teachers saw.
-  virtual void stage(const Batch& batch, std::int64_t step) = 0;
+  virtual void stage(const Batch& batch, std::int64_t step, Staging& staging) = 0;
 
   // Logits of the student's labels, and taps: in the same memory in every step. student: its logits, which stand for
   // what the teachers do not say.

@@ -59,7 +59,11 @@ LoaderOptions TrainingRun::loading() const {
 
 void TrainingRun::train_epochs() {
   const Augmentation augmentation = parse_augmentation(options_.augment);
-  Loader loader(*data_, data_->train, loading());
+  std::optional<DeviceImages> images;
+  if (images_stay_on_device()) images.emplace(*context_, *data_->train.images, options_.threads);
+  LoaderOptions batches = loading();
+  batches.pixels = !images;
+  Loader loader(*data_, data_->train, batches);
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
@@ -76,6 +80,9 @@ void TrainingRun::train_epochs() {
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
   setup.mixup = augmentation.mixup > 0;
+  setup.images = images ? &*images : nullptr;
+  setup.replay = options_.graph == "on";
+  setup.teacher_stream = options_.teacher_stream && setup.teachers != nullptr && !teacher_rows_;
   std::optional<StudentStep> step(std::in_place, *context_, setup);
   Predictor predictor(*context_, evaluated(), card_, *data_);
   report_progress(0, 0, nullptr);
@@ -90,6 +97,17 @@ void TrainingRun::train_epochs() {
     row.seconds = seconds_since(begin);
     close_epoch(row);
   }
+}
+
+// Mixtures are made on the host.
+bool TrainingRun::images_stay_on_device() const {
+  // Mixtures are made, and cached rows compared with their images, on the host.
+  if (parse_augmentation(options_.augment).mixup > 0 || teacher_rows_) return false;
+  const bool automatic = options_.device_images == device_images_auto;
+  if (automatic && context_->device().kind != kernels::DeviceKind::cuda) return false;
+  const std::size_t most = automatic ? context_->pool(Lifetime::persistent).available() / 4
+                                     : static_cast<std::size_t>(options_.device_images) << 20;
+  return DeviceImages::bytes_of(*data_->train.images) <= most;
 }
 
 // One more block learns from here on. What was recorded of the step no longer holds.
@@ -109,8 +127,7 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
   step.start_epoch(row.epoch);
   for (int position = 0; const Batch* batch = loader.next(); ++position) {
     row.learning_rate = schedule_.learning_rate(state_.epoch, static_cast<double>(position) / batches);
-    context_->set_learning_rate(static_cast<float>(row.learning_rate));
-    step.run(*batch, position);
+    step.run(*batch, position, static_cast<float>(row.learning_rate));
     labels.insert(labels.end(), batch->labels.begin(), batch->labels.end());
     if (seconds_since(last_report) > 0.5) {
       last_report = Clock::now();

@@ -31,11 +31,13 @@ void follow_the_model(Context& context) {
   StateDict expected = values(1);
   average.load(expected);
   MovingAverage moving(model, average, 0.7);
+  Staging staging(context);
   TrainStep step(context, [&] { moving.update(); });
   for (int t = 0; t < 6; ++t) {
     const StateDict now = values(10 + static_cast<unsigned>(t));
     model.load(now);
-    moving.set_step(t);
+    moving.stage(t, staging);
+    staging.send();
     step();
     // Halves, two thirds, then the decay.
     const double decay = t == 0 ? 0.5 : t == 1 ? 2.0 / 3 : 0.7;
