@@ -103,15 +103,15 @@ TEST(Pool, TwoShareAReservationAndMeet) {
   auto* first = static_cast<std::byte*>(low.allocate(filling(256)));
   auto* last = static_cast<std::byte*>(high.allocate(filling(128)));
   EXPECT_EQ(last - first, 1024 - 128);
-  EXPECT_EQ(static_cast<std::byte*>(high.allocate(filling(64))), last - 64);
-  EXPECT_EQ(high.extent(), 192u);
+  EXPECT_EQ(static_cast<std::byte*>(high.allocate(filling(128))), last - 128);
+  EXPECT_EQ(high.extent(), 256u);
   EXPECT_FALSE(low.refused());
-  expect_error(ErrorKind::internal, {"pool low", "1000 bytes asked for", "576 of 832 free"},
+  expect_error(ErrorKind::internal, {"pool low", "1000 bytes asked for", "512 of 768 free"},
                [&] { low.allocate(1000); });
-  expect_error(ErrorKind::internal, {"pool low"}, [&] { low.allocate(576 + 1); });
+  expect_error(ErrorKind::internal, {"pool low"}, [&] { low.allocate(512 + 1); });
   EXPECT_TRUE(low.refused());
-  low.allocate(filling(576));
-  expect_error(ErrorKind::internal, {"pool high", "0 of 192 free"}, [&] { high.allocate(1); });
+  low.allocate(filling(512));
+  expect_error(ErrorKind::internal, {"pool high", "0 of 256 free"}, [&] { high.allocate(1); });
   // What was handed out once stays the pool's: a recorded step may still use it.
   high.release(last);
   expect_error(ErrorKind::internal, {"pool low"}, [&] { low.allocate(1); });
