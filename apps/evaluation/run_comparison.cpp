@@ -37,7 +37,7 @@ ComparedRun open_compared(const std::string& input, const std::string& split) {
   run.config = result["config"];
   run.best_epoch = result["best_epoch"].get<int>();
   run.seconds = result["seconds"].get<double>();
-  run.epochs = parse_metrics_csv(read_file(directory.metrics_path()), directory.metrics_path());
+  run.epochs = read_metrics(directory.metrics_path());
   return run;
 }
 

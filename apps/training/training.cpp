@@ -224,7 +224,9 @@ void TrainingRun::load_teachers(std::vector<CardCheckpoint> checkpoints) {
 
 // It takes a pass over the validation images, so everything that could be refused has been looked at before.
 void TrainingRun::weigh_teachers() {
-  if (teachers_) teachers_->weigh(options_.teacher_weights, [this](const std::string& text) { note_at_start(text); });
+  if (!teachers_) return;
+  teachers_->weigh(options_.teacher_weights, meets_teacher(), [this](const std::string& text) { note_at_start(text); });
+  if (meets_teacher()) teachers_on_validation_ = teachers_->on_validation();
 }
 
 void TrainingRun::restore() {

@@ -39,6 +39,7 @@ class TrainingRun {
   void train_epochs();
   void thaw();
   EpochRow train_epoch(StudentStep& step, Loader& loader);
+  bool meets_teacher() const { return teachers_ && options_.meter_every > 0; }
   void validate(EpochRow& row, Predictor& predictor);
   void close_epoch(const EpochRow& row);
   void test(TrainingResult& result);
@@ -68,6 +69,7 @@ class TrainingRun {
   ModelCard card_;
   std::unique_ptr<Network> network_;
   std::optional<Teachers> teachers_;
+  Predictions teachers_on_validation_;  // where the student is compared with them
   std::vector<std::unique_ptr<TransferMethod>> methods_;
   std::optional<Optimizer> optimizer_;
   Schedule schedule_;
