@@ -31,11 +31,6 @@ constexpr std::array<Column, 10> columns = {
      {"images_per_second", "speed/images per second", &EpochRow::images_per_second},
      {"seconds", "speed/seconds per epoch", &EpochRow::seconds}}};
 
-double meter_in(const EpochRow& row, const std::string& name) {
-  const auto found = std::ranges::find(row.meters, name, &Meter::name);
-  return found != row.meters.end() ? found->value : std::numeric_limits<double>::quiet_NaN();
-}
-
 }  // namespace
 
 nlohmann::ordered_json evaluation_json(const Evaluation& evaluation) {
@@ -76,6 +71,11 @@ std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordere
   return scalars;
 }
 
+double meter_of(const EpochRow& row, const std::string& name) {
+  const auto found = std::ranges::find(row.meters, name, &Meter::name);
+  return found != row.meters.end() ? found->value : std::numeric_limits<double>::quiet_NaN();
+}
+
 std::string metrics_csv(const std::vector<EpochRow>& rows) {
   std::string text = "epoch";
   for (const Column& column : columns) text.append(",").append(column.name);
@@ -85,7 +85,7 @@ std::string metrics_csv(const std::vector<EpochRow>& rows) {
   for (const EpochRow& row : rows) {
     text += std::to_string(row.epoch);
     for (const Column& column : columns) text.append(",").append(number_text(row.*column.value));
-    for (const Meter& meter : meters) text.append(",").append(number_text(meter_in(row, meter.name)));
+    for (const Meter& meter : meters) text.append(",").append(number_text(meter_of(row, meter.name)));
     text.push_back('\n');
   }
   return text;

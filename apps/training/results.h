@@ -20,6 +20,9 @@ nlohmann::ordered_json epoch_json(const EpochRow& row);
 // called. What is no number is NaN.
 std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordered_json& epoch);
 
+// A row's meter of this name; NaN where it has none.
+double meter_of(const EpochRow& row, const std::string& name);
+
 // metrics.csv: a header, then a row per epoch, with numbers that read back to the same bits. The columns of every run
 // come first, then the last row's meters; what a row before it does not know is nan.
 std::string metrics_csv(const std::vector<EpochRow>& rows);

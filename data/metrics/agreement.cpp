@@ -28,7 +28,7 @@ std::vector<double> ranks(const std::vector<double>& values) {
 double unbiased_hsic(std::span<const float> first, std::span<const float> second, int images) {
   const auto n = static_cast<std::size_t>(images);
   std::vector<double> first_sums(n), second_sums(n);
-  double products = 0;
+  double products = 0, size = 0;
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j < n; ++j) {
       if (i == j) continue;
@@ -36,12 +36,14 @@ double unbiased_hsic(std::span<const float> first, std::span<const float> second
       first_sums[i] += a;
       second_sums[i] += b;
       products += a * b;
+      size += std::abs(a * b);
     }
   const double count = images, first_sum = std::accumulate(first_sums.begin(), first_sums.end(), 0.0),
                second_sum = std::accumulate(second_sums.begin(), second_sums.end(), 0.0),
                rows = std::inner_product(first_sums.begin(), first_sums.end(), second_sums.begin(), 0.0);
-  return (products + first_sum * second_sum / ((count - 1) * (count - 2)) - 2 * rows / (count - 2)) /
-         (count * (count - 3));
+  const double sum = products + first_sum * second_sum / ((count - 1) * (count - 2)) - 2 * rows / (count - 2);
+  // Products are rounded to float: of images that are all alike nothing but roundings is left, squared.
+  return std::abs(sum) <= 1e-12 * size ? 0 : sum / (count * (count - 3));
 }
 
 }  // namespace
