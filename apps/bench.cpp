@@ -18,7 +18,7 @@ namespace preceptor {
 namespace {
 
 struct StepOptions {
-  std::string model = "resnet18", stem = "imagenet", device = "cpu";
+  std::string model = "resnet18", stem = "imagenet", device = "cpu", precision = "float";
   int size = 64, batch = 32, threads = 2, channels = 3, outputs = 1000;
   Effort effort;
   bool inference = false, json = false, profile = false, serve = false;
@@ -28,7 +28,8 @@ struct StepOptions {
 class BenchStep {
  public:
   explicit BenchStep(const StepOptions& options)
-      : context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1)) {
+      : context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1,
+                                           precision_named(options.precision))) {
     const NetworkOptions network{.name = options.model,
                                  .in_channels = options.channels,
                                  .outputs = options.outputs,
@@ -82,6 +83,7 @@ nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step)
           {"batch", options.batch},
           {"threads", step.context().device().threads},
           {"device", to_string(step.context().device().kind)},
+          {"precision", options.precision},
           {"mode", options.inference ? "inference" : "training"},
           {"images_per_second", options.batch / typical},
           {"images_per_second_low", options.batch / quantile(seconds, 0.9)},
@@ -160,6 +162,7 @@ void add_step_command(CLI::App& app, StepOptions& options) {
       ->capture_default_str();
   command->add_option("--batch", options.batch, "Images in a step")->check(positive)->capture_default_str();
   add_device_flags(*command, options.device, options.threads);
+  add_precision_flag(*command, options.precision);
   command->add_option("--channels", options.channels, "Channels of an image")->check(positive)->capture_default_str();
   command->add_option("--outputs", options.outputs, "Classes")->check(positive)->capture_default_str();
   command->add_option("--repeats", options.effort.repeats, "Timed steps; without it as many as fit in --seconds")

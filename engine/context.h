@@ -21,9 +21,10 @@ enum class Lifetime {
 
 class Context {
  public:
-  // threads: OpenMP threads on the cpu, 0 for all. seed: of everything random on the device.
+  // threads: OpenMP threads on the cpu, 0 for all. seed: of everything random on the device. Errors: usage, for
+  // Precision::bfloat16 on the cpu, whose kernels compute with floats only, and tf32, which no kernel uses yet.
   static std::unique_ptr<Context> on_cpu(int threads, std::uint64_t seed);
-  Context(kernels::Device device, std::uint64_t seed);
+  Context(kernels::Device device, std::uint64_t seed, Precision precision = Precision::float32);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -33,9 +34,13 @@ class Context {
   kernels::Pool& pool(Lifetime lifetime) { return lifetime == Lifetime::step ? step_ : persistent_; }
   Tape& tape() { return tape_; }
 
-  // An uninitialised tensor. Rank 4 gets the device's channel block.
+  // How feature maps are stored, and the weights of convolutions where they meet maps. Everything else is float32.
+  Storage map_storage() const { return precision_ == Precision::bfloat16 ? Storage::bfloat16 : Storage::float32; }
+
+  // An uninitialised tensor. Rank 4 is a feature map: it gets the device's channel block and map_storage().
   Tensor empty(const Shape& shape, Lifetime lifetime = Lifetime::step);
-  Tensor zeros(const Shape& shape, Lifetime lifetime = Lifetime::step);
+  Tensor empty(const Shape& shape, Storage storage, Lifetime lifetime = Lifetime::step);
+  Tensor zeros(const Shape& shape, Lifetime lifetime = Lifetime::step);  // float32
   // Raw memory of the step pool for a kernel's workspace or index array.
   std::shared_ptr<Buffer> scratch(std::size_t bytes);
 
@@ -54,7 +59,19 @@ class Context {
   template <class Arguments>
   void run_with_workspace(Arguments arguments);
 
+  // The same with the arguments that `make` returns for a storage type; it is called with a value of that type:
+  //   run(x.storage(), [&]<class T>(T) { return kernels::ReluForward<T>{x.map<T>(), y.map<T>()}; });
+  template <class Make>
+  void run(Storage storage, const Make& make) {
+    with_type(storage, [&](auto type) { run(make(type)); });
+  }
+  template <class Make>
+  void run_with_workspace(Storage storage, const Make& make) {
+    with_type(storage, [&](auto type) { run_with_workspace(make(type)); });
+  }
+
  private:
+  Precision precision_;
   kernels::Stream stream_;
   kernels::Pool persistent_, step_;
   Tape tape_;

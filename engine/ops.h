@@ -111,7 +111,8 @@ Tensor normalize_columns(const Tensor& x, const NormalizeOptions& options = {});
 Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options = {});     // [n, c, h, w], each h x w
 
 // The values of each image as a row [n, c * h * w], in the device's order of channels and positions: for products and
-// sums over all of an image, where the order does not matter. No copy but for a channel range of a wider map.
+// sums over all of an image, where the order does not matter; float32. No copy but for a channel range of a wider map,
+// or a map in another storage.
 Tensor as_rows(const Tensor& x);
 // a b^T: [m, n] from a [m, k] and b [n, k].
 Tensor product(const Tensor& a, const Tensor& b);

@@ -74,6 +74,13 @@ void add_device_flags(CLI::App& app, std::string& device, int& threads) {
       ->capture_default_str();
 }
 
+void add_precision_flag(CLI::App& app, std::string& precision) {
+  app.add_option("--precision", precision, "float; tf32: faster products of floats; bf16: feature maps in 16 bits")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"float", "tf32", "bf16"}))
+      ->capture_default_str();
+}
+
 void add_quiet_flag(CLI::App& app, bool& quiet) {
   app.add_flag("--quiet", quiet, "Nothing on stderr but errors")->configurable(false);
 }

@@ -13,6 +13,9 @@ bool parse_command_line(CLI::App& app, int argc, char** argv);
 // Adds --device and --threads; kernels::open_device takes both.
 void add_device_flags(CLI::App& app, std::string& device, int& threads);
 
+// Adds --precision; precision_named takes it (engine/storage.h).
+void add_precision_flag(CLI::App& app, std::string& precision);
+
 // Adds --quiet: then the app says nothing on stderr but errors.
 void add_quiet_flag(CLI::App& app, bool& quiet);
 

@@ -171,6 +171,8 @@ void add_run_flags(CLI::App& app, TrainingOptions& options) {
   number("--seed", options.seed, "Of initial weights, order of images and augmentation", "NUMBER");
   number("--device", options.device, "cpu, cuda, or emulated: cuda's kernels on the host, slow, for checking them",
          "NAME");
+  add_precision_flag(app, options.precision);
+  app.get_option("--precision")->group("Run");
   number("--threads", options.threads, "CPU threads; 0: all", "COUNT");
   number("--bootstrap", options.bootstrap, "Resamplings behind the interval of the test AUC; 0: none", "COUNT");
   app.add_flag("--tensorboard,!--no-tensorboard", options.tensorboard, "Write events for TensorBoard (the default)")

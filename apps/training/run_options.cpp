@@ -91,6 +91,7 @@ void check_options(const TrainingOptions& options) {
   require(!options.data.empty(), "--data is missing: FORMAT:PATH, for example 'phantom:chest?n=500'");
   require(!options.out.empty(), "--out is missing: the directory of the run");
   require_one_of("--device", options.device, {"cpu", "cuda", "emulated"});
+  precision_named(options.precision);
   check_network(options);
   require_range("--epochs", options.epochs, 1, 1'000'000);
   require_range("--batch", options.batch, 1, 1 << 16);
@@ -149,6 +150,7 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   json["warmup"] = options.warmup;
   json["seed"] = options.seed;
   json["device"] = options.device;
+  json["precision"] = options.precision;
   json["threads"] = options.threads;
   json["bootstrap"] = options.bootstrap;
   json["tensorboard"] = options.tensorboard;

@@ -45,7 +45,8 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   check_options(options_);
   for (std::string& method : options_.methods) method = to_string(parse_method(method));
   options_.augment = to_string(parse_augmentation(options_.augment));
-  context_ = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), options_.seed);
+  context_ = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), options_.seed,
+                                       precision_named(options_.precision));
   options_.threads = context_->device().threads;
   const bool continues = resume && directory_.holds_run();
   // Small files are read before the data, so that a wrong name costs seconds and not minutes.

@@ -52,6 +52,7 @@ struct TrainingOptions {
   double bad_image_limit = 0.01;      // skip: the fraction of images that may be left out
   std::uint64_t seed = 0;
   std::string device = "cpu";
+  std::string precision = "float";
   int threads = 0;  // 0: all
   int bootstrap = 1000;
   bool tensorboard = true;  // write TensorBoard's event file beside the other logs

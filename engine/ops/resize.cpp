@@ -34,8 +34,11 @@ Tensor Resizer::operator()(const Tensor& x) const {
   const auto positions = [](const Table& table) {
     return static_cast<const int*>(static_cast<const void*>(table.first.data()));
   };
-  context.run(kernels::Resize<float>{x.map(), y.map(), positions(rows_), rows_.weight.data(), positions(columns_),
-                                     columns_.weight.data(), rows_.taps, columns_.taps});
+  context.run(x.storage(), [&]<class T>(T) {
+    return kernels::Resize<T>{x.map<T>(),          y.map<T>(),          positions(rows_),
+                              rows_.weight.data(), positions(columns_), columns_.weight.data(),
+                              rows_.taps,          columns_.taps};
+  });
   return y;
 }
 

@@ -254,5 +254,40 @@ TEST(Commands, EveryAppRunsOnThe_emulated_Device) {
   EXPECT_EQ(nlohmann::json::parse(place.run(step))["device"], "emulated");
 }
 
+// A run in bfloat16 is evaluated as it was, to the last digit, and by float nearly so; what cannot be is refused before
+// anything is written.
+TEST(Commands, PrecisionOnThe_emulated_DeviceIsThatOfTheWholeRun) {
+  const Workplace place;
+  const std::string data = "phantom:chest?n=8&val=8&test=8&size=16";
+  const Arguments training = {
+      "preceptor-train", "--data", data,    "--model", "resnet8",     "--epochs", "1",       "--batch", "4",
+      "--bootstrap",     "0",      "--out", "run",     "--precision", "bf16",     "--device"};
+  place.refuse(with(training, {"cpu"}), 64, {"--precision bf16", "cpu"});
+  EXPECT_FALSE(std::filesystem::exists(place.path("run")));
+  place.run(with(training, {"emulated"}));
+  const nlohmann::json result = place.json("run/result.json");
+  EXPECT_EQ(result["config"]["precision"], "bf16");
+  const auto loss = [&](const char* device, const char* precision) {
+    const Arguments evaluation = {"preceptor-evaluate",
+                                  "run/best.safetensors",
+                                  "--data",
+                                  data,
+                                  "--bootstrap",
+                                  "0",
+                                  "--json",
+                                  "--device",
+                                  device,
+                                  "--precision",
+                                  precision};
+    return nlohmann::json::parse(place.run(evaluation))["loss"].get<double>();
+  };
+  EXPECT_EQ(loss("emulated", "bf16"), result["test"]["loss"].get<double>());
+  const double in_floats = loss("cpu", "float");
+  EXPECT_NE(in_floats, result["test"]["loss"].get<double>());
+  EXPECT_NEAR(in_floats, result["test"]["loss"].get<double>(), 0.02 * in_floats);
+  place.refuse({"preceptor-predict", "--checkpoint", "run/best.safetensors", data, "--precision", "tf32"}, 64,
+               {"--precision tf32"});
+}
+
 }  // namespace
 }  // namespace preceptor::test

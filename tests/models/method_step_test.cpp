@@ -53,8 +53,9 @@ TEST(MethodStep, HasEveryMethod) {
 
 class Training {
  public:
-  Training(const kernels::Device& device, bool replay, const std::vector<std::string>& texts = all_methods)
-      : context_(device, 11) {
+  Training(const kernels::Device& device, bool replay, const std::vector<std::string>& texts = all_methods,
+           Precision precision = Precision::float32)
+      : context_(device, 11, precision) {
     const auto network = [&](const char* name, std::uint64_t seed) {
       auto made = make_model(context_, {.name = name, .in_channels = 3, .outputs = classes});
       made->initialize(seed);
@@ -252,6 +253,34 @@ TEST_P(MethodStep, TheSameBitsInAnyOrder) {
     if (!first) first = run.state();
     expect_same_bits(run.state(), *first);
   }
+}
+
+// In bfloat16 a value is rounded three times in a layer, by 2^-8 of itself at most: see device_step_test.cpp. A loss
+// itself is one of maps that are rounded, so 2^-8 of it comes on top.
+TEST_P(MethodStep, EveryMethodWorksInBfloat16) {
+  if (device().kind == kernels::DeviceKind::cpu) GTEST_SKIP() << "the cpu computes with floats only";
+  Training floats(kernels::cpu_device(2), false), run(device(), false, all_methods, Precision::bfloat16);
+  const std::vector<double> expected = floats.step(0), losses = run.step(0);
+  std::vector<double> allowed;
+  for (double loss : expected) allowed.push_back(0x1p-8 * std::abs(loss));
+  for (unsigned seed = 1; seed <= 4; ++seed) {
+    Training disturbed(kernels::cpu_device(2), false);
+    std::mt19937 generator(seed);
+    disturbed.disturb(3 * 0x1p-8, generator);
+    const std::vector<double> moved = disturbed.step(0);
+    for (std::size_t j = 0; j < moved.size(); ++j)
+      allowed[j] = std::max(allowed[j], 0x1p-8 * std::abs(expected[j]) + 2 * std::abs(moved[j] - expected[j]));
+  }
+  double worst = 0;
+  for (std::size_t j = 0; j < losses.size(); ++j) {
+    const std::string name = j == 0 ? "labels" : all_methods[j - 1];
+    EXPECT_LE(std::abs(losses[j] - expected[j]), allowed[j]) << name << " of " << expected[j];
+    EXPECT_LE(allowed[j], 0.1 * std::abs(expected[j])) << name << ": nothing would be noticed";
+    worst = std::max(worst, std::abs(losses[j] - expected[j]) / allowed[j]);
+  }
+  std::printf("%zu losses, largest difference is %.2g of what is allowed\n", losses.size(), worst);
+  for (const auto& [name, tensor] : run.state())
+    for (float value : tensor.values) ASSERT_TRUE(std::isfinite(value)) << name;
 }
 
 // Norms, distances and deviations of nothing: finite losses, and finite weights behind the step.
