@@ -71,6 +71,14 @@ TEST_F(MetersTest, ColumnsAreThoseOfTheRun) {
   EXPECT_EQ(header("several").find("cka/"), std::string::npos) << "several teachers teach by their outputs";
   EXPECT_NE(header("several").find("agreement/rank_correlation"), std::string::npos);
 
+  // One table of runs with other meters.
+  place.run(tiny_training("plain", {"--data", tiny_other}));
+  place.run({"preceptor-compare", "plain", "off", "--bootstrap", "0", "--curves", "curves.csv"});
+  std::istringstream curves(place.bytes("curves.csv"));
+  std::vector<std::ptrdiff_t> commas;
+  for (std::string line; std::getline(curves, line);) commas.push_back(std::count(line.begin(), line.end(), ','));
+  EXPECT_EQ(commas, std::vector<std::ptrdiff_t>(5, std::count(terms.begin(), terms.end(), ',') + 2));
+
   // The other logs have the same numbers under the same names.
   const EpochRow first = rows("all").at(0);
   std::istringstream lines(place.bytes("all/events.jsonl"));

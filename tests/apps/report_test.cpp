@@ -137,6 +137,29 @@ TEST(Report, DrawsTheMetersOfTransfer) {
   EXPECT_EQ(transfer_of({"plain"}), "");
 }
 
+// The runs' tables get a column that phantoms have not.
+TEST(Report, SetsGapsBesideTheFirstArms) {
+  const Workplace place;
+  for (const char* run : {"teacher", "student"}) {
+    place.run(tiny_training(run, {"--data", "phantom:chest?n=64&val=32&test=48&size=32", "--epochs",
+                                  std::string(run) == "teacher" ? "2" : "1"}));
+    const std::string path = std::string(run) + "/predictions.test.csv";
+    std::istringstream rows(place.bytes(path));
+    std::string text;
+    int number = -1;
+    for (std::string row; std::getline(rows, row); ++number) {
+      const std::string cell = number < 0 ? "sex" : number % 2 == 0 ? "F" : "M";
+      text += row.insert(row.find(','), "," + cell) + "\n";
+    }
+    write_bytes(place.path(path), text);
+  }
+  place.run({"preceptor-report", "teacher", "student", "--out", "r.html", "--bootstrap", "20", "--pictures", "0"});
+  const std::string page = place.bytes("r.html");
+  expect_sound_page(page);
+  EXPECT_EQ(count_of(page, "Gaps by sex, student beside teacher"), 1u);
+  EXPECT_EQ(count_of(page, "Gap in sensitivity, teacher"), 1u);
+}
+
 TEST(Report, ClassesGetAConfusionTable) {
   const Workplace place;
   place.run(tiny_training("run", {"--data", "phantom:fundus?n=64&val=32&test=48&size=32"}));
