@@ -34,6 +34,7 @@ struct LoaderOptions {
   // which the larger is the image's own (Zhang et al. 2018; who is mixed with whom and how depends on seed and epoch
   // alone). At most 1; needs shuffle.
   double mixup = 0;
+  bool pixels = true;  // false: images stay empty, for who has them all; needs mixup 0
 };
 
 // Iterates one epoch at a time: start(epoch), then next() until it returns nullptr. Threads read and decode images

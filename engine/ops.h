@@ -165,6 +165,8 @@ struct AugmentOptions {
   float contrast = 0;                  // of the distance from the mean, 0.1: 0.9 to 1.1; to 1
   float noise = 0;                     // deviation, of the range of pixels; to 1
   int cutout = 0;                      // edge of a square, pixels
+  // [n] in device memory: which of the bytes' images each one is; nullptr: they are the n of the batch, in order.
+  const std::int32_t* rows = nullptr;
 };
 
 // Network input [n, c, h, w] from staged bytes [n, h, w, c] in device memory: kernels/augment/augment.h says in which

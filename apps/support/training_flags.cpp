@@ -101,13 +101,41 @@ void add_network_flags(CLI::App& app, TrainingOptions& options) {
 }
 
 void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
-  app.add_option("--teacher", options.teachers, "Checkpoint of the teacher; repeated, they teach by their mean")
+  app.add_option(
+         "--teacher", options.teachers,
+         "Checkpoint of the teacher; repeated, they teach by their mean; or predictions:FILE.csv, probabilities by "
+         "image that any program wrote; or ema:decay=0.999, the student's own moving average")
       ->type_name("FILE")
       ->allow_extra_args(false)
       ->group("Transfer");
   app.add_option("--teacher-weights", options.teacher_weights,
                  "Of several: equal, auc (by label, what each is better than chance on validation), or 0.3,0.7")
       ->type_name("WEIGHTS")
+      ->capture_default_str()
+      ->group("Transfer");
+  app.add_flag("--teacher-stream", options.teacher_stream,
+               "Let teachers compute beside the student, on a second branch of the step: faster where a network alone "
+               "does not fill the card; the bits stay")
+      ->group("Transfer");
+  app.add_option("--generations", options.generations,
+                 "Trainings one after the other, below --out; each is the next one's teacher")
+      ->type_name("COUNT")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str()
+      ->group("Transfer");
+  app.add_option("--teacher-missing", options.teacher_missing,
+                 "Training images that predictions lack: stop; or skip: they learn from their labels alone")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Transfer");
+  app.add_option("--teacher-cache", options.teacher_cache,
+                 "Folder that keeps what teachers say of the training images, for this run and further ones; auto: "
+                 "teacher-cache beside --out")
+      ->type_name("DIR")
+      ->group("Transfer");
+  app.add_option("--teacher-cache-type", options.teacher_cache_type,
+                 "float: nothing changes by a bit; bfloat16: half the size")
+      ->type_name("NAME")
       ->capture_default_str()
       ->group("Transfer");
   app.add_option("--method", options.methods,
@@ -143,6 +171,8 @@ void add_optimizer_flags(CLI::App& app, TrainingOptions& options) {
          "FACTOR");
   number("--l2-sp", options.l2_sp, "Weight decay towards the weights of --init; --weight-decay is then the head's",
          "NUMBER");
+  number("--ema", options.ema, "Decay of the weights' moving average, which is evaluated and kept as best; 0: off",
+         "DECAY");
   number("--clip-value", options.clip_value, "Clamp every gradient to +- this; 0: off", "NUMBER");
   number("--clip-norm", options.clip_norm, "Scale gradients down to this norm; 0: off", "NUMBER");
 }
@@ -169,11 +199,20 @@ void add_run_flags(CLI::App& app, TrainingOptions& options) {
       ->type_name("DIR")
       ->group("Run");
   number("--seed", options.seed, "Of initial weights, order of images and augmentation", "NUMBER");
-  number("--device", options.device, "cpu, cuda, or emulated: cuda's kernels on the host, slow, for checking them",
-         "NAME");
+  add_device_flags(app, options.device, options.threads);
+  app.get_option("--device")->group("Run");
+  app.get_option("--threads")->group("Run");
   add_precision_flag(app, options.precision);
   app.get_option("--precision")->group("Run");
-  number("--threads", options.threads, "CPU threads; 0: all", "COUNT");
+  add_graph_flag(app, options.graph)->group("Run");
+  app.add_option(
+         "--device-images", options.device_images,
+         "Training images stay on the device where all of them take at most so many MiB; auto (-1): a quarter of a "
+         "card's memory, nothing elsewhere")
+      ->type_name("MIB")
+      ->transform(CLI::Transformer({{"auto", std::to_string(device_images_auto)}}))
+      ->capture_default_str()
+      ->group("Run");
   number("--bootstrap", options.bootstrap, "Resamplings behind the interval of the test AUC; 0: none", "COUNT");
   app.add_flag("--tensorboard,!--no-tensorboard", options.tensorboard, "Write events for TensorBoard (the default)")
       ->group("Run");
@@ -236,7 +275,8 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
   if (distill) {
     if (command.options.balance > 0 && app.get_option("--meter-every")->count() == 0) command.options.meter_every = 20;
     if (command.options.methods.empty()) {
-      require(!command.options.teachers.empty(), "--teacher is missing: the checkpoint of the teacher");
+      require(!command.options.teachers.empty() || command.options.generations > 1,
+              "--teacher is missing: the checkpoint of the teacher");
       command.options.methods = {"kd"};
     }
   }

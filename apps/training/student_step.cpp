@@ -48,20 +48,29 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
       scheduled_(any_schedule(setup.settings)),
       balanced_(setup.balanced),
       images_shape_{setup.batch, setup.dataset->channels, setup.dataset->height, setup.dataset->width},
-      images_(context.pool(Lifetime::persistent), images_shape_.elements()),
+      staging_(context),
       positions_(context.pool(Lifetime::persistent), static_cast<std::size_t>(setup.batch) * sizeof(std::int32_t)),
       labels_(context.empty(multi_label_ ? Shape{setup.batch, setup.dataset->outputs} : Shape{setup.batch},
                             Lifetime::persistent)),
       logits_(context.empty({setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       epoch_logits_(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       terms_(context, term_names(setup.settings), weights_in_losses(setup.settings), setup.student->parameters()),
-      step_(context, [this] { body(false); }),
-      measured_step_(context, [this] { body(true); }) {
+      step_(
+          context, [this] { body(false); }, setup.replay, setup.batch),
+      measured_step_(
+          context, [this] { body(true); }, setup.replay, setup.batch) {
+  if (setup_.images != nullptr) {
+    images_ = setup_.images->data();
+    setup_.student_input.rows = static_cast<const std::int32_t*>(positions_.data());
+  } else {
+    batch_images_.emplace(context.pool(Lifetime::persistent), images_shape_.elements());
+    images_ = static_cast<const std::uint8_t*>(batch_images_->data());
+  }
   for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
     add_new(student_taps_, (*setup_.methods)[i]->student_taps());
     add_new(teacher_taps_, (*setup_.methods)[i]->teacher_taps());
   }
-  const bool all_taught = setup_.teachers == nullptr || std::ranges::all_of(setup_.teachers->taught(), std::identity());
+  const bool all_taught = std::ranges::all_of(setup_.taught, std::identity());
   taught_labels_ = all_taught ? labels_ : context.empty(labels_.shape(), Lifetime::persistent);
   if (setup_.mixup && !multi_label_)
     for (Tensor* rows : {&partner_labels_, &shares_, &other_shares_})
@@ -86,11 +95,15 @@ void StudentStep::set_factors() {
   terms_.set_factors(factors);
 }
 
-void StudentStep::run(const Batch& batch, int position) {
-  context_.run(kernels::Copy{images_.data(), batch.images.data(), batch.images.size()});
-  context_.run(kernels::Copy{positions_.data(), batch.positions.data(), batch.positions.size() * sizeof(std::int32_t)});
+void StudentStep::run(const Batch& batch, int position, float learning_rate) {
+  if (batch_images_) staging_.add(batch_images_->data(), batch.images);
+  staging_.add(positions_.data(), batch.positions);
+  staging_.add(&context_.step_state()->learning_rate, &learning_rate, sizeof learning_rate);
   stage_labels(batch);
-  const std::int64_t step = std::int64_t{epoch_ - 1} * setup_.batches + position;
+  const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
+  if (setup_.rows != nullptr) setup_.rows->stage(batch, step, staging_);
+  if (setup_.average != nullptr) setup_.average->stage(step, staging_);
+  staging_.send();
   const bool measured = setup_.meter_every > 0 && terms_.count() > 1 && step % setup_.meter_every == 0;
   measured ? measured_step_() : step_();
   if (measured) take_norms();
@@ -111,9 +124,7 @@ void StudentStep::take_norms() {
 }
 
 void StudentStep::stage_labels(const Batch& batch) {
-  const auto stage = [&](const Tensor& to, const std::vector<float>& values) {
-    context_.run(kernels::Copy{to.data(), values.data(), values.size() * sizeof(float)});
-  };
+  const auto stage = [&](const Tensor& to, const std::vector<float>& values) { staging_.add(to.data(), values); };
   if (!multi_label_) {
     stage(labels_, batch.labels);
     if (!setup_.mixup) return;
@@ -131,13 +142,14 @@ void StudentStep::stage_labels(const Batch& batch) {
   stage(labels_, targets);
   if (taught_labels_.data() == labels_.data()) return;
   for (std::size_t i = 0; i < targets.size(); ++i)
-    if (!setup_.teachers->taught()[i % width]) targets[i] = std::numeric_limits<float>::quiet_NaN();
+    if (!setup_.taught[i % width]) targets[i] = std::numeric_limits<float>::quiet_NaN();
   stage(taught_labels_, targets);
 }
 
 void StudentStep::body(bool measured) {
-  const auto* images = static_cast<const std::uint8_t*>(images_.data());
-  const Features student = setup_.student->forward(augment(context_, images, images_shape_, setup_.student_input),
+  std::optional<Features> teacher;
+  if (setup_.teacher_stream) teacher = context_.in_branch([this] { return run_teacher(Tensor()); });
+  const Features student = setup_.student->forward(augment(context_, images_, images_shape_, setup_.student_input),
                                                    Mode::train, student_taps_);
   context_.run(kernels::Copy{logits_.data(), student.logits.data(), logits_.shape().elements() * sizeof(float)});
   std::vector<std::pair<std::size_t, std::size_t>> places;
@@ -147,14 +159,14 @@ void StudentStep::body(bool measured) {
     places.push_back({first, context_.tape().size()});
   };
   learn([&] { learn_from_labels(student.logits); });
-  {
-    // Gone before the walk back, which needs memory.
-    const Features teacher = run_teacher();
-    for (std::size_t i = 0; i < setup_.settings.size(); ++i) learn([&] { learn_from_method(student, teacher, i); });
-  }
+  if (setup_.teacher_stream) context_.join_branch();
+  if (!teacher) teacher = run_teacher(student.logits);
+  for (std::size_t i = 0; i < setup_.settings.size(); ++i) learn([&] { learn_from_method(student, *teacher, i); });
+  teacher.reset();  // gone before the walk back, which needs memory
   if (measured) terms_.measure(places);
   context_.tape().backward();
   setup_.optimizer->step();
+  if (setup_.average != nullptr) setup_.average->update();
 }
 
 void StudentStep::learn_from_labels(const Tensor& logits) {
@@ -167,10 +179,15 @@ void StudentStep::learn_from_labels(const Tensor& logits) {
   if (setup_.mixup) terms_.add(0, softmax_cross_entropy(logits, partner_labels_, weight, other_shares_));
 }
 
-Features StudentStep::run_teacher() {
+Features StudentStep::run_teacher(const Tensor& student) {
+  if (setup_.rows != nullptr) return setup_.rows->features(student);
+  if (setup_.average_teacher != nullptr) {
+    setup_.average_teacher->fold();
+    return setup_.average_teacher->forward(augment(context_, images_, images_shape_, setup_.student_input),
+                                           Mode::inference, teacher_taps_);
+  }
   if (setup_.teachers == nullptr) return {};
-  return setup_.teachers->forward(static_cast<const std::uint8_t*>(images_.data()), images_shape_, setup_.student_input,
-                                  teacher_taps_);
+  return setup_.teachers->forward(images_, images_shape_, setup_.student_input, teacher_taps_);
 }
 
 void StudentStep::learn_from_method(const Features& student, const Features& teacher, std::size_t method) {

@@ -6,11 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/device_images.h"
 #include "apps/training/loss_terms.h"
+#include "apps/training/teacher_rows.h"
 #include "apps/training/teachers.h"
 #include "data/loader.h"
+#include "engine/moving_average.h"
 #include "engine/ops.h"
 #include "engine/optimizer.h"
+#include "engine/staging.h"
 #include "engine/train_step.h"
 #include "models/transfer/method.h"
 
@@ -20,15 +24,22 @@ struct StepSetup {
   Network* student = nullptr;
   AugmentOptions student_input;          // its normalisation, and the augmentation of both networks
   const Teachers* teachers = nullptr;    // nullptr: none
+  TeacherRows* rows = nullptr;           // what teachers say, known before the step; nullptr: they are asked in it
+  MovingAverage* average = nullptr;      // of the student, moved in every step; nullptr: none
+  Network* average_teacher = nullptr;    // the averaged network, where it teaches
+  std::vector<bool> taught;              // [outputs] whether a teacher knows the label
   std::vector<MethodSettings> settings;  // of each method
   std::vector<std::unique_ptr<TransferMethod>>* methods = nullptr;
   Optimizer* optimizer = nullptr;
   const Dataset* dataset = nullptr;
-  int batch = 0, batches = 0;  // images per step, steps per epoch
-  bool mixup = false;          // batches are mixtures
-  int meter_every = 0;         // steps from one that measures the terms' gradients to the next; 0: none does
-  double balance = 0;          // share of the gradient norms that the methods' terms are held at; 0: they are not
-  double balanced = 0;         // their factor from earlier epochs; 0: none yet
+  int batch = 0, batches = 0;            // images per step, steps per epoch
+  const DeviceImages* images = nullptr;  // all training images; nullptr: batches bring theirs
+  bool mixup = false;                    // batches are mixtures
+  bool replay = true;                    // the step is recorded and replayed
+  bool teacher_stream = false;           // teachers compute beside the student
+  int meter_every = 0;                   // steps from one that measures the terms' gradients to the next; 0: none does
+  double balance = 0;   // share of the gradient norms that the methods' terms are held at; 0: they are not
+  double balanced = 0;  // their factor from earlier epochs; 0: none yet
 };
 
 struct EpochSums {
@@ -47,9 +58,10 @@ class StudentStep {
   // Sets the weights of the epoch (from 1). Before its first step.
   void start_epoch(int epoch);
 
-  // Trains on the batch that is step number `position` of the epoch. Every meter_every-th step of the run, the first
-  // one too, walks back once more for every term and waits for the device.
-  void run(const Batch& batch, int position);
+  // Trains on the batch that is step number `position` of the epoch. Returns when the step is on its way; the batch may
+  // then change. Every meter_every-th step of the run, the first one too, walks back once more for every term, and
+  // waits for the device.
+  void run(const Batch& batch, int position, float learning_rate);
 
   // Reads what the epoch added up, and starts again from zero.
   EpochSums finish_epoch();
@@ -64,7 +76,8 @@ class StudentStep {
   void take_norms();
   void learn_from_labels(const Tensor& logits);
   void learn_from_method(const Features& student, const Features& teacher, std::size_t method);
-  Features run_teacher();
+  // student: its logits, undefined where they are not there yet.
+  Features run_teacher(const Tensor& student);
 
   Context& context_;
   StepSetup setup_;
@@ -75,7 +88,9 @@ class StudentStep {
   double balanced_;          // of all methods' weights; 0: as 1
   std::vector<std::string> student_taps_, teacher_taps_;
   Shape images_shape_;
-  Buffer images_;
+  Staging staging_;
+  std::optional<Buffer> batch_images_;  // where no DeviceImages hold them
+  const std::uint8_t* images_ = nullptr;
   Buffer positions_;  // [batch] of images in the training split
   Tensor labels_;
   Tensor taught_labels_;  // for methods with a teacher: unknown where no teacher knows the label

@@ -16,6 +16,7 @@
 namespace preceptor {
 
 inline constexpr int freeze_all = -1;
+inline constexpr int device_images_auto = -1;
 
 // Everything that decides a run's bits. Written to config.toml of the run directory and read back by --resume.
 struct TrainingOptions {
@@ -29,12 +30,19 @@ struct TrainingOptions {
   double layer_decay = 1;     // learning rate of a block, by that of the next
   double l2_sp = 0;           // weight decay towards the start; weight_decay is then the head's alone (needs init)
   bool zero_last_gamma = false;
-  double dropout = 0;                     // of dense networks
-  std::vector<std::string> teachers;      // checkpoints; empty: no transfer from a network
+  double dropout = 0;  // of dense networks
+  // Checkpoints; or one "predictions:FILE", probabilities that any program wrote; or "ema", the moving average of the
+  // student; empty: no transfer from a network.
+  std::vector<std::string> teachers;
+  std::string teacher_missing = "stop";   // predictions: an image without a row; "skip": it learns from labels alone
   std::string teacher_weights = "equal";  // "auc", or numbers for each
-  std::vector<std::string> methods;       // "kd:temperature=4,weight=0.9"
-  int meter_every = 200;                  // steps from one that measures gradient shares to the next; 0: no meters
-  double balance = 0;                     // share of the gradient norms that methods are held at; 0: off
+  std::string teacher_cache;  // folder of the teachers' answers; "auto"; empty: they are asked in every step
+  std::string teacher_cache_type = "float";  // or "bfloat16"
+  std::vector<std::string> methods;          // "kd:temperature=4,weight=0.9"
+  int meter_every = 200;                     // steps from one that measures gradient shares to the next; 0: no meters
+  double balance = 0;                        // share of the gradient norms that methods are held at; 0: off
+  double ema = 0;       // decay of the moving average that is evaluated and kept as best; 0: the student itself
+  int generations = 1;  // above 1: a chain, see train_generations()
   int epochs = 10;
   int batch = 64;
   std::string optimizer = "adam";  // sgd, adam, adamw
@@ -53,6 +61,11 @@ struct TrainingOptions {
   std::uint64_t seed = 0;
   std::string device = "cpu";
   std::string precision = "float";
+  std::string graph = "on";     // off: every step is launched operation by operation
+  bool teacher_stream = false;  // teachers compute beside the student
+  // MiB that the training images may take of the device's memory, to stay there. device_images_auto: a quarter of a
+  // card's, and none elsewhere.
+  int device_images = device_images_auto;
   int threads = 0;  // 0: all
   int bootstrap = 1000;
   bool tensorboard = true;  // write TensorBoard's event file beside the other logs

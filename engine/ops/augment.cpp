@@ -44,7 +44,8 @@ Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape,
                                   .brightness = options.brightness,
                                   .contrast = options.contrast,
                                   .noise = options.noise,
-                                  .cutout = options.cutout};
+                                  .cutout = options.cutout,
+                                  .rows = options.rows};
     for (std::size_t c = 0; c < channels; ++c) {
       arguments.mean[c] = options.mean[c];
       arguments.deviation[c] = options.deviation[c];

@@ -62,6 +62,7 @@ struct MethodKind {
   std::string name, summary;
   std::vector<MethodKey> keys;  // every method has "weight"; "warmup" and "end" are added
   bool needs_teacher = true;
+  bool by_image = false;            // every image teaches alone, so that some may teach nothing
   bool shares_with_labels = false;  // the labels get 1 - weight; else 1
   std::unique_ptr<TransferMethod> (*make)(const MethodSetup& setup, const MethodSettings& settings);
 };

@@ -200,6 +200,63 @@ TEST(Commands, HelpIsEnoughToWorkFrom) {
   }
 }
 
+// Recorded or not, and with the teacher on a branch of the step or not: the same bytes.
+TEST(Commands, TheWayAStepIsLaunchedChangesNoBit) {
+  const Workplace place;
+  place.run(tiny_training("teacher"));
+  const auto distill = [&](const std::string& out, const Arguments& how) {
+    place.run(with({"preceptor-distill",
+                    "--data",
+                    tiny_chest,
+                    "--teacher",
+                    "teacher/best.safetensors",
+                    "--model",
+                    "resnet8",
+                    "--method",
+                    "kd",
+                    "--method",
+                    "at:weight=10",
+                    "--augment",
+                    "flip,shift=2",
+                    "--epochs",
+                    "2",
+                    "--batch",
+                    "16",
+                    "--threads",
+                    "2",
+                    "--bootstrap",
+                    "0",
+                    "--out",
+                    out},
+                   how));
+    return place.bytes(out + "/last.safetensors") + place.bytes(out + "/last.state.safetensors") +
+           place.bytes(out + "/predictions.test.csv");
+  };
+  const std::string usual = distill("usual", {});
+  EXPECT_TRUE(distill("launched", {"--graph", "off"}) == usual);
+  EXPECT_TRUE(distill("branched", {"--teacher-stream"}) == usual);
+  EXPECT_TRUE(distill("resident", {"--device-images", "1"}) == usual);
+  EXPECT_NE(place.bytes("branched/config.toml").find("teacher-stream = true\n"), std::string::npos);
+  EXPECT_NE(place.bytes("launched/config.toml").find("graph = \"off\"\n"), std::string::npos);
+}
+
+// On a machine with a card this test would say nothing, so it hides the card.
+TEST(Commands, TheDeviceIsChosenOrRefusedInOneLine) {
+  const Workplace place;
+  ASSERT_EQ(setenv("CUDA_VISIBLE_DEVICES", "", 1), 0);
+  const Arguments inspect = {"preceptor-inspect", "resnet8", "--input", "1x16x16", "--device"};
+  place.run(with(inspect, {"auto"}));
+  const std::string chosen = place.bytes("stderr.txt");
+  EXPECT_TRUE(chosen.starts_with("computing on the cpu: th")) << chosen;
+  EXPECT_EQ(std::count(chosen.begin(), chosen.end(), '\n'), 1) << chosen;
+  place.run(tiny_training("quiet", {"--epochs", "1", "--device", "auto", "--quiet"}));
+  EXPECT_EQ(place.bytes("stderr.txt"), "");
+  EXPECT_EQ(place.json("quiet/result.json")["config"]["device"], "cpu");
+  const std::string refused = place.run(with(inspect, {"cuda"}), 64);
+  EXPECT_NE(refused.find("cuda"), std::string::npos) << refused;
+  unsetenv("CUDA_VISIBLE_DEVICES");
+}
+
 // Its kernels are slow, so there are few images; one start on two devices gives the same table up to rounding.
 TEST(Commands, EveryAppRunsOnThe_emulated_Device) {
   const Workplace place;
