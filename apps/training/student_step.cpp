@@ -27,6 +27,7 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
       images_(context.pool(Lifetime::persistent), images_shape_.elements()),
       labels_(context.empty(multi_label_ ? Shape{setup.batch, setup.dataset->outputs} : Shape{setup.batch},
                             Lifetime::persistent)),
+      positions_(context.empty({setup.batch}, Lifetime::persistent)),
       logits_(context.empty({setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       epoch_logits_(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       device_factors_(context.zeros({1 + static_cast<int>(setup.settings.size())}, Lifetime::persistent)),
@@ -70,6 +71,7 @@ void StudentStep::stage_labels(const Batch& batch) {
   const auto stage = [&](const Tensor& to, const std::vector<float>& values) {
     context_.run(kernels::Copy{to.data(), values.data(), values.size() * sizeof(float)});
   };
+  stage(positions_, {batch.index.begin(), batch.index.end()});
   if (!multi_label_) {
     stage(labels_, batch.labels);
     if (!setup_.mixup) return;
@@ -126,7 +128,7 @@ void StudentStep::learn_from_methods(const Features& student) {
     const bool scheduled = has_schedule(setup_.settings[i]);
     const Tape::Scaled scaled(context_.tape(), scheduled ? device_factors_.data() + 1 + i : nullptr);
     const Tensor& labels = kind_of(setup_.settings[i]).needs_teacher ? taught_labels_ : labels_;
-    for (const Tensor& loss : (*setup_.methods)[i]->losses({student, teacher, labels}))
+    for (const Tensor& loss : (*setup_.methods)[i]->losses({student, teacher, labels, positions_}))
       add_up(loss, static_cast<int>(1 + i));
   }
 }

@@ -66,7 +66,7 @@ class StudentStep {
   std::vector<std::string> student_taps_, teacher_taps_;
   Shape images_shape_;
   Buffer images_;
-  Tensor labels_;
+  Tensor labels_, positions_;
   Tensor taught_labels_;  // for methods with a teacher: unknown where no teacher knows the label
   Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
   Tensor logits_;                                  // [batch, outputs] of the last step

@@ -169,7 +169,10 @@ void TrainingRun::make_methods() {
                           .teacher_height = teachers_ ? teachers_->height() : 0,
                           .teacher_width = teachers_ ? teachers_->width() : 0,
                           .multi_label = data_->task == Task::multi_label,
-                          .seed = options_.seed};
+                          .seed = options_.seed,
+                          .images = data_->train.count,
+                          .classes = data_->task == Task::multi_label ? nullptr : &data_->train.labels,
+                          .note = [this](const std::string& text) { note_at_start(text); }};
   for (const MethodSettings& settings : transfer_methods(options_))
     methods_.push_back(kind_of(settings).make(setup, settings));
 }

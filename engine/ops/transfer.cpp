@@ -112,9 +112,8 @@ Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& 
   require(temperature > 0, "decoupled_kl: temperature ", temperature, " is not positive");
   Context& context = student.context();
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
-  context.run(kernels::DecoupledKl{student.data(), teacher.data(), labels.data(), loss.data(), d_student.data(),
-                                          rows, classes, temperature, of_target, of_others,
-                                          weight / static_cast<float>(rows)});
+  context.run(kernels::DecoupledKl{student.data(), teacher.data(), labels.data(), loss.data(), d_student.data(), rows,
+                                   classes, temperature, of_target, of_others, weight / static_cast<float>(rows)});
   record_difference(student, d_student);
   return loss;
 }
@@ -148,6 +147,18 @@ Tensor as_rows(const Tensor& x) {
       tape.accumulate(target, d_rows.reshaped(target.shape()));
     });
   return rows;
+}
+
+Tensor as_map(const Tensor& x) {
+  if (x.shape().rank() == 4) return x;
+  require_matrix("as_map", x);
+  Tensor map = x.reshaped({x.shape()[0], x.shape()[1], 1, 1});
+  Tape& tape = x.context().tape();
+  if (tape.watches(x))
+    tape.record(map, [target = x.without_values(), &tape](const Tensor& d_map) {
+      tape.accumulate(target, d_map.reshaped(target.shape()));
+    });
+  return map;
 }
 
 Tensor product(const Tensor& a, const Tensor& b) {

@@ -48,12 +48,15 @@ std::vector<TapPair> FeatureMethod::read_pairs(const MethodSetup& setup, const M
   require(names[0] == "stages" || student.size() == teacher.size(), "--method ", settings.name, ": ", student.size(),
           " taps of the student and ", teacher.size(), " of the teacher cannot be paired");
   std::vector<TapPair> pairs(std::min(student.size(), teacher.size()));
-  for (std::size_t i = 0; i < pairs.size(); ++i) {
-    pairs[i] = {student[student.size() - pairs.size() + i], teacher[teacher.size() - pairs.size() + i]};
-    student_taps_.push_back(pairs[i].student.name);
-    teacher_taps_.push_back(pairs[i].teacher.name);
-  }
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    pairs[i] = add_pair(student[student.size() - pairs.size() + i], teacher[teacher.size() - pairs.size() + i]);
   return pairs;
+}
+
+TapPair FeatureMethod::add_pair(const Tap& student, const Tap& teacher) {
+  student_taps_.push_back(student.name);
+  teacher_taps_.push_back(teacher.name);
+  return {student, teacher};
 }
 
 std::pair<Tensor, Tensor> FeatureMethod::maps(const TransferInput& in, std::size_t pair) const {

@@ -2,6 +2,7 @@
 // class and the MethodKind that describes it (docs/adding_a_method.md).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,10 @@ struct MethodSetup {
   int teacher_height = 0, teacher_width = 0;
   bool multi_label = false;  // independent labels with NaN for unknown, else one class
   std::uint64_t seed = 0;    // of what the method learns
+  int images = 0;            // of the training split
+  // [images] of each its class, or nullptr where labels are independent.
+  const std::vector<float>* classes = nullptr;
+  std::function<void(const std::string&)> note = {};  // takes a remark for the user; may be empty
 };
 
 // One step: what both networks gave, and what is known of the images.
@@ -27,6 +32,7 @@ struct TransferInput {
   const Features& student;
   const Features& teacher;  // empty without a teacher
   const Tensor& labels;     // as the label loss takes them
+  const Tensor& positions;  // [rows] of each image in the training split: whole numbers
 };
 
 class TransferMethod {
@@ -59,6 +65,7 @@ struct MethodKind {
   std::vector<MethodKey> keys;  // every method has "weight"; "warmup" and "end" are added
   bool needs_teacher = true;
   bool shares_with_labels = false;  // the labels get 1 - weight; else 1
+  bool takes_mixtures = true;       // of two images with mixup; false: it asks for the class or place of one image
   std::unique_ptr<TransferMethod> (*make)(const MethodSetup& setup, const MethodSettings& settings);
 };
 

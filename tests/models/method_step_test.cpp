@@ -42,6 +42,10 @@ const std::vector<std::string> all_methods = {
     "rkd:distance=1,angle=2",
     "cc:weight=1",
     "vid:weight=0.1",
+    "ofd:weight=0.1",
+    "ft:weight=5",
+    "reviewkd:warmup=0,weight=0.1",
+    "crd:negatives=21,dimension=24",
 };
 
 TEST(MethodStep, HasEveryMethod) {
@@ -72,7 +76,9 @@ class Training {
                               .height = side,
                               .width = side,
                               .teacher_height = side,
-                              .teacher_width = side};
+                              .teacher_width = side,
+                              .images = static_cast<int>(all_classes_.size()),
+                              .classes = &all_classes_};
       methods_.push_back(kind_of(settings).make(setup, settings));
       learning.push_back(&methods_.back()->parameters());
     }
@@ -80,6 +86,7 @@ class Training {
     context_.set_learning_rate(1e-3f);
     input_ = context_.empty({images, 3, side, side}, Lifetime::persistent);
     labels_ = context_.empty({images}, Lifetime::persistent);
+    positions_ = context_.empty({images}, Lifetime::persistent);
     factor_ = context_.empty({1}, Lifetime::persistent);
     set_factor(1);
     losses_ = context_.zeros({static_cast<int>(methods_.size() + 1) * most_terms * images}, Lifetime::persistent);
@@ -95,6 +102,7 @@ class Training {
     for (float& pixel : pixels) pixel = uniform(generator);
     input_.from_host(pixels);
     labels_.from_host({0, 1, static_cast<float>(number % classes), 4});
+    positions_.from_host({3, static_cast<float>(number % 7), 5, 3});  // one image twice
     (*step_)();
     const std::vector<float> rows = losses_.to_host();
     std::vector<double> sums(methods_.size() + 1);
@@ -129,7 +137,7 @@ class Training {
   }
 
  private:
-  static constexpr int most_terms = 9;
+  static constexpr int most_terms = 12;
 
   void body() {
     std::vector<std::string> student_taps, teacher_taps;
@@ -141,7 +149,8 @@ class Training {
     const Features teacher = teacher_->forward(input_, Mode::inference, teacher_taps);
     keep({softmax_cross_entropy(student.logits, labels_)}, 0);
     const Tape::Scaled scaled(context_.tape(), factor_.data());
-    for (std::size_t i = 0; i < methods_.size(); ++i) keep(methods_[i]->losses({student, teacher, labels_}), i + 1);
+    for (std::size_t i = 0; i < methods_.size(); ++i)
+      keep(methods_[i]->losses({student, teacher, labels_, positions_}), i + 1);
     context_.tape().backward();
     optimizer_->step();
   }
@@ -156,7 +165,8 @@ class Training {
   std::unique_ptr<Network> student_, teacher_;
   std::vector<std::unique_ptr<TransferMethod>> methods_;
   std::optional<Optimizer> optimizer_;
-  Tensor input_, labels_, factor_, losses_;
+  std::vector<float> all_classes_ = {0, 1, 2, 3, 4, 0, 1};
+  Tensor input_, labels_, positions_, factor_, losses_;
   std::optional<TrainStep> step_;
 };
 
