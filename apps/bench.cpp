@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "apps/bench_kernels.h"
 #include "apps/bench_loading.h"
@@ -12,43 +13,95 @@
 #include "engine/ops.h"
 #include "engine/optimizer.h"
 #include "engine/train_step.h"
+#include "kernels/device/card.h"
 #include "models/registry.h"
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {
 
 struct StepOptions {
-  std::string model = "resnet18", stem = "imagenet", device = "cpu";
+  std::string method = "kd:temperature=4,weight=0.9";
+  std::string model = "resnet18", stem = "imagenet", device = "cpu", precision = "float";
   int size = 64, batch = 32, threads = 2, channels = 3, outputs = 1000;
+  std::string teacher, graph = "on";
   Effort effort;
-  bool inference = false, json = false, profile = false, serve = false;
+  bool inference = false, teacher_stream = false, json = false, profile = false, serve = false;
 };
+
+constexpr int bench_images = 50000;  // of a data set, of which methods with a bank keep an embedding each
 
 // A network with random input and labels already in device memory, and the step that is timed.
 class BenchStep {
  public:
   explicit BenchStep(const StepOptions& options)
-      : context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1)) {
-    const NetworkOptions network{.name = options.model,
-                                 .in_channels = options.channels,
-                                 .outputs = options.outputs,
-                                 .small_stem = options.stem == "small"};
-    model_ = make_model(*context_, network);
-    model_->initialize(1);
+      : context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1,
+                                           precision_named(options.precision))) {
+    model_ = network(options, options.model, 1);
     // Normal numbers: on zeros some processors multiply faster, and every ReLU would be shut.
     const Shape shape{options.batch, options.channels, options.size, options.size};
     images_ = context_->empty(shape, Lifetime::persistent);
     images_.from_host(random_normal(shape.elements(), 2));
-    options.inference ? prepare_inference() : prepare_training(options);
+    options.inference ? prepare_inference(options) : prepare_training(options);
   }
 
-  void operator()() { (*step_)(); }
+  // Launches a step and waits for it.
+  void operator()() {
+    (*step_)();
+    context_->stream().synchronize();
+  }
   Context& context() { return *context_; }
 
  private:
-  void prepare_inference() {
+  std::unique_ptr<Network> network(const StepOptions& options, const std::string& name, std::uint64_t seed) {
+    std::unique_ptr<Network> made = make_model(*context_, {.name = name,
+                                                           .in_channels = options.channels,
+                                                           .outputs = options.outputs,
+                                                           .small_stem = options.stem == "small"});
+    made->initialize(seed);
+    return made;
+  }
+
+  void prepare_inference(const StepOptions& options) {
     model_->fold();
-    step_.emplace(*context_, [this] { model_->forward(images_, Mode::inference); });
+    step_.emplace(
+        *context_, [this] { model_->forward(images_, Mode::inference); }, options.graph == "on", options.batch);
+  }
+
+  void prepare_teacher(const StepOptions& options) {
+    teacher_ = network(options, options.teacher, 4);
+    teacher_->fold();
+    const MethodSettings settings = parse_method(options.method);
+    method_ = kind_of(settings).make({.context = context_.get(),
+                                      .student = model_.get(),
+                                      .teacher = teacher_.get(),
+                                      .height = options.size,
+                                      .width = options.size,
+                                      .teacher_height = options.size,
+                                      .teacher_width = options.size,
+                                      .images = bench_images,
+                                      .classes = &classes_},
+                                     settings);
+    // In order, so that no image is twice in a step.
+    std::vector<std::int32_t> positions(static_cast<std::size_t>(options.batch));
+    std::iota(positions.begin(), positions.end(), 0);
+    positions_.emplace(context_->pool(Lifetime::persistent), positions.size() * sizeof(std::int32_t));
+    context_->run(kernels::Copy{positions_->data(), positions.data(), positions.size() * sizeof(std::int32_t)});
+    context_->stream().synchronize();
+  }
+
+  void train(bool in_branch) {
+    const auto teach = [this] { return teacher_->forward(images_, Mode::inference, method_->teacher_taps()); };
+    std::optional<Features> teacher;
+    if (teacher_) teacher = in_branch ? context_->in_branch(teach) : teach();
+    const Features student =
+        model_->forward(images_, Mode::train, teacher_ ? method_->student_taps() : std::vector<std::string>());
+    std::vector<Tensor> losses = {softmax_cross_entropy(student.logits, labels_)};
+    if (in_branch) context_->join_branch();
+    if (teacher)
+      losses = method_->losses({student, *teacher, labels_, static_cast<const std::int32_t*>(positions_->data())});
+    context_->tape().backward();
+    optimizer_->step();
   }
 
   void prepare_training(const StepOptions& options) {
@@ -57,21 +110,32 @@ class BenchStep {
     for (float& label : classes) label = static_cast<float>(bits() % static_cast<std::uint64_t>(options.outputs));
     labels_ = context_->empty({options.batch}, Lifetime::persistent);
     labels_.from_host(classes);
-    optimizer_.emplace(model_->parameters(), OptimizerOptions{.rule = kernels::UpdateRule::sgd, .momentum = 0.9f});
+    for (std::size_t i = 0; i < classes_.size(); ++i)
+      classes_[i] = static_cast<float>(i % static_cast<std::size_t>(options.outputs));
+    if (!options.teacher.empty()) prepare_teacher(options);
+    std::vector<Parameters*> learning = {&model_->parameters()};
+    if (method_) learning.push_back(&method_->parameters());
+    optimizer_.emplace(learning, OptimizerOptions{.rule = kernels::UpdateRule::sgd, .momentum = 0.9f});
     context_->set_learning_rate(0.01f);
-    step_.emplace(*context_, [this] {
-      const Tensor loss = softmax_cross_entropy(model_->forward(images_, Mode::train).logits, labels_);
-      context_->tape().backward();
-      optimizer_->step();
-    });
+    step_.emplace(
+        *context_, [this, in_branch = options.teacher_stream] { train(in_branch); }, options.graph == "on",
+        options.batch);
   }
 
   std::unique_ptr<Context> context_;
-  std::unique_ptr<Network> model_;
+  std::unique_ptr<Network> model_, teacher_;
+  std::unique_ptr<TransferMethod> method_;
+  std::vector<float> classes_ = std::vector<float>(bench_images);
+  std::optional<Buffer> positions_;  // of the images in a data set
   Tensor images_, labels_;
   std::optional<Optimizer> optimizer_;
   std::optional<TrainStep> step_;
 };
+
+// null where there is none.
+nlohmann::ordered_json named(const std::string& name) {
+  return name.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(name);
+}
 
 nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step) {
   const std::vector<double> seconds = time_repeats(options.effort, std::ref(step), [] {});
@@ -82,13 +146,25 @@ nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step)
           {"batch", options.batch},
           {"threads", step.context().device().threads},
           {"device", to_string(step.context().device().kind)},
-          {"mode", options.inference ? "inference" : "training"},
+          {"card", named(card_name(step.context().device()))},
+          {"precision", options.precision},
+          {"layout", step.context().device().kind == kernels::DeviceKind::cpu ? "blocked" : "channels_last"},
+          {"channels", options.channels},
+          {"classes", options.outputs},
+          {"inference", options.inference},
+          {"mode", options.inference         ? "inference"
+                   : options.teacher.empty() ? "training"
+                                             : "distillation"},
+          {"teacher", named(options.teacher)},
+          {"method", named(options.teacher.empty() ? "" : options.method)},
+          {"graph", options.graph},
           {"images_per_second", options.batch / typical},
           {"images_per_second_low", options.batch / quantile(seconds, 0.9)},
           {"images_per_second_high", options.batch / quantile(seconds, 0.1)},
           {"step_milliseconds", 1e3 * typical},
           {"peak_memory_bytes", peak_process_bytes()},
           {"pool_peak_bytes", peak_pool_bytes(step.context())},
+          {"device_memory_bytes", peak_pool_bytes(step.context())},
           {"repeats", seconds.size()}};
 }
 
@@ -160,6 +236,7 @@ void add_step_command(CLI::App& app, StepOptions& options) {
       ->capture_default_str();
   command->add_option("--batch", options.batch, "Images in a step")->check(positive)->capture_default_str();
   add_device_flags(*command, options.device, options.threads);
+  add_precision_flag(*command, options.precision);
   command->add_option("--channels", options.channels, "Channels of an image")->check(positive)->capture_default_str();
   command->add_option("--outputs", options.outputs, "Classes")->check(positive)->capture_default_str();
   command->add_option("--repeats", options.effort.repeats, "Timed steps; without it as many as fit in --seconds")
@@ -167,7 +244,17 @@ void add_step_command(CLI::App& app, StepOptions& options) {
   command->add_option("--seconds", options.effort.seconds, "Measure at least so long, and at least 10 steps (5 at 224)")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
-  command->add_flag("--inference", options.inference, "Time the forward pass with batch norms folded instead");
+  CLI::Option* inference =
+      command->add_flag("--inference", options.inference, "Time the forward pass with batch norms folded instead");
+  CLI::Option* teacher =
+      command->add_option("--teacher", options.teacher, "Time the distillation step under this network")
+          ->excludes(inference);
+  command->add_option("--method", options.method, "How it teaches, as for preceptor-distill")
+      ->needs(teacher)
+      ->capture_default_str();
+  command->add_flag("--teacher-stream", options.teacher_stream, "The teacher computes on a branch of the step")
+      ->needs(teacher);
+  add_graph_flag(*command, options.graph);
   command->add_flag("--json", options.json, "Print one JSON object");
   command->add_flag("--profile", options.profile, "Also print time, GB/s and GFLOP/s by kernel family on stderr");
   command->add_flag("--serve", options.serve,

@@ -72,6 +72,7 @@ bool parse(EvaluateOptions& options, int argc, char** argv) {
   number("--minimum-group", options.assessment.minimum_group, "Images below which a subgroup is left out", 1, 1 << 30);
   app.add_option("--seed", options.assessment.seed, "Of the resamplings")->type_name("NUMBER")->capture_default_str();
   add_device_flags(app, options.source.device, options.source.threads);
+  add_precision_flag(app, options.source.precision);
   add_config_flag(app);
   if (!parse_command_line(app, argc, argv)) return false;
   options.inputs.insert(options.inputs.begin(), options.checkpoints.begin(), options.checkpoints.end());

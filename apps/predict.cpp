@@ -24,7 +24,7 @@ namespace preceptor {
 namespace {
 
 struct PredictOptions {
-  std::string checkpoint, out, split = "test", batch = "auto", device = "cpu";
+  std::string checkpoint, out, split = "test", batch = "auto", device = "cpu", precision = "float";
   std::vector<std::string> inputs;
   int threads = 0;
   bool logits = false, calibrated = false, decisions = false, quiet = false;
@@ -61,6 +61,7 @@ bool parse(PredictOptions& options, int argc, char** argv) {
       ->check(CLI::IsMember({"auto"}) | CLI::Range(1, 1 << 16))
       ->capture_default_str();
   add_device_flags(app, options.device, options.threads);
+  add_precision_flag(app, options.precision);
   add_quiet_flag(app, options.quiet);
   add_config_flag(app);
   if (!parse_command_line(app, argc, argv)) return false;
@@ -243,7 +244,8 @@ void require_written(const std::ostream& csv, const std::string& name) {
 int run_predict(int argc, char** argv) {
   PredictOptions options;
   if (!parse(options, argc, argv)) return 0;
-  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), 0);
+  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), 0,
+                                                 precision_named(options.precision));
   const LoadedModel model = load_model(*context, load_card_checkpoint(options.checkpoint));
   require_data(
       model.card.operating_point || !(options.calibrated || options.decisions), options.checkpoint,

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "data/grey_window.h"
 #include "data/image.h"
 
 namespace preceptor {
@@ -23,20 +24,20 @@ bool is_jpeg(std::string_view bytes);
 bool is_pnm(std::string_view bytes);  // binary PGM or PPM
 
 // ISO/IEC 15948: every colour type and depth, interlaced or not; checksums are checked. 16-bit grey goes through
-// percentile_window. Errors: data.
-Image decode_png(std::string_view bytes, const std::string& path);
+// the window. Errors: data.
+Image decode_png(std::string_view bytes, const std::string& path, const WindowChoice& window = {});
 
 // "P5" and "P6" with values up to 65535: up to 255 scaled to 0..255, more in the order of Netpbm, upper byte first,
-// 16-bit grey through percentile_window. Errors: data.
-Image decode_pnm(std::string_view bytes, const std::string& path);
+// 16-bit grey through the window. Errors: data.
+Image decode_pnm(std::string_view bytes, const std::string& path, const WindowChoice& window = {});
 
 // Baseline and progressive, grey, RGB or YCbCr, 8 bits; at a scale as read_image says. Errors: data, also for files
 // that end early, whose lower part would be grey.
 Image decode_jpeg(std::string_view bytes, const std::string& path, int height, int width);
 
 // One grey or colour image: uncompressed, RLE, JPEG (baseline to lossless), JPEG-LS and JPEG 2000. The values
-// after the file's rescaling go through its first window (or LUT), else percentile_window; MONOCHROME1 is inverted.
+// after the file's rescaling go through the window; MONOCHROME1 is inverted.
 // Errors: data; for a transfer syntax that cannot be decoded with its name.
-Image decode_dicom(std::string_view bytes, const std::string& path);
+Image decode_dicom(std::string_view bytes, const std::string& path, const WindowChoice& window = {});
 
 }  // namespace preceptor

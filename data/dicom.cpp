@@ -155,19 +155,24 @@ std::vector<float> rescaled_values(const DiPixel& pixels) {
   return {};
 }
 
-void choose_window(DicomImage& image, const std::string& path) {
-  if (image.getWindowCount() > 0 && image.setWindow(0) != 0) return;
-  if (image.getVoiLutCount() > 0 && image.setVoiLut(0) != 0) return;
+void choose_window(DicomImage& image, const std::string& path, const WindowChoice& choice) {
+  if (choice.rule == WindowRule::own) {
+    if (image.getWindowCount() > 0 && image.setWindow(0) != 0) return;
+    if (image.getVoiLutCount() > 0 && image.setVoiLut(0) != 0) return;
+  }
   const DiPixel* pixels = image.getInterData();
   require_data(pixels != nullptr && pixels->getData() != nullptr, path, ": has no pixels");
-  const GreyWindow window = percentile_window(rescaled_values(*pixels));
-  // The standard's linear function (PS3.3, C.11.2.1.2.1) runs from centre - 0.5 - (width - 1) / 2 to the same above.
-  image.setWindow((window.low + window.high) / 2 + 0.5, std::max(window.high - window.low + 1, 1.0));
+  const GreyWindow window =
+      choice.rule == WindowRule::fixed ? choice.fixed : percentile_window(rescaled_values(*pixels));
+  // The standard's linear function (PS3.3, C.11.2.1.2.1) runs from centre - 0.5 - (width - 1) / 2 to the same above;
+  // DCMTK rounds down, so that without a hair less the upper end itself could become 254.
+  const double span = (window.high - window.low) * (1 - 1e-9);
+  image.setWindow(window.low + span / 2 + 0.5, std::max(span + 1, 1.0));
 }
 
 }  // namespace
 
-Image decode_dicom(std::string_view bytes, const std::string& path) {
+Image decode_dicom(std::string_view bytes, const std::string& path, const WindowChoice& window) {
   prepare_dcmtk();
   require_harmless(bytes, path);
   // From the file and not from `bytes`: there DCMTK finds the end of an element before it takes memory for it.
@@ -180,7 +185,7 @@ Image decode_dicom(std::string_view bytes, const std::string& path) {
   DicomImage shown(&dataset, EXS_LittleEndianExplicit);
   require_data(shown.getStatus() == EIS_Normal, path, ": cannot be shown: ", DicomImage::getString(shown.getStatus()));
   const bool is_grey = shown.isMonochrome() != 0;
-  if (is_grey) choose_window(shown, path);
+  if (is_grey) choose_window(shown, path, window);
   Image image{picture.height, picture.width, is_grey ? 1 : 3, {}};
   image.pixels.resize(static_cast<std::size_t>(image.height) * image.width * image.channels);
   require_data(shown.getOutputData(image.pixels.data(), image.pixels.size(), 8) != 0, path, ": cannot be shown");

@@ -26,8 +26,10 @@ std::vector<std::uint8_t> through_window(std::span<const std::uint16_t> values, 
   return bytes;
 }
 
-std::vector<std::uint8_t> to_bytes(std::span<const std::uint16_t> samples, int channels, int largest) {
+std::vector<std::uint8_t> to_bytes(std::span<const std::uint16_t> samples, int channels, int largest,
+                                   const WindowChoice& window) {
   if (channels > 1) return through_window(samples, {0, static_cast<double>(largest)});
+  if (window.rule == WindowRule::fixed) return through_window(samples, window.fixed);
   return through_window(samples, percentile_window({samples.begin(), samples.end()}));
 }
 

@@ -78,17 +78,17 @@ void require_image_size(std::int64_t height, std::int64_t width, const std::stri
                "x", width, " pixels; from 1 to 2^26 are read");
 }
 
-Image read_image(const std::string& path, int height, int width) {
+Image read_image(const std::string& path, int height, int width, const WindowChoice& window) {
   std::error_code unknown;
   const auto size = std::filesystem::file_size(path, unknown);
   require_data(unknown || size <= most_bytes, path, ": has more than 2^30 bytes");
   const std::string bytes = read_file(path);
   require_data(!bytes.empty(), path, ": is empty");
-  if (is_png(bytes)) return decode_png(bytes, path);
+  if (is_png(bytes)) return decode_png(bytes, path, window);
   if (is_jpeg(bytes)) return decode_jpeg(bytes, path, height, width);
-  if (is_pnm(bytes)) return decode_pnm(bytes, path);
+  if (is_pnm(bytes)) return decode_pnm(bytes, path, window);
 #ifdef PRECEPTOR_DICOM
-  if (is_dicom(bytes)) return decode_dicom(bytes, path);
+  if (is_dicom(bytes)) return decode_dicom(bytes, path, window);
 #else
   require_data(!is_dicom(bytes), path, ": is a DICOM file, and this program was built without DCMTK (libdcmtk-dev)");
 #endif
@@ -123,5 +123,42 @@ Image with_channels(const Image& image, int channels) {
       to[i] = static_cast<std::uint8_t>((77 * from[3 * i] + 150 * from[3 * i + 1] + 29 * from[3 * i + 2]) >> 8);
   return out;
 }
+
+namespace {
+
+// [height, width] of the picture at (top, left) of another of its size or not; what lies outside is black.
+Image framed(const Image& image, int top, int left, int height, int width) {
+  Image out{height, width, image.channels, {}};
+  out.pixels.resize(static_cast<std::size_t>(height) * width * image.channels);
+  const int first = std::max(0, -left), last = std::min(width, image.width - left);
+  for (int row = std::max(0, -top); row < std::min(height, image.height - top); ++row) {
+    const auto from = (static_cast<std::size_t>(row + top) * image.width + first + left) * image.channels;
+    const auto to = (static_cast<std::size_t>(row) * width + first) * image.channels;
+    std::copy_n(image.pixels.data() + from, static_cast<std::size_t>(last - first) * image.channels,
+                out.pixels.data() + to);
+  }
+  return out;
+}
+
+// Of the two frames with the proportions of height x width that share a side with the picture, the one inside or the
+// one around it.
+Image framed_like(const Image& image, int height, int width, bool inside) {
+  require(height > 0 && width > 0, "image: cannot be fitted to ", height, "x", width);
+  const std::int64_t across = std::int64_t{image.height} * width, along = std::int64_t{image.width} * height;
+  Image frame{image.height, image.width, 0, {}};
+  if ((across > along) == inside)
+    frame.height = static_cast<int>(std::max<std::int64_t>(1, (along + width / 2) / width));
+  else
+    frame.width = static_cast<int>(std::max<std::int64_t>(1, (across + height / 2) / height));
+  require_image_size(frame.height, frame.width, "image");
+  // Halves are rounded towards the upper left, inside as around.
+  const auto half = [](int difference) { return (difference - (difference < 0 ? 1 : 0)) / 2; };
+  return framed(image, half(image.height - frame.height), half(image.width - frame.width), frame.height, frame.width);
+}
+
+}  // namespace
+
+Image centre_of(const Image& image, int height, int width) { return framed_like(image, height, width, true); }
+Image bordered(const Image& image, int height, int width) { return framed_like(image, height, width, false); }
 
 }  // namespace preceptor

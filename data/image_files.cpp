@@ -22,14 +22,24 @@ std::string lower(std::string text) {
 }  // namespace
 
 std::string to_string(const ImageForm& form) {
-  const std::string size = message(form.height, "x", form.width, "x", form.channels);
-  return form.fundus == Fundus::keep ? size : size + (form.fundus == Fundus::crop ? "-crop" : "-graham");
+  std::string text = message(form.height, "x", form.width, "x", form.channels);
+  if (form.fundus != Fundus::keep) text += form.fundus == Fundus::crop ? "-crop" : "-graham";
+  if (form.fit != Fit::stretch) text += form.fit == Fit::crop ? "-fit=crop" : "-fit=pad";
+  if (form.window.rule == WindowRule::percentile) text += "-window=percentile";
+  if (form.window.rule == WindowRule::fixed)
+    text += message("-window=", form.window.fixed.low, ",", form.window.fixed.high);
+  return text;
 }
 
 Image read_prepared(const std::string& path, const ImageForm& form) {
-  if (form.fundus == Fundus::keep) return read_image(path, form.channels, form.height, form.width);
+  if (form.fundus == Fundus::keep) {
+    Image image = with_channels(read_image(path, form.height, form.width, form.window), form.channels);
+    if (form.fit == Fit::crop) image = centre_of(image, form.height, form.width);
+    if (form.fit == Fit::pad) image = bordered(image, form.height, form.width);
+    return resized(image, form.height, form.width);
+  }
   // The disc fills more than half of a picture, so at twice the size it is still larger than the form.
-  const Image image = read_image(path, 2 * form.height, 2 * form.width);
+  const Image image = read_image(path, 2 * form.height, 2 * form.width, form.window);
   const Image disc = resized(cropped_to_disc(image), form.height, form.width);
   return with_channels(form.fundus == Fundus::crop ? disc : without_local_mean(disc), form.channels);
 }

@@ -17,13 +17,22 @@ enum class Fundus {
   graham,  // crop, then the local mean taken away inside the disc
 };
 
+// How a picture of other proportions is brought to a size.
+enum class Fit {
+  stretch,  // as a whole: resized
+  crop,     // its centre_of
+  pad,      // bordered with black
+};
+
 // What every image of a data set is made into.
 struct ImageForm {
   int height = 0, width = 0, channels = 0;
   Fundus fundus = Fundus::keep;
+  Fit fit = Fit::stretch;
+  WindowChoice window;
 };
 
-// "224x224x3", "224x224x3-crop": equal texts, equal images.
+// "224x224x3", "224x224x3-crop", "224x224x1-fit=pad-window=0,4095": equal texts, equal images.
 std::string to_string(const ImageForm& form);
 
 // The image of a file in this form: cut, grey or colour, resized; the rules are those of data/image.h and

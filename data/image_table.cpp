@@ -34,8 +34,28 @@ Image first_image(const std::vector<std::string>& paths) {
   return read_image(paths[std::min(tries, paths.size()) - 1]);
 }
 
+WindowChoice window_of(const DatasetSpec& spec) {
+  const std::string* text = spec.find("window");
+  if (text == nullptr || *text == "own") return {};
+  if (*text == "percentile") return {WindowRule::percentile, {}};
+  const std::size_t comma = text->find(',');
+  const std::string_view all = *text;
+  const std::optional<double> low = parse_number(all.substr(0, comma));
+  const std::optional<double> high = comma == std::string::npos ? std::nullopt : parse_number(all.substr(comma + 1));
+  require(low && high && std::isfinite(*low) && std::isfinite(*high) && *low < *high, spec.text, ": window='", *text,
+          "' is not own, percentile or LOW,HIGH");
+  return {WindowRule::fixed, {*low, *high}};
+}
+
 ImageForm form_of(const DatasetSpec& spec, const std::vector<std::string>& paths, int default_channels, Fundus fundus) {
-  ImageForm form{.height = 0, .width = 0, .channels = default_channels, .fundus = fundus};
+  ImageForm form;
+  form.channels = default_channels;
+  form.fundus = fundus;
+  form.window = window_of(spec);
+  const std::string fit = spec.choice("fit", "stretch", {"stretch", "crop", "pad"});
+  form.fit = fit == "stretch" ? Fit::stretch : fit == "crop" ? Fit::crop : Fit::pad;
+  require(fundus == Fundus::keep || form.fit == Fit::stretch, spec.text, ": fit=", fit,
+          ": fundus= makes every picture square already");
   form.height = static_cast<int>(spec.integer("size", 0, 1, largest_edge));
   if (spec.find("channels") != nullptr) form.channels = spec.choice("channels", "", {"1", "3"}) == "1" ? 1 : 3;
   if (form.height == 0 || form.channels == 0) {
@@ -65,7 +85,7 @@ bool all_empty(const TextColumn& column) {
 }  // namespace
 
 std::vector<std::string> with_image_keys(std::vector<std::string> own) {
-  own.insert(own.end(), {"size", "channels", "cache"});
+  own.insert(own.end(), {"size", "channels", "fit", "window", "cache"});
   return with_split_keys(std::move(own));
 }
 

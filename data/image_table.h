@@ -17,6 +17,8 @@ namespace preceptor {
 //                at most 224 pixels, else 224
 //   channels=N   1 (grey) or 3 (colour). Without it what the format says, or what the first image holds: 3 if any pixel
 //                has a colour
+//   fit=stretch|crop|pad   a picture of other proportions is stretched, cut in the middle or bordered with black
+//   window=own|percentile|LOW,HIGH   of grey values of more than 8 bits (data/grey_window.h)
 //   cache=FILE   a file of preceptor-data cache; cache=no: none, not even the one beside the data (data/image_cache.h)
 std::vector<std::string> with_image_keys(std::vector<std::string> own);
 

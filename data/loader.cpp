@@ -75,8 +75,9 @@ void Loader::State::gather(int batch, int first_row, Batch& target) const {
   if (first_row == 0) target.valid = std::min(batch_size, split.count - first);
   for (int i = first_row; i < std::min(batch_size, first_row + piece); ++i) {
     const std::int32_t image = order[static_cast<std::size_t>(std::min(first + i, split.count - 1))];
-    target.index[i] = image;
-    if (first + i < split.count) split.images->read(image, {target.images.data() + i * image_bytes, image_bytes});
+    target.positions[i] = image;
+    if (options.pixels && first + i < split.count)
+      split.images->read(image, {target.images.data() + i * image_bytes, image_bytes});
     std::copy_n(split.labels.data() + image * label_width, label_width, target.labels.data() + i * label_width);
   }
 }
@@ -164,8 +165,9 @@ Loader::Loader(const Dataset& dataset, const Split& split, const LoaderOptions& 
   require(s.reach.empty() || s.reach.back() > 0, "loader: all images have weight 0");
   require(options.mixup >= 0 && options.mixup <= 1 && (options.mixup == 0 || options.shuffle), "loader: mixup ",
           options.mixup, " is not from 0 to 1, or without shuffle");
+  require(options.pixels || options.mixup == 0, "loader: mixup needs pixels");
   s.batch_size = std::min(options.batch, split.count);
-  s.piece = split.images->decodes() ? 1 : s.batch_size;
+  s.piece = options.pixels && split.images->decodes() ? 1 : s.batch_size;
   s.pieces = (s.batch_size - 1) / s.piece + 1;
   s.batches = options.shuffle ? split.count / s.batch_size : (split.count - 1) / s.batch_size + 1;
   s.order.resize(count);
@@ -175,9 +177,9 @@ Loader::Loader(const Dataset& dataset, const Split& split, const LoaderOptions& 
   for (Batch& batch : s.slots) {
     const auto size = static_cast<std::size_t>(s.batch_size);
     batch.size = s.batch_size;
-    batch.images.resize(size * s.image_bytes);
+    if (options.pixels) batch.images.resize(size * s.image_bytes);
     batch.labels.resize(size * label_width);
-    batch.index.resize(size);
+    batch.positions.resize(size);
   }
   s.missing.resize(s.slots.size());
   s.failed.resize(s.slots.size());
@@ -223,7 +225,7 @@ const Batch* Loader::next() {
   if (s.failures[slot]) std::rethrow_exception(s.failures[slot]);
   ++s.returned;
   Batch& batch = s.slots[slot];
-  for (int i = batch.valid; i < batch.size; ++i)
+  for (int i = batch.valid; i < batch.size && s.options.pixels; ++i)
     std::memcpy(batch.images.data() + i * s.image_bytes, batch.images.data() + (batch.valid - 1) * s.image_bytes,
                 s.image_bytes);
   return &batch;

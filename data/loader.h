@@ -12,11 +12,11 @@ namespace preceptor {
 struct Batch {
   int size = 0;   // images in the buffers, always the loader's batch size
   int valid = 0;  // images that count; the rest repeat the last image (only the last batch of an evaluation)
-  std::vector<std::uint8_t> images;  // [size, height, width, channels]
-  std::vector<float> labels;         // [size, label_width]
-  std::vector<std::int32_t> index;   // [size] position of each image in its split
-  // With mixup, otherwise empty: image i is shares[i] of the one that index and labels tell of, the rest of another of
-  // the batch, with these labels.
+  std::vector<std::uint8_t> images;     // [size, height, width, channels]
+  std::vector<float> labels;            // [size, label_width]
+  std::vector<std::int32_t> positions;  // [size] of each image in its split
+  // With mixup, otherwise empty: image i is shares[i] of the one that positions and labels tell of, the rest of another
+  // of the batch, with these labels.
   std::vector<float> shares;          // [size] 0.5 to 1
   std::vector<float> partner_labels;  // [size, label_width]
 };
@@ -34,6 +34,7 @@ struct LoaderOptions {
   // which the larger is the image's own (Zhang et al. 2018; who is mixed with whom and how depends on seed and epoch
   // alone). At most 1; needs shuffle.
   double mixup = 0;
+  bool pixels = true;  // false: images stay empty, for who has them all; needs mixup 0
 };
 
 // Iterates one epoch at a time: start(epoch), then next() until it returns nullptr. Threads read and decode images

@@ -200,12 +200,12 @@ std::vector<Sample> place(const Png& png, std::uint8_t* rows, const std::string&
 
 bool is_png(std::string_view bytes) { return bytes.starts_with("\x89PNG\r\n\x1a\n"); }
 
-Image decode_png(std::string_view bytes, const std::string& path) {
+Image decode_png(std::string_view bytes, const std::string& path, const WindowChoice& window) {
   const Png png = read_chunks(bytes, path);
   const Bytes rows = inflate(png, path);
   Image image{png.height, png.width, png.channels(), {}};
   if (png.depth == 16)
-    image.pixels = to_bytes(place<std::uint16_t>(png, rows.get(), path), image.channels, 65535);
+    image.pixels = to_bytes(place<std::uint16_t>(png, rows.get(), path), image.channels, 65535, window);
   else
     image.pixels = place<std::uint8_t>(png, rows.get(), path);
   return image;

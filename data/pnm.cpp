@@ -50,7 +50,7 @@ class Header {
 
 bool is_pnm(std::string_view bytes) { return bytes.starts_with("P5") || bytes.starts_with("P6"); }
 
-Image decode_pnm(std::string_view bytes, const std::string& path) {
+Image decode_pnm(std::string_view bytes, const std::string& path, const WindowChoice& window) {
   Header header(bytes, path);
   const int width = header.number(most_pixels), height = header.number(most_pixels), largest = header.number(65535);
   require_image_size(height, width, path);
@@ -70,7 +70,7 @@ Image decode_pnm(std::string_view bytes, const std::string& path) {
   }
   std::vector<std::uint16_t> deep(count);
   for (std::size_t i = 0; i < count; ++i) deep[i] = static_cast<std::uint16_t>(from[2 * i] << 8 | from[2 * i + 1]);
-  image.pixels = to_bytes(deep, image.channels, largest);
+  image.pixels = to_bytes(deep, image.channels, largest, window);
   return image;
 }
 

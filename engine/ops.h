@@ -115,7 +115,8 @@ Tensor normalize_columns(const Tensor& x, const NormalizeOptions& options = {});
 Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options = {});     // [n, c, h, w], each h x w
 
 // The values of each image as a row [n, c * h * w], in the device's order of channels and positions: for products and
-// sums over all of an image, where the order does not matter. No copy but for a channel range of a wider map.
+// sums over all of an image, where the order does not matter; float32. No copy but for a channel range of a wider map,
+// or a map in another storage.
 Tensor as_rows(const Tensor& x);
 // [n, c] as maps [n, c, 1, 1] of one position; what is a map stays as it is.
 Tensor as_map(const Tensor& x);
@@ -165,15 +166,16 @@ Tensor attention_fusion(const Tensor& x, const Tensor& y, const Tensor& attentio
 struct ContrastSource {
   Tensor order, first, excluded;  // [images] whole numbers, see kernels/contrast/contrast.h
 };
-// [rows, 1 + negatives] whole numbers: the row's own image, then others. positions [rows]: of each row's image, a
-// float.
-Tensor draw_candidates(const Tensor& positions, const ContrastSource& source, int negatives);
+// [rows, 1 + negatives] whole numbers: the row's own image, then others. positions [rows]: of each row's image, in
+// device memory.
+Tensor draw_candidates(Context& context, const std::int32_t* positions, int rows, const ContrastSource& source,
+                       int negatives);
 // weight times the noise-contrastive loss of anchors [rows, columns] with the bank's rows of their candidates; [rows].
 // constant [1] is estimated from this batch where it is 0.
 Tensor contrast_loss(const Tensor& anchors, const Parameter& bank, const Tensor& candidates, const Parameter& constant,
                      double temperature, float weight);
 // The bank's row of every image moves towards its embedding: momentum times the old one, and is brought to unit length.
-void update_bank(const Parameter& bank, const Tensor& embeddings, const Tensor& positions, float momentum);
+void update_bank(const Parameter& bank, const Tensor& embeddings, const std::int32_t* positions, float momentum);
 
 // Without gradients from here on.
 // One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].
@@ -194,6 +196,8 @@ struct AugmentOptions {
   float contrast = 0;                  // of the distance from the mean, 0.1: 0.9 to 1.1; to 1
   float noise = 0;                     // deviation, of the range of pixels; to 1
   int cutout = 0;                      // edge of a square, pixels
+  // [n] in device memory: which of the bytes' images each one is; nullptr: they are the n of the batch, in order.
+  const std::int32_t* rows = nullptr;
 };
 
 // Network input [n, c, h, w] from staged bytes [n, h, w, c] in device memory: kernels/augment/augment.h says in which

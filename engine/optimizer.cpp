@@ -51,14 +51,14 @@ void Optimizer::cover(const Parameter& parameter, std::int64_t start) {
 
 void Optimizer::write_segments() {
   std::vector<UpdateSegment> segments;
-  elements_ = origin_elements_ = chunks_ = 0;
+  elements_ = rounded_elements_ = origin_elements_ = chunks_ = 0;
   for (const State& state : states_) {
     const auto count = static_cast<std::int64_t>(state.parameter.shape().elements());
     segments.push_back({.value = state.parameter.value(),
                         .gradient = state.parameter.gradient(),
                         .first = state.first.data(),
                         .second = state.second.data(),
-                        .rounded = nullptr,
+                        .rounded = state.parameter.rounded(),
                         .origin = state.origin.data(),
                         .count = count,
                         .first_chunk = chunks_,
@@ -66,6 +66,7 @@ void Optimizer::write_segments() {
                         .learning_rate_scale = state.group.learning_rate_scale,
                         .weight_decay = state.group.weight_decay});
     elements_ += count;
+    if (state.parameter.rounded() != nullptr) rounded_elements_ += count;
     if (state.group.to_start) origin_elements_ += count;
     chunks_ += kernels::update_chunks(count);
   }
@@ -94,7 +95,7 @@ void Optimizer::step() {
                                .segment_count = count,
                                .chunks = chunks_,
                                .elements = elements_,
-                               .rounded_elements = 0,
+                               .rounded_elements = rounded_elements_,
                                .origin_elements = origin_elements_,
                                .state = context_.step_state(),
                                .gradient_scale = scale,

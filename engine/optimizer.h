@@ -65,7 +65,7 @@ class Optimizer {
   std::vector<State> states_;
   std::shared_ptr<Buffer> segments_;
   Tensor norm_;  // [2]: norm, scale
-  std::int64_t elements_ = 0, origin_elements_ = 0, chunks_ = 0;
+  std::int64_t elements_ = 0, rounded_elements_ = 0, origin_elements_ = 0, chunks_ = 0;
 };
 
 }  // namespace preceptor

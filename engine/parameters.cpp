@@ -59,6 +59,10 @@ Parameter Parameters::add(const std::string& name, const Shape& shape, Parameter
   if (kind == ParameterKind::convolution)
     entry.order = kernels::device_weight_order(context_.device(), shape[0], shape[1], shape[2], shape[3]);
   entry.value = context_.zeros({static_cast<int>(shape.elements())}, Lifetime::persistent);
+  if (kind == ParameterKind::convolution && context_.map_storage() == Storage::bfloat16) {
+    entry.rounded = context_.empty(entry.value.shape(), Storage::bfloat16, Lifetime::persistent);
+    entry.value.copy_to(entry.rounded);
+  }
   parameters_.push_back(parameter);
   return parameter;
 }
@@ -131,9 +135,12 @@ void Parameters::load(const StateDict& state, const std::vector<std::string>& ex
     if (problems.size() > 4) text += message("; and ", problems.size() - 4, " more");
     throw Error(ErrorKind::data, text);
   }
-  for (const Parameter& parameter : parameters_)
-    if (!starts_with_any(parameter.name(), except))
-      write_plain(parameter, parameter.entry_->value, state.at(parameter.name()).values);
+  for (const Parameter& parameter : parameters_) {
+    if (starts_with_any(parameter.name(), except)) continue;
+    const Parameter::Entry& entry = *parameter.entry_;
+    write_plain(parameter, entry.value, state.at(parameter.name()).values);
+    if (entry.rounded.defined()) entry.value.copy_to(entry.rounded);
+  }
 }
 
 }  // namespace preceptor

@@ -25,8 +25,16 @@ class Parameter {
   const Shape& shape() const { return entry_->shape; }  // in plain order
   ParameterKind kind() const { return entry_->kind; }
   Context& context() const { return entry_->value.context(); }
-  float* value() const { return entry_->value.data(); }        // in device order
+  float* value() const { return entry_->value.data(); }        // in device order; what the optimiser moves
   float* gradient() const { return entry_->gradient.data(); }  // nullptr before allocate_gradients() or when frozen
+  // The value as convolutions of maps stored in T compute with it: value() itself, or its rounded copy, which the
+  // optimiser and load() keep up to date. Kind convolution only.
+  template <class T>
+  const T* value_for() const {
+    return (storage_of<T> == Storage::float32 ? entry_->value : entry_->rounded).template data<T>();
+  }
+  // That copy; nullptr where maps are stored in float.
+  kernels::bfloat16* rounded() const { return entry_->rounded.data<kernels::bfloat16>(); }
   bool trainable() const { return entry_->trainable; }
   // Wanted by an op in recording: trainable and with memory for its gradient.
   bool watched() const { return entry_->trainable && entry_->gradient.defined(); }
@@ -40,6 +48,7 @@ class Parameter {
     ParameterKind kind;
     kernels::WeightOrder order{};
     Tensor value, gradient;
+    Tensor rounded;  // kind convolution, where the context stores maps in bfloat16
     bool trainable = false;
   };
   std::shared_ptr<Entry> entry_;

@@ -18,8 +18,10 @@ void Tape::watch(Tensor& tensor) { record(tensor, nullptr); }
 void Tape::accumulate(const Tensor& input, Tensor contribution) {
   if (input.slot() < 0) return;
   if (factor_ != nullptr)
-    input.context().run(kernels::ScaleBy<float>{contribution.data(), factor_,
-                                                static_cast<std::int64_t>(contribution.shape().elements())});
+    input.context().run(input.storage(), [&]<class T>(T) {
+      return kernels::ScaleBy<T>{contribution.data<T>(), factor_,
+                                 static_cast<std::int64_t>(contribution.shape().elements())};
+    });
   Tensor& gradient = nodes_[static_cast<std::size_t>(input.slot())].gradient;
   if (!gradient.defined()) {
     gradient = std::move(contribution);
@@ -28,8 +30,10 @@ void Tape::accumulate(const Tensor& input, Tensor contribution) {
   Context& context = input.context();
   Tensor sum = gradient.owns_alone()       ? gradient
                : contribution.owns_alone() ? contribution
-                                           : context.empty(input.shape());
-  context.run(kernels::Add<float>{gradient.map(), contribution.map(), sum.map()});
+                                           : context.empty(input.shape(), input.storage());
+  context.run(input.storage(), [&]<class T>(T) {
+    return kernels::Add<T>{gradient.map<T>(), contribution.map<T>(), sum.map<T>()};
+  });
   gradient = std::move(sum);
 }
 

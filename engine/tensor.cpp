@@ -6,17 +6,23 @@
 
 namespace preceptor {
 
-Tensor::Tensor(Context& context, Shape shape, std::shared_ptr<Buffer> buffer, int block)
+Tensor::Tensor(Context& context, Shape shape, Storage storage, std::shared_ptr<Buffer> buffer, int block)
     : context_(&context),
       shape_(std::move(shape)),
+      storage_(storage),
       buffer_(std::move(buffer)),
-      data_(static_cast<float*>(buffer_->data())),
+      data_(static_cast<std::byte*>(buffer_->data())),
       block_(block),
       pitch_(shape_.rank() == 4 ? shape_[1] : 0) {}
 
-kernels::FeatureMap<float> Tensor::map() const {
-  if (shape_.rank() != 4) return {data_, 1, 1, 1, static_cast<int>(shape_.elements()), 1, 1};
-  return {data_, shape_[0], shape_[1], shape_[2], shape_[3], block_, pitch_};
+void Tensor::refuse(Storage wanted) const {
+  fail(ErrorKind::internal, "a tensor of ", shape_, " is stored in ", to_string(storage_), ", not in ",
+       to_string(wanted));
+}
+
+std::size_t Tensor::channel_offset(int channel) const {
+  const kernels::FeatureMap<std::byte> map{data_, shape_[0], shape_[1], shape_[2], shape_[3], block_, pitch_};
+  return map.offset(0, channel, 0, 0) * bytes_of(storage_);
 }
 
 Tensor Tensor::channels(int begin, int count) const {
@@ -27,7 +33,7 @@ Tensor Tensor::channels(int begin, int count) const {
           " are no multiples of the block of ", block_, " channels");
   Tensor view = *this;
   view.shape_ = {shape_[0], count, shape_[2], shape_[3]};
-  view.data_ = data_ + map().offset(0, begin, 0, 0);
+  view.data_ = data_ + channel_offset(begin);
   view.slot_ = -1;
   return view;
 }
@@ -44,8 +50,8 @@ Tensor Tensor::reshaped(const Shape& shape) const {
 }
 
 Tensor Tensor::joined_with(const Tensor& next) const {
-  require(shape_.rank() == 4 && next.shape_.rank() == 4 && buffer_ == next.buffer_ &&
-              next.data_ == data_ + map().offset(0, shape_[1], 0, 0),
+  require(shape_.rank() == 4 && next.shape_.rank() == 4 && buffer_ == next.buffer_ && storage_ == next.storage_ &&
+              next.data_ == data_ + channel_offset(shape_[1]),
           "joined_with: ", next.shape_, " does not lie behind ", shape_, " in one map");
   Tensor joined = *this;
   joined.shape_ = {shape_[0], shape_[1] + next.shape_[1], shape_[2], shape_[3]};
@@ -60,9 +66,16 @@ Tensor Tensor::without_values() const {
   return tensor;
 }
 
+void Tensor::copy_to(const Tensor& to) const {
+  require(shape_ == to.shape_, "copy_to: ", shape_, " and ", to.shape_, " differ");
+  with_type(storage_, [&]<class From>(From) {
+    context_->run(to.storage_, [&]<class To>(To) { return kernels::CopyMap<From, To>{map<From>(), to.map<To>()}; });
+  });
+}
+
 std::vector<float> Tensor::to_host() const {
   const Tensor plain = in_plain_order();
-  if (shape_.rank() == 4) context_->run(kernels::CopyMap<float, float>{map(), plain.map()});
+  if (plain.data_ != data_) copy_to(plain);
   std::vector<float> values(shape_.elements());
   context_->run(kernels::Copy{values.data(), plain.data(), values.size() * sizeof(float)});
   context_->stream().synchronize();
@@ -73,13 +86,13 @@ void Tensor::from_host(const std::vector<float>& values) const {
   require(values.size() == shape_.elements(), "from_host: ", values.size(), " values for a tensor of ", shape_);
   const Tensor plain = in_plain_order();
   context_->run(kernels::Copy{plain.data(), values.data(), values.size() * sizeof(float)});
-  if (shape_.rank() == 4) context_->run(kernels::CopyMap<float, float>{plain.map(), map()});
+  if (plain.data_ != data_) plain.copy_to(*this);
   context_->stream().synchronize();
 }
 
 Tensor Tensor::in_plain_order() const {
-  if (shape_.rank() != 4) return *this;
-  return Tensor(*context_, shape_, context_->scratch(shape_.elements() * sizeof(float)), 1);
+  if (shape_.rank() != 4 && storage_ == Storage::float32) return *this;
+  return Tensor(*context_, shape_, Storage::float32, context_->scratch(shape_.elements() * sizeof(float)), 1);
 }
 
 }  // namespace preceptor

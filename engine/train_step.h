@@ -12,18 +12,22 @@ namespace preceptor {
 // each time; what changes is read from device memory. After the two warm-up steps nothing is allocated.
 class TrainStep {
  public:
-  // replay = false executes every step eagerly: the same bits, for debugging.
-  TrainStep(Context& context, std::function<void()> body, bool replay = true);
+  // replay = false executes every step eagerly: the same bits, for debugging. images: in a step; where it is known, a
+  // step that does not fit in memory says how many would.
+  TrainStep(Context& context, std::function<void()> body, bool replay = true, int images = 0);
 
   void operator()();
   bool replaying() const { return graph_.has_value(); }
 
  private:
+  void execute();
+  void record();
   void replay();
 
   Context& context_;
   std::function<void()> body_;
   bool replay_;
+  int images_;
   int eager_steps_ = 0;
   std::optional<kernels::Graph> graph_;
 };

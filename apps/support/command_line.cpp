@@ -8,6 +8,7 @@
 #include "apps/support/toml.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
+#include "kernels/device/device.h"
 
 namespace preceptor {
 namespace {
@@ -43,6 +44,17 @@ class TomlFile : public CLI::Config {
   const CLI::App& app_;
 };
 
+// What auto comes to on this machine; one line says why it is not the card.
+void choose_device(std::string& device, bool quiet) {
+  if (device != "auto") return;
+  try {
+    device = to_string(kernels::cuda_device().kind);
+  } catch (const Error& error) {
+    device = to_string(kernels::DeviceKind::cpu);
+    if (!quiet) std::cerr << "computing on the cpu: " << error.what() << '\n';
+  }
+}
+
 }  // namespace
 
 bool parse_command_line(CLI::App& app, int argc, char** argv) {
@@ -64,13 +76,35 @@ bool parse_command_line(CLI::App& app, int argc, char** argv) {
 }
 
 void add_device_flags(CLI::App& app, std::string& device, int& threads) {
-  app.add_option("--device", device, "cpu, cuda, or emulated: cuda's kernels on the host, slow, for checking them")
+  app.add_option(
+         "--device", device,
+         "cpu; cuda; auto: cuda where there is a usable card, else cpu; or emulated: cuda's kernels on the host, "
+         "slow, for checking them")
       ->type_name("NAME")
-      ->check(CLI::IsMember({"cpu", "cuda", "emulated"}))
+      ->check(CLI::IsMember({"cpu", "cuda", "emulated", "auto"}))
       ->capture_default_str();
+  app.parse_complete_callback([&app, &device] {
+    const CLI::Option* quiet = app.get_option_no_throw("--quiet");
+    choose_device(device, quiet != nullptr && quiet->count() > 0);
+  });
   app.add_option("--threads", threads, "CPU threads; 0: all")
       ->type_name("COUNT")
       ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+}
+
+void add_precision_flag(CLI::App& app, std::string& precision) {
+  app.add_option("--precision", precision, "float; tf32: faster products of floats; bf16: feature maps in 16 bits")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"float", "tf32", "bf16"}))
+      ->capture_default_str();
+}
+
+CLI::Option* add_graph_flag(CLI::App& app, std::string& graph) {
+  return app
+      .add_option("--graph", graph, "on: a step is recorded once and replayed; off: launched one by one, the same bits")
+      ->type_name("on|off")
+      ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
 }
 

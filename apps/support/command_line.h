@@ -10,8 +10,14 @@ namespace preceptor {
 // Errors: usage with CLI11's reason; missing_input where a --config file is not there. Footers get the exit codes.
 bool parse_command_line(CLI::App& app, int argc, char** argv);
 
-// Adds --device and --threads; kernels::open_device takes both.
+// Adds --device and --threads; kernels::open_device takes both. `auto` becomes cuda or, with one line on stderr that
+// says why, cpu when the command line has been read.
 void add_device_flags(CLI::App& app, std::string& device, int& threads);
+
+// Adds --precision; precision_named takes it (engine/storage.h).
+void add_precision_flag(CLI::App& app, std::string& precision);
+// Adds --graph on|off: whether steps are recorded and replayed.
+CLI::Option* add_graph_flag(CLI::App& app, std::string& graph);
 
 // Adds --quiet: then the app says nothing on stderr but errors.
 void add_quiet_flag(CLI::App& app, bool& quiet);

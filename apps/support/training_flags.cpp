@@ -110,6 +110,10 @@ void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
       ->type_name("WEIGHTS")
       ->capture_default_str()
       ->group("Transfer");
+  app.add_flag("--teacher-stream", options.teacher_stream,
+               "Let teachers compute beside the student, on a second branch of the step: faster where a network alone "
+               "does not fill the card; the bits stay")
+      ->group("Transfer");
   app.add_option("--method", options.methods,
                  "kd:temperature=4,weight=0.9, at:reading=paper, ...; may be repeated; a wrong name lists all")
       ->type_name("NAME[:KEY=VALUE,...]")
@@ -158,9 +162,20 @@ void add_run_flags(CLI::App& app, TrainingOptions& options) {
       ->type_name("DIR")
       ->group("Run");
   number("--seed", options.seed, "Of initial weights, order of images and augmentation", "NUMBER");
-  number("--device", options.device, "cpu, cuda, or emulated: cuda's kernels on the host, slow, for checking them",
-         "NAME");
-  number("--threads", options.threads, "CPU threads; 0: all", "COUNT");
+  add_device_flags(app, options.device, options.threads);
+  app.get_option("--device")->group("Run");
+  app.get_option("--threads")->group("Run");
+  add_precision_flag(app, options.precision);
+  app.get_option("--precision")->group("Run");
+  add_graph_flag(app, options.graph)->group("Run");
+  app.add_option(
+         "--device-images", options.device_images,
+         "Training images stay on the device where all of them take at most so many MiB; auto (-1): a quarter of a "
+         "card's memory, nothing elsewhere")
+      ->type_name("MIB")
+      ->transform(CLI::Transformer({{"auto", std::to_string(device_images_auto)}}))
+      ->capture_default_str()
+      ->group("Run");
   number("--bootstrap", options.bootstrap, "Resamplings behind the interval of the test AUC; 0: none", "COUNT");
   app.add_flag("--tensorboard,!--no-tensorboard", options.tensorboard, "Write events for TensorBoard (the default)")
       ->group("Run");

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/check.h"
+#include "kernels/device/card.h"
 
 namespace preceptor {
 namespace {
@@ -37,6 +38,7 @@ nlohmann::ordered_json environment_json(const Context& context) {
           {"processor", processor_name()},
           {"system", message(system.sysname, " ", system.release, ", ", system.machine)},
           {"device", kernels::to_string(context.device().kind)},
+          {"card", kernels::card_name(context.device())},
           {"threads", context.device().threads}};
 }
 

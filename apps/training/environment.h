@@ -7,7 +7,7 @@
 
 namespace preceptor {
 
-// "version", "compiler", "processor", "system", "device", "threads".
+// "version", "compiler", "processor", "system", "device", "card" (empty on the cpu), "threads".
 nlohmann::ordered_json environment_json(const Context& context);
 
 }  // namespace preceptor

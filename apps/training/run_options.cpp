@@ -83,6 +83,10 @@ void check_options(const TrainingOptions& options) {
   require(!options.data.empty(), "--data is missing: FORMAT:PATH, for example 'phantom:chest?n=500'");
   require(!options.out.empty(), "--out is missing: the directory of the run");
   require_one_of("--device", options.device, {"cpu", "cuda", "emulated"});
+  precision_named(options.precision);
+  require_range("--device-images", options.device_images, device_images_auto, 1 << 24);
+  require_one_of("--graph", options.graph, {"on", "off"});
+  require(!options.teacher_stream || !options.teachers.empty(), "--teacher-stream needs --teacher");
   check_network(options);
   require_range("--epochs", options.epochs, 1, 1'000'000);
   require_range("--batch", options.batch, 1, 1 << 16);
@@ -119,6 +123,7 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
     json["teacher"] = options.teachers;
     json["teacher-weights"] = options.teacher_weights;
   }
+  if (!options.teachers.empty()) json["teacher-stream"] = options.teacher_stream;
   if (!options.methods.empty()) json["method"] = options.methods;
   json["epochs"] = options.epochs;
   json["batch"] = options.batch;
@@ -136,6 +141,9 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   json["warmup"] = options.warmup;
   json["seed"] = options.seed;
   json["device"] = options.device;
+  json["precision"] = options.precision;
+  json["graph"] = options.graph;
+  json["device-images"] = options.device_images;
   json["threads"] = options.threads;
   json["bootstrap"] = options.bootstrap;
   json["tensorboard"] = options.tensorboard;

@@ -24,15 +24,23 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
       multi_label_(setup.dataset->task == Task::multi_label),
       factors_(setup.settings.size(), 1),
       images_shape_{setup.batch, setup.dataset->channels, setup.dataset->height, setup.dataset->width},
-      images_(context.pool(Lifetime::persistent), images_shape_.elements()),
+      staging_(context),
+      positions_(context.pool(Lifetime::persistent), static_cast<std::size_t>(setup.batch) * sizeof(std::int32_t)),
       labels_(context.empty(multi_label_ ? Shape{setup.batch, setup.dataset->outputs} : Shape{setup.batch},
                             Lifetime::persistent)),
-      positions_(context.empty({setup.batch}, Lifetime::persistent)),
       logits_(context.empty({setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       epoch_logits_(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       device_factors_(context.zeros({1 + static_cast<int>(setup.settings.size())}, Lifetime::persistent)),
       totals_(context.pool(Lifetime::persistent), (1 + setup.settings.size()) * sizeof(double)),
-      step_(context, [this] { body(); }) {
+      step_(
+          context, [this] { body(); }, setup.replay, setup.batch) {
+  if (setup_.images != nullptr) {
+    images_ = setup_.images->data();
+    setup_.student_input.rows = static_cast<const std::int32_t*>(positions_.data());
+  } else {
+    batch_images_.emplace(context.pool(Lifetime::persistent), images_shape_.elements());
+    images_ = static_cast<const std::uint8_t*>(batch_images_->data());
+  }
   for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
     scheduled_ |= has_schedule(setup_.settings[i]);
     add_new(student_taps_, (*setup_.methods)[i]->student_taps());
@@ -58,9 +66,12 @@ void StudentStep::start_epoch(int epoch) {
   device_factors_.from_host(values);
 }
 
-void StudentStep::run(const Batch& batch, int position) {
-  context_.run(kernels::Copy{images_.data(), batch.images.data(), batch.images.size()});
+void StudentStep::run(const Batch& batch, int position, float learning_rate) {
+  if (batch_images_) staging_.add(batch_images_->data(), batch.images);
+  staging_.add(positions_.data(), batch.positions);
+  staging_.add(&context_.step_state()->learning_rate, &learning_rate, sizeof learning_rate);
   stage_labels(batch);
+  staging_.send();
   step_();
   const std::size_t elements = logits_.shape().elements();
   context_.run(kernels::Copy{epoch_logits_.data() + static_cast<std::size_t>(position) * elements, logits_.data(),
@@ -68,10 +79,7 @@ void StudentStep::run(const Batch& batch, int position) {
 }
 
 void StudentStep::stage_labels(const Batch& batch) {
-  const auto stage = [&](const Tensor& to, const std::vector<float>& values) {
-    context_.run(kernels::Copy{to.data(), values.data(), values.size() * sizeof(float)});
-  };
-  stage(positions_, {batch.index.begin(), batch.index.end()});
+  const auto stage = [&](const Tensor& to, const std::vector<float>& values) { staging_.add(to.data(), values); };
   if (!multi_label_) {
     stage(labels_, batch.labels);
     if (!setup_.mixup) return;
@@ -94,12 +102,15 @@ void StudentStep::stage_labels(const Batch& batch) {
 }
 
 void StudentStep::body() {
-  const auto* images = static_cast<const std::uint8_t*>(images_.data());
-  const Features student = setup_.student->forward(augment(context_, images, images_shape_, setup_.student_input),
+  std::optional<Features> teacher;
+  if (setup_.teacher_stream) teacher = context_.in_branch([this] { return run_teacher(); });
+  const Features student = setup_.student->forward(augment(context_, images_, images_shape_, setup_.student_input),
                                                    Mode::train, student_taps_);
   context_.run(kernels::Copy{logits_.data(), student.logits.data(), logits_.shape().elements() * sizeof(float)});
   learn_from_labels(student.logits);
-  learn_from_methods(student);
+  if (setup_.teacher_stream) context_.join_branch();
+  learn_from_methods(student, teacher ? *teacher : run_teacher());
+  teacher.reset();  // gone before the walk back, which needs memory
   context_.tape().backward();
   setup_.optimizer->step();
 }
@@ -118,17 +129,16 @@ void StudentStep::learn_from_labels(const Tensor& logits) {
 
 Features StudentStep::run_teacher() {
   if (setup_.teachers == nullptr) return {};
-  return setup_.teachers->forward(static_cast<const std::uint8_t*>(images_.data()), images_shape_, setup_.student_input,
-                                  teacher_taps_);
+  return setup_.teachers->forward(images_, images_shape_, setup_.student_input, teacher_taps_);
 }
 
-void StudentStep::learn_from_methods(const Features& student) {
-  const Features teacher = run_teacher();
+void StudentStep::learn_from_methods(const Features& student, const Features& teacher) {
+  const auto* positions = static_cast<const std::int32_t*>(positions_.data());
   for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
     const bool scheduled = has_schedule(setup_.settings[i]);
     const Tape::Scaled scaled(context_.tape(), scheduled ? device_factors_.data() + 1 + i : nullptr);
     const Tensor& labels = kind_of(setup_.settings[i]).needs_teacher ? taught_labels_ : labels_;
-    for (const Tensor& loss : (*setup_.methods)[i]->losses({student, teacher, labels, positions_}))
+    for (const Tensor& loss : (*setup_.methods)[i]->losses({student, teacher, labels, positions}))
       add_up(loss, static_cast<int>(1 + i));
   }
 }

@@ -6,10 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/device_images.h"
 #include "apps/training/teachers.h"
 #include "data/loader.h"
 #include "engine/ops.h"
 #include "engine/optimizer.h"
+#include "engine/staging.h"
 #include "engine/train_step.h"
 #include "models/transfer/method.h"
 
@@ -23,8 +25,11 @@ struct StepSetup {
   std::vector<std::unique_ptr<TransferMethod>>* methods = nullptr;
   Optimizer* optimizer = nullptr;
   const Dataset* dataset = nullptr;
-  int batch = 0, batches = 0;  // images per step, steps per epoch
-  bool mixup = false;          // batches are mixtures
+  int batch = 0, batches = 0;            // images per step, steps per epoch
+  const DeviceImages* images = nullptr;  // all training images; nullptr: batches bring theirs
+  bool mixup = false;                    // batches are mixtures
+  bool replay = true;                    // the step is recorded and replayed
+  bool teacher_stream = false;           // teachers compute beside the student
 };
 
 struct EpochSums {
@@ -42,8 +47,9 @@ class StudentStep {
   // Sets the weights of the epoch (from 1). Before its first step.
   void start_epoch(int epoch);
 
-  // Trains on the batch that is step number `position` of the epoch.
-  void run(const Batch& batch, int position);
+  // Trains on the batch that is step number `position` of the epoch. Returns when the step is on its way; the batch may
+  // then change.
+  void run(const Batch& batch, int position, float learning_rate);
 
   // Reads what the epoch added up, the only time the device is waited for, and starts again from zero.
   EpochSums finish_epoch();
@@ -52,7 +58,7 @@ class StudentStep {
   void stage_labels(const Batch& batch);
   void body();
   void learn_from_labels(const Tensor& logits);
-  void learn_from_methods(const Features& student);
+  void learn_from_methods(const Features& student, const Features& teacher);
   Features run_teacher();
   void add_up(const Tensor& loss, int total);
   void clear_totals();
@@ -65,8 +71,11 @@ class StudentStep {
   double label_weight_ = 1;      // in this epoch
   std::vector<std::string> student_taps_, teacher_taps_;
   Shape images_shape_;
-  Buffer images_;
-  Tensor labels_, positions_;
+  Staging staging_;
+  std::optional<Buffer> batch_images_;  // where no DeviceImages hold them
+  const std::uint8_t* images_ = nullptr;
+  Buffer positions_;  // [batch] of images in the training split
+  Tensor labels_;
   Tensor taught_labels_;  // for methods with a teacher: unknown where no teacher knows the label
   Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
   Tensor logits_;                                  // [batch, outputs] of the last step

@@ -45,7 +45,8 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   check_options(options_);
   for (std::string& method : options_.methods) method = to_string(parse_method(method));
   options_.augment = to_string(parse_augmentation(options_.augment));
-  context_ = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), options_.seed);
+  context_ = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), options_.seed,
+                                       precision_named(options_.precision));
   options_.threads = context_->device().threads;
   const bool continues = resume && directory_.holds_run();
   // Small files are read before the data, so that a wrong name costs seconds and not minutes.
@@ -168,9 +169,9 @@ void TrainingRun::make_methods() {
                           .width = data_->width,
                           .teacher_height = teachers_ ? teachers_->height() : 0,
                           .teacher_width = teachers_ ? teachers_->width() : 0,
+                          .images = data_->train.count,
                           .multi_label = data_->task == Task::multi_label,
                           .seed = options_.seed,
-                          .images = data_->train.count,
                           .classes = data_->task == Task::multi_label ? nullptr : &data_->train.labels,
                           .note = [this](const std::string& text) { note_at_start(text); }};
   for (const MethodSettings& settings : transfer_methods(options_))

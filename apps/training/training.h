@@ -16,6 +16,7 @@
 namespace preceptor {
 
 inline constexpr int freeze_all = -1;
+inline constexpr int device_images_auto = -1;
 
 // Everything that decides a run's bits. Written to config.toml of the run directory and read back by --resume.
 struct TrainingOptions {
@@ -50,6 +51,12 @@ struct TrainingOptions {
   double bad_image_limit = 0.01;      // skip: the fraction of images that may be left out
   std::uint64_t seed = 0;
   std::string device = "cpu";
+  std::string precision = "float";
+  std::string graph = "on";     // off: every step is launched operation by operation
+  bool teacher_stream = false;  // teachers compute beside the student
+  // MiB that the training images may take of the device's memory, to stay there. device_images_auto: a quarter of a
+  // card's, and none elsewhere.
+  int device_images = device_images_auto;
   int threads = 0;  // 0: all
   int bootstrap = 1000;
   bool tensorboard = true;  // write TensorBoard's event file beside the other logs

@@ -49,6 +49,8 @@ TrainingResult TrainingRun::finish() {
 
 void TrainingRun::train_epochs() {
   const Augmentation augmentation = parse_augmentation(options_.augment);
+  std::optional<DeviceImages> images;
+  if (images_stay_on_device()) images.emplace(*context_, *data_->train.images, options_.threads);
   Loader loader(
       *data_, data_->train,
       {.batch = options_.batch,
@@ -57,7 +59,8 @@ void TrainingRun::train_epochs() {
        .threads = loading_threads(data_->train, options_.threads),
        .prefetch = 4,
        .weights = sampling_weights(data_->train, data_->task, data_->outputs, parse_sampling(options_.sampling)),
-       .mixup = augmentation.mixup});
+       .mixup = augmentation.mixup,
+       .pixels = !images});
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
@@ -70,6 +73,9 @@ void TrainingRun::train_epochs() {
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
   setup.mixup = augmentation.mixup > 0;
+  setup.images = images ? &*images : nullptr;
+  setup.replay = options_.graph == "on";
+  setup.teacher_stream = options_.teacher_stream;
   std::optional<StudentStep> step(std::in_place, *context_, setup);
   Predictor predictor(*context_, *network_, card_, *data_);
   report_progress(0, 0, nullptr);
@@ -84,6 +90,16 @@ void TrainingRun::train_epochs() {
     row.seconds = seconds_since(begin);
     close_epoch(row);
   }
+}
+
+// Mixtures are made on the host.
+bool TrainingRun::images_stay_on_device() const {
+  if (parse_augmentation(options_.augment).mixup > 0) return false;
+  const bool automatic = options_.device_images == device_images_auto;
+  if (automatic && context_->device().kind != kernels::DeviceKind::cuda) return false;
+  const std::size_t most = automatic ? context_->pool(Lifetime::persistent).available() / 4
+                                     : static_cast<std::size_t>(options_.device_images) << 20;
+  return DeviceImages::bytes_of(*data_->train.images) <= most;
 }
 
 // One more block learns from here on. What was recorded of the step no longer holds.
@@ -103,8 +119,7 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
   step.start_epoch(row.epoch);
   for (int position = 0; const Batch* batch = loader.next(); ++position) {
     row.learning_rate = schedule_.learning_rate(state_.epoch, static_cast<double>(position) / batches);
-    context_->set_learning_rate(static_cast<float>(row.learning_rate));
-    step.run(*batch, position);
+    step.run(*batch, position, static_cast<float>(row.learning_rate));
     labels.insert(labels.end(), batch->labels.begin(), batch->labels.end());
     if (seconds_since(last_report) > 0.5) {
       last_report = Clock::now();

@@ -37,6 +37,7 @@ class TrainingRun {
   void require_same_config() const;
 
   void train_epochs();
+  bool images_stay_on_device() const;
   void thaw();
   EpochRow train_epoch(StudentStep& step, Loader& loader);
   void validate(EpochRow& row, Predictor& predictor);

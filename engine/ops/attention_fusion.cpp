@@ -12,13 +12,17 @@ Tensor attention_fusion(const Tensor& x, const Tensor& y, const Tensor& attentio
   Context& context = x.context();
   Tape& tape = context.tape();
   Tensor out = context.empty(shape);
-  context.run(kernels::AttentionFusion<float>{x.map(), y.map(), attention.map(), out.map()});
+  context.run(x.storage(), [&]<class T>(T) {
+    return kernels::AttentionFusion<T>{x.map<T>(), y.map<T>(), attention.map<T>(), out.map<T>()};
+  });
   if (!tape.watches(x) && !tape.watches(y) && !tape.watches(attention)) return out;
   tape.record(out, [=, &context](const Tensor& d_out) {
     const Tensor d_x = context.empty(x.shape()), d_y = context.empty(x.shape()),
                  d_attention = context.empty(attention.shape());
-    context.run(kernels::AttentionFusionBackward<float>{x.map(), y.map(), attention.map(), d_out.map(), d_x.map(),
-                                                        d_y.map(), d_attention.map()});
+    context.run(x.storage(), [&]<class T>(T) {
+      return kernels::AttentionFusionBackward<T>{x.map<T>(),   y.map<T>(),   attention.map<T>(),  d_out.map<T>(),
+                                                 d_x.map<T>(), d_y.map<T>(), d_attention.map<T>()};
+    });
     context.tape().accumulate(x, d_x);
     context.tape().accumulate(y, d_y);
     context.tape().accumulate(attention, d_attention);

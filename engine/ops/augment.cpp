@@ -27,27 +27,31 @@ Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape,
   require_range("a contrast", options.contrast, 1);
   require_range("noise", options.noise, 1);
   require(options.cutout >= 0, "augment: a square of ", options.cutout, " pixels cannot be cut out");
-  const Tensor out = context.empty(shape);
-  kernels::Augment<float> arguments{.images = images,
-                                    .out = out.map(),
-                                    .state = options.random ? context.step_state() : nullptr,
-                                    .mean = {},
-                                    .deviation = {1, 1, 1},
-                                    .flip = options.flip,
-                                    .shift = options.shift,
-                                    .rotate = options.rotate,
-                                    .scale = options.scale,
-                                    .crop = options.crop,
-                                    .brightness = options.brightness,
-                                    .contrast = options.contrast,
-                                    .noise = options.noise,
-                                    .cutout = options.cutout};
-  for (std::size_t c = 0; c < channels; ++c) {
+  for (std::size_t c = 0; c < channels; ++c)
     require(options.deviation[c] > 0, "augment: the deviation of channel ", c, " is not positive");
-    arguments.mean[c] = options.mean[c];
-    arguments.deviation[c] = options.deviation[c];
-  }
-  context.run(arguments);
+  const Tensor out = context.empty(shape);
+  context.run(out.storage(), [&]<class T>(T) {
+    kernels::Augment<T> arguments{.images = images,
+                                  .out = out.map<T>(),
+                                  .state = options.random ? context.step_state() : nullptr,
+                                  .mean = {},
+                                  .deviation = {1, 1, 1},
+                                  .flip = options.flip,
+                                  .shift = options.shift,
+                                  .rotate = options.rotate,
+                                  .scale = options.scale,
+                                  .crop = options.crop,
+                                  .brightness = options.brightness,
+                                  .contrast = options.contrast,
+                                  .noise = options.noise,
+                                  .cutout = options.cutout,
+                                  .rows = options.rows};
+    for (std::size_t c = 0; c < channels; ++c) {
+      arguments.mean[c] = options.mean[c];
+      arguments.deviation[c] = options.deviation[c];
+    }
+    return arguments;
+  });
   return out;
 }
 

@@ -5,8 +5,6 @@
 
 namespace preceptor {
 
-using kernels::FeatureMap;
-
 namespace {
 
 // What the forward pass leaves for the gradient and for doing it again, each [c].
@@ -14,28 +12,28 @@ struct Statistics {
   Tensor mean, inverse_deviation, offset;
 };
 
-FeatureMap<float> map_of(const Tensor& tensor) { return tensor.defined() ? tensor.map() : FeatureMap<float>{}; }
-
 // y from the batch's own statistics; moves the running ones.
 Statistics normalise(const Tensor& x, const BatchNormParameters& p, bool relu, const Tensor& residual,
                      const Tensor& y) {
   Context& context = x.context();
   const Shape channels = p.gamma.shape();
   const Statistics statistics{context.empty(channels), context.empty(channels), context.empty(channels)};
-  context.run_with_workspace(kernels::BatchNormForward<float>{.x = x.map(),
-                                                              .residual = map_of(residual),
-                                                              .y = y.map(),
-                                                              .gamma = p.gamma.value(),
-                                                              .beta = p.beta.value(),
-                                                              .running_mean = p.running_mean.value(),
-                                                              .running_variance = p.running_variance.value(),
-                                                              .mean = statistics.mean.data(),
-                                                              .inverse_deviation = statistics.inverse_deviation.data(),
-                                                              .offset = statistics.offset.data(),
-                                                              .epsilon = p.epsilon,
-                                                              .momentum = p.momentum,
-                                                              .relu = relu,
-                                                              .workspace = nullptr});
+  context.run_with_workspace(x.storage(), [&]<class T>(T) {
+    return kernels::BatchNormForward<T>{.x = x.map<T>(),
+                                        .residual = residual.map<T>(),
+                                        .y = y.map<T>(),
+                                        .gamma = p.gamma.value(),
+                                        .beta = p.beta.value(),
+                                        .running_mean = p.running_mean.value(),
+                                        .running_variance = p.running_variance.value(),
+                                        .mean = statistics.mean.data(),
+                                        .inverse_deviation = statistics.inverse_deviation.data(),
+                                        .offset = statistics.offset.data(),
+                                        .epsilon = p.epsilon,
+                                        .momentum = p.momentum,
+                                        .relu = relu,
+                                        .workspace = nullptr};
+  });
   return statistics;
 }
 
@@ -55,21 +53,22 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
     const bool reuse = d_y.owns_alone();
     const Tensor d_residual = !want_residual ? Tensor() : reuse ? d_y : context.empty(x.shape());
     const Tensor d_x = reuse && !want_residual ? d_y : context.empty(x.shape());
-    context.run_with_workspace(
-        kernels::BatchNormBackward<float>{.x = x.map(),
-                                          .y = map_of(kept),
-                                          .d_y = d_y.map(),
-                                          .d_x = d_x.map(),
-                                          .d_residual = map_of(d_residual),
-                                          .gamma = p.gamma.value(),
-                                          .mean = statistics.mean.data(),
-                                          .inverse_deviation = statistics.inverse_deviation.data(),
-                                          .offset = statistics.offset.data(),
-                                          .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
-                                          .d_beta = want_beta ? p.beta.gradient() : nullptr,
-                                          .relu = relu,
-                                          .batch_statistics = true,
-                                          .workspace = nullptr});
+    context.run_with_workspace(x.storage(), [&]<class T>(T) {
+      return kernels::BatchNormBackward<T>{.x = x.map<T>(),
+                                           .y = kept.map<T>(),
+                                           .d_y = d_y.map<T>(),
+                                           .d_x = d_x.map<T>(),
+                                           .d_residual = d_residual.map<T>(),
+                                           .gamma = p.gamma.value(),
+                                           .mean = statistics.mean.data(),
+                                           .inverse_deviation = statistics.inverse_deviation.data(),
+                                           .offset = statistics.offset.data(),
+                                           .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
+                                           .d_beta = want_beta ? p.beta.gradient() : nullptr,
+                                           .relu = relu,
+                                           .batch_statistics = true,
+                                           .workspace = nullptr};
+    });
     if (want_residual) context.tape().accumulate(shortcut, d_residual);
     context.tape().accumulate(x, d_x);
   });
@@ -100,9 +99,18 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
               !(tape.recording() && (p.gamma.watched() || p.beta.watched())),
           "batch_norm: the form with fixed statistics is for inference and frozen layers; ", p.gamma.name(),
           " or its input is being trained");
-  context.run(kernels::BatchNormInference<float>{x.map(), map_of(residual), y.map(), p.gamma.value(), p.beta.value(),
-                                                 p.running_mean.value(), p.running_variance.value(), nullptr, p.epsilon,
-                                                 relu});
+  context.run(x.storage(), [&]<class T>(T) {
+    return kernels::BatchNormInference<T>{x.map<T>(),
+                                          residual.map<T>(),
+                                          y.map<T>(),
+                                          p.gamma.value(),
+                                          p.beta.value(),
+                                          p.running_mean.value(),
+                                          p.running_variance.value(),
+                                          nullptr,
+                                          p.epsilon,
+                                          relu};
+  });
   return y;
 }
 
@@ -115,9 +123,18 @@ Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& p, con
   record(x, p, true, Tensor(), statistics, activation);
   return convolution(activation, weight, nullptr, options, [=, &context] {
     const Tensor again = context.empty(x.shape());
-    context.run(kernels::BatchNormInference<float>{x.map(), FeatureMap<float>{}, again.map(), p.gamma.value(),
-                                                   statistics.offset.data(), statistics.mean.data(), nullptr,
-                                                   statistics.inverse_deviation.data(), p.epsilon, true});
+    context.run(x.storage(), [&]<class T>(T) {
+      return kernels::BatchNormInference<T>{x.map<T>(),
+                                            {},
+                                            again.map<T>(),
+                                            p.gamma.value(),
+                                            statistics.offset.data(),
+                                            statistics.mean.data(),
+                                            nullptr,
+                                            statistics.inverse_deviation.data(),
+                                            p.epsilon,
+                                            true};
+    });
     return again;
   });
 }

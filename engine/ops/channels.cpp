@@ -1,6 +1,5 @@
 // Concatenation of channels in one map.
 #include "engine/ops.h"
-#include "kernels/copy_map/copy_map.h"
 
 namespace preceptor {
 
@@ -10,12 +9,12 @@ Tensor copy_into(const Tensor& x, const Tensor& into) {
   Context& context = x.context();
   Tensor y = into;
   y.set_slot(-1);
-  context.run(kernels::CopyMap<float, float>{x.map(), y.map()});
+  x.copy_to(y);
   if (!context.tape().watches(x)) return y;
   // A copy, not the range itself: convolutions are fast on maps without gaps only.
   context.tape().record(y, [source = x.without_values(), &context](const Tensor& d_y) {
-    Tensor d_x = context.empty(source.shape());
-    context.run(kernels::CopyMap<float, float>{d_y.map(), d_x.map()});
+    Tensor d_x = context.empty(source.shape(), source.storage());
+    d_y.copy_to(d_x);
     context.tape().accumulate(source, std::move(d_x));
   });
   return y;

@@ -11,13 +11,12 @@ int* whole_numbers(const Tensor& tensor) { return static_cast<int*>(static_cast<
 
 }  // namespace
 
-Tensor draw_candidates(const Tensor& positions, const ContrastSource& source, int negatives) {
-  require(positions.shape().rank() == 1 && negatives > 0, "draw_candidates: ", negatives, " for positions ",
-          positions.shape());
-  Context& context = positions.context();
-  const int rows = positions.shape()[0];
+Tensor draw_candidates(Context& context, const std::int32_t* positions, int rows, const ContrastSource& source,
+                       int negatives) {
+  require(positions != nullptr && rows > 0 && negatives > 0, "draw_candidates: ", negatives, " negatives for ", rows,
+          " images");
   const Tensor index = context.empty({rows, 1 + negatives});
-  context.run(kernels::DrawNegatives{positions.data(), whole_numbers(source.order), whole_numbers(source.first),
+  context.run(kernels::DrawNegatives{positions, whole_numbers(source.order), whole_numbers(source.first),
                                      whole_numbers(source.excluded), context.step_state(), whole_numbers(index), rows,
                                      negatives, source.order.shape()[0]});
   return index;
@@ -48,13 +47,12 @@ Tensor contrast_loss(const Tensor& anchors, const Parameter& bank, const Tensor&
   return loss;
 }
 
-void update_bank(const Parameter& bank, const Tensor& embeddings, const Tensor& positions, float momentum) {
+void update_bank(const Parameter& bank, const Tensor& embeddings, const std::int32_t* positions, float momentum) {
   const Shape& shape = embeddings.shape();
-  require(shape.rank() == 2 && bank.shape()[1] == shape[1] && positions.shape() == Shape{shape[0]},
-          "update_bank: bank ", bank.shape(), ", embeddings ", shape, " and positions ", positions.shape(),
-          " do not fit");
+  require(shape.rank() == 2 && bank.shape()[1] == shape[1], "update_bank: bank ", bank.shape(), " and embeddings ",
+          shape, " do not fit");
   embeddings.context().run(
-      kernels::UpdateBank{bank.value(), embeddings.data(), positions.data(), shape[0], shape[1], momentum});
+      kernels::UpdateBank{bank.value(), embeddings.data(), positions, shape[0], shape[1], momentum});
 }
 
 }  // namespace preceptor

@@ -33,13 +33,15 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
   if (bias)
     require(bias->shape() == Shape{weight.shape()[0]}, "convolution: bias ", bias->shape(), " does not fit weights ",
             weight.shape());
-  context.run_with_workspace(kernels::ConvolutionForward<float>{.x = x.map(),
-                                                                .weight = weight.value(),
-                                                                .bias = bias ? bias->value() : nullptr,
-                                                                .residual = {},
-                                                                .y = y.map(),
-                                                                .geometry = geometry,
-                                                                .relu = false});
+  context.run_with_workspace(x.storage(), [&]<class T>(T) {
+    return kernels::ConvolutionForward<T>{.x = x.map<T>(),
+                                          .weight = weight.value_for<T>(),
+                                          .bias = bias ? bias->value() : nullptr,
+                                          .residual = {},
+                                          .y = y.map<T>(),
+                                          .geometry = geometry,
+                                          .relu = false};
+  });
   const bool want_weight = context.tape().recording() && weight.watched();
   const bool want_bias = context.tape().recording() && bias && bias->watched();
   const bool want_x = context.tape().watches(x);
@@ -47,18 +49,22 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
   require(!want_bias || want_weight, "convolution: a bias cannot be trained under frozen weights");
 
   const Tensor kept = want_weight && !rebuild ? x : Tensor();
-  context.tape().record(y, [=, source = x.without_values(), b = bias ? *bias : Parameter(),
-                            &context](const Tensor& d_y) {
-    if (want_weight) {
-      const Tensor input = kept.defined() ? kept : rebuild();
-      context.run_with_workspace(kernels::ConvolutionWeightGradient<float>{
-          input.map(), d_y.map(), weight.gradient(), want_bias ? b.gradient() : nullptr, geometry});
-    }
-    if (!want_x) return;
-    Tensor d_x = context.empty(source.shape());
-    context.run_with_workspace(kernels::ConvolutionDataGradient<float>{d_y.map(), weight.value(), d_x.map(), geometry});
-    context.tape().accumulate(source, std::move(d_x));
-  });
+  context.tape().record(
+      y, [=, source = x.without_values(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
+        if (want_weight) {
+          const Tensor input = kept.defined() ? kept : rebuild();
+          context.run_with_workspace(input.storage(), [&]<class T>(T) {
+            return kernels::ConvolutionWeightGradient<T>{input.map<T>(), d_y.map<T>(), weight.gradient(),
+                                                         want_bias ? b.gradient() : nullptr, geometry};
+          });
+        }
+        if (!want_x) return;
+        Tensor d_x = context.empty(source.shape());
+        context.run_with_workspace(d_x.storage(), [&]<class T>(T) {
+          return kernels::ConvolutionDataGradient<T>{d_y.map<T>(), weight.value_for<T>(), d_x.map<T>(), geometry};
+        });
+        context.tape().accumulate(source, std::move(d_x));
+      });
   return y;
 }
 
@@ -66,13 +72,16 @@ void FoldedConvolution::refresh(const Parameter& source, const BatchNormParamete
   Context& context = source.context();
   const kernels::WeightOrder& order = source.order();
   if (!weight.defined()) {
-    weight = context.empty({static_cast<int>(order.elements())}, Lifetime::persistent);
+    weight = context.empty({static_cast<int>(order.elements())}, context.map_storage(), Lifetime::persistent);
     bias = context.empty({order.out_channels}, Lifetime::persistent);
   }
   const int inner = order.in_channels * order.height * order.width;
+  const bool rounds = weight.storage() != Storage::float32;
+  const Tensor exact = rounds ? context.empty(weight.shape()) : weight;
   context.run(kernels::FoldBatchNorm{source.value(), norm.gamma.value(), norm.beta.value(), norm.running_mean.value(),
-                                     norm.running_variance.value(), weight.data(), bias.data(), order.out_channels,
+                                     norm.running_variance.value(), exact.data(), bias.data(), order.out_channels,
                                      order.out_block, inner, norm.epsilon});
+  if (rounds) exact.copy_to(weight);
 }
 
 Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, const Parameter& weight,
@@ -86,14 +95,15 @@ Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, cons
             " differ");
   Tensor y = residual.defined() && residual.owns_alone() ? residual : context.empty(shape);
   y.set_slot(-1);
-  context.run_with_workspace(
-      kernels::ConvolutionForward<float>{.x = x.map(),
-                                         .weight = folded.weight.data(),
-                                         .bias = folded.bias.data(),
-                                         .residual = residual.defined() ? residual.map() : kernels::FeatureMap<float>{},
-                                         .y = y.map(),
-                                         .geometry = geometry,
-                                         .relu = relu});
+  context.run_with_workspace(x.storage(), [&]<class T>(T) {
+    return kernels::ConvolutionForward<T>{.x = x.map<T>(),
+                                          .weight = folded.weight.data<T>(),
+                                          .bias = folded.bias.data(),
+                                          .residual = residual.map<T>(),
+                                          .y = y.map<T>(),
+                                          .geometry = geometry,
+                                          .relu = relu};
+  });
   return y;
 }
 

@@ -14,7 +14,9 @@ Tensor dropout_into(const Tensor& x, float probability, int layer, const Tensor&
   Tensor y = into;
   y.set_slot(-1);
   const auto drop = [probability, layer, &context](const Tensor& from, const Tensor& to) {
-    context.run(kernels::Dropout<float>{from.map(), to.map(), context.step_state(), layer, probability});
+    context.run(from.storage(), [&]<class T>(T) {
+      return kernels::Dropout<T>{from.map<T>(), to.map<T>(), context.step_state(), layer, probability};
+    });
   };
   drop(x, y);
   if (!context.tape().watches(x)) return y;

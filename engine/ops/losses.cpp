@@ -88,8 +88,10 @@ Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float we
           "attention_transfer: student ", s, " and teacher ", t, " differ in images, height or width");
   Context& context = student.context();
   const Tensor loss = context.empty({s[0]}), d_student = context.empty(s);
-  context.run_with_workspace(kernels::AttentionTransfer<float>{student.map(), teacher.map(), loss.data(),
-                                                               d_student.map(), weight, 1e-12f, nullptr, paper});
+  context.run_with_workspace(student.storage(), [&]<class T>(T) {
+    return kernels::AttentionTransfer<T>{student.map<T>(), teacher.map<T>(), loss.data(), d_student.map<T>(),
+                                         weight,           1e-12f,           nullptr,     paper};
+  });
   record(student, d_student);
   return loss;
 }

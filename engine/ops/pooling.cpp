@@ -25,13 +25,17 @@ Tensor max_pool(const Tensor& x, int window, int stride, int padding) {
   const bool recorded = context.tape().watches(x);
   const std::shared_ptr<Buffer> winner = recorded ? context.scratch(y.shape().elements()) : nullptr;
   auto* winners = recorded ? static_cast<std::uint8_t*>(winner->data()) : nullptr;
-  context.run(kernels::MaxPoolForward<float>{x.map(), y.map(), winners, window, stride, padding});
+  context.run(x.storage(), [&]<class T>(T) {
+    return kernels::MaxPoolForward<T>{x.map<T>(), y.map<T>(), winners, window, stride, padding};
+  });
   if (!recorded) return y;
   // Only the shape and slot of x are needed: its values are released as early as they can be.
   context.tape().record(
       y, [target = x.without_values(), winner, winners, window, stride, padding, &context](const Tensor& d_y) {
         const Tensor d_x = context.empty(target.shape());
-        context.run(kernels::MaxPoolBackward<float>{d_y.map(), winners, d_x.map(), window, stride, padding});
+        context.run(d_x.storage(), [&]<class T>(T) {
+          return kernels::MaxPoolBackward<T>{d_y.map<T>(), winners, d_x.map<T>(), window, stride, padding};
+        });
         context.tape().accumulate(target, d_x);
       });
   return y;
@@ -40,12 +44,16 @@ Tensor max_pool(const Tensor& x, int window, int stride, int padding) {
 Tensor average_pool(const Tensor& x, int window, int stride, int padding, bool count_padding) {
   Context& context = x.context();
   Tensor y = context.empty(pooled_shape("average_pool", x, window, stride, padding));
-  context.run(kernels::AveragePoolForward<float>{x.map(), y.map(), window, stride, padding, count_padding});
+  context.run(x.storage(), [&]<class T>(T) {
+    return kernels::AveragePoolForward<T>{x.map<T>(), y.map<T>(), window, stride, padding, count_padding};
+  });
   if (!context.tape().watches(x)) return y;
   context.tape().record(
       y, [target = x.without_values(), window, stride, padding, count_padding, &context](const Tensor& d_y) {
         const Tensor d_x = context.empty(target.shape());
-        context.run(kernels::AveragePoolBackward<float>{d_y.map(), d_x.map(), window, stride, padding, count_padding});
+        context.run(d_x.storage(), [&]<class T>(T) {
+          return kernels::AveragePoolBackward<T>{d_y.map<T>(), d_x.map<T>(), window, stride, padding, count_padding};
+        });
         context.tape().accumulate(target, d_x);
       });
   return y;
@@ -55,11 +63,15 @@ Tensor global_average_pool(const Tensor& x) {
   require(x.shape().rank() == 4, "global_average_pool: ", x.shape(), " is no feature map");
   Context& context = x.context();
   Tensor y = context.empty({x.shape()[0], x.shape()[1]});
-  context.run_with_workspace(kernels::GlobalAveragePoolForward<float>{x.map(), y.data(), nullptr});
+  context.run_with_workspace(x.storage(), [&]<class T>(T) {
+    return kernels::GlobalAveragePoolForward<T>{x.map<T>(), y.data(), nullptr};
+  });
   if (!context.tape().watches(x)) return y;
   context.tape().record(y, [target = x.without_values(), &context](const Tensor& d_y) {
     const Tensor d_x = context.empty(target.shape());
-    context.run(kernels::GlobalAveragePoolBackward<float>{d_y.data(), d_x.map()});
+    context.run(d_x.storage(), [&]<class T>(T) {
+      return kernels::GlobalAveragePoolBackward<T>{d_y.data(), d_x.map<T>()};
+    });
     context.tape().accumulate(target, d_x);
   });
   return y;

@@ -28,9 +28,16 @@ void Resizer::run(const Tensor& x, const Tensor& y, const Side& to) {
   const auto positions = [](const Table& table) {
     return static_cast<const int*>(static_cast<const void*>(table.first.data()));
   };
-  x.context().run(kernels::Resize<float>{x.map(), y.map(), positions(to.rows), to.rows.weight.data(),
-                                         positions(to.columns), to.columns.weight.data(), to.rows.taps,
-                                         to.columns.taps});
+  x.context().run(x.storage(), [&]<class T>(T) {
+    return kernels::Resize<T>{x.map<T>(),
+                              y.map<T>(),
+                              positions(to.rows),
+                              to.rows.weight.data(),
+                              positions(to.columns),
+                              to.columns.weight.data(),
+                              to.rows.taps,
+                              to.columns.taps};
+  });
 }
 
 Tensor Resizer::operator()(const Tensor& x) const {

@@ -1,6 +1,5 @@
 // What transfer methods are put together from: losses on differences, normalised groups, products of rows.
 #include "engine/ops.h"
-#include "kernels/copy_map/copy_map.h"
 #include "kernels/decoupled_kl/decoupled_kl.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/gaussian_likelihood/gaussian_likelihood.h"
@@ -15,15 +14,12 @@ namespace {
 void record_difference(const Tensor& student, const Tensor& d_student) {
   Tape& tape = student.context().tape();
   if (!tape.watches(student)) return;
-  tape.record_loss([target = student.without_values(), d_student, &tape](const Tensor&) {
-    tape.accumulate(target, d_student.reshaped(target.shape()));
-  });
+  tape.record_loss(
+      [target = student.without_values(), d_student, &tape](const Tensor&) { tape.accumulate(target, d_student); });
 }
 
-bool has_gaps(const Tensor& x) { return x.shape().rank() == 4 && x.map().pitch != x.map().channels; }
-
 // x itself, or a copy without gaps; its gradient goes to x.
-Tensor without_gaps(const Tensor& x) { return has_gaps(x) ? copy_into(x, x.context().empty(x.shape())) : x; }
+Tensor without_gaps(const Tensor& x) { return x.has_gaps() ? copy_into(x, x.context().empty(x.shape())) : x; }
 
 // Difference of both, as rows of images.
 struct Run {
@@ -33,12 +29,15 @@ Run run_difference(const char* op, DifferenceKind kind, const Tensor& student, c
                    float parameter) {
   require(!teacher.defined() || student.shape() == teacher.shape(), op, ": student ", student.shape(), " and teacher ",
           teacher.shape(), " differ");
-  require(!has_gaps(student) && (!teacher.defined() || !has_gaps(teacher)), op, ": maps have gaps");
+  require(!student.has_gaps() && !teacher.has_gaps(), op, ": maps have gaps");
   const int rows = student.shape()[0], columns = static_cast<int>(student.shape().elements()) / rows;
   Context& context = student.context();
-  Run run{context.empty({rows}), context.empty({rows, columns})};
-  context.run(kernels::Difference<float>{student.data(), teacher.data(), run.loss.data(), run.d_student.data(), rows,
-                                         columns, kind, scale, parameter});
+  Run run{context.empty({rows}), context.empty(student.shape(), student.storage())};
+  context.run(student.storage(), [&]<class T>(T) {
+    return kernels::Difference<T>{
+        student.data<T>(), teacher.data<T>(), run.loss.data(), run.d_student.data<T>(), rows, columns, kind, scale,
+        parameter};
+  });
   return run;
 }
 
@@ -49,14 +48,18 @@ Tensor normalize(const Tensor& x, const Groups& groups, const NormalizeOptions& 
   Context& context = x.context();
   Tensor y = context.empty(x.shape());
   const Tensor inverse = context.empty({groups.outer * groups.inner});
-  context.run(kernels::Normalize<float>{x.data(), y.data(), inverse.data(), groups.outer, groups.length, groups.inner,
-                                        options.center, options.scale, options.epsilon});
+  context.run(x.storage(), [&]<class T>(T) {
+    return kernels::Normalize<T>{x.data<T>(),  y.data<T>(),    inverse.data(), groups.outer,   groups.length,
+                                 groups.inner, options.center, options.scale,  options.epsilon};
+  });
   if (!context.tape().watches(x)) return y;
   context.tape().record(y, [target = x.without_values(), value = y, inverse, groups, options,
                             &context](const Tensor& d_y) {
     const Tensor from = without_gaps(d_y), d_x = context.empty(target.shape());
-    context.run(kernels::NormalizeBackward<float>{value.data(), from.data(), inverse.data(), d_x.data(), groups.outer,
-                                                  groups.length, groups.inner, options.center, options.scale});
+    context.run(d_x.storage(), [&]<class T>(T) {
+      return kernels::NormalizeBackward<T>{value.data<T>(), from.data<T>(), inverse.data(), d_x.data<T>(), groups.outer,
+                                           groups.length,   groups.inner,   options.center, options.scale};
+    });
     context.tape().accumulate(target, d_x);
   });
   return y;
@@ -82,8 +85,11 @@ Tensor root_difference(const Tensor& student, const Tensor& teacher, float weigh
   Context& context = student.context();
   const Tensor factor = context.empty({1});
   context.run(kernels::RootOfSum{run.loss.data(), run.loss.shape()[0], weight, factor.data()});
-  context.run(kernels::ScaleBy<float>{run.d_student.data(), factor.data(),
-                                      static_cast<std::int64_t>(run.d_student.shape().elements())});
+  const Tensor& d_student = run.d_student;
+  context.run(d_student.storage(), [&]<class T>(T) {
+    return kernels::ScaleBy<T>{d_student.data<T>(), factor.data(),
+                               static_cast<std::int64_t>(d_student.shape().elements())};
+  });
   record_difference(dense, run.d_student);
   return run.loss;
 }
@@ -131,14 +137,15 @@ Tensor normalize_columns(const Tensor& x, const NormalizeOptions& options) {
 Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options) {
   require(x.shape().rank() == 4, "normalize_maps: ", x.shape(), " is no feature map");
   const Tensor dense = without_gaps(x);
-  const kernels::FeatureMap<float> map = dense.map();
-  return normalize(dense, {map.images * map.channel_blocks(), map.plane(), map.block}, options);
+  const int images = x.shape()[0], plane = x.shape()[2] * x.shape()[3];
+  return normalize(dense, {images * x.shape()[1] / dense.block(), plane, dense.block()}, options);
 }
 
 Tensor as_rows(const Tensor& x) {
   if (x.shape().rank() == 2) return x;
   require(x.shape().rank() == 4, "as_rows: ", x.shape(), " is no feature map");
-  const Tensor dense = without_gaps(x);
+  const bool as_it_is = !x.has_gaps() && x.storage() == Storage::float32;
+  const Tensor dense = as_it_is ? x : copy_into(x, x.context().empty(x.shape(), Storage::float32));
   const int images = x.shape()[0];
   Tensor rows = dense.reshaped({images, static_cast<int>(x.shape().elements()) / images});
   Tape& tape = x.context().tape();
@@ -158,7 +165,8 @@ Tensor as_map(const Tensor& x) {
     tape.record(map, [target = x.without_values(), &tape](const Tensor& d_map) {
       tape.accumulate(target, d_map.reshaped(target.shape()));
     });
-  return map;
+  const Tensor stored = x.context().empty(map.shape());
+  return stored.storage() == map.storage() ? map : copy_into(map, stored);
 }
 
 Tensor product(const Tensor& a, const Tensor& b) {
@@ -188,13 +196,17 @@ Tensor map_products(const Tensor& x, const Tensor& y, float scale) {
   Context& context = x.context();
   const Tensor left = without_gaps(x), right = without_gaps(y);
   Tensor products = context.empty({a[0], a[1] * b[1]});
-  context.run(kernels::MapProducts<float>{left.map(), right.map(), products.data(), scale});
+  context.run(left.storage(), [&]<class T>(T) {
+    return kernels::MapProducts<T>{left.map<T>(), right.map<T>(), products.data(), scale};
+  });
   const bool want_left = context.tape().watches(left), want_right = context.tape().watches(right);
   if (!want_left && !want_right) return products;
   context.tape().record(products, [=, &context](const Tensor& d_products) {
     const auto differentiate = [&](const Tensor& by, const Tensor& other, bool transposed) {
       const Tensor d_x = context.empty(by.shape());
-      context.run(kernels::MapProductsBackward<float>{other.map(), d_products.data(), d_x.map(), scale, transposed});
+      context.run(d_x.storage(), [&]<class T>(T) {
+        return kernels::MapProductsBackward<T>{other.map<T>(), d_products.data(), d_x.map<T>(), scale, transposed};
+      });
       context.tape().accumulate(by, d_x);
     };
     if (want_left) differentiate(left, right, false);
@@ -255,8 +267,10 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
   Context& context = prediction.context();
   const Tensor dense = without_gaps(prediction), values = without_gaps(target);
   const Tensor loss = context.empty({shape[1]}), d_raw = context.empty({shape[1]}), d_prediction = context.empty(shape);
-  context.run(kernels::GaussianLikelihood<float>{dense.map(), values.map(), raw.value(), loss.data(),
-                                                 d_prediction.map(), d_raw.data(), weight, 1e-5f});
+  context.run(dense.storage(), [&]<class T>(T) {
+    return kernels::GaussianLikelihood<T>{dense.map<T>(),        values.map<T>(), raw.value(), loss.data(),
+                                          d_prediction.map<T>(), d_raw.data(),    weight,      1e-5f};
+  });
   Tape& tape = context.tape();
   const bool want_raw = tape.recording() && raw.watched();
   if (!want_raw && !tape.watches(dense)) return loss;

@@ -79,7 +79,7 @@ void sample_image(const Augment<float>& a, const Shades& shades, const std::uint
 template <int channels>
 void write_image(const Augment<float>& a, const Shades& shades, int image) {
   const Change change = change_of(a, image);
-  const std::uint8_t* pixels = a.images + static_cast<std::ptrdiff_t>(image) * a.out.plane() * channels;
+  const std::uint8_t* pixels = stored_image(a, image);
   if (a.between_pixels()) return sample_image<channels>(a, shades, pixels, image, change);
   for (int channel = 0; channel < channels; ++channel) {
     float* out = a.out.data + a.out.offset(image, channel, 0, 0);

@@ -51,7 +51,7 @@ __global__ void __launch_bounds__(threads)
             down = static_cast<int>(change.motion.down >> pixel_bits);
   const auto source_row = [&](int y) { return max(0, min(height - 1, y - down)); };
   const int first_source = source_row(first_row), sources = source_row(first_row + rows - 1) - first_source + 1;
-  const std::uint8_t* const from = a.images + (static_cast<std::int64_t>(image) * height + first_source) * row_values;
+  const std::uint8_t* const from = stored_image(a, image) + static_cast<std::int64_t>(first_source) * row_values;
   const Placement pixel_run(from, sources * row_values, true), result_run(to, rows * row_values, true);
   stage(pixels, from, pixel_run);
   copy_async_commit();
@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(threads)
     const Neighbours row(change.motion.row(x, y, height, width), height);
     Neighbours column(change.motion.column(x, y, height, width), width);
     if (change.motion.flip) flip(column, width);
-    const std::uint8_t* const pixels = a.images + static_cast<std::int64_t>(image) * height * width * channels;
+    const std::uint8_t* const pixels = stored_image(a, image);
     const auto noise = shades.noisy ? noise_of(a, image, x, y) : std::array<std::uint32_t, 4>{};
     const bool cut = shades.cuts(change.tone, x, y);
 #pragma unroll

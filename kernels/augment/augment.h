@@ -28,7 +28,7 @@ namespace preceptor::kernels {
 template <class T>
 struct Augment {
   static constexpr const char* name = "augment";
-  const std::uint8_t* images;  // [images, height, width, channels]
+  const std::uint8_t* images;  // [images, height, width, channels]; with `rows` any number of them
   FeatureMap<T> out;           // [images, channels, height, width], 1 to 3 channels
   const StepState* state;
   float mean[3];       // by channel, of pixel / 255
@@ -42,6 +42,9 @@ struct Augment {
   float contrast;    // 0 to 1
   float noise;       // 0 to 1
   int cutout;        // pixels, 0 or more
+  // [images] in device memory: which of `images` each image of the batch is, where a whole data set stays on the
+  // device; nullptr: they are the batch. The random numbers are of the place in the batch all the same.
+  const std::int32_t* rows = nullptr;
 
   bool between_pixels() const { return state && (rotate > 0 || scale > 0 || crop > 0); }
 };

@@ -18,6 +18,13 @@ struct Change {
   Tone tone;
 };
 
+// The pixels behind an image of the batch.
+template <class T>
+ON_ANY_DEVICE const std::uint8_t* stored_image(const Augment<T>& a, int image) {
+  const std::int64_t row = a.rows ? a.rows[image] : image;
+  return a.images + row * a.out.height * a.out.width * a.out.channels;
+}
+
 template <class T>
 ON_ANY_DEVICE Change change_of(const Augment<T>& a, int image) {
   Change change{motion_of(a, image), {}};

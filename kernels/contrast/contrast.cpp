@@ -16,7 +16,7 @@ void run_on(Cpu, const DrawNegatives& a) {
 #pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.negatives, 8))
   for (int row = 0; row < a.rows; ++row) {
     int* index = a.index + static_cast<std::ptrdiff_t>(row) * (1 + a.negatives);
-    const int image = static_cast<int>(a.positions[row]);
+    const int image = a.positions[row];
     *index++ = image;
     for (int quad = 0; quad < a.quads(); ++quad) {
       const auto random = philox(a.state->seed, step,
@@ -74,9 +74,9 @@ void run_on(Cpu, const ContrastLoss& a) {
 // value.
 void run_on(Cpu, const UpdateBank& a) {
   for (int row = 0; row < a.rows; ++row) {
-    const float* const end = a.positions + a.rows;
+    const std::int32_t* const end = a.positions + a.rows;
     if (std::find(a.positions + row + 1, end, a.positions[row]) != end) continue;
-    float* bank = a.bank + static_cast<std::ptrdiff_t>(a.positions[row]) * a.columns;
+    float* bank = a.bank + std::ptrdiff_t{a.positions[row]} * a.columns;
     const float* embedding = a.embeddings + static_cast<std::ptrdiff_t>(row) * a.columns;
     const double momentum = static_cast<double>(a.momentum);
     const auto moved = [&](int c) {

@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(threads) draw(DrawNegatives a, int quads) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
   if (i >= static_cast<std::int64_t>(a.rows) * quads) return;
   const int row = static_cast<int>(i / quads), quad = static_cast<int>(i % quads);
-  const int image = static_cast<int>(a.positions[row]);
+  const int image = a.positions[row];
   int* const index = a.index + static_cast<std::int64_t>(row) * (1 + a.negatives);
   if (quad == 0) index[0] = image;
   const auto random = philox(a.state->seed, static_cast<std::uint64_t>(a.state->step),
@@ -95,7 +95,7 @@ static_assert(threads == most_contrast_columns);
 // barriers.
 __global__ void __launch_bounds__(threads) move_bank(UpdateBank a) {
   const int row = static_cast<int>(blockIdx.x);
-  const float position = a.positions[row];
+  const std::int32_t position = a.positions[row];
   int later = 0;
   for (int i = row + 1 + static_cast<int>(threadIdx.x); i < a.rows; i += threads)
     if (a.positions[i] == position) later = 1;

@@ -13,7 +13,7 @@ namespace preceptor::kernels {
 // as x (images - excluded) / 2^32, rounded down. Other random numbers of a step have smaller counters.
 struct DrawNegatives {
   static constexpr const char* name = "draw_negatives";
-  const float* positions;  // [rows] each row's image, a whole number
+  const std::int32_t* positions;  // [rows] each row's image
   // Images in an order in which those that an image excludes are neighbours: those of its class, or itself alone.
   const int* order;     // [images]
   const int* first;     // [images] place in `order` of the first one that the image excludes
@@ -87,9 +87,9 @@ void run_on(Emulated, const ContrastLoss& arguments);
 // Of rows that are the same image the last counts.
 struct UpdateBank {
   static constexpr const char* name = "update_bank";
-  float* bank;              // [images, columns]
-  const float* embeddings;  // [rows, columns]
-  const float* positions;   // [rows] a whole number
+  float* bank;                    // [images, columns]
+  const float* embeddings;        // [rows, columns]
+  const std::int32_t* positions;  // [rows] each row's image
   int rows, columns;
   float momentum;
 };

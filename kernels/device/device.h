@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -48,7 +49,7 @@ struct Device {
 Device cpu_device(int threads);
 // The host model of CUDA (kernels/device/emulator): for correctness, not for speed.
 Device emulated_device(int threads = 0, ThreadOrder order = ThreadOrder::forward, std::uint64_t seed = 0);
-// The first CUDA device. Throws with one clear line where this build or this machine has none.
+// The first CUDA device. Throws with one clear line where this build or this machine has none that can be used.
 Device cuda_device();
 // The device of a name: cpu, cuda or emulated, with `threads` where it has them.
 Device open_device(const std::string& name, int threads);
@@ -68,10 +69,17 @@ struct ProfileRow {
   Cost cost;
 };
 
+// What a stream has been asked for since it was made; tests hold a training step to it.
+struct StreamCounts {
+  std::int64_t launches = 0;        // kernels and copies, one by one
+  std::int64_t graph_launches = 0;  // whole graphs
+  std::int64_t waits = 0;           // of the host for the device
+};
+
 class Stream;
 
-// Recorded launches, replayed in order with the arguments they were recorded with. Everything that changes between
-// replays must be read from device memory by the kernels.
+// Recorded launches, replayed in order with the arguments they were recorded with: on cuda as one CUDA graph, elsewhere
+// one after the other. Everything that changes between replays must be read from device memory by the kernels.
 class Graph {
  public:
   void replay() const;
@@ -79,11 +87,42 @@ class Graph {
 
  private:
   friend class Stream;
-  std::vector<std::function<void()>> nodes_;
+  Stream* stream_ = nullptr;
+  std::vector<std::function<void()>> nodes_;  // cuda: for replays that look at single launches
+  std::shared_ptr<void> native_;              // cuda: cudaGraphExec_t
+};
+
+// A point in the queue of a stream, reached when all that was launched before it is done. On the cpu and the emulated
+// device every point is reached at once.
+class Event {
+ public:
+  explicit Event(const Device& device);
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void wait() const;  // the host waits; at once if nothing was marked yet
+
+ private:
+  friend class Stream;
+  void* native_ = nullptr;  // cuda: cudaEvent_t
+};
+
+// A named stretch of launches in NVIDIA's profilers (NVTX), as long as it lives; on other devices nothing.
+class NamedRange {
+ public:
+  NamedRange(const Device& device, const char* name);
+  ~NamedRange();
+  NamedRange(const NamedRange&) = delete;
+  NamedRange& operator=(const NamedRange&) = delete;
+
+ private:
+  bool open_;
 };
 
 // An ordered queue of launches on one device. On the cpu a launch is executed before run() returns, except while a
-// Graph is captured: then it is recorded and not executed, as on cuda.
+// Graph is captured: then it is recorded and not executed, as on cuda. With SYNC_EVERY_LAUNCH=1 in the environment
+// every launch is waited for, in replay too, so that an error names the launch that made it.
 class Stream {
  public:
   explicit Stream(Device device);
@@ -92,52 +131,91 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   const Device& device() const { return device_; }
-  bool capturing() const { return capturing_; }
+  const StreamCounts& counts() const { return counts_; }
+
+  bool capturing() const { return mode_ != Mode::launching; }
   void begin_capture();
   Graph end_capture();
+  // Ends a capture whose recording failed; the stream launches again.
+  void abandon_capture() noexcept;
+  // Calls `body`, whose launches are neither executed nor recorded: for what it allocates.
+  void without_launching(const std::function<void()>& body);
+
+  // Launches between begin_branch() and end_branch() run behind all before, and beside those that follow, until
+  // join_branch(); with one stream on the host, in the order of the calls. Branches do not nest.
+  void begin_branch();
+  void end_branch();
+  void join_branch();
+
+  // Marks the point behind all launches so far; not while capturing.
+  void mark(Event& event);
+  // Later launches wait for a point of another stream; the host does not.
+  void wait_for(const Event& event);
+
   // Waits for all launches; only on cuda anything is ever pending. While capturing it is an error, because what was
   // recorded has no result yet.
   void synchronize() const;
 
   // Seconds that `launches` takes on the device. Queued behind what is pending, so that on cuda the time to start the
   // first launch does not count.
-  double seconds_of(const std::function<void()>& launches) const;
+  double seconds_of(const std::function<void()>& launches) const { return seconds_of(lanes_[0], launches); }
 
   // Starts or stops adding up time and cost per family, in eager execution and in replay.
   void set_profiling(bool on) { profiling_ = on; }
   const std::vector<ProfileRow>& profile() const { return profile_; }
   void clear_profile() { profile_.clear(); }
 
-  Cuda cuda() const { return {native_, tickets_}; }
-  Emulated emulated() const { return {device_.threads, device_.order, device_.seed, tickets_}; }
+  Cuda cuda() const { return {lanes_[lane_].native, lanes_[lane_].tickets}; }
+  Emulated emulated() const { return {device_.threads, device_.order, device_.seed, lanes_[lane_].tickets}; }
 
   // Executes or records one launch; called by run().
   template <class Launch>
   void submit(const char* family, const Cost& cost, Launch launch) {
-    if (capturing_) {
-      graph_.nodes_.emplace_back([this, family, cost, launch] { execute(family, cost, launch); });
-    } else {
-      execute(family, cost, launch);
+    if (mode_ == Mode::dropping) return;
+    if (mode_ == Mode::launching) {
+      ++counts_.launches;
+      return execute(lane_, family, cost, launch);
     }
+    graph_.nodes_.emplace_back([this, lane = lane_, family, cost, launch] { execute(lane, family, cost, launch); });
+    if (lanes_[0].native) launch();  // cuda's own capture listens
   }
 
  private:
+  friend class Graph;
+  enum class Mode { launching, recording, dropping };
+  // One for the stream, one for its branch.
+  struct Lane {
+    void* native = nullptr;  // cuda: cudaStream_t
+    // cuda, emulated: counters with which the last block of a launch finds out that it is the last (reduce.cuh). Zero
+    // between launches; the launches of one lane do not overlap, so they can share them.
+    unsigned* tickets = nullptr;
+  };
+
   template <class Launch>
-  void execute(const char* family, const Cost& cost, const Launch& launch) {
-    if (!profiling_) return launch();
-    add_profile(family, cost, seconds_of(launch));
+  void execute(int lane, const char* family, const Cost& cost, const Launch& launch) {
+    if (profiling_) return add_profile(family, cost, seconds_of(lanes_[lane], launch));
+    const NamedRange range(device_, family);
+    launch();
+    if (sync_every_launch_) finish_launch(lanes_[lane]);
   }
+  void open_lane(Lane& lane);
+  void close_lane(Lane& lane);
+  double seconds_of(const Lane& lane, const std::function<void()>& launches) const;
+  void finish_launch(const Lane& lane);
   void add_profile(const char* family, const Cost& cost, double seconds);
+  // `to` goes on only when `from` has come this far; recorded like a launch.
+  void order(int from, int to, const Event& event);
 
   Device device_;
-  void* native_ = nullptr;  // cuda: cudaStream_t
-  // cuda, emulated: counters with which the last block of a launch finds out that it is the last (reduce.cuh). Zero
-  // between launches; the launches of one stream do not overlap, so they can share them.
-  unsigned* tickets_ = nullptr;
-  bool capturing_ = false;
+  Lane lanes_[2];
+  int lane_ = 0;  // that launches go to
+  std::unique_ptr<Event> forked_, joined_;
+  Mode mode_ = Mode::launching;
   bool profiling_ = false;
+  bool sync_every_launch_ = false;
   Graph graph_;
   std::vector<ProfileRow> profile_;
+  mutable StreamCounts counts_;
 };
 
 // Counters that a launch may use at most: its grid has at most this many blocks that reduce independently.

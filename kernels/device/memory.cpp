@@ -3,6 +3,9 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <atomic>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 
@@ -23,11 +26,27 @@ namespace {
 
 constexpr std::size_t alignment = 64;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t default_capacity = std::size_t{1} << 32;  // shadow memory is paid for the whole range
+constexpr std::size_t default_capacity = std::size_t{1} << 33;  // shadow memory is paid for the whole range
 constexpr std::size_t red_zone = 64;
 #else
 constexpr std::size_t default_capacity = std::size_t{1} << 40;
 constexpr std::size_t red_zone = 0;
+#endif
+
+std::atomic<std::int64_t> allocations_so_far{0};
+
+#ifdef PRECEPTOR_CUDA
+// The rest is for what CUDA itself needs: code, graphs, local memory.
+std::size_t reserved_on_card() {
+  const char* text = std::getenv("DEVICE_MEMORY_MIB");
+  if (text == nullptr) return cuda::free_bytes() / 10 * 9;
+  std::size_t mebibytes = 0;
+  const char* const end = text + std::strlen(text);
+  const auto [rest, error] = std::from_chars(text, end, mebibytes);
+  if (error != std::errc() || rest != end || mebibytes == 0 || mebibytes > (std::size_t{1} << 24))
+    throw Error(ErrorKind::usage, std::string("DEVICE_MEMORY_MIB=") + text + ": a number of MiB is expected");
+  return mebibytes << 20;
+}
 #endif
 
 void* reserve_address_space(const std::string& pool, std::size_t bytes) {
@@ -43,6 +62,7 @@ void* reserve_address_space(const std::string& pool, std::size_t bytes) {
 }  // namespace
 
 void* allocate(const Device& device, std::size_t bytes) {
+  ++allocations_so_far;
 #ifdef PRECEPTOR_CUDA
   if (device.kind == DeviceKind::cuda) return cuda::allocate(bytes);
 #endif
@@ -61,64 +81,111 @@ void release(const Device& device, void* memory) {
   std::free(memory);
 }
 
-Pool::Pool(Device device, std::string name, std::size_t bytes)
-    : device_(device), name_(std::move(name)), capacity_(bytes ? bytes : default_capacity) {
+std::int64_t device_allocations() { return allocations_so_far; }
+
+std::shared_ptr<std::byte> allocate_page_locked(const Device& device, std::size_t bytes) {
 #ifdef PRECEPTOR_CUDA
-  if (device_.kind == DeviceKind::cuda && bytes == 0) capacity_ = cuda::free_bytes() / 5 * 2;
+  if (device.kind == DeviceKind::cuda)
+    return {static_cast<std::byte*>(cuda::allocate_page_locked(bytes)), cuda::release_page_locked};
 #endif
-  capacity_ = (capacity_ + alignment - 1) / alignment * alignment;
-  base_ = static_cast<std::byte*>(device_.kind == DeviceKind::cuda ? kernels::allocate(device_, capacity_)
-                                                                   : reserve_address_space(name_, capacity_));
-  if (device_.kind == DeviceKind::emulated) emulator::add_device_memory(base_, capacity_);
-  free_[0] = capacity_;
-  set_accessible(0, capacity_, false);
+  void* memory = nullptr;
+  if (device.kind == DeviceKind::cuda || posix_memalign(&memory, alignment, std::max<std::size_t>(bytes, 1)) != 0)
+    throw Error(ErrorKind::internal, "cannot allocate " + std::to_string(bytes) + " bytes of host memory");
+  return {static_cast<std::byte*>(memory), std::free};
 }
 
-Pool::~Pool() {
+Reservation::Reservation(Device device, const std::string& name, std::size_t bytes)
+    : device_(device), capacity_(bytes ? bytes : default_capacity) {
+#ifdef PRECEPTOR_CUDA
+  if (device_.kind == DeviceKind::cuda && bytes == 0) capacity_ = reserved_on_card();
+#endif
+  capacity_ = (capacity_ + alignment - 1) / alignment * alignment;
   if (device_.kind == DeviceKind::cuda) {
-    kernels::release(device_, base_);
+    base_ = static_cast<std::byte*>(kernels::allocate(device_, capacity_));
     return;
   }
+  ++allocations_so_far;
+  base_ = static_cast<std::byte*>(reserve_address_space(name, capacity_));
+  if (device_.kind == DeviceKind::emulated) emulator::add_device_memory(base_, capacity_);
+  set_accessible(base_, capacity_, false);
+}
+
+Reservation::Reservation(Device device, void* memory, std::size_t bytes)
+    : device_(device), owns_(false), base_(static_cast<std::byte*>(memory)), capacity_(bytes / alignment * alignment) {
+  set_accessible(base_, capacity_, false);
+}
+
+Reservation::~Reservation() {
+  if (device_.kind == DeviceKind::cuda) {
+    if (owns_) kernels::release(device_, base_);
+    return;
+  }
+  set_accessible(base_, capacity_, true);
+  if (!owns_) return;
   if (device_.kind == DeviceKind::emulated) emulator::remove_device_memory(base_);
-  set_accessible(0, capacity_, true);
   munmap(base_, capacity_);
 }
 
-void Pool::set_accessible(std::size_t offset, std::size_t bytes, bool accessible) {
+void Reservation::set_accessible(std::byte* begin, std::size_t bytes, bool accessible) {
   if (device_.kind == DeviceKind::cuda) return;  // not of this address space
   if (accessible)
-    ASAN_UNPOISON_MEMORY_REGION(base_ + offset, bytes);
+    ASAN_UNPOISON_MEMORY_REGION(begin, bytes);
   else
-    ASAN_POISON_MEMORY_REGION(base_ + offset, bytes);
+    ASAN_POISON_MEMORY_REGION(begin, bytes);
+}
+
+Pool::Pool(std::shared_ptr<Reservation> reservation, std::string name, Side side)
+    : reservation_(std::move(reservation)), name_(std::move(name)), side_(side) {
+  free_[0] = reservation_->capacity_;
+}
+Pool::Pool(Device device, const std::string& name, std::size_t bytes)
+    : Pool(std::make_shared<Reservation>(device, name, bytes), name, Side::beginning) {}
+Pool::~Pool() = default;
+
+std::byte* Pool::address_of(const Range& range) const {
+  std::byte* const base = reservation_->base_;
+  return side_ == Side::beginning ? base + range.offset : base + (reservation_->capacity_ - range.offset - range.bytes);
+}
+
+std::size_t Pool::extent() const { return reservation_->highest_[static_cast<int>(side_)]; }
+std::size_t Pool::available() const {
+  return reservation_->capacity_ - reservation_->highest_[1 - static_cast<int>(side_)];
 }
 
 void* Pool::allocate(std::size_t bytes) {
   const std::size_t size = (std::max<std::size_t>(bytes, 1) + red_zone + alignment - 1) / alignment * alignment;
+  const std::size_t limit = available();
   auto best = free_.end();
-  for (auto range = free_.begin(); range != free_.end(); ++range)
-    if (range->second >= size && (best == free_.end() || range->second < best->second)) best = range;
-  if (best == free_.end() || size < bytes)  // size wraps for absurd requests
+  for (auto range = free_.begin(); range != free_.end(); ++range) {
+    const bool fits = range->second >= size && size <= limit && range->first <= limit - size;
+    if (fits && (best == free_.end() || range->second < best->second)) best = range;
+  }
+  if (best == free_.end() || size < bytes) {  // size wraps for absurd requests
+    refused_ = true;
     throw Error(ErrorKind::internal, "pool " + name_ + ": " + std::to_string(bytes) + " bytes asked for, " +
-                                         std::to_string(capacity_ - in_use_) + " of " + std::to_string(capacity_) +
-                                         " free");
-  const auto [offset, available] = *best;
+                                         std::to_string(limit - in_use_) + " of " + std::to_string(limit) + " free");
+  }
+  const auto [offset, free_bytes] = *best;
   free_.erase(best);
-  if (available > size) free_[offset + size] = available - size;
-  used_[offset] = size;
+  if (free_bytes > size) free_[offset + size] = free_bytes - size;
+  const Range range{offset, size};
+  std::byte* const address = address_of(range);
+  used_[address] = range;
   in_use_ += size;
   peak_ = std::max(peak_, in_use_);
   ++allocations_;
-  highest_ = std::max(highest_, offset + size);
-  set_accessible(offset, bytes, true);
-  return base_ + offset;
+  std::size_t& highest = reservation_->highest_[static_cast<int>(side_)];
+  highest = std::max(highest, offset + size);
+  reservation_->set_accessible(address, bytes, true);
+  return address;
 }
 
 void Pool::release(void* pointer) {
-  const auto block = used_.find(static_cast<std::size_t>(static_cast<std::byte*>(pointer) - base_));
+  const auto block = used_.find(pointer);
   if (block == used_.end())
     throw Error(ErrorKind::internal, "pool " + name_ + ": release of an address that is not in use");
-  auto [offset, size] = *block;
-  set_accessible(offset, size, false);
+  auto [offset, size] = block->second;
+  reservation_->set_accessible(address_of(block->second), size, false);
   in_use_ -= size;
   used_.erase(block);
   auto next = free_.lower_bound(offset);
@@ -136,12 +203,13 @@ void Pool::release(void* pointer) {
   free_[offset] = size;
 }
 
-void Pool::expose() { set_accessible(0, highest_, true); }
+void Pool::expose() { reservation_->set_accessible(address_of({0, extent()}), extent(), true); }
 
 Cost cost(const Copy& arguments) { return {2.0 * static_cast<double>(arguments.bytes), 0}; }
 
 void run_on(Cpu, const Copy& arguments) {
-  if (arguments.bytes > 0) std::memcpy(arguments.to, arguments.from, arguments.bytes);  // pointers to nothing may be null
+  if (arguments.bytes > 0)
+    std::memcpy(arguments.to, arguments.from, arguments.bytes);  // pointers to nothing may be null
 }
 void run_on(Emulated, const Copy& arguments) { run_on(Cpu{}, arguments); }
 

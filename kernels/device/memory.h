@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "kernels/device/device.h"
@@ -14,15 +15,49 @@ namespace preceptor::kernels {
 // its end is found by AddressSanitizer.
 void* allocate(const Device& device, std::size_t bytes);
 void release(const Device& device, void* memory);
+// Calls of allocate() so far in this process, reservations included: each is a cudaMalloc on cuda.
+std::int64_t device_allocations();
 
-// A range of device memory with a deterministic best-fit allocator: the same sequence of calls gives the same
-// addresses, so launches can be recorded. On the cpu the range is address space only; pages come with first use.
-// Not thread-safe: one thread drives a stream. Under AddressSanitizer what is free cannot be touched.
+// Host memory that the device reads and writes at full speed, without the host waiting: page-locked on cuda. Aligned to
+// 64 bytes, released with the last owner.
+std::shared_ptr<std::byte> allocate_page_locked(const Device& device, std::size_t bytes);
+
+// A range of device memory, taken once, out of which pools hand memory out: one from its beginning, one from its end,
+// towards each other.
+class Reservation {
+ public:
+  // 0 bytes: on the host as much address space as is useful, 1 TiB, whose pages come with first use; on cuda nine
+  // tenths of the memory that is free, or DEVICE_MEMORY_MIB of the environment.
+  Reservation(Device device, const std::string& name, std::size_t bytes = 0);
+  // Of memory that another pool handed out and that stays its own.
+  Reservation(Device device, void* memory, std::size_t bytes);
+  ~Reservation();
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+
+ private:
+  friend class Pool;
+  // Under AddressSanitizer what is not accessible cannot be touched.
+  void set_accessible(std::byte* begin, std::size_t bytes, bool accessible);
+
+  Device device_;
+  bool owns_ = true;
+  std::byte* base_ = nullptr;
+  std::size_t capacity_ = 0;
+  std::size_t highest_[2] = {0, 0};  // most bytes ever handed out from the beginning and from the end
+};
+
+enum class Side { beginning, end };
+
+// Device memory behind a deterministic best-fit allocator: the same sequence of calls gives the same addresses, so
+// launches can be recorded. Not thread-safe: one thread drives a stream. Under AddressSanitizer what is free cannot be
+// touched.
 class Pool {
  public:
-  // Reserves `bytes`. 0: on the host as much address space as is useful, 1 TiB; on cuda two fifths of the memory that
-  // is free. `name` appears in errors.
-  Pool(Device device, std::string name, std::size_t bytes = 0);
+  // `name` appears in errors.
+  Pool(std::shared_ptr<Reservation> reservation, std::string name, Side side);
+  // With a reservation of its own.
+  Pool(Device device, const std::string& name, std::size_t bytes = 0);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -36,24 +71,28 @@ class Pool {
   std::int64_t allocations() const { return allocations_; }  // calls of allocate() so far
   std::size_t live() const { return used_.size(); }          // allocations not yet released
   void reset_peak() { peak_ = in_use_; }
+  std::size_t extent() const;                // bytes up to the outermost ever handed out, gaps included
+  std::size_t available() const;             // bytes that it may grow to
+  bool refused() const { return refused_; }  // whether an allocation did not fit
 
   // Lets a replayed graph use the addresses it was recorded with, although they are free by now. Without
   // AddressSanitizer this does nothing.
   void expose();
 
  private:
-  // Under AddressSanitizer what is not accessible cannot be touched.
-  void set_accessible(std::size_t offset, std::size_t bytes, bool accessible);
+  struct Range {
+    std::size_t offset, bytes;
+  };
+  std::byte* address_of(const Range& range) const;
 
-  Device device_;
+  std::shared_ptr<Reservation> reservation_;
   std::string name_;
-  std::byte* base_ = nullptr;
-  std::size_t capacity_ = 0;
+  Side side_;
   std::size_t in_use_ = 0, peak_ = 0;
-  std::size_t highest_ = 0;  // end of the highest address ever handed out
+  bool refused_ = false;
   std::int64_t allocations_ = 0;
-  std::map<std::size_t, std::size_t> free_;  // offset -> bytes, neighbours merged
-  std::map<std::size_t, std::size_t> used_;  // offset -> bytes
+  std::map<std::size_t, std::size_t> free_;  // offset from the pool's side -> bytes, neighbours merged
+  std::map<const void*, Range> used_;
 };
 
 // Copies bytes within the device or between it and the host. Recorded like a kernel.

@@ -251,12 +251,13 @@ Cost cost(const AveragePoolBackward<T>& a) {
 template <class T>
 Cost cost(const GlobalAveragePoolForward<T>& a) {
   const double elements = static_cast<double>(a.x.elements());
-  return {(elements + static_cast<double>(a.x.images) * a.x.channels) * sizeof(T), elements};
+  return {elements * sizeof(T) + static_cast<double>(a.x.images) * a.x.channels * sizeof(float), elements};
 }
 template <class T>
 Cost cost(const GlobalAveragePoolBackward<T>& a) {
   const double elements = static_cast<double>(a.d_x.elements());
-  return {(elements + static_cast<double>(a.d_x.images) * a.d_x.channels) * sizeof(T), elements / a.d_x.plane()};
+  const double averages = static_cast<double>(a.d_x.images) * a.d_x.channels;
+  return {elements * sizeof(T) + averages * sizeof(float), averages};
 }
 
 template std::size_t workspace_bytes(const GlobalAveragePoolForward<float>&, const Device&);

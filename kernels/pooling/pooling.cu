@@ -197,10 +197,8 @@ __global__ void __launch_bounds__(PlaneTiling::most_threads)
     reduce_rows(sum, at, t);
   }
   if (!writes) return;
-  Group y;
-#pragma unroll
-  for (int j = 0; j < width; ++j) y.value[j] = from_float<T>(sum[j] / static_cast<float>(t.pixels));
-  store_group(a.y + static_cast<std::int64_t>(at.image) * t.channels + at.channel, y);
+  for (float& value : sum) value /= static_cast<float>(t.pixels);
+  store_floats(a.y + static_cast<std::int64_t>(at.image) * t.channels + at.channel, sum);
 }
 
 // mapping: PlaneTiling; a thread reads d_y once for all its pixels; bytes: d_x written; operations: none per element.
@@ -209,9 +207,11 @@ __global__ void __launch_bounds__(PlaneTiling::most_threads)
     global_backward(GlobalAveragePoolBackward<T> a, PlaneTiling t) {
   const PlanePosition at(t);
   if (at.first >= at.last) return;
-  Group d_x = load_group<Group>(a.d_y + static_cast<std::int64_t>(at.image) * t.channels + at.channel);
+  float d_y[Group::count];
+  load_floats(a.d_y + static_cast<std::int64_t>(at.image) * t.channels + at.channel, d_y);
+  Group d_x;
 #pragma unroll
-  for (T& value : d_x.value) value = from_float<T>(to_float(value) / static_cast<float>(t.pixels));
+  for (int j = 0; j < Group::count; ++j) d_x.value[j] = from_float<T>(d_y[j] / static_cast<float>(t.pixels));
   for (int pixel = at.first; pixel < at.last; pixel += t.rows)
     store_group(row_at(a.d_x, at.image * t.pixels + pixel, at.channel), d_x);
 }

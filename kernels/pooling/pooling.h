@@ -8,6 +8,7 @@
 namespace preceptor::kernels {
 
 // Maps are stored in T, float or bfloat16 (cpu: float): channel-blocked on the cpu, channels-last on cuda and emulated.
+// Averages over whole maps are float: what is left of a map is for a classifier or a loss.
 
 // y = maximum over the window; padding never wins.
 template <class T>
@@ -81,7 +82,7 @@ template <class T>
 struct GlobalAveragePoolForward {
   static constexpr const char* name = "global_average_pool_forward";
   FeatureMap<const T> x;
-  T* y;             // [images, channels]
+  float* y;         // [images, channels]
   void* workspace;  // workspace_bytes(arguments), 64-byte aligned
 };
 template <class T>
@@ -97,7 +98,7 @@ void run_on(Emulated, const GlobalAveragePoolForward<T>& arguments);
 template <class T>
 struct GlobalAveragePoolBackward {
   static constexpr const char* name = "global_average_pool_backward";
-  const T* d_y;       // [images, channels]
+  const float* d_y;   // [images, channels]
   FeatureMap<T> d_x;  // overwritten
 };
 template <class T>

@@ -12,8 +12,6 @@
 namespace preceptor {
 namespace {
 
-constexpr int most_images = 1 << 24;  // positions are floats, which are whole up to here
-
 class Contrast : public FeatureMethod {
  public:
   Contrast(const MethodSetup& setup, const MethodSettings& settings)
@@ -27,8 +25,7 @@ class Contrast : public FeatureMethod {
             "--method crd: reads pooled features, not maps");
     const int columns = static_cast<int>(settings.number("dimension")), images = setup.images;
     require(columns <= 256, "--method crd: dimension=", columns, " is more than 256");
-    require(images > 1 && images <= most_images, "--method crd: ", images, " training images are not between 2 and ",
-            most_images);
+    require(images > 1, "--method crd: of ", images, " training images there are no others");
     state_size(setup, images, columns);
     student_.emplace(parameters_, "transfer.crd.student", pairs[0].student.shape[0], columns, setup.seed);
     teacher_.emplace(parameters_, "transfer.crd.teacher", pairs[0].teacher.shape[0], columns, setup.seed);
@@ -44,7 +41,7 @@ class Contrast : public FeatureMethod {
 
   std::vector<Tensor> losses(const TransferInput& in) override {
     const Tensor student = (*student_)(student_map(in, 0)), teacher = (*teacher_)(teacher_map(in, 0));
-    const Tensor candidates = draw_candidates(in.positions, others_, negatives_);
+    const Tensor candidates = draw_candidates(student.context(), in.positions, student.shape()[0], others_, negatives_);
     std::vector<Tensor> losses = {contrast_loss(student, banks_[1], candidates, constants_[0], temperature_, weight_),
                                   contrast_loss(teacher, banks_[0], candidates, constants_[1], temperature_, weight_)};
     update_bank(banks_[0], student, in.positions, momentum_);

@@ -73,6 +73,10 @@ void require_one_size(const MethodSettings& settings, const Tap& first, const Ta
           "; the larger must be a multiple of the smaller, of at most ", widest_window);
 }
 
+Tensor mean_square(const Tensor& student, const Tensor& teacher, float weight) {
+  return difference(DifferenceKind::square, student, teacher, weight / static_cast<float>(student.shape().elements()));
+}
+
 std::pair<Tensor, Tensor> at_one_size(const Tensor& first, const Tensor& second) {
   const int a = first.shape()[2], b = second.shape()[2];
   if (a > b) return {average_pool(first, a / b, a / b, 0), second};

@@ -42,4 +42,7 @@ class FeatureMethod : public TransferMethod {
 void require_one_size(const MethodSettings& settings, const Tap& first, const Tap& second);
 std::pair<Tensor, Tensor> at_one_size(const Tensor& first, const Tensor& second);
 
+// weight times the mean of the squares of student - teacher, which has its shape or is undefined: zeros.
+Tensor mean_square(const Tensor& student, const Tensor& teacher, float weight);
+
 }  // namespace preceptor

@@ -2,6 +2,7 @@
 // class and the MethodKind that describes it (docs/adding_a_method.md).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,9 +20,9 @@ struct MethodSetup {
   const Network* teacher = nullptr;  // nullptr: none, or several that teach by their logits alone
   int height = 0, width = 0;         // of the student's images
   int teacher_height = 0, teacher_width = 0;
+  int images = 0;            // in the training split
   bool multi_label = false;  // independent labels with NaN for unknown, else one class
   std::uint64_t seed = 0;    // of what the method learns
-  int images = 0;            // of the training split
   // [images] of each its class, or nullptr where labels are independent.
   const std::vector<float>* classes = nullptr;
   std::function<void(const std::string&)> note = {};  // takes a remark for the user; may be empty
@@ -32,7 +33,8 @@ struct TransferInput {
   const Features& student;
   const Features& teacher;  // empty without a teacher
   const Tensor& labels;     // as the label loss takes them
-  const Tensor& positions;  // [rows] of each image in the training split: whole numbers
+  // [rows] of each image in the training split, in device memory; of a mixture, of the image that has most of it.
+  const std::int32_t* positions = nullptr;
 };
 
 class TransferMethod {

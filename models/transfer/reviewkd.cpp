@@ -83,8 +83,7 @@ class Review : public FeatureMethod {
     float share = 1, total = 1;
     for (std::size_t i = 0; i < level.pyramid.size(); ++i) total += share *= 0.5f;
     const auto compare = [&](const Tensor& s, const Tensor& t, float of_all) {
-      losses.push_back(difference(DifferenceKind::square, s, t,
-                                  weight_ * of_all / total / static_cast<float>(s.shape().elements())));
+      losses.push_back(mean_square(s, t, weight_ * of_all / total));
     };
     compare(student, teacher, 1);
     share = 1;

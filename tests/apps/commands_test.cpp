@@ -200,6 +200,63 @@ TEST(Commands, HelpIsEnoughToWorkFrom) {
   }
 }
 
+// Recorded or not, and with the teacher on a branch of the step or not: the same bytes.
+TEST(Commands, TheWayAStepIsLaunchedChangesNoBit) {
+  const Workplace place;
+  place.run(tiny_training("teacher"));
+  const auto distill = [&](const std::string& out, const Arguments& how) {
+    place.run(with({"preceptor-distill",
+                    "--data",
+                    tiny_chest,
+                    "--teacher",
+                    "teacher/best.safetensors",
+                    "--model",
+                    "resnet8",
+                    "--method",
+                    "kd",
+                    "--method",
+                    "at:weight=10",
+                    "--augment",
+                    "flip,shift=2",
+                    "--epochs",
+                    "2",
+                    "--batch",
+                    "16",
+                    "--threads",
+                    "2",
+                    "--bootstrap",
+                    "0",
+                    "--out",
+                    out},
+                   how));
+    return place.bytes(out + "/last.safetensors") + place.bytes(out + "/last.state.safetensors") +
+           place.bytes(out + "/predictions.test.csv");
+  };
+  const std::string usual = distill("usual", {});
+  EXPECT_TRUE(distill("launched", {"--graph", "off"}) == usual);
+  EXPECT_TRUE(distill("branched", {"--teacher-stream"}) == usual);
+  EXPECT_TRUE(distill("resident", {"--device-images", "1"}) == usual);
+  EXPECT_NE(place.bytes("branched/config.toml").find("teacher-stream = true\n"), std::string::npos);
+  EXPECT_NE(place.bytes("launched/config.toml").find("graph = \"off\"\n"), std::string::npos);
+}
+
+// On a machine with a card this test would say nothing, so it hides the card.
+TEST(Commands, TheDeviceIsChosenOrRefusedInOneLine) {
+  const Workplace place;
+  ASSERT_EQ(setenv("CUDA_VISIBLE_DEVICES", "", 1), 0);
+  const Arguments inspect = {"preceptor-inspect", "resnet8", "--input", "1x16x16", "--device"};
+  place.run(with(inspect, {"auto"}));
+  const std::string chosen = place.bytes("stderr.txt");
+  EXPECT_TRUE(chosen.starts_with("computing on the cpu: th")) << chosen;
+  EXPECT_EQ(std::count(chosen.begin(), chosen.end(), '\n'), 1) << chosen;
+  place.run(tiny_training("quiet", {"--epochs", "1", "--device", "auto", "--quiet"}));
+  EXPECT_EQ(place.bytes("stderr.txt"), "");
+  EXPECT_EQ(place.json("quiet/result.json")["config"]["device"], "cpu");
+  const std::string refused = place.run(with(inspect, {"cuda"}), 64);
+  EXPECT_NE(refused.find("cuda"), std::string::npos) << refused;
+  unsetenv("CUDA_VISIBLE_DEVICES");
+}
+
 // Its kernels are slow, so there are few images; one start on two devices gives the same table up to rounding.
 TEST(Commands, EveryAppRunsOnThe_emulated_Device) {
   const Workplace place;
@@ -252,6 +309,41 @@ TEST(Commands, EveryAppRunsOnThe_emulated_Device) {
                           "--size",          "16",   "--batch", "2",        "--outputs", "5",
                           "--repeats",       "2",    "--json",  "--device", "emulated"};
   EXPECT_EQ(nlohmann::json::parse(place.run(step))["device"], "emulated");
+}
+
+// A run in bfloat16 is evaluated as it was, to the last digit, and by float nearly so; what cannot be is refused before
+// anything is written.
+TEST(Commands, PrecisionOnThe_emulated_DeviceIsThatOfTheWholeRun) {
+  const Workplace place;
+  const std::string data = "phantom:chest?n=8&val=8&test=8&size=16";
+  const Arguments training = {
+      "preceptor-train", "--data", data,    "--model", "resnet8",     "--epochs", "1",       "--batch", "4",
+      "--bootstrap",     "0",      "--out", "run",     "--precision", "bf16",     "--device"};
+  place.refuse(with(training, {"cpu"}), 64, {"--precision bf16", "cpu"});
+  EXPECT_FALSE(std::filesystem::exists(place.path("run")));
+  place.run(with(training, {"emulated"}));
+  const nlohmann::json result = place.json("run/result.json");
+  EXPECT_EQ(result["config"]["precision"], "bf16");
+  const auto loss = [&](const char* device, const char* precision) {
+    const Arguments evaluation = {"preceptor-evaluate",
+                                  "run/best.safetensors",
+                                  "--data",
+                                  data,
+                                  "--bootstrap",
+                                  "0",
+                                  "--json",
+                                  "--device",
+                                  device,
+                                  "--precision",
+                                  precision};
+    return nlohmann::json::parse(place.run(evaluation))["loss"].get<double>();
+  };
+  EXPECT_EQ(loss("emulated", "bf16"), result["test"]["loss"].get<double>());
+  const double in_floats = loss("cpu", "float");
+  EXPECT_NE(in_floats, result["test"]["loss"].get<double>());
+  EXPECT_NEAR(in_floats, result["test"]["loss"].get<double>(), 0.02 * in_floats);
+  place.refuse({"preceptor-predict", "--checkpoint", "run/best.safetensors", data, "--precision", "tf32"}, 64,
+               {"--precision tf32"});
 }
 
 }  // namespace

@@ -83,6 +83,18 @@ TEST_F(Dicom, WithoutAWindowPercentilesChooseIt) {
   EXPECT_EQ(shown(header, std::vector<int>(50, 700)).size(), 50u);  // all equal: nothing to tell apart, no failure
 }
 
+// In the values behind the rescaling, and instead of the file's own window.
+TEST_F(Dicom, AnotherWindowCanBeChosen) {
+  DicomHeader header;
+  header.slope = "2";
+  header.intercept = "-1000";
+  header.centre = "0.5";
+  header.width = "101";
+  EXPECT_EQ(shown(header, {450, 500, 550, 1000}), (Bytes{0, 127, 255, 255}));
+  EXPECT_EQ(read_image(path, 0, 0, {WindowRule::fixed, {-100, 1000}}).pixels, (Bytes{0, 23, 46, 255}));
+  EXPECT_EQ(read_image(path, 0, 0, {WindowRule::percentile, {}}).pixels, (Bytes{0, 23, 46, 255}));
+}
+
 TEST_F(Dicom, Colour) {
   DicomHeader header;
   header.allocated = header.stored = 8;

@@ -63,6 +63,7 @@ TEST_F(ImageTest, PortableGreyMaps) {
   // brightest.
   const std::string deep("\x00\x64\x08\x34\x10\x04", 6);
   expect_equal(read("P5\n3 1\n4100\n" + deep), {1, 3, 1, {0, 128, 255}});
+  EXPECT_EQ(read_image(path, 0, 0, {WindowRule::fixed, {100, 3500}}).pixels, (std::vector<std::uint8_t>{0, 150, 255}));
   expect_equal(read("P6\n1 1\n65535\n" + std::string("\0\0\x80\x80\xff\xff", 6)), {1, 1, 3, {0, 128, 255}});
   refuse("P5\n3 1\n255\n12", "ends early");
   refuse("P5\n3 1\n65536\n123456", "above 65535");
@@ -164,6 +165,20 @@ TEST(ImageChannels, GreyAndColour) {
                {1, 3, 1, {255, (7700 + 7500 + 5800) / 256, 0}});
   expect_equal(with_channels({1, 1, 3, {1, 2, 3}}, 3), {1, 1, 3, {1, 2, 3}});
   EXPECT_THROW(with_channels({1, 1, 1, {1}}, 2), Error);
+}
+
+TEST(ImageSize, TheMiddleOrABorder) {
+  const Image wide{2, 5, 1, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}};
+  expect_equal(centre_of(wide, 4, 4), {2, 2, 1, {2, 3, 7, 8}});
+  expect_equal(centre_of(wide, 10, 25), wide);
+  expect_equal(centre_of(wide, 300, 100), {2, 1, 1, {3, 8}});
+  const Image tall{3, 1, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9}};
+  expect_equal(centre_of(tall, 7, 7), {1, 1, 3, {4, 5, 6}});
+  expect_equal(bordered(tall, 1, 1), {3, 3, 3, {0, 0, 0, 1, 2, 3, 0, 0, 0,  //
+                                                0, 0, 0, 4, 5, 6, 0, 0, 0,  //
+                                                0, 0, 0, 7, 8, 9, 0, 0, 0}});
+  expect_equal(bordered({1, 2, 1, {8, 9}}, 3, 2), {3, 2, 1, {0, 0, 8, 9, 0, 0}});
+  EXPECT_THROW(centre_of(wide, 0, 4), Error);
 }
 
 // Weight of a source pixel for a new one: a triangle of one new pixel to each side, or one old where it grows.

@@ -51,7 +51,7 @@ std::vector<int> epoch_of(Loader& loader, std::int64_t epoch) {
   while (const Batch* batch = loader.next()) {
     EXPECT_EQ(batch->size, loader.batch_size());
     for (int i = 0; i < batch->size; ++i) {
-      const int image = batch->index[static_cast<std::size_t>(i)];
+      const int image = batch->positions[static_cast<std::size_t>(i)];
       EXPECT_EQ(batch->images[static_cast<std::size_t>(i) * 15], image % 256);
       EXPECT_EQ(batch->images[static_cast<std::size_t>(i) * 15 + 14], image % 256);
       EXPECT_EQ(batch->labels[static_cast<std::size_t>(i) * 2 + 1], 2 * image);
@@ -113,7 +113,7 @@ TEST(Loader, PadsTheLastBatchOfAnEvaluation) {
   for (int i = 0; i < 3; ++i) last = loader.next();
   ASSERT_NE(last, nullptr);
   EXPECT_EQ(last->valid, 5);
-  EXPECT_EQ(last->index, (std::vector<std::int32_t>{16, 17, 18, 19, 20, 20, 20, 20}));
+  EXPECT_EQ(last->positions, (std::vector<std::int32_t>{16, 17, 18, 19, 20, 20, 20, 20}));
 }
 
 TEST(Loader, SmallSplitsGiveOneBatch) {
@@ -161,7 +161,7 @@ TEST(Loader, DoesNotOverwriteTheBatchInUse) {
   auto expected = order.begin();
   while (const Batch* batch = loader.next()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    EXPECT_EQ(batch->index, std::vector<std::int32_t>(expected, expected + 4));
+    EXPECT_EQ(batch->positions, std::vector<std::int32_t>(expected, expected + 4));
     for (int i = 0; i < 4; ++i) EXPECT_EQ(batch->images[static_cast<std::size_t>(i) * 15], expected[i]);
     expected += 4;
   }

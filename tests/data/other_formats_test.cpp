@@ -160,6 +160,13 @@ TEST(ClassFolders, ClassesAreFolders) {
   EXPECT_EQ(plain.task, Task::ordinal);
   EXPECT_EQ(plain.train.count * 100 + plain.val.count * 10 + plain.test.count, 3244);
   EXPECT_EQ(plain.train.images->image_bytes(), 16u);
+  EXPECT_EQ(open_dataset("folder:" + tree.path("plain") + "?size=4&fit=pad&window=0,4095").image_form,
+            "4x4x1-fit=pad-window=0,4095");
+  for (const char* wrong : {"fit=squeeze", "window=5", "window=9,3", "window=a,b", "window=0,inf", "window=1,2,3"})
+    expect_error([&] { open_dataset("folder:" + tree.path("plain") + "?" + wrong); }, ErrorKind::usage, {wrong + 7});
+  tree.file("wide.pgm", "P5\n4 2\n255\n" + std::string("\x9\x1\x2\x9\x9\x3\x4\x9", 8));
+  const ImageForm middle{2, 2, 1, Fundus::keep, Fit::crop, {}};
+  EXPECT_EQ(read_prepared(tree.path("wide.pgm"), middle).pixels, (std::vector<std::uint8_t>{1, 2, 3, 4}));
   tree.grey("one/a/1.png", 1);
   expect_error([&] { open_dataset("folder:" + tree.path("one")); }, ErrorKind::data, {"1 class, a"});
   tree.grey("one/2.png", 1);

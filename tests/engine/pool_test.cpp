@@ -97,6 +97,27 @@ TEST(Pool, FullPoolNamesItselfAndTheNumbers) {
   pool.allocate(filling(384));
 }
 
+TEST(Pool, TwoShareAReservationAndMeet) {
+  const auto memory = std::make_shared<kernels::Reservation>(kernels::cpu_device(1), "shared", 1024);
+  Pool low(memory, "low", kernels::Side::beginning), high(memory, "high", kernels::Side::end);
+  auto* first = static_cast<std::byte*>(low.allocate(filling(256)));
+  auto* last = static_cast<std::byte*>(high.allocate(filling(128)));
+  EXPECT_EQ(last - first, 1024 - 128);
+  EXPECT_EQ(static_cast<std::byte*>(high.allocate(filling(64))), last - 64);
+  EXPECT_EQ(high.extent(), 192u);
+  EXPECT_FALSE(low.refused());
+  expect_error(ErrorKind::internal, {"pool low", "1000 bytes asked for", "576 of 832 free"},
+               [&] { low.allocate(1000); });
+  expect_error(ErrorKind::internal, {"pool low"}, [&] { low.allocate(576 + 1); });
+  EXPECT_TRUE(low.refused());
+  low.allocate(filling(576));
+  expect_error(ErrorKind::internal, {"pool high", "0 of 192 free"}, [&] { high.allocate(1); });
+  // What was handed out once stays the pool's: a recorded step may still use it.
+  high.release(last);
+  expect_error(ErrorKind::internal, {"pool low"}, [&] { low.allocate(1); });
+  EXPECT_EQ(static_cast<std::byte*>(high.allocate(filling(128))), last);
+}
+
 TEST(Pool, ReleaseOfWhatIsNotInUseIsAnError) {
   Pool pool(kernels::cpu_device(1), "strict", 4096);
   auto* address = static_cast<std::byte*>(pool.allocate(filling(256)));

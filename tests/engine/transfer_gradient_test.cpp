@@ -162,9 +162,10 @@ TEST_F(TransferMatrixGradient, ContrastWithABank) {
   };
   const ContrastSource source{whole({0, 1, 2, 3, 4, 5, 6, 7, 8}), whole({0, 1, 2, 3, 4, 5, 6, 7, 8}),
                               whole({1, 1, 1, 1, 1, 1, 1, 1, 1})};
-  const Tensor positions = check.constant({rows}, {0, 8, 3, 3, 5});
+  const Tensor positions = whole({0, 8, 3, 3, 5});
+  const auto* at = static_cast<const std::int32_t*>(static_cast<const void*>(positions.data()));
   const auto forward = [&](const Inputs& in) {
-    return contrast_loss(in[0], bank, draw_candidates(positions, source, 6), constant, 2, 4);
+    return contrast_loss(in[0], bank, draw_candidates(check.context(), at, rows, source, 6), constant, 2, 4);
   };
   // A candidate's loss is at most a score of 7 and the logarithms of the constant and of the noise.
   report("contrast_loss", check.run(forward, 4.0 * 7 * (7 + 4 + 1), 7 * columns, 0x1p-4));

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the readers of weight files, images and tables with clang's libFuzzer and sanitizers, and feeds them random files.
 #   tests/fuzz/run.sh [EXECUTIONS] [TARGET...]   1,000,000 of each target by default; needs clang++
-# A finding ends it with an error and leaves the file in build/fuzz.
+# It starts from made-up files and from tests/fuzz/corpus. A finding ends it with an error and leaves the file in build/fuzz.
+# SAVE=1: writes what reaches the most code with the fewest bytes to tests/fuzz/corpus, which every test run replays.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 executions=${1:-1000000}
@@ -28,7 +29,15 @@ done
 for target in "${targets[@]}"; do
   clang++ "${flags[@]}" -fsanitize=fuzzer,address,undefined "tests/fuzz/${target}_fuzzer.cpp" "${objects[@]}" "${libraries[@]}" -o "$out/$target"
   mkdir -p "$out/corpus/$target"
+  unzip -qqn "tests/fuzz/corpus/$target.zip" -d "$out/corpus/$target" || true  # a new target has none
   echo "$target: $executions executions"
   "$out/$target" -runs="$executions" -max_len=4096 -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 -verbosity=0 -print_funcs=0 \
     -artifact_prefix="$out/$target-" "$out/corpus/$target" "$out/seeds/$target"
+  if [ "${SAVE:-0}" = 1 ]; then
+    rm -rf "$out/merged" "tests/fuzz/corpus/$target.zip"
+    mkdir -p "$out/merged" tests/fuzz/corpus
+    "$out/$target" -merge=1 -max_len=4096 -verbosity=0 "$out/merged" "$out/corpus/$target" "$out/seeds/$target"
+    find "$out/merged" -type f -exec touch -d 1980-01-02T00:00Z {} +  # the same files give the same archive
+    (cd "$out/merged" && find . -type f | sort | TZ=UTC zip -qX9 "$OLDPWD/tests/fuzz/corpus/$target.zip" -@)
+  fi
 done

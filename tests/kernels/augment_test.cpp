@@ -92,7 +92,8 @@ struct Batch {
                       choices.brightness,
                       choices.contrast,
                       choices.noise,
-                      choices.cutout});
+                      choices.cutout,
+                      nullptr});
   }
   void run(const StepState* state, const Choices& choices) {
     run(state, choices, [&](const auto& arguments) { execute_on(arguments, device); });
@@ -325,6 +326,34 @@ TEST_P(AugmentTest, DependsOnSeedStepAndImageOnly) {
         batch.run(&state, choices, [&](const auto& arguments) { execute_on(arguments, variant); });
         EXPECT_TRUE(same_bits(first, batch.out.memory()));
       }
+    }
+  });
+}
+
+// Rows of a stored set: the bits of a batch that holds copies of them.
+TEST_P(AugmentTest, ReadsTheImagesThatRowsName) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("augment rows");
+    const MapShape shape{4, 3, 17, 19};
+    Batch<T> batch(random, device(), shape, on_cpu() ? channel_blocked(3, 1, false) : channels_last(3));
+    const std::size_t bytes = batch.pixels.size() / 4;
+    const std::vector<std::uint8_t> stored = Batch<T>::random_pixels(random, 9 * bytes);
+    const std::vector<std::int32_t> rows = {8, 0, 5, 0};
+    for (std::size_t i = 0; i < 4; ++i)
+      std::copy_n(stored.data() + static_cast<std::size_t>(rows[i]) * bytes, bytes, batch.pixels.data() + i * bytes);
+    const DeviceBuffer<std::uint8_t> stored_there(device(), stored);
+    const DeviceBuffer<std::int32_t> rows_there(device(), rows);
+    const StepState state{0, 5, 11};
+    for (const Choices& choices : {Choices{true, 3}, {true, 3, 20, 0.1f}}) {
+      batch.run(&state, choices);
+      const auto expected = batch.out.memory();
+      batch.run(&state, choices, [&](auto arguments) {
+        arguments.images = stored_there.data();
+        arguments.rows = rows_there.data();
+        execute_on(arguments, device());
+      });
+      EXPECT_TRUE(same_bits(expected, batch.out.memory()));
     }
   });
 }

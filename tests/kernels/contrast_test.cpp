@@ -36,13 +36,12 @@ class Contrast : public DeviceTest {};
 
 TEST_P(Contrast, DrawsEveryOtherImageAndNoneThatIsExcluded) {
   const int rows = 4, negatives = 66;
-  const std::vector<float> positions = {3, 0, 8, 3};
+  const std::vector<std::int32_t> positions = {3, 0, 8, 3};
   for (bool by_class : {true, false}) {
     const Source source(by_class);
     std::vector<std::vector<int>> drawn;
     for (std::int64_t step : {std::int64_t{0}, std::int64_t{0}, std::int64_t{1}}) {
-      const DeviceBuffer<float> at(device(), positions);
-      const DeviceBuffer<int> order(device(), source.order), first(device(), source.first),
+      const DeviceBuffer<int> at(device(), positions), order(device(), source.order), first(device(), source.first),
           excluded(device(), source.excluded), index(device(), std::vector<int>(rows * (1 + negatives), -1));
       const DeviceBuffer<kernels::StepState> state(device(), {{0, step, 5}});
       execute_on(kernels::DrawNegatives{at.data(), order.data(), first.data(), excluded.data(), state.data(),
@@ -53,7 +52,7 @@ TEST_P(Contrast, DrawsEveryOtherImageAndNoneThatIsExcluded) {
     EXPECT_EQ(drawn[0], drawn[1]);
     EXPECT_NE(drawn[0], drawn[2]) << "another step";
     for (int row = 0; row < rows; ++row) {
-      const int own = static_cast<int>(positions[row]);
+      const int own = positions[row];
       const int* found = drawn[0].data() + row * (1 + negatives);
       EXPECT_EQ(found[0], own);
       std::set<int> wanted;
@@ -166,8 +165,8 @@ TEST_P(Contrast, TheBankFollowsTheLastOfARow) {
     const std::vector<int> positions = {3, 0, 3, 4};
     std::vector<std::vector<float>> results;
     for (const kernels::Device& variant : five_variants(device())) {
-      const DeviceBuffer<float> memory(variant, start), values(variant, embeddings),
-          at(variant, {positions.begin(), positions.end()});
+      const DeviceBuffer<float> memory(variant, start), values(variant, embeddings);
+      const DeviceBuffer<int> at(variant, positions);
       execute_on(kernels::UpdateBank{memory.data(), values.data(), at.data(), 4, columns, 0.25f}, variant);
       results.push_back(memory.host());
       EXPECT_TRUE(same_bits(results.back(), results.front()));

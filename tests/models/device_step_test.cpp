@@ -26,8 +26,9 @@ constexpr int images = 4, side = 16, classes = 5;
 // passes, the losses, the backward pass, clipping and Adam.
 class Training {
  public:
-  Training(const kernels::Device& device, const std::string& model, bool replay)
-      : context_(device, 11), images_(context_.pool(Lifetime::persistent), shape_.elements()) {
+  Training(const kernels::Device& device, const std::string& model, bool replay,
+           Precision precision = Precision::float32)
+      : context_(device, 11, precision), images_(context_.pool(Lifetime::persistent), shape_.elements()) {
     const NetworkOptions options{.name = model, .in_channels = 3, .outputs = classes};
     student_ = make_model(context_, options);
     student_->initialize(1);
@@ -56,6 +57,8 @@ class Training {
   }
   StateDict state() const { return student_->parameters().state(); }
   void load(const StateDict& state) { student_->parameters().load(state); }
+  StateDict gradients() const { return student_->parameters().gradients(); }  // of the last step
+  std::size_t peak() { return context_.pool(Lifetime::step).peak(); }         // bytes
 
  private:
   void body() {
@@ -172,7 +175,122 @@ TEST_P(DeviceStep, TheSameBitsInAnyOrder) {
   }
 }
 
+// A step with every weight off by a random part of `size` of itself while it computes; the update goes to the weights
+// as they were. This is what rounding does to a network that keeps float masters.
+double disturbed_step(Training& run, unsigned number, double size, std::mt19937& generator) {
+  std::uniform_real_distribution<double> part(-1, 1);
+  const StateDict before = run.state();
+  StateDict moved = before;
+  for (auto& [name, tensor] : moved)
+    for (float& value : tensor.values)
+      value = static_cast<float>(static_cast<double>(value) * (1 + size * part(generator)));
+  run.load(moved);
+  const double loss = run.step(number);
+  StateDict after = run.state();
+  for (auto& [name, tensor] : after)
+    for (std::size_t i = 0; i < tensor.values.size(); ++i)
+      tensor.values[i] -= moved.at(name).values[i] - before.at(name).values[i];
+  run.load(after);
+  return loss;
+}
+
+// |a - b| / |b|, of all numbers together.
+template <class Numbers>
+double distance(const Numbers& a, const Numbers& b) {
+  double difference = 0, norm = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+    norm += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return std::sqrt(difference / norm);
+}
+
+class Bfloat16Step : public DeviceStep {
+ protected:
+  void SetUp() override {
+    DeviceStep::SetUp();
+    if (!IsSkipped() && on_cpu()) GTEST_SKIP() << "the cpu computes with floats only";
+  }
+
+  // Losses of `steps` steps, and the gradients of the first, against floats on the cpu. On its way through a layer a
+  // value is rounded three times, as weight, as output of the convolution and behind the batch norm, each time by at
+  // most 2^-8 of itself. So every weight of four float runs is off by a random part of 3 * 2^-8; allowed is twice the
+  // largest difference that makes, for the gradient is rounded on its way back too.
+  void expect_agreement_with_float(const std::string& model, int steps) const {
+    constexpr double size = 3 * 0x1p-8;
+    Training floats(kernels::cpu_device(2), model, false), run(device(), model, true, Precision::bfloat16);
+    std::vector<double> expected = {floats.step(0)}, actual = {run.step(0)};
+    const StateDict gradients = floats.gradients(), rounded = run.gradients();
+    for (int i = 1; i < steps; ++i) {
+      expected.push_back(floats.step(static_cast<unsigned>(i)));
+      actual.push_back(run.step(static_cast<unsigned>(i)));
+    }
+    double allowed = 0;
+    std::map<std::string, double> allowed_gradient;
+    for (unsigned seed = 1; seed <= 4; ++seed) {
+      Training disturbed(kernels::cpu_device(2), model, false);
+      std::mt19937 generator(seed);
+      std::vector<double> losses = {disturbed_step(disturbed, 0, size, generator)};
+      for (const auto& [name, gradient] : disturbed.gradients())
+        allowed_gradient[name] =
+            std::max(allowed_gradient[name], 2 * distance(gradient.values, gradients.at(name).values));
+      while (losses.size() < expected.size())
+        losses.push_back(disturbed_step(disturbed, static_cast<unsigned>(losses.size()), size, generator));
+      allowed = std::max(allowed, 2 * distance(losses, expected));
+    }
+    double worst = 0;
+    for (const auto& [name, gradient] : gradients) {
+      // The batch norms behind it take out whatever it scales by: a gradient of 0, of which rounding is what is left.
+      if (model == "densenet16" && name == "features.norm0.weight") continue;
+      const double ratio = distance(rounded.at(name).values, gradient.values) / allowed_gradient[name];
+      EXPECT_LE(ratio, 1) << model << ", gradient of " << name;
+      worst = std::max(worst, ratio);
+    }
+    EXPECT_LE(distance(actual, expected), allowed) << model;
+    EXPECT_LE(allowed, 0.02) << "nothing would be noticed";
+    std::printf(
+        "%s: losses %.4f to %.4f, in floats to %.4f; they differ by %.2g of %.2g, gradients by %.2g of what is "
+        "allowed\n",
+        model.c_str(), actual.front(), actual.back(), expected.back(), distance(actual, expected), allowed, worst);
+    if (steps > 1) {
+      EXPECT_LT(actual.back(), actual.front());
+    }
+  }
+};
+
+TEST_P(Bfloat16Step, AgreesWithFloat) {
+  if (IsSkipped()) return;
+  for (const char* model : {"resnet8", "densenet16", "cbr-tiny"}) expect_agreement_with_float(model, 1);
+}
+
+TEST_P(Bfloat16Step, LearnsAsFloatsDo) {
+  skip_where_watched();
+  if (IsSkipped()) return;
+  expect_agreement_with_float("resnet8", 30);
+}
+
+TEST_P(Bfloat16Step, ReplayEqualsEagerBitForBit) {
+  skip_where_watched();
+  if (IsSkipped()) return;
+  Training replayed(device(), "resnet8", true, Precision::bfloat16);
+  Training eager(device(), "resnet8", false, Precision::bfloat16);
+  EXPECT_EQ(losses_of(replayed, 4), losses_of(eager, 4));
+  expect_same_bits(replayed.state(), eager.state());
+}
+
+// All but what stays float: statistics, logits, and the partial sums of convolutions.
+TEST_P(Bfloat16Step, HalvesTheMemoryOfAStep) {
+  if (IsSkipped()) return;
+  for (const char* model : {"resnet8", "densenet16"}) {
+    Training floats(device(), model, false), halves(device(), model, false, Precision::bfloat16);
+    floats.step(0);
+    halves.step(0);
+    EXPECT_LE(static_cast<double>(halves.peak()), 0.55 * static_cast<double>(floats.peak())) << model;
+  }
+}
+
 INSTANTIATE_ON_ALL_DEVICES(DeviceStep);
+INSTANTIATE_ON_ALL_DEVICES(Bfloat16Step);
 
 }  // namespace
 }  // namespace preceptor

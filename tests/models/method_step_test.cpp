@@ -57,8 +57,9 @@ TEST(MethodStep, HasEveryMethod) {
 
 class Training {
  public:
-  Training(const kernels::Device& device, bool replay, const std::vector<std::string>& texts = all_methods)
-      : context_(device, 11) {
+  Training(const kernels::Device& device, bool replay, const std::vector<std::string>& texts = all_methods,
+           Precision precision = Precision::float32)
+      : context_(device, 11, precision) {
     const auto network = [&](const char* name, std::uint64_t seed) {
       auto made = make_model(context_, {.name = name, .in_channels = 3, .outputs = classes});
       made->initialize(seed);
@@ -102,11 +103,15 @@ class Training {
     for (float& pixel : pixels) pixel = uniform(generator);
     input_.from_host(pixels);
     labels_.from_host({0, 1, static_cast<float>(number % classes), 4});
-    positions_.from_host({3, static_cast<float>(number % 7), 5, 3});  // one image twice
+    // One image twice; whole numbers in the memory of floats.
+    const std::int32_t rows[images] = {3, static_cast<std::int32_t>(number % 7), 5, 3};
+    std::vector<float> bits(images);
+    std::memcpy(bits.data(), rows, sizeof rows);
+    positions_.from_host(bits);
     (*step_)();
-    const std::vector<float> rows = losses_.to_host();
+    const std::vector<float> terms = losses_.to_host();
     std::vector<double> sums(methods_.size() + 1);
-    for (std::size_t i = 0; i < rows.size(); ++i) sums[i / (most_terms * images)] += static_cast<double>(rows[i]);
+    for (std::size_t i = 0; i < terms.size(); ++i) sums[i / (most_terms * images)] += static_cast<double>(terms[i]);
     return sums;
   }
   // Every map and every output of a network is 0 then.
@@ -148,9 +153,10 @@ class Training {
     const Features student = student_->forward(input_, Mode::train, student_taps);
     const Features teacher = teacher_->forward(input_, Mode::inference, teacher_taps);
     keep({softmax_cross_entropy(student.logits, labels_)}, 0);
+    const auto* positions = static_cast<const std::int32_t*>(static_cast<const void*>(positions_.data()));
     const Tape::Scaled scaled(context_.tape(), factor_.data());
     for (std::size_t i = 0; i < methods_.size(); ++i)
-      keep(methods_[i]->losses({student, teacher, labels_, positions_}), i + 1);
+      keep(methods_[i]->losses({student, teacher, labels_, positions}), i + 1);
     context_.tape().backward();
     optimizer_->step();
   }
@@ -241,6 +247,34 @@ TEST_P(MethodStep, TheSameBitsInAnyOrder) {
     if (!first) first = run.state();
     expect_same_bits(run.state(), *first);
   }
+}
+
+// In bfloat16 a value is rounded three times in a layer, by 2^-8 of itself at most: see device_step_test.cpp. A loss
+// itself is one of maps that are rounded, so 2^-8 of it comes on top.
+TEST_P(MethodStep, EveryMethodWorksInBfloat16) {
+  if (device().kind == kernels::DeviceKind::cpu) GTEST_SKIP() << "the cpu computes with floats only";
+  Training floats(kernels::cpu_device(2), false), run(device(), false, all_methods, Precision::bfloat16);
+  const std::vector<double> expected = floats.step(0), losses = run.step(0);
+  std::vector<double> allowed;
+  for (double loss : expected) allowed.push_back(0x1p-8 * std::abs(loss));
+  for (unsigned seed = 1; seed <= 4; ++seed) {
+    Training disturbed(kernels::cpu_device(2), false);
+    std::mt19937 generator(seed);
+    disturbed.disturb(3 * 0x1p-8, generator);
+    const std::vector<double> moved = disturbed.step(0);
+    for (std::size_t j = 0; j < moved.size(); ++j)
+      allowed[j] = std::max(allowed[j], 0x1p-8 * std::abs(expected[j]) + 2 * std::abs(moved[j] - expected[j]));
+  }
+  double worst = 0;
+  for (std::size_t j = 0; j < losses.size(); ++j) {
+    const std::string name = j == 0 ? "labels" : all_methods[j - 1];
+    EXPECT_LE(std::abs(losses[j] - expected[j]), allowed[j]) << name << " of " << expected[j];
+    EXPECT_LE(allowed[j], 0.1 * std::abs(expected[j])) << name << ": nothing would be noticed";
+    worst = std::max(worst, std::abs(losses[j] - expected[j]) / allowed[j]);
+  }
+  std::printf("%zu losses, largest difference is %.2g of what is allowed\n", losses.size(), worst);
+  for (const auto& [name, tensor] : run.state())
+    for (float value : tensor.values) ASSERT_TRUE(std::isfinite(value)) << name;
 }
 
 // Norms, distances and deviations of nothing: finite losses, and finite weights behind the step.

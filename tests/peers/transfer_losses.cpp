@@ -40,22 +40,25 @@ class Case {
                             .width = std::stoi(text("width")),
                             .teacher_height = std::stoi(text("height")),
                             .teacher_width = std::stoi(text("width")),
+                            .images = static_cast<int>(classes.size()),
                             .multi_label = text("multi_label") == "yes",
                             .seed = 5,
-                            .images = static_cast<int>(classes.size()),
                             .classes = &classes};
     const auto method = kind_of(settings).make(setup, settings);
     StateDict result;
     method->parameters().allocate_gradients();
     for (const auto& [name, tensor] : method->parameters().state()) result["parameter/" + name] = tensor;
     Features of_student = features("student/", true), of_teacher = features("teacher/", false);
-    const Tensor labels = tensor("labels"), positions = tensor("positions");
+    const Tensor labels = tensor("labels");
+    std::vector<std::int32_t> rows;
+    for (const float position : given_.tensors.at("positions").values)
+      rows.push_back(static_cast<std::int32_t>(position));
     std::vector<float> known = labels.to_host();
     for (float& label : known)
       if (label < 0) label = NAN;
     labels.from_host(known);
     int term = 0;
-    for (const Tensor& loss : method->losses({of_student, of_teacher, labels, positions}))
+    for (const Tensor& loss : method->losses({of_student, of_teacher, labels, rows.data()}))
       result["loss/" + std::to_string(term++)] = {loss.shape(), loss.to_host()};
     context_->tape().backward();
     for (const auto& [name, values] : watched_) {

@@ -2,27 +2,62 @@
 // driver.
 #include "kernels/device/cuda/cuda_device.h"
 
+#include <nvtx3/nvToolsExt.h>
+
+#include "kernels/device/card.h"
+#include "kernels/device/cuda/probe.h"
 #include "kernels/device/cuda/status.h"
 #include "kernels/device/device.h"
 #include "kernels/device/memory.h"
 
 namespace preceptor::kernels {
+namespace {
+
+thread_local const char* family = "";  // being launched
+
+cudaStream_t stream_of(void* native) { return static_cast<cudaStream_t>(native); }
+cudaEvent_t event_of(void* native) { return static_cast<cudaEvent_t>(native); }
+
+// Empty where not even that can be asked.
+std::string first_card() {
+  cudaDeviceProp properties{};
+  if (cudaGetDeviceProperties(&properties, 0) != cudaSuccess) return "";
+  return properties.name;
+}
+
+Card look_at_card() {
+  Card card;
+  static_cast<void>(cudaRuntimeGetVersion(&card.runtime));
+  static_cast<void>(cudaDriverGetVersion(&card.driver));  // 0 where there is no driver
+  // Where there is no driver this leaves its output untouched.
+  if (const cudaError_t status = cudaGetDeviceCount(&card.count); status != cudaSuccess && status != cudaErrorNoDevice)
+    card.failure = cudaGetErrorString(status);
+  if (card.count > 0) {
+    card.name = first_card();
+    static_cast<void>(cudaDeviceGetAttribute(&card.major, cudaDevAttrComputeCapabilityMajor, 0));
+    static_cast<void>(cudaDeviceGetAttribute(&card.minor, cudaDevAttrComputeCapabilityMinor, 0));
+    card.has_kernels = cuda::holds_code_for_this_card();
+    card.built_for = cuda::built_for();
+  }
+  static_cast<void>(cudaGetLastError());
+  return card;
+}
+
+}  // namespace
 
 void check_cuda(cudaError_t status, const char* call, const char* file, int line) {
   if (status == cudaSuccess) return;
   // A failed launch leaves its status behind; the next call must not report it again.
   static_cast<void>(cudaGetLastError());
-  throw Error(ErrorKind::internal, std::string("cuda: ") + cudaGetErrorString(status) + " (" +
-                                       cudaGetErrorName(status) + ") in " + call + ", " + file + ":" +
-                                       std::to_string(line));
+  throw Error(ErrorKind::internal, failed_call(cudaGetErrorString(status), cudaGetErrorName(status), call, file, line,
+                                               first_card(), family));
 }
 
+std::string card_name(const Device& device) { return device.kind == DeviceKind::cuda ? first_card() : ""; }
+
 Device cuda_device() {
-  int count = 0;  // stays untouched where there is no driver
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess || count == 0)
-    throw Error(ErrorKind::usage, std::string("this machine has no usable CUDA device: ") +
-                                      (status != cudaSuccess ? cudaGetErrorString(status) : "none is there"));
+  const std::string reason = why_unusable(look_at_card());
+  if (!reason.empty()) throw Error(ErrorKind::usage, reason);
   CUDA_CHECK(cudaSetDevice(0));
   return Device{DeviceKind::cuda};
 }
@@ -34,23 +69,68 @@ void* create_stream() {
   CUDA_CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
   return stream;
 }
-// Called from destructors, which do not throw.
-void destroy_stream(void* stream) { static_cast<void>(cudaStreamDestroy(static_cast<cudaStream_t>(stream))); }
-void synchronize(void* stream) { CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream))); }
+// Called from destructors, which do not throw; so are the others that give something back.
+void destroy_stream(void* stream) { static_cast<void>(cudaStreamDestroy(stream_of(stream))); }
+void synchronize(void* stream) { CUDA_CHECK(cudaStreamSynchronize(stream_of(stream))); }
+
+void* create_event() {
+  cudaEvent_t event = nullptr;
+  CUDA_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  return event;
+}
+void destroy_event(void* event) { static_cast<void>(cudaEventDestroy(event_of(event))); }
+void record(void* event, void* stream) { CUDA_CHECK(cudaEventRecord(event_of(event), stream_of(stream))); }
+void wait_for(void* stream, void* event) { CUDA_CHECK(cudaStreamWaitEvent(stream_of(stream), event_of(event), 0)); }
+void wait(void* event) { CUDA_CHECK(cudaEventSynchronize(event_of(event))); }
 
 double seconds_of(void* stream, const std::function<void()>& launches) {
   cudaEvent_t begin = nullptr, end = nullptr;
   CUDA_CHECK(cudaEventCreate(&begin));
   CUDA_CHECK(cudaEventCreate(&end));
-  CUDA_CHECK(cudaEventRecord(begin, static_cast<cudaStream_t>(stream)));
+  CUDA_CHECK(cudaEventRecord(begin, stream_of(stream)));
   launches();
-  CUDA_CHECK(cudaEventRecord(end, static_cast<cudaStream_t>(stream)));
+  CUDA_CHECK(cudaEventRecord(end, stream_of(stream)));
   CUDA_CHECK(cudaEventSynchronize(end));
   float milliseconds = 0;
   CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin, end));
   CUDA_CHECK(cudaEventDestroy(begin));
   CUDA_CHECK(cudaEventDestroy(end));
   return 1e-3 * static_cast<double>(milliseconds);
+}
+
+// Thread-local: threads that decode images may do what they like meanwhile.
+void begin_capture(void* stream) {
+  CUDA_CHECK(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeThreadLocal));
+}
+void* end_capture(void* stream) {
+  cudaGraph_t graph = nullptr;
+  CUDA_CHECK(cudaStreamEndCapture(stream_of(stream), &graph));
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+  static_cast<void>(cudaGraphDestroy(graph));
+  check_cuda(status, "cudaGraphInstantiate(&executable, graph, 0)", __FILE__, __LINE__);
+  // Also what would else be done by the first launch.
+  CUDA_CHECK(cudaGraphUpload(executable, stream_of(stream)));
+  return executable;
+}
+void abandon_capture(void* stream) noexcept {
+  cudaGraph_t graph = nullptr;
+  static_cast<void>(cudaStreamEndCapture(stream_of(stream), &graph));
+  if (graph != nullptr) static_cast<void>(cudaGraphDestroy(graph));
+  static_cast<void>(cudaGetLastError());
+}
+void launch_graph(void* graph, void* stream) {
+  CUDA_CHECK(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(stream)));
+}
+void destroy_graph(void* graph) { static_cast<void>(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph))); }
+
+void begin_range(const char* name) {
+  family = name;
+  nvtxRangePushA(name);
+}
+void end_range() {
+  nvtxRangePop();
+  family = "";
 }
 
 std::size_t free_bytes() {
@@ -66,11 +146,23 @@ void* allocate(std::size_t bytes) {
 }
 void release(void* memory) { static_cast<void>(cudaFree(memory)); }
 
+void* allocate_page_locked(std::size_t bytes) {
+  void* memory = nullptr;
+  CUDA_CHECK(cudaMallocHost(&memory, bytes > 0 ? bytes : 1));
+  return memory;
+}
+void release_page_locked(void* memory) { static_cast<void>(cudaFreeHost(memory)); }
+
+// Waits, so that no launch of another stream can come in between.
+void fill_with_zeros(void* memory, std::size_t bytes, void* stream) {
+  CUDA_CHECK(cudaMemsetAsync(memory, 0, bytes, stream_of(stream)));
+  CUDA_CHECK(cudaStreamSynchronize(stream_of(stream)));
+}
+
 }  // namespace cuda
 
 void run_on(Cuda gpu, const Copy& arguments) {
-  CUDA_CHECK(cudaMemcpyAsync(arguments.to, arguments.from, arguments.bytes, cudaMemcpyDefault,
-                             static_cast<cudaStream_t>(gpu.stream)));
+  CUDA_CHECK(cudaMemcpyAsync(arguments.to, arguments.from, arguments.bytes, cudaMemcpyDefault, stream_of(gpu.stream)));
 }
 
 }  // namespace preceptor::kernels

@@ -1,0 +1,36 @@
+// How the values of a tensor are stored, how precisely a run computes, and the one way from either to a kernel's type.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <type_traits>
+
+#include "kernels/device/bfloat16.h"
+
+namespace preceptor {
+
+enum class Storage { float32, bfloat16 };
+
+template <class T>
+inline constexpr Storage storage_of = std::is_same_v<T, kernels::bfloat16> ? Storage::bfloat16 : Storage::float32;
+
+inline std::size_t bytes_of(Storage storage) { return storage == Storage::bfloat16 ? 2 : 4; }
+
+const char* to_string(Storage storage);  // "float", "bfloat16"
+
+// call(T()) with the type that kernels are to be made of: the only switch over storage types.
+template <class Call>
+decltype(auto) with_type(Storage storage, const Call& call) {
+  return storage == Storage::bfloat16 ? call(kernels::bfloat16()) : call(float());
+}
+
+enum class Precision {
+  float32,
+  tf32,      // float32 in memory; products of convolutions and linear layers may keep 10 bits of each factor
+  bfloat16,  // feature maps and the convolution weights that meet them; all else is float32 (docs/precision.md)
+};
+
+// "float", "tf32", "bf16". Errors: usage, naming them.
+Precision precision_named(const std::string& name);
+
+}  // namespace preceptor
