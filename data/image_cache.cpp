@@ -1,10 +1,7 @@
 // The cache file: its header checked against its size, its stamps against the files, its pixels mapped.
 #include "data/image_cache.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -16,6 +13,7 @@
 #include <unordered_map>
 
 #include "data/image_hash.h"
+#include "data/mapped_file.h"
 #include "data/parallel.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
@@ -46,32 +44,6 @@ std::uint64_t hash_file(const std::string& path) {
   const std::uint64_t hash = content_hash({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
   return hash == 0 ? 1 : hash;  // 0 says that the image could not be read
 }
-
-// A whole file mapped for reading.
-class MappedFile {
- public:
-  explicit MappedFile(const std::string& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0 && errno == ENOENT) fail(ErrorKind::missing_input, path, ": there is no such file");
-    struct stat status {};
-    if (descriptor < 0 || ::fstat(descriptor, &status) != 0) fail(ErrorKind::io, path, ": cannot be opened");
-    size_ = static_cast<std::size_t>(status.st_size);
-    void* mapped = size_ == 0 ? MAP_FAILED : ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
-    ::close(descriptor);
-    require_data(size_ > 0, path, ": is empty");
-    if (mapped == MAP_FAILED) fail(ErrorKind::io, path, ": cannot be mapped: ", std::strerror(errno));
-    bytes_ = static_cast<const std::uint8_t*>(mapped);
-  }
-  ~MappedFile() { ::munmap(const_cast<std::uint8_t*>(bytes_), size_); }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-
-  std::span<const std::uint8_t> bytes() const { return {bytes_, size_}; }
-
- private:
-  const std::uint8_t* bytes_ = nullptr;
-  std::size_t size_ = 0;
-};
 
 // Where the parts of a cache lie in its bytes.
 struct Layout {

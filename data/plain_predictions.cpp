@@ -142,4 +142,20 @@ PredictionTable read_plain_predictions(const std::string& path, const std::strin
   return table;
 }
 
+ProbabilityTable read_probabilities(const std::string& path) {
+  const CsvTable csv = read_csv(path);
+  const std::size_t known = csv.find("id"), id = known < csv.header.size() ? known : 0;
+  std::vector<std::size_t> marked, others;
+  for (std::size_t c = 0; c < csv.header.size(); ++c)
+    if (c != id) (finding_name(csv.header[c]) != csv.header[c] ? marked : others).push_back(c);
+  const std::vector<std::size_t>& columns = marked.empty() ? others : marked;
+  require_data(!columns.empty(), path,
+               " line 1: one column only; an image's name and a probability per finding are expected");
+  ProbabilityTable table{path, {}, read_ids(csv, id), {}};
+  for (const std::size_t column : columns) table.label_names.push_back(finding_name(csv.header[column]));
+  for (std::size_t row = 0; row < csv.rows.size(); ++row)
+    for (const std::size_t column : columns) table.probabilities.push_back(read_probability(csv, row, column));
+  return table;
+}
+
 }  // namespace preceptor

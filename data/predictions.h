@@ -53,4 +53,17 @@ PredictionTable read_predictions(const std::string& path);
 // that only the labels know are left out, images too. Errors: as above, and data for an image or finding without truth.
 PredictionTable read_plain_predictions(const std::string& path, const std::string& labels_path);
 
+// Probabilities of images without the truth about them.
+struct ProbabilityTable {
+  std::string source;                    // the file
+  std::vector<std::string> label_names;  // [outputs]
+  std::vector<std::string> ids;          // [rows] different from each other
+  std::vector<double> probabilities;     // [rows, outputs]
+};
+
+// Either kind of table: images are named in the column `id`, else in the first; findings or classes are the columns
+// with the prefix "probability:" or "prob_", else all others. Errors: missing_input; data with file, line, column and
+// reason.
+ProbabilityTable read_probabilities(const std::string& path);
+
 }  // namespace preceptor

@@ -13,47 +13,12 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "engine/element_type.h"
+#include "engine/check.h"
 
 namespace preceptor {
 namespace {
 
 using Json = nlohmann::json;
-constexpr std::uint64_t largest_header = 100'000'000;  // the format's own limit
-
-struct Entry {
-  std::string name;
-  ElementFormat format;
-  std::vector<int> sizes;
-  std::uint64_t begin, end;  // within the data part
-};
-
-// Every number of the header is checked before it is used; `where` opens each message.
-Entry parse_entry(const std::string& where, const std::string& name, const Json& json, std::uint64_t data_bytes) {
-  const auto check = [&](bool good, const char* reason) {
-    require_data(good, where, "tensor ", name.substr(0, 200), ": ", reason);
-  };
-  check(json.is_object() && json.contains("dtype") && json.contains("shape") && json.contains("data_offsets"),
-        "dtype, shape or data_offsets is missing");
-  const Json &type = json["dtype"], &shape = json["shape"], &offsets = json["data_offsets"];
-  const auto format = type.is_string() ? element_format(type.get<std::string>()) : std::nullopt;
-  check(format.has_value(), "the dtype is none of F64, F32, F16, BF16, or of whole numbers");
-  check(shape.is_array() && shape.size() <= 8, "the shape is no list of at most 8 sizes");
-  check(offsets.is_array() && offsets.size() == 2 && offsets[0].is_number_unsigned() && offsets[1].is_number_unsigned(),
-        "data_offsets are not two positions");
-  Entry entry{name, *format, {}, offsets[0].get<std::uint64_t>(), offsets[1].get<std::uint64_t>()};
-  check(entry.begin <= entry.end && entry.end <= data_bytes, "data_offsets lie outside the file");
-  std::uint64_t bytes = entry.format.bytes;
-  for (const Json& size : shape) {
-    check(size.is_number_unsigned() && size.get<std::uint64_t>() <= 0x7fffffffu, "a size is no count");
-    entry.sizes.push_back(size.get<int>());
-    // bytes stays below 2^63: it was at most the size of the file before this multiplication by less than 2^31.
-    bytes *= size.get<std::uint64_t>();
-    check(bytes <= data_bytes, "the shape is larger than the file");
-  }
-  check(bytes == entry.end - entry.begin, "shape and data_offsets disagree");
-  return entry;
-}
 
 // Closes on every way out.
 struct File {
@@ -96,17 +61,16 @@ class InputFile {
   std::uint64_t size_ = 0;
 };
 
-// `data` is where the file's values begin.
-PlainTensor read_values(const InputFile& file, std::uint64_t data, const Entry& entry) {
-  const std::uint64_t bytes = entry.end - entry.begin;
-  PlainTensor tensor{Shape(entry.sizes), std::vector<float>(bytes / entry.format.bytes)};
-  if (entry.format.type == ElementType::f32) {
-    file.read(data + entry.begin, tensor.values.data(), bytes);
+PlainTensor read_values(const InputFile& file, const StoredTensor& stored) {
+  const std::uint64_t bytes = stored.end - stored.begin;
+  PlainTensor tensor{Shape(stored.sizes), std::vector<float>(bytes / stored.format.bytes)};
+  if (stored.format.type == ElementType::f32) {
+    file.read(stored.begin, tensor.values.data(), bytes);
     return tensor;
   }
-  std::vector<char> stored(bytes);
-  file.read(data + entry.begin, stored.data(), bytes);
-  to_floats(entry.format.type, stored.data(), tensor.values.size(), tensor.values.data());
+  std::vector<char> raw(bytes);
+  file.read(stored.begin, raw.data(), bytes);
+  to_floats(stored.format.type, raw.data(), tensor.values.size(), tensor.values.data());
   return tensor;
 }
 
@@ -172,50 +136,25 @@ void save_safetensors(const std::string& path, const StateDict& tensors, const M
 }
 
 Checkpoint load_safetensors(const std::string& path, bool finite_only) {
-  const std::string where = path + ": ";
   const InputFile file(path);
-  require_data(file.size() >= 8, where, "is no safetensors file: it has only ", file.size(), " bytes");
-  std::uint64_t length;
-  file.read(0, &length, sizeof length);
-  require_data(length <= largest_header && length <= file.size() - 8, where, "is no safetensors file: a header of ",
-               length, " bytes does not fit");
-  std::string text(length, '\0');
-  file.read(8, text.data(), length);
-  const Json header = Json::parse(text, nullptr, false);
-  require_data(header.is_object(), where, "the header is no JSON object");
-  const std::uint64_t data = 8 + length, data_bytes = file.size() - data;
-
+  std::uint64_t length = 0;
+  file.read(0, &length, std::min<std::uint64_t>(sizeof length, file.size()));
+  std::string text(safetensors_header_bytes(path, length, file.size()), '\0');
+  file.read(8, text.data(), text.size());
+  SafetensorsHeader header = parse_safetensors_header(path, text, file.size());
   Checkpoint checkpoint;
-  std::vector<Entry> entries;
-  for (const auto& [name, json] : header.items()) {
-    if (name != "__metadata__") {
-      entries.push_back(parse_entry(where, name, json, data_bytes));
+  checkpoint.metadata = std::move(header.metadata);
+  for (const StoredTensor& stored : header.tensors) {
+    if (stored.format.type == ElementType::whole_number) {
+      checkpoint.skipped.push_back(stored.name);
       continue;
     }
-    require_data(json.is_object(), where, "__metadata__ is no object");
-    for (const auto& [key, value] : json.items()) {
-      require_data(value.is_string(), where, "__metadata__ holds something else than text");
-      checkpoint.metadata[key] = value.get<std::string>();
-    }
-  }
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
-  std::uint64_t expected = 0;
-  for (const Entry& entry : entries) {
-    require_data(entry.begin == expected, where, "tensor ", entry.name.substr(0, 200),
-                 ": overlaps another or leaves a gap");
-    expected = entry.end;
-    if (entry.format.type == ElementType::whole_number) {
-      checkpoint.skipped.push_back(entry.name);
-      continue;
-    }
-    PlainTensor tensor = read_values(file, data, entry);
+    PlainTensor tensor = read_values(file, stored);
     if (finite_only)
       require_data(std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }),
-                   where, "tensor ", entry.name.substr(0, 200), ": holds NaN or infinity");
-    checkpoint.tensors.emplace(entry.name, std::move(tensor));
+                   path, ": tensor ", stored.name.substr(0, 200), ": holds NaN or infinity");
+    checkpoint.tensors.emplace(stored.name, std::move(tensor));
   }
-  require_data(expected == data_bytes, where, "has ", data_bytes - expected, " bytes behind the last tensor");
   return checkpoint;
 }
 

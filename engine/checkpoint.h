@@ -1,14 +1,12 @@
 // Reading and writing safetensors files.
 #pragma once
 
-#include <map>
 #include <string>
 
 #include "engine/parameters.h"
+#include "engine/safetensors_header.h"
 
 namespace preceptor {
-
-using Metadata = std::map<std::string, std::string>;
 
 struct Checkpoint {
   StateDict tensors;

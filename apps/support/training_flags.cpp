@@ -101,7 +101,10 @@ void add_network_flags(CLI::App& app, TrainingOptions& options) {
 }
 
 void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
-  app.add_option("--teacher", options.teachers, "Checkpoint of the teacher; repeated, they teach by their mean")
+  app.add_option(
+         "--teacher", options.teachers,
+         "Checkpoint of the teacher; repeated, they teach by their mean; or predictions:FILE.csv, probabilities by "
+         "image that any program wrote; or ema:decay=0.999, the student's own moving average")
       ->type_name("FILE")
       ->allow_extra_args(false)
       ->group("Transfer");
@@ -113,6 +116,27 @@ void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
   app.add_flag("--teacher-stream", options.teacher_stream,
                "Let teachers compute beside the student, on a second branch of the step: faster where a network alone "
                "does not fill the card; the bits stay")
+      ->group("Transfer");
+  app.add_option("--generations", options.generations,
+                 "Trainings one after the other, below --out; each is the next one's teacher")
+      ->type_name("COUNT")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str()
+      ->group("Transfer");
+  app.add_option("--teacher-missing", options.teacher_missing,
+                 "Training images that predictions lack: stop; or skip: they learn from their labels alone")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Transfer");
+  app.add_option("--teacher-cache", options.teacher_cache,
+                 "Folder that keeps what teachers say of the training images, for this run and further ones; auto: "
+                 "teacher-cache beside --out")
+      ->type_name("DIR")
+      ->group("Transfer");
+  app.add_option("--teacher-cache-type", options.teacher_cache_type,
+                 "float: nothing changes by a bit; bfloat16: half the size")
+      ->type_name("NAME")
+      ->capture_default_str()
       ->group("Transfer");
   app.add_option("--method", options.methods,
                  "kd:temperature=4,weight=0.9, at:reading=paper, ...; may be repeated; a wrong name lists all")
@@ -136,6 +160,8 @@ void add_optimizer_flags(CLI::App& app, TrainingOptions& options) {
          "FACTOR");
   number("--l2-sp", options.l2_sp, "Weight decay towards the weights of --init; --weight-decay is then the head's",
          "NUMBER");
+  number("--ema", options.ema, "Decay of the weights' moving average, which is evaluated and kept as best; 0: off",
+         "DECAY");
   number("--clip-value", options.clip_value, "Clamp every gradient to +- this; 0: off", "NUMBER");
   number("--clip-norm", options.clip_norm, "Scale gradients down to this norm; 0: off", "NUMBER");
 }
@@ -237,7 +263,8 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
   }
   if (distill) {
     if (command.options.methods.empty()) {
-      require(!command.options.teachers.empty(), "--teacher is missing: the checkpoint of the teacher");
+      require(!command.options.teachers.empty() || command.options.generations > 1,
+              "--teacher is missing: the checkpoint of the teacher");
       command.options.methods = {"kd"};
     }
   }

@@ -5,6 +5,7 @@
 
 #include "apps/support/progress.h"
 #include "apps/support/run_app.h"
+#include "apps/training/generations.h"
 
 namespace preceptor {
 
@@ -16,12 +17,15 @@ int run_training_app(TrainingApp kind, int argc, char** argv) {
   explain_interrupts(app, command->resume ? advice : "nothing was written yet");
   ProgressLine line;
   bool started = command->resume;
-  const TrainingResult result = train(command->options, command->resume, [&](const Progress& progress) {
+  const auto report = [&](const Progress& progress) {
     // The first report without a note comes when the run directory is there.
     if (!started && progress.note.empty()) explain_interrupts(app, advice);
     started = started || progress.note.empty();
     if (!command->quiet) line(progress);
-  });
+  };
+  const TrainingResult result = command->options.generations > 1
+                                    ? train_generations(command->options, command->resume, report)
+                                    : train(command->options, command->resume, report);
   if (command->quiet) return 0;
   std::fprintf(stderr, "best epoch %d of %zu, test AUC %.4f (95 %% interval %.4f to %.4f), accuracy %.4f; %s in %s\n",
                result.best_epoch, result.epochs.size(), result.test.auc_macro, result.test.auc_low,

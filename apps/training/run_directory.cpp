@@ -97,9 +97,10 @@ std::optional<RunDirectory::Committed> RunDirectory::last() const {
   return committed;
 }
 
-void RunDirectory::commit(const RunState& state, const ModelCard& card, const StateDict& weights, bool is_best) const {
+void RunDirectory::commit(const RunState& state, const ModelCard& card, const StateDict& weights,
+                          const StateDict* best) const {
   const Metadata metadata = to_metadata(card);
-  if (is_best) save_safetensors(best_path(), weights, metadata);
+  if (best != nullptr) save_safetensors(best_path(), *best, metadata);
   save_safetensors(next_path(), weights, metadata);
   save_safetensors(state_path(), state.tensors, state_metadata(state));
   rename_file(next_path(), last_path());

@@ -59,8 +59,8 @@ class RunDirectory {
   // with.
   std::optional<Committed> last() const;
 
-  // The log must hold the epoch already.
-  void commit(const RunState& state, const ModelCard& card, const StateDict& weights, bool is_best) const;
+  // The log must hold the epoch already. best: what becomes best.safetensors; nullptr: the epoch is not the best.
+  void commit(const RunState& state, const ModelCard& card, const StateDict& weights, const StateDict* best) const;
 
  private:
   std::string last_path() const { return path_ + "/last.safetensors"; }

@@ -7,6 +7,7 @@
 
 #include "apps/training/augmentation.h"
 #include "engine/check.h"
+#include "engine/numbers.h"
 #include "models/registry.h"
 
 namespace preceptor {
@@ -27,6 +28,24 @@ void require_range(const char* flag, Number value, Number low, Number high) {
   require(value >= low && value <= high, flag, " ", value, ": not from ", low, " to ", high);
 }
 
+void check_teachers(const TrainingOptions& options) {
+  require_one_of("--teacher-missing", options.teacher_missing, {"stop", "skip"});
+  require_one_of("--teacher-cache-type", options.teacher_cache_type, {"float", "bfloat16"});
+  require(options.teacher_cache.empty() || !options.teachers.empty(), "--teacher-cache needs --teacher");
+  require(options.ema >= 0 && options.ema < 1, "--ema ", options.ema, ": not from 0 to below 1");
+  if (const std::optional<std::string> predictions = predictions_of_teacher(options)) {
+    require(options.teachers.size() == 1, "--teacher predictions:", *predictions, ": teaches alone");
+    require(options.teacher_cache.empty(), "--teacher-cache is for checkpoints: predictions cost nothing in a step");
+    require(parse_augmentation(options.augment).mixup == 0, "--augment mixup: predictions are of whole images");
+  }
+  if (const std::optional<double> decay = decay_of_teacher(options)) {
+    require(options.teachers.size() == 1, "--teacher ema: the student's average teaches alone");
+    require(options.teacher_cache.empty(), "--teacher-cache: the student's average is another one in every step");
+    require(options.ema == 0 || options.ema == *decay, "--ema ", options.ema,
+            ": the average that teaches has another decay, ", *decay);
+  }
+}
+
 void check_network(const TrainingOptions& options) {
   require_one_of("--model", options.model, model_names());
   require_one_of("--stem", options.stem, {"auto", "imagenet", "small"});
@@ -44,6 +63,7 @@ void check_network(const TrainingOptions& options) {
           "--zero-last-gamma is about a new network; --init brings its own values");
   require(options.dropout >= 0 && options.dropout < 1, "--dropout ", options.dropout, ": not in [0, 1)");
   require(options.teachers.empty() || !options.methods.empty(), "--teacher needs a --method");
+  check_teachers(options);
   const std::vector<MethodSettings> methods = transfer_methods(options);
   for (const MethodSettings& method : methods)
     require(!options.teachers.empty() || !kind_of(method).needs_teacher, "--method ", method.name, " needs --teacher");
@@ -100,6 +120,27 @@ void check_options(const TrainingOptions& options) {
   require_range("--bootstrap", options.bootstrap, 0, 1'000'000);
 }
 
+std::optional<std::string> predictions_of_teacher(const TrainingOptions& options) {
+  const std::string prefix = "predictions:";
+  for (const std::string& teacher : options.teachers)
+    if (teacher.starts_with(prefix)) return teacher.substr(prefix.size());
+  return std::nullopt;
+}
+
+std::optional<double> decay_of_teacher(const TrainingOptions& options) {
+  const std::string prefix = "ema:decay=";
+  for (const std::string& teacher : options.teachers) {
+    if (teacher == "ema") return options.ema > 0 ? options.ema : 0.999;
+    if (!teacher.starts_with("ema:")) continue;
+    const std::optional<double> decay =
+        teacher.starts_with(prefix) ? parse_number(teacher.substr(prefix.size())) : std::nullopt;
+    require(decay && *decay >= 0 && *decay < 1, "--teacher ", teacher,
+            ": ema:decay=NUMBER is expected, from 0 to below 1");
+    return *decay;
+  }
+  return std::nullopt;
+}
+
 nlohmann::ordered_json options_json(const TrainingOptions& options) {
   nlohmann::ordered_json json;
   json["data"] = options.data;
@@ -124,7 +165,14 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
     json["teacher-weights"] = options.teacher_weights;
   }
   if (!options.teachers.empty()) json["teacher-stream"] = options.teacher_stream;
+  if (predictions_of_teacher(options)) json["teacher-missing"] = options.teacher_missing;
+  if (!options.teacher_cache.empty()) {
+    json["teacher-cache"] = options.teacher_cache;
+    json["teacher-cache-type"] = options.teacher_cache_type;
+  }
   if (!options.methods.empty()) json["method"] = options.methods;
+  if (options.ema > 0) json["ema"] = options.ema;
+  if (options.generations > 1) json["generations"] = options.generations;
   json["epochs"] = options.epochs;
   json["batch"] = options.batch;
   json["optimizer"] = options.optimizer;

@@ -2,12 +2,19 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "apps/training/training.h"
 #include "models/transfer/method.h"
 
 namespace preceptor {
+
+// The file of "predictions:FILE" among the teachers.
+std::optional<std::string> predictions_of_teacher(const TrainingOptions& options);
+// The decay of "ema:decay=NUMBER" among the teachers; of "ema" alone that of the average that is kept, or 0.999.
+// Errors: usage.
+std::optional<double> decay_of_teacher(const TrainingOptions& options);
 
 // Throws Error (usage), in the words of the command line, for options that are out of range or contradict each other.
 // Looks at no file.

@@ -46,7 +46,7 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
     add_new(student_taps_, (*setup_.methods)[i]->student_taps());
     add_new(teacher_taps_, (*setup_.methods)[i]->teacher_taps());
   }
-  const bool all_taught = setup_.teachers == nullptr || std::ranges::all_of(setup_.teachers->taught(), std::identity());
+  const bool all_taught = std::ranges::all_of(setup_.taught, std::identity());
   taught_labels_ = all_taught ? labels_ : context.empty(labels_.shape(), Lifetime::persistent);
   if (setup_.mixup && !multi_label_)
     for (Tensor* rows : {&partner_labels_, &shares_, &other_shares_})
@@ -56,6 +56,7 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
 }
 
 void StudentStep::start_epoch(int epoch) {
+  epoch_ = epoch;
   label_weight_ = 1;
   for (std::size_t i = 0; i < factors_.size(); ++i) {
     factors_[i] = weight_factor(setup_.settings[i], epoch);
@@ -71,6 +72,11 @@ void StudentStep::run(const Batch& batch, int position, float learning_rate) {
   staging_.add(positions_.data(), batch.positions);
   staging_.add(&context_.step_state()->learning_rate, &learning_rate, sizeof learning_rate);
   stage_labels(batch);
+  if (setup_.rows != nullptr || setup_.average != nullptr) {
+    const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
+    if (setup_.rows != nullptr) setup_.rows->stage(batch, step, staging_);
+    if (setup_.average != nullptr) setup_.average->stage(step, staging_);
+  }
   staging_.send();
   step_();
   const std::size_t elements = logits_.shape().elements();
@@ -97,22 +103,23 @@ void StudentStep::stage_labels(const Batch& batch) {
   stage(labels_, targets);
   if (taught_labels_.data() == labels_.data()) return;
   for (std::size_t i = 0; i < targets.size(); ++i)
-    if (!setup_.teachers->taught()[i % width]) targets[i] = std::numeric_limits<float>::quiet_NaN();
+    if (!setup_.taught[i % width]) targets[i] = std::numeric_limits<float>::quiet_NaN();
   stage(taught_labels_, targets);
 }
 
 void StudentStep::body() {
   std::optional<Features> teacher;
-  if (setup_.teacher_stream) teacher = context_.in_branch([this] { return run_teacher(); });
+  if (setup_.teacher_stream) teacher = context_.in_branch([this] { return run_teacher(Tensor()); });
   const Features student = setup_.student->forward(augment(context_, images_, images_shape_, setup_.student_input),
                                                    Mode::train, student_taps_);
   context_.run(kernels::Copy{logits_.data(), student.logits.data(), logits_.shape().elements() * sizeof(float)});
   learn_from_labels(student.logits);
   if (setup_.teacher_stream) context_.join_branch();
-  learn_from_methods(student, teacher ? *teacher : run_teacher());
+  learn_from_methods(student, teacher ? *teacher : run_teacher(student.logits));
   teacher.reset();  // gone before the walk back, which needs memory
   context_.tape().backward();
   setup_.optimizer->step();
+  if (setup_.average != nullptr) setup_.average->update();
 }
 
 // A weight that never changes is an argument of the loss; one that does is read from device memory by the gradient.
@@ -127,7 +134,13 @@ void StudentStep::learn_from_labels(const Tensor& logits) {
   if (setup_.mixup) add_up(softmax_cross_entropy(logits, partner_labels_, weight, other_shares_), 0);
 }
 
-Features StudentStep::run_teacher() {
+Features StudentStep::run_teacher(const Tensor& student) {
+  if (setup_.rows != nullptr) return setup_.rows->features(student);
+  if (setup_.average_teacher != nullptr) {
+    setup_.average_teacher->fold();
+    return setup_.average_teacher->forward(augment(context_, images_, images_shape_, setup_.student_input),
+                                           Mode::inference, teacher_taps_);
+  }
   if (setup_.teachers == nullptr) return {};
   return setup_.teachers->forward(images_, images_shape_, setup_.student_input, teacher_taps_);
 }

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "apps/training/device_images.h"
+#include "apps/training/teacher_rows.h"
 #include "apps/training/teachers.h"
 #include "data/loader.h"
+#include "engine/moving_average.h"
 #include "engine/ops.h"
 #include "engine/optimizer.h"
 #include "engine/staging.h"
@@ -21,6 +23,10 @@ struct StepSetup {
   Network* student = nullptr;
   AugmentOptions student_input;          // its normalisation, and the augmentation of both networks
   const Teachers* teachers = nullptr;    // nullptr: none
+  TeacherRows* rows = nullptr;           // what teachers say, known before the step; nullptr: they are asked in it
+  MovingAverage* average = nullptr;      // of the student, moved in every step; nullptr: none
+  Network* average_teacher = nullptr;    // the averaged network, where it teaches
+  std::vector<bool> taught;              // [outputs] whether a teacher knows the label
   std::vector<MethodSettings> settings;  // of each method
   std::vector<std::unique_ptr<TransferMethod>>* methods = nullptr;
   Optimizer* optimizer = nullptr;
@@ -59,14 +65,16 @@ class StudentStep {
   void body();
   void learn_from_labels(const Tensor& logits);
   void learn_from_methods(const Features& student, const Features& teacher);
-  Features run_teacher();
+  // student: its logits, undefined where they are not there yet.
+  Features run_teacher(const Tensor& student);
   void add_up(const Tensor& loss, int total);
   void clear_totals();
 
   Context& context_;
   StepSetup setup_;
   bool multi_label_;
-  bool scheduled_ = false;       // whether any weight changes from epoch to epoch
+  bool scheduled_ = false;  // whether any weight changes from epoch to epoch
+  int epoch_ = 1;
   std::vector<double> factors_;  // of each method's weight in this epoch
   double label_weight_ = 1;      // in this epoch
   std::vector<std::string> student_taps_, teacher_taps_;

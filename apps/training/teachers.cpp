@@ -8,6 +8,7 @@
 
 #include "apps/training/label_match.h"
 #include "apps/training/prediction.h"
+#include "data/image_hash.h"
 #include "data/metrics/metrics.h"
 #include "engine/check.h"
 #include "engine/numbers.h"
@@ -20,6 +21,26 @@ std::string list(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
+}
+
+std::uint64_t hash_of(const std::string& text, std::uint64_t seed) {
+  return content_hash({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, seed);
+}
+
+std::uint64_t hash_of(const std::vector<float>& values, std::uint64_t seed) {
+  return content_hash({reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}, seed);
+}
+
+std::uint64_t hash_of(const CardCheckpoint& checkpoint) {
+  ModelCard card = checkpoint.card;  // without what is only told of the network
+  card.data.clear();
+  card.epoch = 0;
+  card.val_auc = 0;
+  card.operating_point.reset();
+  std::uint64_t hash = 0;
+  for (const auto& [key, value] : to_metadata(card)) hash = hash_of(value, hash_of(key, hash));
+  for (const auto& [name, tensor] : checkpoint.tensors) hash = hash_of(tensor.values, hash_of(name, hash));
+  return hash;
 }
 
 std::vector<double> parse_weights(const std::string& text, std::size_t count) {
@@ -50,7 +71,8 @@ Teachers::Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, co
     const std::string path = checkpoint.path;
     const int height = checkpoint.card.height, width = checkpoint.card.width;
     std::vector<bool> knows;
-    Member member{path, load_model(context, arrange(std::move(checkpoint), knows, note)), std::nullopt, {}};
+    const CardCheckpoint arranged = arrange(std::move(checkpoint), knows, note);
+    Member member{path, load_model(context, arranged), std::nullopt, {}, hash_of(arranged)};
     if (height != dataset.height || width != dataset.width) {
       member.resizer.emplace(context, dataset.height, dataset.width, height, width);
       note(message("teacher ", path, ": images of ", dataset.height, "x", dataset.width, " are brought to its ", height,
@@ -136,6 +158,13 @@ void Teachers::set_weights(std::vector<std::vector<double>> by_member) {
   }
   weights_ = context_.empty({static_cast<int>(members_.size()), static_cast<int>(outputs)}, Lifetime::persistent);
   weights_.from_host(values);
+  fingerprint_of_weights_ = hash_of(values, 0);
+}
+
+std::uint64_t Teachers::fingerprint() const {
+  std::uint64_t hash = fingerprint_of_weights_;
+  for (const Member& member : members_) hash = hash_of(std::to_string(member.fingerprint), hash);
+  return hash;
 }
 
 std::vector<double> Teachers::gains(const Member& member, const Note& note) const {
@@ -156,8 +185,7 @@ std::vector<double> Teachers::gains(const Member& member, const Note& note) cons
     ++defined;
   }
   const double mean = defined > 0 ? sum / defined : std::numeric_limits<double>::quiet_NaN();
-  note(message("teacher ", member.path, ": validation AUC ", std::round(mean * 1e4) / 1e4,
-               mean <= 0.5 ? ", no better than chance: the student may learn less than from labels alone" : ""));
+  note(worth_of_teacher(member.path, "validation", mean));
   return gains;
 }
 
@@ -177,6 +205,11 @@ Features Teachers::forward(const std::uint8_t* images, const Shape& shape, const
   std::vector<Tensor> logits;
   for (const Member& member : members_) logits.push_back(forward_member(member, images, shape, motions, {}).logits);
   return {ensemble(logits, weights_, multi_label_), {}};
+}
+
+std::string worth_of_teacher(const std::string& name, const std::string& images, double auc) {
+  return message("teacher ", name, ": ", images, " AUC ", std::round(auc * 1e4) / 1e4,
+                 auc <= 0.5 ? ", no better than chance: the student may learn less than from labels alone" : "");
 }
 
 bool same_weights(const StateDict& a, const StateDict& b) {

@@ -1,6 +1,7 @@
 // Those a student learns from: one network or several, made to speak of the student's labels and images.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -34,6 +35,10 @@ class Teachers {
   int height() const { return members_.front().model.card.height; }  // of its images
   int width() const { return members_.front().model.card.width; }
 
+  // Of everything that decides the logits and taps of an image: weights, labels, normalisations, sizes, and the shares
+  // that weigh() gave.
+  std::uint64_t fingerprint() const;
+
   // [outputs] whether any teacher knows the label.
   const std::vector<bool>& taught() const { return taught_; }
 
@@ -48,6 +53,7 @@ class Teachers {
     LoadedModel model;
     std::optional<Resizer> resizer;  // where its images have another size than the data's
     std::vector<bool> knows;         // [outputs]
+    std::uint64_t fingerprint;
   };
   CardCheckpoint arrange(CardCheckpoint checkpoint, std::vector<bool>& knows, const Note& note) const;
   Features forward_member(const Member& member, const std::uint8_t* images, const Shape& shape,
@@ -62,7 +68,11 @@ class Teachers {
   std::vector<Member> members_;
   std::vector<bool> taught_;
   Tensor weights_;  // [members, outputs]
+  std::uint64_t fingerprint_of_weights_ = 0;
 };
+
+// "teacher NAME: IMAGES AUC 0.8", and that it is no better than chance where that is so.
+std::string worth_of_teacher(const std::string& name, const std::string& images, double auc);
 
 // Whether two checkpoints hold the same weights: a student that starts as its teacher has nothing to learn from it.
 bool same_weights(const StateDict& a, const StateDict& b);

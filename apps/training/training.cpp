@@ -8,7 +8,9 @@
 
 #include "apps/training/augmentation.h"
 #include "apps/training/card_and_data.h"
+#include "apps/training/predicted_rows.h"
 #include "apps/training/run_options.h"
+#include "apps/training/teacher_cache.h"
 #include "apps/training/training_run.h"
 #include "data/listing.h"
 #include "engine/check.h"
@@ -17,12 +19,12 @@
 namespace preceptor {
 namespace {
 
-// What a method has learned, from the state of a run.
-void load_learned(Parameters& parameters, const StateDict& state) {
+// What is learned beside the student, from the state of a run.
+void load_learned(Parameters& parameters, const StateDict& state, const std::string& prefix = "") {
   StateDict learned;
   for (const Parameter& parameter : parameters.all()) {
-    const auto found = state.find(parameter.name());
-    require_data(found != state.end(), "the state of the run lacks ", parameter.name(), " of a transfer method");
+    const auto found = state.find(prefix + parameter.name());
+    require_data(found != state.end(), "the state of the run lacks ", prefix, parameter.name());
     learned[parameter.name()] = found->second;
   }
   parameters.load(learned);
@@ -52,7 +54,10 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   // Small files are read before the data, so that a wrong name costs seconds and not minutes.
   open_files(continues);
   std::vector<CardCheckpoint> teachers;
-  for (const std::string& path : options_.teachers) teachers.push_back(load_card_checkpoint(path));
+  const std::optional<std::string> predictions = predictions_of_teacher(options_);
+  const ProbabilityTable table = predictions ? read_probabilities(*predictions) : ProbabilityTable{};
+  for (const std::string& path : options_.teachers)
+    if (!predictions && !decay_of_teacher(options_)) teachers.push_back(load_card_checkpoint(path));
   if (dataset == nullptr) opened_ = open_dataset(options_.data);
   data_ = dataset != nullptr ? dataset : &*opened_;
   for (const std::string& text : data_->notes) note(text);
@@ -60,9 +65,12 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   check_data();
   build_network();
   load_teachers(std::move(teachers));
+  make_average();
   make_methods();
+  if (predictions) use_predictions(table);
   prepare_learning();
   weigh_teachers();
+  open_teacher_rows();
   if (continues)
     require_same_config();
   else
@@ -161,14 +169,30 @@ void TrainingRun::build_network() {
   network_->freeze(frozen_blocks(committed_ ? committed_->state.epoch - 1 : 0));
 }
 
+void TrainingRun::make_average() {
+  const std::optional<double> teaches = decay_of_teacher(options_);
+  if (!teaches && options_.ema == 0) return;
+  averaged_ = make_model(*context_, network_->options());
+  averaged_->parameters().load(network_->parameters().state());
+  averaged_->fold();
+  average_.emplace(network_->parameters(), averaged_->parameters(), teaches.value_or(options_.ema));
+}
+
 void TrainingRun::make_methods() {
+  const bool teaches_itself = decay_of_teacher(options_).has_value();
   const MethodSetup setup{.context = context_.get(),
                           .student = network_.get(),
-                          .teacher = teachers_ ? teachers_->only_network() : nullptr,
+                          .teacher = teaches_itself ? averaged_.get()
+                                     : teachers_    ? teachers_->only_network()
+                                                    : nullptr,
                           .height = data_->height,
                           .width = data_->width,
-                          .teacher_height = teachers_ ? teachers_->height() : 0,
-                          .teacher_width = teachers_ ? teachers_->width() : 0,
+                          .teacher_height = teaches_itself ? data_->height
+                                            : teachers_    ? teachers_->height()
+                                                           : 0,
+                          .teacher_width = teaches_itself ? data_->width
+                                           : teachers_    ? teachers_->width()
+                                                          : 0,
                           .images = data_->train.count,
                           .multi_label = data_->task == Task::multi_label,
                           .seed = options_.seed,
@@ -223,6 +247,18 @@ void TrainingRun::load_teachers(std::vector<CardCheckpoint> checkpoints) {
     note(message("the student starts as its teacher ", checkpoints[0].path, ": there is nothing to learn from it"));
   teachers_.emplace(*context_, std::move(checkpoints), *data_,
                     [this](const std::string& text) { note_at_start(text); });
+  taught_ = teachers_->taught();
+}
+
+void TrainingRun::use_predictions(const ProbabilityTable& table) {
+  auto rows = std::make_unique<PredictedRows>(*context_, table, *data_, std::min(options_.batch, data_->train.count),
+                                              options_.teacher_missing == "skip",
+                                              [this](const std::string& text) { note_at_start(text); });
+  for (const MethodSettings& settings : transfer_methods(options_))
+    require(rows->missing() == 0 || kind_of(settings).by_image || !kind_of(settings).needs_teacher, "--method ",
+            settings.name, ": compares the images of a batch, and ", rows->missing(), " are not in ", table.source);
+  taught_ = rows->taught();
+  teacher_rows_ = std::move(rows);
 }
 
 // It takes a pass over the validation images, so everything that could be refused has been looked at before.
@@ -230,10 +266,33 @@ void TrainingRun::weigh_teachers() {
   if (teachers_) teachers_->weigh(options_.teacher_weights, [this](const std::string& text) { note_at_start(text); });
 }
 
+void TrainingRun::open_teacher_rows() {
+  if (!teachers_ || options_.teacher_cache.empty()) return;
+  TeacherCacheOptions cache;
+  const auto beside_the_run = [&] {
+    return (std::filesystem::path(options_.out) / ".." / "teacher-cache").lexically_normal();
+  };
+  cache.folder = options_.teacher_cache == "auto" ? beside_the_run().string() : options_.teacher_cache;
+  cache.rounded = options_.teacher_cache_type == "bfloat16";
+  for (const auto& method : methods_)
+    for (const std::string& tap : method->teacher_taps())
+      if (std::find(cache.taps.begin(), cache.taps.end(), tap) == cache.taps.end()) cache.taps.push_back(tap);
+  cache.loader = loading();
+  cache.motions = parse_augmentation(options_.augment).input(card_.mean, card_.deviation);
+  if (!options_.augment.empty()) cache.changes = options_.augment + ", " + options_.sampling;
+  cache.epochs = options_.epochs;
+  teacher_rows_ = open_teacher_cache(*context_, *teachers_, *data_, cache,
+                                     [this](const std::string& text) { note_at_start(text); });
+}
+
 void TrainingRun::restore() {
   load_parameters(*network_, committed_->weights);
   optimizer_->load(committed_->state.tensors);
   for (const auto& method : methods_) load_learned(method->parameters(), committed_->state.tensors);
+  if (averaged_) {
+    load_learned(averaged_->parameters(), committed_->state.tensors, average_prefix);
+    averaged_->fold();
+  }
   state_ = std::move(committed_->state);
   rows_ = std::move(committed_->rows);
   committed_.reset();

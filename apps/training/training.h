@@ -30,10 +30,17 @@ struct TrainingOptions {
   double layer_decay = 1;     // learning rate of a block, by that of the next
   double l2_sp = 0;           // weight decay towards the start; weight_decay is then the head's alone (needs init)
   bool zero_last_gamma = false;
-  double dropout = 0;                     // of dense networks
-  std::vector<std::string> teachers;      // checkpoints; empty: no transfer from a network
+  double dropout = 0;  // of dense networks
+  // Checkpoints; or one "predictions:FILE", probabilities that any program wrote; or "ema", the moving average of the
+  // student; empty: no transfer from a network.
+  std::vector<std::string> teachers;
+  std::string teacher_missing = "stop";   // predictions: an image without a row; "skip": it learns from labels alone
   std::string teacher_weights = "equal";  // "auc", or numbers for each
-  std::vector<std::string> methods;       // "kd:temperature=4,weight=0.9"
+  std::string teacher_cache;  // folder of the teachers' answers; "auto"; empty: they are asked in every step
+  std::string teacher_cache_type = "float";  // or "bfloat16"
+  std::vector<std::string> methods;          // "kd:temperature=4,weight=0.9"
+  double ema = 0;       // decay of the moving average that is evaluated and kept as best; 0: the student itself
+  int generations = 1;  // above 1: a chain, see train_generations()
   int epochs = 10;
   int batch = 64;
   std::string optimizer = "adam";  // sgd, adam, adamw

@@ -47,25 +47,32 @@ TrainingResult TrainingRun::finish() {
   return result;
 }
 
+LoaderOptions TrainingRun::loading() const {
+  return {.batch = options_.batch,
+          .shuffle = true,
+          .seed = options_.seed,
+          .threads = loading_threads(data_->train, options_.threads),
+          .prefetch = 4,
+          .weights = sampling_weights(data_->train, data_->task, data_->outputs, parse_sampling(options_.sampling)),
+          .mixup = parse_augmentation(options_.augment).mixup};
+}
+
 void TrainingRun::train_epochs() {
   const Augmentation augmentation = parse_augmentation(options_.augment);
   std::optional<DeviceImages> images;
   if (images_stay_on_device()) images.emplace(*context_, *data_->train.images, options_.threads);
-  Loader loader(
-      *data_, data_->train,
-      {.batch = options_.batch,
-       .shuffle = true,
-       .seed = options_.seed,
-       .threads = loading_threads(data_->train, options_.threads),
-       .prefetch = 4,
-       .weights = sampling_weights(data_->train, data_->task, data_->outputs, parse_sampling(options_.sampling)),
-       .mixup = augmentation.mixup,
-       .pixels = !images});
+  LoaderOptions batches = loading();
+  batches.pixels = !images;
+  Loader loader(*data_, data_->train, batches);
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student = network_.get();
   setup.student_input = augmentation.input(card_.mean, card_.deviation);
   setup.teachers = teachers_ ? &*teachers_ : nullptr;
+  setup.rows = teacher_rows_.get();
+  setup.average = average_ ? &*average_ : nullptr;
+  if (decay_of_teacher(options_)) setup.average_teacher = averaged_.get();
+  setup.taught = taught_;
   setup.settings = transfer_methods(options_);
   setup.methods = &methods_;
   setup.optimizer = &*optimizer_;
@@ -75,9 +82,9 @@ void TrainingRun::train_epochs() {
   setup.mixup = augmentation.mixup > 0;
   setup.images = images ? &*images : nullptr;
   setup.replay = options_.graph == "on";
-  setup.teacher_stream = options_.teacher_stream;
+  setup.teacher_stream = options_.teacher_stream && setup.teachers != nullptr && !teacher_rows_;
   std::optional<StudentStep> step(std::in_place, *context_, setup);
-  Predictor predictor(*context_, *network_, card_, *data_);
+  Predictor predictor(*context_, evaluated(), card_, *data_);
   report_progress(0, 0, nullptr);
   while (state_.epoch < options_.epochs) {
     const Clock::time_point begin = Clock::now();
@@ -94,7 +101,8 @@ void TrainingRun::train_epochs() {
 
 // Mixtures are made on the host.
 bool TrainingRun::images_stay_on_device() const {
-  if (parse_augmentation(options_.augment).mixup > 0) return false;
+  // Mixtures are made, and cached rows compared with their images, on the host.
+  if (parse_augmentation(options_.augment).mixup > 0 || teacher_rows_) return false;
   const bool automatic = options_.device_images == device_images_auto;
   if (automatic && context_->device().kind != kernels::DeviceKind::cuda) return false;
   const std::size_t most = automatic ? context_->pool(Lifetime::persistent).available() / 4
@@ -139,7 +147,7 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
 }
 
 void TrainingRun::validate(EpochRow& row, Predictor& predictor) {
-  network_->fold();
+  evaluated().fold();
   const Predictions predictions = predictor.predict(data_->val);
   require_converging(row.epoch, row.train_loss, predictions.probabilities);
   const Evaluation evaluation = evaluate_scores(data_->task, data_->outputs, data_->label_names,
@@ -165,10 +173,13 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   state_.schedule = schedule_.state();
   state_.tensors = optimizer_->state();
   for (const auto& method : methods_) state_.tensors.merge(method->parameters().state());
+  if (averaged_)
+    for (auto& [name, tensor] : averaged_->parameters().state()) state_.tensors[average_prefix + name] = tensor;
   card_.epoch = row.epoch;
   card_.val_auc = row.val_auc;
   log_.epoch(rows_);
-  directory_.commit(state_, card_, network_->parameters().state(), is_best);
+  const StateDict best = is_best ? evaluated().parameters().state() : StateDict{};
+  directory_.commit(state_, card_, network_->parameters().state(), is_best ? &best : nullptr);
   state_.tensors.clear();
   report_progress(0, row.images_per_second, &row);
 }

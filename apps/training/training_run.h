@@ -10,8 +10,12 @@
 #include "apps/training/run_directory.h"
 #include "apps/training/run_log.h"
 #include "apps/training/student_step.h"
+#include "data/predictions.h"
 
 namespace preceptor {
+
+// Before the names of the moving average's tensors in the state of a run.
+inline const std::string average_prefix = "average.";
 
 class TrainingRun {
  public:
@@ -31,6 +35,10 @@ class TrainingRun {
   void start_from_init();
   void load_teachers(std::vector<CardCheckpoint> checkpoints);
   void weigh_teachers();
+  void open_teacher_rows();
+  void use_predictions(const ProbabilityTable& table);
+  LoaderOptions loading() const;
+  void make_average();
   void make_methods();
   void prepare_learning();
   void restore();
@@ -40,6 +48,8 @@ class TrainingRun {
   bool images_stay_on_device() const;
   void thaw();
   EpochRow train_epoch(StudentStep& step, Loader& loader);
+  // What is validated, kept as best and tested.
+  Network& evaluated() { return options_.ema > 0 ? *averaged_ : *network_; }
   void validate(EpochRow& row, Predictor& predictor);
   void close_epoch(const EpochRow& row);
   void test(TrainingResult& result);
@@ -68,7 +78,11 @@ class TrainingRun {
   const Dataset* data_ = nullptr;
   ModelCard card_;
   std::unique_ptr<Network> network_;
+  std::unique_ptr<Network> averaged_;     // the student's moving average; nullptr: none is kept
+  std::optional<MovingAverage> average_;  // what moves it
   std::optional<Teachers> teachers_;
+  std::unique_ptr<TeacherRows> teacher_rows_;  // instead of asking them in every step
+  std::vector<bool> taught_;                   // [outputs] whether a teacher knows the label; empty without a teacher
   std::vector<std::unique_ptr<TransferMethod>> methods_;
   std::optional<Optimizer> optimizer_;
   Schedule schedule_;

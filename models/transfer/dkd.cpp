@@ -41,6 +41,7 @@ MethodKind dkd() {
                    {"beta", "8", Key::weight, "of the other classes' part; multi-label: of labels that are 0"},
                    {"weight", "1", Key::weight, "of the whole term"},
                    {"warmup", "20", Key::weight, "epochs in which the weight grows"}},
+          .by_image = true,
           .takes_mixtures = false,
           .make = make<Dkd>};
 }

@@ -42,7 +42,8 @@ std::vector<TapPair> FeatureMethod::read_pairs(const MethodSetup& setup, const M
   const std::vector<std::string> names = settings.names("tap");
   const std::string& others = settings.text("teacher_tap");
   const std::vector<Tap> student = taps_named(*setup.student, names, setup.height, setup.width, before_relu);
-  require(setup.teacher != nullptr, "--method ", settings.name, ": reads a teacher's maps, so it takes one teacher");
+  require(setup.teacher != nullptr, "--method ", settings.name,
+          ": reads a teacher's maps, so it takes one teacher with its weights");
   const std::vector<Tap> teacher = taps_named(*setup.teacher, others == "same" ? names : settings.names("teacher_tap"),
                                               setup.teacher_height, setup.teacher_width, before_relu);
   require(names[0] == "stages" || student.size() == teacher.size(), "--method ", settings.name, ": ", student.size(),

@@ -31,6 +31,7 @@ MethodKind kd() {
           .summary = "softened outputs of the teacher",
           .keys = {{"temperature", "4", MethodKey::Kind::positive, "softens both networks' outputs"},
                    {"weight", "0.9", MethodKey::Kind::fraction, "of the term; the labels get the rest"}},
+          .by_image = true,
           .shares_with_labels = true,
           .make = make<Kd>};
 }

@@ -66,6 +66,7 @@ struct MethodKind {
   std::string name, summary;
   std::vector<MethodKey> keys;  // every method has "weight"; "warmup" and "end" are added
   bool needs_teacher = true;
+  bool by_image = false;            // every image teaches alone, so that some may teach nothing
   bool shares_with_labels = false;  // the labels get 1 - weight; else 1
   bool takes_mixtures = true;       // of two images with mixup; false: it asks for the class or place of one image
   std::unique_ptr<TransferMethod> (*make)(const MethodSetup& setup, const MethodSettings& settings);

@@ -152,5 +152,22 @@ TEST_F(PredictionsTest, PlainProbabilitiesMeetLabelColumns) {
                {"wrong.csv line 3", "column 'mass'", "no label"});
 }
 
+TEST_F(PredictionsTest, ProbabilitiesAreReadWithoutTheTruth) {
+  const ProbabilityTable plain = read_probabilities(write("path,Edema,Mass\nb,0.5,1\na,0.25,0\n"));
+  EXPECT_EQ(plain.label_names, (std::vector<std::string>{"Edema", "Mass"}));
+  EXPECT_EQ(plain.ids, (std::vector<std::string>{"b", "a"}));
+  EXPECT_EQ(plain.probabilities, (std::vector<double>{0.5, 1, 0.25, 0}));
+  // Of a table with marked columns only those count, wherever the images are named.
+  const ProbabilityTable marked = read_probabilities(write("age,id,label:x,probability:x,prob_y\n58,a,1,0.5,0.25\n"));
+  EXPECT_EQ(marked.label_names, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(marked.ids, std::vector<std::string>{"a"});
+  const auto refuse_table = [&](const std::string& text, const std::vector<std::string>& words) {
+    expect_error([&] { read_probabilities(write(text)); }, ErrorKind::data, words);
+  };
+  refuse_table("path\na\n", {"line 1", "one column"});
+  refuse_table("path,Mass\na,1.5\n", {"line 2", "column 'Mass'", "no probability"});
+  refuse_table("path,Mass\na,0.5\na,0.5\n", {"line 3", "twice"});
+}
+
 }  // namespace
 }  // namespace preceptor::test

@@ -10,6 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const fuzz::MemoryFile first(bytes.substr(0, cut));
   return fuzz::read_or_refuse([&] {
     if (cut == std::string::npos) {
+      read_probabilities(first.path());
       evaluate(read_predictions(first.path()), 2, 0);
     } else {
       const fuzz::MemoryFile labels(bytes.substr(cut + 1));

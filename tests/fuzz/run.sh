@@ -8,14 +8,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 executions=${1:-1000000}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(pickle torch_file zip_archive legacy_torch safetensors image png dicom table npz image_cache predictions)
+[ ${#targets[@]} -gt 0 ] || targets=(pickle torch_file zip_archive legacy_torch safetensors image png dicom table npz image_cache row_file predictions)
 out=build/fuzz
 mkdir -p "$out"
 
 flags=(-std=c++20 -O1 -g -I. -DPRECEPTOR_DICOM -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fno-sanitize-recover=all)
-sources=(engine/{zip_archive,pickle,torch_container,torch_file,weight_file,checkpoint,element_type,shape}.cpp
+sources=(engine/{zip_archive,pickle,torch_container,torch_file,weight_file,checkpoint,safetensors_header,element_type,shape}.cpp
   data/{csv,table,predictions,prediction_cells,plain_predictions}.cpp data/metrics/*.cpp
-  data/{image,png,png_rows,jpeg,pnm,resize,grey_window,dicom,jpeg2000,npy,npz,image_cache,image_source,image_hash}.cpp)
+  data/{image,png,png_rows,jpeg,pnm,resize,grey_window,dicom,jpeg2000,npy,npz,mapped_file,image_cache,row_file,image_source,image_hash}.cpp)
 libraries=(-lzip -lz -lturbojpeg -ldeflate -ldcmimage -ldcmimgle -ldcmjpls -ldcmjpeg -ldcmdata -loflog -lofstd -lopenjp2)
 for source in "${sources[@]}"; do
   object=$out/$(basename "$source" .cpp).o

@@ -18,6 +18,14 @@ std::string cache(const std::string& file) {
   return little_endian(header.size(), 8) + header + "wxyz" + little_endian(hash, 8) + std::string(24, '\1') + "b\n";
 }
 
+// Two rows of one bfloat16, as data/row_file.cpp writes them.
+std::string rows() {
+  const std::string header =
+      R"({"__metadata__":{"format":"preceptor-rows-1"},"content":{"data_offsets":[0,16],"dtype":"U64","shape":[2]},)"
+      R"("logits":{"data_offsets":[16,20],"dtype":"BF16","shape":[2,1]}})";
+  return little_endian(header.size(), 8) + header + std::string(20, '\1');
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -37,5 +45,6 @@ int main(int argc, char** argv) {
   write("npz", 0, stored_zip("train_labels.npy", array, Zip64::none));
   write("npz", 1, stored_zip("train_labels.npy", array, Zip64::everywhere));
   write("image_cache", 0, cache("image"));
+  write("row_file", 0, rows());
   return 0;
 }

@@ -1,0 +1,67 @@
+// The options of every generation, and the order of things.
+#include "apps/training/generations.h"
+
+#include <filesystem>
+
+#include "apps/training/run_directory.h"
+#include "apps/training/run_options.h"
+#include "apps/training/training_run.h"
+#include "engine/check.h"
+#include "engine/checkpoint.h"
+
+namespace preceptor {
+namespace {
+
+RunDirectory directory_of(const TrainingOptions& chain, int generation) {
+  return RunDirectory(chain.out + "/generation" + std::to_string(generation));
+}
+
+TrainingOptions options_of(const TrainingOptions& chain, int generation) {
+  TrainingOptions options = chain;
+  options.generations = 1;
+  options.out = directory_of(chain, generation).path();
+  options.seed = chain.seed + static_cast<std::uint64_t>(generation - 1);
+  if (generation > 1) {
+    options.teachers = {directory_of(chain, generation - 1).best_path()};
+    options.teacher_weights = "equal";
+    return options;
+  }
+  if (!chain.teachers.empty()) return options;
+  options.teacher_cache.clear();
+  std::erase_if(options.methods, [](const std::string& text) { return kind_of(parse_method(text)).needs_teacher; });
+  return options;
+}
+
+void check_chain(const TrainingOptions& chain) {
+  bool taught = false;
+  for (const MethodSettings& method : transfer_methods(chain)) {
+    const auto other = method.values.find("teacher_tap");
+    require(other == method.values.end() || other->second == "same", "--generations: --method ", method.name,
+            ": teacher_tap does not hold for the later teachers, which are networks as the student");
+    taught |= kind_of(method).needs_teacher;
+  }
+  require(taught, "--generations needs a --method with a teacher");
+}
+
+}  // namespace
+
+TrainingResult train_generations(const TrainingOptions& options, bool resume, const ProgressReport& report) {
+  check_chain(options);
+  const RunDirectory chain(options.out);
+  require(resume || !chain.holds_run(), options.out,
+          ": holds a run already; continue it with --resume or choose another --out");
+  TrainingResult result;
+  for (int generation = 1; generation <= options.generations; ++generation) {
+    const RunDirectory directory = directory_of(options, generation);
+    const bool begun = directory.holds_run();
+    // Behind its last epoch a run is only tested again; for all but the last that is not worth the time.
+    if (generation < options.generations && std::filesystem::exists(directory.result_path())) continue;
+    TrainingRun run(options_of(options, generation), begun, report, nullptr);
+    // Only now it is known that nothing is refused.
+    if (!chain.holds_run()) write_file_atomically(chain.config_path(), config_text(options));
+    result = run.finish();
+  }
+  return result;
+}
+
+}  // namespace preceptor

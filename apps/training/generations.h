@@ -1,0 +1,15 @@
+// Born-again chains: networks of one kind, of which each is the next one's teacher (Furlanello et al. 2018).
+#pragma once
+
+#include "apps/training/training.h"
+
+namespace preceptor {
+
+// Runs options.generations trainings one after the other, in `options.out`/generation1, generation2, ... Each is a run
+// of its own, with all its files; its seed is that of the options plus its number less 1, so that it starts elsewhere.
+// The first learns from the teachers of the options, without any from the labels alone; every further one from the best
+// checkpoint of the one before. With `resume` the chain goes on where it was, also within a generation. Returns what
+// the last gave. Errors: as train().
+TrainingResult train_generations(const TrainingOptions& options, bool resume, const ProgressReport& report);
+
+}  // namespace preceptor
