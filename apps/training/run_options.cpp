@@ -70,6 +70,9 @@ void check_network(const TrainingOptions& options) {
   for (std::size_t i = 0; i < methods.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       require(methods[i].name != methods[j].name, "--method ", methods[i].name, " is given twice");
+  for (const MethodSettings& method : methods)
+    require(kind_of(method).takes_mixtures || parse_augmentation(options.augment).mixup == 0, "--method ", method.name,
+            " asks for the class or the place of one image, and --augment mixup makes images of two");
 }
 
 void check_meters(const TrainingOptions& options) {

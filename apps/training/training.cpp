@@ -198,7 +198,9 @@ void TrainingRun::make_methods() {
                                                           : 0,
                           .images = data_->train.count,
                           .multi_label = data_->task == Task::multi_label,
-                          .seed = options_.seed};
+                          .seed = options_.seed,
+                          .classes = data_->task == Task::multi_label ? nullptr : &data_->train.labels,
+                          .note = [this](const std::string& text) { note_at_start(text); }};
   for (const MethodSettings& settings : transfer_methods(options_))
     methods_.push_back(kind_of(settings).make(setup, settings));
 }

@@ -22,7 +22,8 @@ std::vector<double> losses(const Workplace& place, const std::string& run, std::
 TEST(Methods, WhatTheyLearnIsResumedAndNoPartOfTheStudent) {
   const Workplace place;
   place.run(tiny_training("teacher"));
-  const Arguments methods = {"fitnet:weight=1,warmup=3", "vid", "ab", "kd:end=4"}, epochs = {"--epochs", "5"};
+  const Arguments methods = {"fitnet:weight=1,warmup=3", "vid", "ab", "kd:end=4", "crd:negatives=40"},
+                  epochs = {"--epochs", "5"};
   place.run(distillation("whole", methods, epochs));
   place.start_and_kill(distillation("killed", methods, epochs), "killed", 2);
   place.run({"preceptor-distill", "--resume", "killed"});
@@ -32,8 +33,9 @@ TEST(Methods, WhatTheyLearnIsResumedAndNoPartOfTheStudent) {
   const StateDict student = load_safetensors(place.path("whole/last.safetensors")).tensors;
   for (const auto& [name, tensor] : student) EXPECT_FALSE(name.starts_with("transfer.")) << name;
   const StateDict state = load_safetensors(place.path("whole/last.state.safetensors")).tensors;
-  for (const char* name : {"transfer.fitnet.layer2.weight", "transfer.fitnet.layer2.weight/first",
-                           "transfer.vid.layer1.variance", "transfer.ab.layer3.0.sum.norm.running_mean"})
+  for (const char* name :
+       {"transfer.fitnet.layer2.weight", "transfer.fitnet.layer2.weight/first", "transfer.vid.layer1.variance",
+        "transfer.ab.layer3.0.sum.norm.running_mean", "transfer.crd.student_bank", "transfer.crd.teacher_constant"})
     EXPECT_TRUE(state.contains(name)) << name;
 }
 
@@ -78,7 +80,12 @@ TEST(Methods, RefuseWhatCannotBeCompared) {
   place.refuse(distillation("c", {"fitnet:tap=avgpool"}), 64, {"--method fitnet", "is no map"});
   place.refuse(distillation("d", {"at:reading=author,tap=layer1,teacher_tap=layer2"}), 64, {"16", "32"});
   place.refuse(distillation("e", {"fsp:tap=layer1"}), 64, {"two taps at least"});
-  for (const char* run : {"a", "b", "c", "d", "e"}) EXPECT_FALSE(place.exists(run)) << run;
+  for (const char* method : {"dkd", "tfkd", "crd"})
+    place.refuse(distillation("f", {method}, {"--augment", "mixup=0.2"}), 64, {"--method", "makes images of two"});
+  place.refuse(distillation("g", {"ofd:tap=layer3"}), 64, {"--method ofd", "layer3.1.sum"});
+  place.refuse(distillation("h", {"crd:tap=layer3"}), 64, {"--method crd", "pooled features"});
+  place.refuse(distillation("i", {"crd:dimension=300"}), 64, {"dimension=300"});
+  for (const char* run : {"a", "b", "c", "d", "e", "f", "g", "h", "i"}) EXPECT_FALSE(place.exists(run)) << run;
 }
 
 }  // namespace
