@@ -14,6 +14,7 @@
 #include "apps/training/training_run.h"
 #include "data/listing.h"
 #include "engine/check.h"
+#include "kernels/convolution/tuning.h"
 #include "models/registry.h"
 
 namespace preceptor {
@@ -83,6 +84,8 @@ void TrainingRun::open_files(bool continues) {
   require(continues || !directory_.holds_run(), options_.out,
           ": holds a run already; continue it with --resume or choose another --out");
   if (continues) committed_ = directory_.last();
+  if (continues && std::filesystem::exists(directory_.tuning_path()))
+    kernels::convolution_tuning().read(read_file(directory_.tuning_path()), directory_.tuning_path());
   continues_ = committed_.has_value();
   if (!committed_ && !options_.init.empty()) init_ = load_initial_weights(options_.init);
 }

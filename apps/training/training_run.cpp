@@ -14,6 +14,7 @@
 #include "apps/training/run_options.h"
 #include "data/sampling.h"
 #include "engine/check.h"
+#include "kernels/convolution/tuning.h"
 
 namespace preceptor {
 namespace {
@@ -178,6 +179,8 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   card_.epoch = row.epoch;
   card_.val_auc = row.val_auc;
   log_.epoch(rows_);
+  const kernels::Tuning& tuning = kernels::convolution_tuning();
+  if (!tuning.empty()) write_file_atomically(directory_.tuning_path(), tuning.text());
   const StateDict best = is_best ? evaluated().parameters().state() : StateDict{};
   directory_.commit(state_, card_, network_->parameters().state(), is_best ? &best : nullptr);
   state_.tensors.clear();

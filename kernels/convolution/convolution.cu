@@ -4,6 +4,7 @@
 
 #include <cassert>
 
+#include "kernels/convolution/fastest.h"
 #include "kernels/convolution/moments.cuh"
 #include "kernels/convolution/patches.cuh"
 #include "kernels/convolution/shapes.h"
@@ -142,10 +143,8 @@ void with_patches(const FeatureMap<const T>& x, const FeatureMap<const T>& y, co
     launch_for(Patches<Group, T, false>(x, input, y.height, y.width, window));
 }
 
-}  // namespace
-
 template <class T>
-void run_on(Gpu gpu, const ConvolutionForward<T>& a) {
+void run_own(Gpu gpu, const ConvolutionForward<T>& a) {
   const int pixels = pixels_of(a.y), channels = a.y.channels;
   const bool whole = stores_fours(a.y) && (!a.residual.data || stores_fours(a.residual));
   const bool aligned =
@@ -167,7 +166,7 @@ void run_on(Gpu gpu, const ConvolutionForward<T>& a) {
 }
 
 template <class T>
-void run_on(Gpu gpu, const ConvolutionDataGradient<T>& a) {
+void run_own(Gpu gpu, const ConvolutionDataGradient<T>& a) {
   pixels_of(a.d_x);
   const int stride = a.geometry.stride, channels = a.d_x.channels;
   const int rows = static_cast<int>(a.d_x.images * steps(a.d_x.height, stride) * steps(a.d_x.width, stride));
@@ -183,7 +182,7 @@ void run_on(Gpu gpu, const ConvolutionDataGradient<T>& a) {
 }
 
 template <class T>
-void run_on(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
+void run_own(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
   const int pixels = pixels_of(a.d_y), channels = a.d_y.channels;
   const bool aligned = rows_aligned(a.x, a.d_y) && aligned16(a.input.scale, a.input.shift);
   with_group<T>(aligned, [&](auto group) {
@@ -198,6 +197,21 @@ void run_on(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
       channels <= 64 ? launch_with(TileShape<64, 64>{}) : launch_with(TileShape<128, 64>{});
     });
   });
+}
+
+}  // namespace
+
+template <class T>
+void run_on(Gpu gpu, const ConvolutionForward<T>& a) {
+  run_fastest(gpu, a, run_own<T>);
+}
+template <class T>
+void run_on(Gpu gpu, const ConvolutionDataGradient<T>& a) {
+  run_fastest(gpu, a, run_own<T>);
+}
+template <class T>
+void run_on(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
+  run_fastest(gpu, a, run_own<T>);
 }
 
 void run_on(Gpu gpu, const ReorderWeights& a) {

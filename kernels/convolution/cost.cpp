@@ -1,8 +1,10 @@
 // What the convolution family moves and computes, and the workspace it needs.
+#include <algorithm>
 #include <type_traits>
 
 #include "kernels/convolution/convolution.h"
 #include "kernels/convolution/cpu_workspace.h"
+#include "kernels/convolution/fastest.h"
 #include "kernels/convolution/shapes.h"
 
 namespace preceptor::kernels {
@@ -20,7 +22,8 @@ Cost convolution_cost(const FeatureMap<Input>& in, const FeatureMap<Output>& out
 // The gpu's need, or the cpu's, which has float only.
 template <class Arguments, class GpuBytes>
 std::size_t workspace_on(const Arguments& a, const Device& device, const GpuBytes& gpu_bytes) {
-  if (device.kind != DeviceKind::cpu) return gpu_bytes();
+  if (device.kind == DeviceKind::cuda) return std::max<std::size_t>(gpu_bytes(), cudnn_workspace_bytes(a));
+  if (device.kind == DeviceKind::emulated) return gpu_bytes();
   if constexpr (requires { cpu_workspace_bytes(a); })
     return cpu_workspace_bytes(a);
   else

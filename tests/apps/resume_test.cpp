@@ -1,5 +1,7 @@
 // Runs that are killed and resumed end with the bytes of runs that were not.
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "event_reader.h"
@@ -203,6 +205,23 @@ TEST(Resume, AfterInterrupts) {
     EXPECT_NE(process.err().find("continue with: preceptor-train --resume " + run), std::string::npos) << process.err();
     EXPECT_FALSE(place.exists(run + "/result.json"));
   }
+}
+
+// Choices that were measured are read before a run goes on, and written with every epoch.
+TEST(Resume, TakesTheConvolutionsThatWereChosen) {
+  const Workplace place;
+  place.run({"preceptor-train", "--data", "phantom:chest?n=8&val=8&test=8&size=16", "--model", "resnet8", "--epochs",
+             "1", "--bootstrap", "0", "--out", "run"});
+  EXPECT_FALSE(std::filesystem::exists(place.path("run/tuning.txt"))) << "there is nothing to choose from";
+  const auto write = [&](const char* text) { std::ofstream(place.path("run/tuning.txt")) << text; };
+  const Arguments resume = {"preceptor-train", "--resume", "run"};
+  write("card, shape\town\nno choice\n");
+  place.refuse(resume, 65, {"tuning.txt line 2"});
+  write("card, shape b\town\ncard, shape a\tengine 3\n");
+  for (const char* file : {"last.safetensors", "last.state.safetensors"})
+    std::filesystem::remove(place.path(std::string("run/") + file));
+  place.run(resume);
+  EXPECT_EQ(place.bytes("run/tuning.txt"), "card, shape a\tengine 3\ncard, shape b\town\n");
 }
 
 }  // namespace

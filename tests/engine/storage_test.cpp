@@ -34,9 +34,14 @@ TEST_F(StorageTest, MapsAreRoundedAndAllElseIsNot) {
 }
 
 TEST_F(StorageTest, AMapTakesHalfTheBytes) {
-  const std::size_t before = context.pool(Lifetime::step).in_use();
-  const Tensor map = context.empty({1, 64, 8, 8});
-  EXPECT_EQ(context.pool(Lifetime::step).in_use() - before, map.shape().elements() * 2);
+  const Shape shape{1, 64, 8, 8};
+  const auto bytes_of_one = [&](Storage storage) {
+    const std::size_t before = context.pool(Lifetime::step).in_use();
+    const Tensor map = context.empty(shape, storage);
+    return context.pool(Lifetime::step).in_use() - before;
+  };
+  EXPECT_EQ(context.empty(shape).storage(), Storage::bfloat16);
+  EXPECT_EQ(bytes_of_one(Storage::float32) - bytes_of_one(Storage::bfloat16), shape.elements() * 2);
 }
 
 TEST_F(StorageTest, ChannelRangesAreWhereTheyWere) {

@@ -1,0 +1,299 @@
+// Convolutions by cuDNN 9: graphs over channels-last maps as they lie in memory, and the choice among its engines and
+// our own kernel.
+#include <cuda_runtime.h>
+#include <cudnn_frontend.h>
+
+#include <limits>
+#include <memory>
+#include <sstream>
+#include <unordered_map>
+
+#include "kernels/convolution/fastest.h"
+#include "kernels/convolution/tuning.h"
+#include "kernels/device/cuda/cuda_device.h"
+#include "kernels/device/cuda/status.h"
+
+namespace preceptor::kernels {
+namespace {
+
+namespace fe = cudnn_frontend;
+using Attributes = fe::graph::Tensor_attributes;
+using Node = std::shared_ptr<Attributes>;
+using Pointers = std::unordered_map<std::int64_t, void*>;
+
+constexpr std::int64_t most_workspace = std::int64_t{1} << 28;  // bytes that an engine may want
+constexpr int most_engines = 8;                                 // that are measured, in the order of cuDNN's own guess
+
+enum Uid : std::int64_t { input = 1, weights, output, bias, residual };
+
+template <class T>
+constexpr fe::DataType_t data_type = std::is_same_v<T, float> ? fe::DataType_t::FLOAT : fe::DataType_t::BFLOAT16;
+
+cudnnHandle_t handle_on(void* stream) {
+  static cudnnHandle_t handle = [] {
+    cudnnHandle_t made = nullptr;
+    const cudnnStatus_t status = cudnnCreate(&made);
+    if (status != CUDNN_STATUS_SUCCESS)
+      throw Error(ErrorKind::internal, std::string("cudnn: ") + cudnnGetErrorString(status) + " in cudnnCreate");
+    return made;
+  }();
+  if (cudnnSetStream(handle, static_cast<cudaStream_t>(stream)) != CUDNN_STATUS_SUCCESS)
+    throw Error(ErrorKind::internal, "cudnn: cudnnSetStream failed");
+  return handle;
+}
+
+// A map's sizes and strides, in the order that cuDNN names them: images, channels, rows, columns.
+template <class T>
+Attributes& describe(Attributes& tensor, const FeatureMap<T>& map, std::int64_t uid) {
+  const std::int64_t pitch = map.pitch, row = pitch * map.width;
+  return tensor.set_uid(uid)
+      .set_data_type(data_type<std::remove_const_t<T>>)
+      .set_dim({map.images, map.channels, map.height, map.width})
+      .set_stride({row * map.height, 1, row, pitch});
+}
+template <class T>
+Attributes described(const FeatureMap<T>& map, std::int64_t uid) {
+  Attributes tensor;
+  return describe(tensor, map, uid);
+}
+
+// Weights [out][height][width][in].
+Attributes described_weights(int out, int in, const ConvolutionGeometry& g, fe::DataType_t type) {
+  const std::int64_t row = std::int64_t{in} * g.kernel_width;
+  return Attributes()
+      .set_uid(weights)
+      .set_data_type(type)
+      .set_dim({out, in, g.kernel_height, g.kernel_width})
+      .set_stride({row * g.kernel_height, 1, row, in});
+}
+
+template <class Operation>
+Operation with_geometry(const ConvolutionGeometry& g) {
+  Operation operation;
+  operation.set_padding({g.padding, g.padding}).set_stride({g.stride, g.stride}).set_dilation({1, 1});
+  return operation;
+}
+
+fe::graph::Pointwise_attributes pointwise(fe::PointwiseMode_t mode) {
+  return fe::graph::Pointwise_attributes().set_mode(mode).set_compute_data_type(fe::DataType_t::FLOAT);
+}
+
+// Whether cuDNN is asked at all.
+template <class T>
+bool has_graph(const ConvolutionForward<T>& a) {
+  return a.input.scale == nullptr && a.mean == nullptr;
+}
+template <class T>
+bool has_graph(const ConvolutionDataGradient<T>&) {
+  return true;
+}
+template <class T>
+bool has_graph(const ConvolutionWeightGradient<T>& a) {
+  return a.input.scale == nullptr && a.d_bias == nullptr;
+}
+
+template <class T>
+void fill(fe::graph::Graph& graph, const ConvolutionForward<T>& a) {
+  Node y = graph.conv_fprop(graph.tensor(described(a.x, input)),
+                            graph.tensor(described_weights(a.y.channels, a.x.channels, a.geometry, data_type<T>)),
+                            with_geometry<fe::graph::Conv_fprop_attributes>(a.geometry));
+  if (a.bias) {
+    Attributes by_channel;
+    by_channel.set_uid(bias).set_data_type(fe::DataType_t::FLOAT).set_dim({1, a.y.channels, 1, 1});
+    by_channel.set_stride({a.y.channels, 1, a.y.channels, a.y.channels});
+    y = graph.pointwise(y, graph.tensor(by_channel), pointwise(fe::PointwiseMode_t::ADD));
+  }
+  if (a.residual.data)
+    y = graph.pointwise(y, graph.tensor(described(a.residual, residual)), pointwise(fe::PointwiseMode_t::ADD));
+  if (a.relu) y = graph.pointwise(y, pointwise(fe::PointwiseMode_t::RELU_FWD));
+  describe(*y, a.y, output).set_output(true);
+}
+template <class T>
+void fill(fe::graph::Graph& graph, const ConvolutionDataGradient<T>& a) {
+  const Node d_x =
+      graph.conv_dgrad(graph.tensor(described(a.d_y, input)),
+                       graph.tensor(described_weights(a.d_y.channels, a.d_x.channels, a.geometry, data_type<T>)),
+                       with_geometry<fe::graph::Conv_dgrad_attributes>(a.geometry));
+  describe(*d_x, a.d_x, output).set_output(true);
+}
+template <class T>
+void fill(fe::graph::Graph& graph, const ConvolutionWeightGradient<T>& a) {
+  const Node d_weight = graph.conv_wgrad(graph.tensor(described(a.d_y, output)), graph.tensor(described(a.x, input)),
+                                         with_geometry<fe::graph::Conv_wgrad_attributes>(a.geometry));
+  *d_weight = described_weights(a.d_y.channels, a.x.channels, a.geometry, fe::DataType_t::FLOAT);
+  d_weight->set_output(true);
+}
+
+void* writable(const void* pointer) { return const_cast<void*>(pointer); }
+
+template <class T>
+Pointers pointers_of(const ConvolutionForward<T>& a) {
+  Pointers pointers = {{input, writable(a.x.data)}, {weights, writable(a.weight)}, {output, a.y.data}};
+  if (a.bias) pointers[bias] = writable(a.bias);
+  if (a.residual.data) pointers[residual] = writable(a.residual.data);
+  return pointers;
+}
+template <class T>
+Pointers pointers_of(const ConvolutionDataGradient<T>& a) {
+  return {{input, writable(a.d_y.data)}, {weights, writable(a.weight)}, {output, a.d_x.data}};
+}
+template <class T>
+Pointers pointers_of(const ConvolutionWeightGradient<T>& a) {
+  return {{input, writable(a.x.data)}, {output, writable(a.d_y.data)}, {weights, a.d_weight}};
+}
+
+// What is computed, as one line: the name under which a choice is kept.
+template <class T>
+std::string text_of(const FeatureMap<T>& map) {
+  std::ostringstream text;
+  text << map.images << 'x' << map.channels << 'x' << map.height << 'x' << map.width << " of " << map.pitch;
+  return text.str();
+}
+std::string text_of(const ConvolutionGeometry& g) {
+  std::ostringstream text;
+  text << g.kernel_height << 'x' << g.kernel_width << " stride " << g.stride << " padding " << g.padding;
+  return text.str();
+}
+template <class T>
+std::string text_of(const ConvolutionForward<T>& a) {
+  return text_of(a.x) + " to " + text_of(a.y) + ", " + text_of(a.geometry) + (a.bias ? ", bias" : "") +
+         (a.residual.data ? ", residual of " + std::to_string(a.residual.pitch) : "") + (a.relu ? ", relu" : "");
+}
+template <class T>
+std::string text_of(const ConvolutionDataGradient<T>& a) {
+  return text_of(a.d_y) + " to " + text_of(a.d_x) + ", " + text_of(a.geometry);
+}
+template <class T>
+std::string text_of(const ConvolutionWeightGradient<T>& a) {
+  return text_of(a.x) + " and " + text_of(a.d_y) + ", " + text_of(a.geometry);
+}
+std::string card() {
+  int device = 0;
+  cudaDeviceProp properties{};
+  CUDA_CHECK(cudaGetDevice(&device));
+  CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
+  return std::string(properties.name) + ", cuDNN " + std::to_string(cudnnGetVersion());
+}
+template <template <class> class Family, class T>
+std::string line_of(const Family<T>& a) {
+  static const std::string first = card();
+  return first + ", " + Family<T>::name + (data_type<T> == fe::DataType_t::FLOAT ? " float " : " bfloat16 ") +
+         text_of(a);
+}
+
+// A graph, and its engines that can be run.
+struct Plans {
+  fe::graph::Graph graph;
+  std::vector<std::string> candidates = {"own"};
+  std::vector<std::int64_t> engines = {-1};  // their places in the graph's list
+  std::vector<std::size_t> workspaces = {0};
+};
+
+// Sums in float. The same numbers every time: engines that add up in any order are left out, and for floats those that
+// drop bits of them.
+template <class Arguments>
+std::unique_ptr<Plans> make_plans(const Arguments& a, bool is_float) {
+  auto plans = std::make_unique<Plans>();
+  if (!has_graph(a)) return plans;
+  fe::graph::Graph& graph = plans->graph;
+  graph.set_intermediate_data_type(fe::DataType_t::FLOAT).set_compute_data_type(fe::DataType_t::FLOAT);
+  fill(graph, a);
+  std::vector<fe::NumericalNote_t> unwanted = {fe::NumericalNote_t::NONDETERMINISTIC};
+  if (is_float) {
+    unwanted.push_back(fe::NumericalNote_t::TENSOR_CORE);
+    unwanted.push_back(fe::NumericalNote_t::DOWN_CONVERT_INPUTS);
+  }
+  const cudnnHandle_t handle = handle_on(nullptr);
+  if (graph.validate().is_bad() || graph.build_operation_graph(handle).is_bad() ||
+      graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}).is_bad())
+    return plans;
+  graph.deselect_numeric_notes(unwanted).deselect_workspace_greater_than(most_workspace);
+  if (graph.check_support().is_bad()) return plans;
+  for (std::int64_t i = 0; i < graph.get_execution_plan_count() && plans->engines.size() <= most_engines; ++i) {
+    std::string name;
+    if (graph.build_plan_at_index(i).is_bad() || graph.get_plan_name_at_index(i, name).is_bad()) continue;
+    plans->candidates.push_back(name);
+    plans->engines.push_back(i);
+    plans->workspaces.push_back(static_cast<std::size_t>(graph.get_workspace_size_plan_at_index(i)));
+  }
+  return plans;
+}
+
+template <template <class> class Family, class T>
+Plans& plans_of(const Family<T>& a) {
+  static std::unordered_map<std::string, std::unique_ptr<Plans>> known;
+  std::unique_ptr<Plans>& plans = known[line_of(a)];
+  if (!plans) plans = make_plans(a, std::is_same_v<T, float>);
+  return *plans;
+}
+
+template <class Arguments>
+bool run_candidate(Cuda gpu, Plans& plans, int candidate, const Arguments& a, void (*own)(Cuda, const Arguments&)) {
+  if (candidate == 0) {
+    own(gpu, a);
+    return true;
+  }
+  Pointers pointers = pointers_of(a);
+  const std::int64_t engine = plans.engines[static_cast<std::size_t>(candidate)];
+  return plans.graph.execute_plan_at_index(handle_on(gpu.stream), pointers, a.workspace, engine).is_good();
+}
+
+bool capturing(Cuda gpu) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  CUDA_CHECK(cudaStreamIsCapturing(static_cast<cudaStream_t>(gpu.stream), &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
+// What may be run several times without changing what it reads: not a sum into its own residual.
+template <class Arguments>
+Arguments repeatable(const Arguments& a, std::shared_ptr<void>&) {
+  return a;
+}
+template <class T>
+ConvolutionForward<T> repeatable(ConvolutionForward<T> a, std::shared_ptr<void>& memory) {
+  if (a.residual.data != a.y.data) return a;
+  const std::size_t values = static_cast<std::size_t>(a.y.images) * a.y.plane() * a.y.pitch;
+  memory = {cuda::allocate(values * sizeof(T)), cuda::release};
+  a.y.data = static_cast<T*>(memory.get());
+  return a;
+}
+
+}  // namespace
+
+template <class Arguments>
+void run_fastest(Cuda gpu, const Arguments& arguments, void (*own)(Cuda, const Arguments&)) {
+  Plans& plans = plans_of(arguments);
+  const std::string line = line_of(arguments);
+  std::optional<int> choice = convolution_tuning().chosen(line, plans.candidates);
+  if (!choice && plans.candidates.size() > 1 && !capturing(gpu)) {
+    std::shared_ptr<void> memory;
+    const Arguments measured = repeatable(arguments, memory);
+    choice = convolution_tuning().choose(line, plans.candidates, [&](int candidate) {
+      bool ran = false;
+      const double seconds =
+          cuda::seconds_of(gpu.stream, [&] { ran = run_candidate(gpu, plans, candidate, measured, own); });
+      return ran ? seconds : std::numeric_limits<double>::infinity();
+    });
+  }
+  if (!run_candidate(gpu, plans, choice.value_or(0), arguments, own))
+    throw Error(ErrorKind::internal, "cudnn: the engine chosen for " + line + " failed");
+}
+
+template <class Arguments>
+std::size_t cudnn_workspace_bytes(const Arguments& arguments) {
+  const Plans& plans = plans_of(arguments);
+  if (const std::optional<int> choice = convolution_tuning().chosen(line_of(arguments), plans.candidates))
+    return plans.workspaces[static_cast<std::size_t>(*choice)];
+  return *std::max_element(plans.workspaces.begin(), plans.workspaces.end());
+}
+
+#define FOR_EVERY_CONVOLUTION(family)                                                                \
+  template void run_fastest(Cuda, const family<float>&, void (*)(Cuda, const family<float>&));       \
+  template void run_fastest(Cuda, const family<bfloat16>&, void (*)(Cuda, const family<bfloat16>&)); \
+  template std::size_t cudnn_workspace_bytes(const family<float>&);                                  \
+  template std::size_t cudnn_workspace_bytes(const family<bfloat16>&);
+FOR_EVERY_CONVOLUTION(ConvolutionForward)
+FOR_EVERY_CONVOLUTION(ConvolutionDataGradient)
+FOR_EVERY_CONVOLUTION(ConvolutionWeightGradient)
+
+}  // namespace preceptor::kernels
