@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/check.h"
-#include "kernels/device/bfloat16.h"
+#include "engine/storage.h"
 
 namespace preceptor {
 namespace {
