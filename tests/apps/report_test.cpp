@@ -156,7 +156,7 @@ TEST(Report, SetsGapsBesideTheFirstArms) {
   place.run({"preceptor-report", "teacher", "student", "--out", "r.html", "--bootstrap", "20", "--pictures", "0"});
   const std::string page = place.bytes("r.html");
   expect_sound_page(page);
-  EXPECT_EQ(count_of(page, "Gaps by sex, student beside teacher"), 1u);
+  EXPECT_EQ(count_of(page, "Gaps by sex, student beside teacher"), 2u) << "the caption, and what is announced";
   EXPECT_EQ(count_of(page, "Gap in sensitivity, teacher"), 1u);
 }
 
