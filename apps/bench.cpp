@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "apps/bench_kernels.h"
 #include "apps/bench_loading.h"
@@ -20,12 +21,15 @@ namespace preceptor {
 namespace {
 
 struct StepOptions {
+  std::string method = "kd:temperature=4,weight=0.9";
   std::string model = "resnet18", stem = "imagenet", device = "cpu", precision = "float";
   int size = 64, batch = 32, threads = 2, channels = 3, outputs = 1000;
   std::string teacher, graph = "on";
   Effort effort;
   bool inference = false, teacher_stream = false, json = false, profile = false, serve = false;
 };
+
+constexpr int bench_images = 50000;  // of a data set, of which methods with a bank keep an embedding each
 
 // A network with random input and labels already in device memory, and the step that is timed.
 class BenchStep {
@@ -67,25 +71,35 @@ class BenchStep {
   void prepare_teacher(const StepOptions& options) {
     teacher_ = network(options, options.teacher, 4);
     teacher_->fold();
-    const MethodSettings settings = parse_method("kd:temperature=4,weight=0.9");
+    const MethodSettings settings = parse_method(options.method);
     method_ = kind_of(settings).make({.context = context_.get(),
                                       .student = model_.get(),
                                       .teacher = teacher_.get(),
                                       .height = options.size,
                                       .width = options.size,
                                       .teacher_height = options.size,
-                                      .teacher_width = options.size},
+                                      .teacher_width = options.size,
+                                      .images = bench_images,
+                                      .classes = &classes_},
                                      settings);
+    // In order, so that no image is twice in a step.
+    std::vector<std::int32_t> positions(static_cast<std::size_t>(options.batch));
+    std::iota(positions.begin(), positions.end(), 0);
+    positions_.emplace(context_->pool(Lifetime::persistent), positions.size() * sizeof(std::int32_t));
+    context_->run(kernels::Copy{positions_->data(), positions.data(), positions.size() * sizeof(std::int32_t)});
+    context_->stream().synchronize();
   }
 
   void train(bool in_branch) {
     const auto teach = [this] { return teacher_->forward(images_, Mode::inference, method_->teacher_taps()); };
     std::optional<Features> teacher;
     if (teacher_) teacher = in_branch ? context_->in_branch(teach) : teach();
-    const Features student = model_->forward(images_, Mode::train);
+    const Features student =
+        model_->forward(images_, Mode::train, teacher_ ? method_->student_taps() : std::vector<std::string>());
     std::vector<Tensor> losses = {softmax_cross_entropy(student.logits, labels_)};
     if (in_branch) context_->join_branch();
-    if (teacher) losses = method_->losses({student, *teacher, labels_, nullptr});
+    if (teacher)
+      losses = method_->losses({student, *teacher, labels_, static_cast<const std::int32_t*>(positions_->data())});
     context_->tape().backward();
     optimizer_->step();
   }
@@ -96,9 +110,13 @@ class BenchStep {
     for (float& label : classes) label = static_cast<float>(bits() % static_cast<std::uint64_t>(options.outputs));
     labels_ = context_->empty({options.batch}, Lifetime::persistent);
     labels_.from_host(classes);
-    optimizer_.emplace(model_->parameters(), OptimizerOptions{.rule = kernels::UpdateRule::sgd, .momentum = 0.9f});
-    context_->set_learning_rate(0.01f);
+    for (std::size_t i = 0; i < classes_.size(); ++i)
+      classes_[i] = static_cast<float>(i % static_cast<std::size_t>(options.outputs));
     if (!options.teacher.empty()) prepare_teacher(options);
+    std::vector<Parameters*> learning = {&model_->parameters()};
+    if (method_) learning.push_back(&method_->parameters());
+    optimizer_.emplace(learning, OptimizerOptions{.rule = kernels::UpdateRule::sgd, .momentum = 0.9f});
+    context_->set_learning_rate(0.01f);
     step_.emplace(
         *context_, [this, in_branch = options.teacher_stream] { train(in_branch); }, options.graph == "on",
         options.batch);
@@ -107,6 +125,8 @@ class BenchStep {
   std::unique_ptr<Context> context_;
   std::unique_ptr<Network> model_, teacher_;
   std::unique_ptr<TransferMethod> method_;
+  std::vector<float> classes_ = std::vector<float>(bench_images);
+  std::optional<Buffer> positions_;  // of the images in a data set
   Tensor images_, labels_;
   std::optional<Optimizer> optimizer_;
   std::optional<TrainStep> step_;
@@ -136,6 +156,7 @@ nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step)
                    : options.teacher.empty() ? "training"
                                              : "distillation"},
           {"teacher", named(options.teacher)},
+          {"method", named(options.teacher.empty() ? "" : options.method)},
           {"graph", options.graph},
           {"images_per_second", options.batch / typical},
           {"images_per_second_low", options.batch / quantile(seconds, 0.9)},
@@ -226,10 +247,11 @@ void add_step_command(CLI::App& app, StepOptions& options) {
   CLI::Option* inference =
       command->add_flag("--inference", options.inference, "Time the forward pass with batch norms folded instead");
   CLI::Option* teacher =
-      command
-          ->add_option("--teacher", options.teacher,
-                       "Time the distillation step under this network (kd, temperature 4, weight 0.9)")
+      command->add_option("--teacher", options.teacher, "Time the distillation step under this network")
           ->excludes(inference);
+  command->add_option("--method", options.method, "How it teaches, as for preceptor-distill")
+      ->needs(teacher)
+      ->capture_default_str();
   command->add_flag("--teacher-stream", options.teacher_stream, "The teacher computes on a branch of the step")
       ->needs(teacher);
   add_graph_flag(*command, options.graph);

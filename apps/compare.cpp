@@ -49,6 +49,9 @@ bool parse(CompareOptions& options, int argc, char** argv) {
   number("--minimum-group", options.comparison.minimum_group, "Images below which a subgroup is left out", 1, 1 << 30);
   number("--bootstrap", options.comparison.resamples, "Resamplings behind the intervals of AUPRC and of gaps", 0,
          1'000'000);
+  app.add_option("--stratify", options.comparison.stratify,
+                 "Resample within the values of this column (site), or of classes within each (label)")
+      ->type_name("COLUMN");
   number("--threads", options.comparison.threads, "CPU threads; 0: all", 0, 4096);
   app.add_option("--seed", options.comparison.seed, "Of the resamplings")->type_name("NUMBER")->capture_default_str();
   app.add_option("--curves", options.curves, "CSV file for the learning curves of all runs")->type_name("FILE");

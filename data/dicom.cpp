@@ -94,6 +94,24 @@ std::string fragments(DcmDataset& dataset, E_TransferSyntax syntax, const std::s
   return bytes;
 }
 
+// DCMTK 3.6.7 looks for the frame of a JPEG stream from marker to marker and never leaves one of the kind FF01, which
+// only encoders use among themselves (ITU-T T.81, B.1.1.3).
+void require_an_end(std::string_view jpeg, const std::string& path) {
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(jpeg[at]); };
+  for (std::size_t at = 0; at + 4 < jpeg.size() && byte(at) == 0xff;) {
+    const unsigned char marker = byte(at + 1);
+    require_data(marker != 0x01, path, ": has a JPEG stream with a temporary marker (FF01)");
+    const bool is_frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+    if (is_frame) return;
+    if (marker == 0xff)
+      at += 1;  // fills up
+    else if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd9))
+      at += 2;  // stands alone
+    else
+      at += 2 + static_cast<std::size_t>(byte(at + 2) << 8 | byte(at + 3));
+  }
+}
+
 // Puts plain pixels in the place of JPEG 2000, which DCMTK does not decode.
 void decode_jpeg2000_pixels(DcmDataset& dataset, const Picture& picture, const std::string& path) {
   const std::string stream = fragments(dataset, dataset.getOriginalXfer(), path);
@@ -120,6 +138,7 @@ void make_plain(DcmDataset& dataset, const Picture& picture, const std::string& 
   if (syntax == EXS_JPEG2000 || syntax == EXS_JPEG2000LosslessOnly) {
     decode_jpeg2000_pixels(dataset, picture, path);
   } else if (DcmXfer(syntax).isEncapsulated()) {
+    require_an_end(fragments(dataset, syntax, path), path);
     const OFCondition decoded = dataset.chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
     require_data(decoded.good(), path, ": its pixels in ", DcmXfer(syntax).getXferName(), " (",
                  DcmXfer(syntax).getXferID(), ") cannot be decoded: ", decoded.text());

@@ -149,15 +149,18 @@ std::uint64_t RowFile::content(std::uint64_t row) const {
   return value;
 }
 
+std::span<const std::uint8_t> RowFile::stored(std::uint64_t row, std::size_t tensor) const {
+  require(row < layout_.rows, path_, ": row ", row, " of ", layout_.rows);
+  const std::uint64_t bytes = layout_.tensors.at(tensor).values() * value_bytes(layout_);
+  return file_.bytes().subspan(begins_[tensor] + row * bytes, bytes);
+}
+
 void RowFile::read(std::uint64_t row, std::size_t tensor, std::span<float> values) const {
-  require(row < layout_.rows && values.size() == layout_.tensors.at(tensor).values(), path_, ": row ", row, " of ",
-          layout_.rows, ", or another number of values than it has");
-  const std::uint8_t* from = file_.bytes().data() + begins_[tensor] + row * values.size() * value_bytes(layout_);
-  if (!layout_.rounded) {
-    std::memcpy(values.data(), from, values.size_bytes());
-    return;
-  }
-  to_floats(ElementType::bf16, reinterpret_cast<const char*>(from), values.size(), values.data());
+  const std::span<const std::uint8_t> from = stored(row, tensor);
+  require(values.size() == layout_.tensors[tensor].values(), path_, ": ", values.size(), " values for a row of ",
+          layout_.tensors[tensor].values());
+  to_floats(layout_.rounded ? ElementType::bf16 : ElementType::f32, reinterpret_cast<const char*>(from.data()),
+            values.size(), values.data());
 }
 
 }  // namespace preceptor

@@ -64,7 +64,9 @@ class RowFile {
   const RowLayout& layout() const { return layout_; }
   const Metadata& metadata() const { return metadata_; }
   std::uint64_t content(std::uint64_t row) const;
-  // The row's values of a tensor, as floats.
+  // The row's values of a tensor as they lie in the file, little-endian and of no alignment.
+  std::span<const std::uint8_t> stored(std::uint64_t row, std::size_t tensor) const;
+  // The same as floats.
   void read(std::uint64_t row, std::size_t tensor, std::span<float> values) const;
 
  private:

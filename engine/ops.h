@@ -10,6 +10,7 @@
 #include "engine/parameters.h"
 #include "kernels/difference/difference.h"
 #include "kernels/relations/relations.h"
+#include "kernels/resize/resize.h"
 
 namespace preceptor {
 
@@ -51,7 +52,10 @@ struct FoldedConvolution {
 Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, const Parameter& weight,
                           const ConvolutionOptions& options, bool relu, Tensor residual = Tensor());
 
-Tensor relu(const Tensor& x);                  // rank 4
+Tensor relu(const Tensor& x);                     // rank 4
+Tensor leaky_relu(const Tensor& x, float slope);  // rank 4; slope in (0, 1): what negative values are multiplied by
+// max(x, the margin of its channel) of a map without gaps, without a gradient; margins [c].
+Tensor margin_relu(const Tensor& x, const Tensor& margins);
 Tensor add(const Tensor& a, const Tensor& b);  // rank 4, equal shapes
 
 // Concatenation in one wider map: pieces are copied to where they belong, and joined without another copy; the gradient
@@ -114,6 +118,8 @@ Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options = {});   
 // sums over all of an image, where the order does not matter; float32. No copy but for a channel range of a wider map,
 // or a map in another storage.
 Tensor as_rows(const Tensor& x);
+// [n, c] as maps [n, c, 1, 1] of one position; what is a map stays as it is.
+Tensor as_map(const Tensor& x);
 // a b^T: [m, n] from a [m, k] and b [n, k].
 Tensor product(const Tensor& a, const Tensor& b);
 // scale times the sums over positions of every channel of x times every channel of y, [n, cx * cy]; equal n, h, w.
@@ -131,14 +137,11 @@ Tensor squared_distances(const Tensor& x);
 using kernels::Relation;
 Tensor relation_loss(Relation relation, const Tensor& student, const Tensor& teacher, float weight);
 
-// Without gradients from here on.
-// One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].
-// weights [teachers, classes] in device memory, see kernels/ensemble; multi_label: sigmoids instead of the softmax.
-Tensor ensemble(const std::vector<Tensor>& logits, const Tensor& weights, bool multi_label);
-// Maps of one size brought to another, antialiased (kernels/resize); the tables of weights are made once.
+// Maps of one size brought to another by a rule (kernels/resize); the tables of weights are made once.
+using kernels::ResizeRule;
 class Resizer {
  public:
-  Resizer(Context& context, int height, int width, int to_height, int to_width);
+  Resizer(Context& context, int height, int width, int to_height, int to_width, ResizeRule rule = ResizeRule::linear);
   Tensor operator()(const Tensor& x) const;  // [n, c, height, width] -> [n, c, to_height, to_width]
 
  private:
@@ -146,10 +149,38 @@ class Resizer {
     int taps;
     Tensor first, weight;  // first holds whole numbers
   };
-  static Table table(Context& context, int from, int to);
-  int height_, width_, to_height_, to_width_;
-  Table rows_, columns_;
+  struct Side {
+    int height, width;
+    Table rows, columns;  // that give maps of this size
+  };
+  static Table table(Context& context, const kernels::Axis& axis);
+  static void run(const Tensor& x, const Tensor& y, const Side& to);
+  Side from_, to_;
 };
+
+// x sigmoid(attention[:, 0]) + y sigmoid(attention[:, 1]): maps [n, c, h, w], attention [n, 2, h, w] (Chen et al.
+// 2021).
+Tensor attention_fusion(const Tensor& x, const Tensor& y, const Tensor& attention);
+
+// Contrast with a bank of embeddings (kernels/contrast).
+struct ContrastSource {
+  Tensor order, first, excluded;  // [images] whole numbers, see kernels/contrast/contrast.h
+};
+// [rows, 1 + negatives] whole numbers: the row's own image, then others. positions [rows]: of each row's image, in
+// device memory.
+Tensor draw_candidates(Context& context, const std::int32_t* positions, int rows, const ContrastSource& source,
+                       int negatives);
+// weight times the noise-contrastive loss of anchors [rows, columns] with the bank's rows of their candidates; [rows].
+// constant [1] is estimated from this batch where it is 0.
+Tensor contrast_loss(const Tensor& anchors, const Parameter& bank, const Tensor& candidates, const Parameter& constant,
+                     double temperature, float weight);
+// The bank's row of every image moves towards its embedding: momentum times the old one, and is brought to unit length.
+void update_bank(const Parameter& bank, const Tensor& embeddings, const std::int32_t* positions, float momentum);
+
+// Without gradients from here on.
+// One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].
+// weights [teachers, classes] in device memory, see kernels/ensemble; multi_label: sigmoids instead of the softmax.
+Tensor ensemble(const std::vector<Tensor>& logits, const Tensor& weights, bool multi_label);
 Tensor softmax(const Tensor& logits);
 Tensor sigmoid(const Tensor& logits);
 

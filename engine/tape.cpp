@@ -51,6 +51,17 @@ void Tape::backward() {
   while (!nodes_.empty() && !nodes_.back().gradient.defined()) nodes_.pop_back();
 }
 
+void Tape::backward_only(std::size_t first, std::size_t last) {
+  const Scaled unscaled(*this, nullptr);
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    const Tensor d_output = std::move(nodes_[i].gradient);
+    nodes_[i].gradient = Tensor();
+    if (!nodes_[i].backward) continue;
+    // What an op kept is its own still, so nothing of it is written to, and the walk can be repeated.
+    if (nodes_[i].is_loss ? first <= i && i < last : d_output.defined()) nodes_[i].backward(d_output);
+  }
+}
+
 Tensor Tape::gradient(const Tensor& watched) const {
   const auto slot = static_cast<std::size_t>(watched.slot());
   return watched.slot() >= 0 && slot < nodes_.size() ? nodes_[slot].gradient : Tensor();

@@ -36,6 +36,12 @@ class Tape {
   // Walks back, then forgets all ops. Gradients of watched inputs stay readable until clear().
   void backward();
 
+  // Walks back from those losses alone that were recorded while size() went from `first` to `last`, each as if no
+  // factor scaled it, and forgets nothing. Parameters that depend on them have their gradient then, all others keep
+  // what they had. backward() may follow, and gives the same bits as without: everything is kept until then, so the
+  // step takes the memory of a gradient more.
+  void backward_only(std::size_t first, std::size_t last);
+
   // The derivative by a tensor given to watch(), after backward(); undefined if the loss does not depend on it.
   Tensor gradient(const Tensor& watched) const;
 

@@ -35,6 +35,15 @@ Shape output_of(const LayerNode& node, const Shape& x, const Shape* second) {
 
 }  // namespace
 
+std::optional<BatchNormParameters> LayerGraph::norm_behind(int x) const {
+  for (const LayerNode& node : nodes_) {
+    if (node.input != x) continue;
+    if (node.norm_before) return node.norm_before;
+    if (node.kind == Kind::batch_norm) return node.norm;
+  }
+  return std::nullopt;
+}
+
 int LayerGraph::add(LayerNode node) {
   nodes_.push_back(std::move(node));
   return static_cast<int>(nodes_.size()) - 1;

@@ -58,6 +58,9 @@ class LayerGraph {
     taps_.push_back({name, x, ends_stage, before_relu});
   }
 
+  // The batch norm that reads layer x, if there is one.
+  std::optional<BatchNormParameters> norm_behind(int x) const;
+
   const std::vector<LayerNode>& nodes() const { return nodes_; }
   const std::vector<TappedLayer>& taps() const { return taps_; }
   // [c, h, w] behind every layer for one image [c, h, w].

@@ -65,6 +65,11 @@ std::vector<Tap> Network::taps(int height, int width) const {
     const bool pooled = graph.nodes()[layer].kind == LayerNode::Kind::global_average_pool;
     const Shape& shape = shapes[layer];
     taps.push_back({tapped.name, pooled ? Shape{shape[0]} : shape, tapped.ends_stage, tapped.before_relu});
+    if (!tapped.before_relu) continue;
+    Tap& tap = taps.back();
+    tap.norm = graph.nodes()[layer].norm;
+    tap.norm_follows = !tap.norm;
+    if (tap.norm_follows) tap.norm = graph.norm_behind(tapped.layer);
   }
   return taps;
 }

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "engine/tensor.h"
+#include "engine/ops.h"
 
 namespace preceptor {
 
@@ -15,6 +16,10 @@ struct Tap {
   Shape shape;       // of one image: [c, h, w], or [c] for the pooled features
   bool ends_stage = false;
   bool before_relu = false;  // of a stage: the values that a ReLU has not seen yet
+  // Of such a place: the batch norm that its ReLU stands behind, and whether that follows the tap (dense networks) or
+  // has been applied to what is tapped.
+  std::optional<BatchNormParameters> norm = std::nullopt;
+  bool norm_follows = false;
 };
 
 // What a forward pass is asked to keep. A name is found with and without DenseNet's "features." in front.

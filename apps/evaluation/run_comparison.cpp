@@ -37,7 +37,7 @@ ComparedRun open_compared(const std::string& input, const std::string& split) {
   run.config = result["config"];
   run.best_epoch = result["best_epoch"].get<int>();
   run.seconds = result["seconds"].get<double>();
-  run.epochs = parse_metrics_csv(read_file(directory.metrics_path()), directory.metrics_path());
+  run.epochs = read_metrics(directory.metrics_path());
   return run;
 }
 
@@ -154,6 +154,22 @@ class MeanPrecision {
   std::vector<std::vector<Ranking>> runs_;
 };
 
+// The stratum of each row: the value of a column, or the class.
+Units strata_of(const PredictionTable& table, const std::string& name) {
+  if (name.empty()) return {};
+  if (name == "label") {
+    require(table.task != Task::multi_label,
+            "--stratify label: an image has several labels here, so it has no one stratum");
+    Units strata;
+    for (const float label : table.labels)
+      strata.push_back(std::isnan(label) ? table.outputs() : static_cast<int>(label));
+    return strata;
+  }
+  Units strata = units_of(table, name);
+  require(!strata.empty(), "--stratify ", name, ": ", table.source, " has no such column");
+  return strata;
+}
+
 ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, const Units& patients,
                            const ComparisonOptions& options) {
   ArmDifference result;
@@ -173,6 +189,7 @@ ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, cons
   how.resamples = options.resamples;
   how.seed = options.seed;
   how.units = patients;
+  how.strata = strata_of(table, options.stratify);
   how.threads = options.threads;
   const MeanPrecision first(base), second(arm);
   const Bootstrap drawn =

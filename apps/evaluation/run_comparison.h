@@ -53,6 +53,7 @@ struct ComparisonOptions {
   std::optional<double> margin;        // of non-inferiority
   std::vector<std::string> subgroups;  // columns, as for assess()
   int minimum_group = 20;
+  std::string stratify;  // resample within the values of this column, or of "label"; empty: not
   int resamples = 1000;  // behind the intervals of average precision and gaps
   std::uint64_t seed = 0;
   int threads = 0;
@@ -78,7 +79,7 @@ RunComparison compare_runs(const std::vector<std::string>& inputs, const Compari
 
 std::string comparison_text(const RunComparison& comparison);
 nlohmann::ordered_json comparison_json(const RunComparison& comparison);
-// A row per run and epoch: arm, run, and the columns of metrics.csv.
+// A row per run and epoch: arm, run, and the columns of metrics.csv, with the meters of all runs.
 std::string learning_curves_csv(const RunComparison& comparison);
 
 }  // namespace preceptor

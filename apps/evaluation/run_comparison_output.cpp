@@ -226,6 +226,26 @@ Json arm_difference_json(const RunComparison& comparison, std::size_t index) {
   return json;
 }
 
+// Runs have other meters where they have other methods; those of any run are columns of all.
+std::vector<std::string> all_meters(const RunComparison& comparison) {
+  std::vector<std::string> names;
+  for (const ComparedArm& arm : comparison.arms)
+    for (const ComparedRun& run : arm.runs)
+      for (const EpochRow& row : run.epochs)
+        for (const Meter& meter : row.meters)
+          if (std::ranges::find(names, meter.name) == names.end()) names.push_back(meter.name);
+  return names;
+}
+
+std::vector<EpochRow> with_meters(std::vector<EpochRow> rows, const std::vector<std::string>& names) {
+  for (EpochRow& row : rows) {
+    std::vector<Meter> meters;
+    for (const std::string& name : names) meters.push_back({name, meter_of(row, name)});
+    row.meters = std::move(meters);
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::string comparison_text(const RunComparison& comparison) {
@@ -253,9 +273,11 @@ Json comparison_json(const RunComparison& comparison) {
 
 std::string learning_curves_csv(const RunComparison& comparison) {
   std::string text;
+  const std::vector<std::string> meters = all_meters(comparison);
   for (const ComparedArm& arm : comparison.arms) {
     for (const ComparedRun& run : arm.runs) {
-      const std::string csv = metrics_csv(run.epochs);
+      if (run.epochs.empty()) continue;
+      const std::string csv = metrics_csv(with_meters(run.epochs, meters));
       for (std::size_t begin = 0, end = 0; begin < csv.size(); begin = end + 1) {
         end = csv.find('\n', begin);
         const std::string start = begin == 0 ? "arm,run" : arm.letter + "," + csv_field(run.source.name);

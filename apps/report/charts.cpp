@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "apps/report/text.h"
 #include "engine/check.h"
@@ -20,12 +21,16 @@ Points by_epoch(const std::vector<double>& values) {
   return points;
 }
 
+std::optional<double> last_known(const std::vector<double>& values) {
+  const auto known = std::find_if(values.rbegin(), values.rend(), [](double value) { return !std::isnan(value); });
+  return known == values.rend() ? std::nullopt : std::optional(*known);
+}
+
 // Labels at the ends of the lines, joined to them where they had to move.
 std::string end_labels(const std::vector<CurveSeries>& series, const std::vector<std::vector<double>>& means,
                        const Scale& x, const Scale& y) {
   std::vector<double> wanted;
-  for (const std::vector<double>& mean : means)
-    wanted.push_back(mean.empty() || std::isnan(mean.back()) ? y.from : y(mean.back()));
+  for (const std::vector<double>& mean : means) wanted.push_back(last_known(mean) ? y(*last_known(mean)) : y.from);
   const std::vector<double> placed = svg::spread(wanted, 26, y.to + 8, y.from - 4);
   std::string out;
   for (std::size_t i = 0; i < series.size(); ++i) {
@@ -45,6 +50,7 @@ std::vector<double> mean_curve(const std::vector<std::vector<double>>& seeds) {
     mean.resize(std::max(mean.size(), seed.size()));
     counts.resize(mean.size());
     for (std::size_t i = 0; i < seed.size(); ++i) {
+      if (std::isnan(seed[i])) continue;
       mean[i] += seed[i];
       ++counts[i];
     }

@@ -17,7 +17,7 @@ struct CurveSeries {
 std::string curve_chart(const std::vector<CurveSeries>& series, const std::string& title,
                         const std::string& description);
 
-// By epoch, over the seeds that have reached it.
+// By epoch, over the seeds that have reached it and have a value there; NaN where none has.
 std::vector<double> mean_curve(const std::vector<std::vector<double>>& seeds);
 
 // Training against validation of one arm, means over seeds, with the area between them filled. The vertical range is

@@ -130,6 +130,28 @@ Table subgroup_table(const std::string& column, const std::vector<GroupMetrics>&
   return table;
 }
 
+// Did a student inherit its teacher's gap? Give the teacher's run first.
+Table gap_change_table(const Report& report, std::size_t arm, const std::string& column,
+                       const std::vector<GapChange>& groups) {
+  const std::string &base = report.arms.front().name, &other = report.arms[arm].name;
+  Table table{
+      "Gaps by " + column + ", " + other + " beside " + base,
+      {"Group", "Images", "Gap in AUC, " + base, other, "change", "Gap in sensitivity, " + base, other, "change"},
+      {}};
+  for (const GapChange& group : groups)
+    table.rows.push_back({group.name,
+                          "",
+                          "",
+                          {{grouped(group.rows), "", false},
+                           gap_cell(group.first_auc_gap),
+                           gap_cell(group.second_auc_gap),
+                           gap_cell(group.auc_change),
+                           gap_cell(group.first_sensitivity_gap),
+                           gap_cell(group.second_sensitivity_gap),
+                           gap_cell(group.sensitivity_change)}});
+  return table;
+}
+
 }  // namespace
 
 Section calibration_section(const Report& report) {
@@ -178,6 +200,9 @@ std::optional<Section> subgroup_section(const Report& report) {
   for (std::size_t i = 0; i < report.arms.size(); ++i)
     for (const auto& [column, groups] : report.analyses[i].front().subgroups)
       section.content += render(subgroup_table(column, groups, of_arm(report, i)));
+  for (std::size_t i = 1; i < report.gap_changes.size(); ++i)
+    for (const auto& [column, groups] : report.gap_changes[i])
+      section.content += render(gap_change_table(report, i, column, groups));
   if (section.content.empty()) return std::nullopt;
   return section;
 }

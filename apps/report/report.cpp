@@ -78,8 +78,9 @@ std::string render_html(const Report& report) {
   page.lead = lead_of(report);
   page.summary = summary_text(report);
   if (report.arms.size() == 1) page.opening = key_figures(figures_of(report));
-  page.sections = {performance_section(report), label_section(report),       curve_section(report),
-                   learning_section(report),    calibration_section(report), decision_section(report)};
+  page.sections = {performance_section(report), label_section(report), curve_section(report), learning_section(report)};
+  if (std::optional<Section> transfer = transfer_section(report)) page.sections.push_back(std::move(*transfer));
+  for (Section (*part)(const Report&) : {calibration_section, decision_section}) page.sections.push_back(part(report));
   if (std::optional<Section> subgroups = subgroup_section(report)) page.sections.push_back(std::move(*subgroups));
   for (const PictureSection& pictures : report.pictures) page.sections.push_back(picture_section(pictures));
   for (Section (*part)(const Report&) : {data_section, configuration_section, cost_section, environment_section})

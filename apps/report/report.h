@@ -39,6 +39,9 @@ struct Report {
   std::string title, lead;                         // empty: made from the runs
   std::vector<RunArm> arms;                        // at least one; the others are compared with the first
   std::vector<std::vector<RunAnalysis>> analyses;  // [arms][runs]
+  // [arms], by column: subgroup gaps of an arm beside the first one's, both over their first runs; empty where they saw
+  // other test images.
+  std::vector<std::vector<std::pair<std::string, std::vector<GapChange>>>> gap_changes = {};
   std::vector<Reference> references;
   std::vector<PictureSection> pictures;
   std::vector<std::pair<std::string, std::string>> settings;  // how it was made, name and value; may be empty

@@ -78,7 +78,7 @@ RunRecord read_run(const std::string& directory) {
   run.result.erase("config");
 
   const std::string metrics = written.metrics_path();
-  run.epochs = parse_metrics_csv(read_file(metrics), metrics);
+  run.epochs = read_metrics(metrics);
   const auto best = run.result["best_epoch"].get<std::int64_t>();
   require_data(best >= 1 && best <= static_cast<std::int64_t>(run.epochs.size()), written.result_path(),
                ": best_epoch is ", best, ", but ", metrics, " has ", run.epochs.size(), " epochs");

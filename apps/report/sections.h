@@ -12,6 +12,8 @@ Section label_section(const Report& report);
 Section curve_section(const Report& report);  // ROC and precision-recall
 // learning.cpp
 Section learning_section(const Report& report);
+// transfer.cpp; nothing where no arm has methods
+std::optional<Section> transfer_section(const Report& report);
 // reliability.cpp
 Section calibration_section(const Report& report);
 Section decision_section(const Report& report);  // thresholds, or of classes who is taken for whom

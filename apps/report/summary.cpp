@@ -136,6 +136,27 @@ std::string generalisation_text(const RunRecord& run, const RunAnalysis& analysi
                         after < before ? "brings that to " : "does not help: it gives ", fixed(100 * after, 1), ".");
 }
 
+Decider decider(const RunAnalysis& run) {
+  Decider decider{run.findings, {}};
+  for (const LabelAnalysis& label : run.labels) decider.thresholds.push_back(label.threshold);
+  return decider;
+}
+
+std::vector<std::pair<std::string, std::vector<GapChange>>> gap_changes_of(const Report& report, std::size_t arm,
+                                                                           const AnalysisOptions& options) {
+  std::vector<std::pair<std::string, std::vector<GapChange>>> changes;
+  const RunAnalysis &base = report.analyses.front().front(), &other = report.analyses[arm].front();
+  const PredictionTable& table = report.arms.front().runs.front().test;
+  for (const auto& [column, groups] : base.subgroups)
+    changes.push_back({column, gap_changes({decider(base)}, {decider(other)}, groups_by(table, column),
+                                           {.resamples = options.resamples,
+                                            .seed = options.seed,
+                                            .units = units_of(table, "patient"),
+                                            .strata = {},
+                                            .threads = options.threads})});
+  return changes;
+}
+
 }  // namespace
 
 void analyse(Report& report, const AnalysisOptions& options) {
@@ -148,6 +169,10 @@ void analyse(Report& report, const AnalysisOptions& options) {
       report.analyses.back().push_back(analyse(run.validation, run.test, chosen));
     }
   }
+  report.gap_changes.assign(report.arms.size(), {});
+  for (std::size_t i = 1; i < report.arms.size(); ++i)
+    if (same_images(report.arms[i].runs.front().test, report.arms.front().runs.front().test))
+      report.gap_changes[i] = gap_changes_of(report, i, options);
 }
 
 std::vector<ArmSummary> summarize(const Report& report) {

@@ -143,6 +143,17 @@ void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
       ->type_name("NAME[:KEY=VALUE,...]")
       ->allow_extra_args(false)
       ->group("Transfer");
+  app.add_option("--balance", options.balance,
+                 "Hold the methods at this share of the gradient norms, for example 0.3; 0: weights stay as given")
+      ->type_name("SHARE")
+      ->capture_default_str()
+      ->group("Transfer");
+  app.add_option("--meter-every", options.meter_every,
+                 "Steps from one that measures gradient shares to the next (with --balance 20); 0: neither shares nor "
+                 "comparisons with the teacher")
+      ->type_name("STEPS")
+      ->capture_default_str()
+      ->group("Transfer");
 }
 
 void add_optimizer_flags(CLI::App& app, TrainingOptions& options) {
@@ -262,6 +273,7 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
     return command;
   }
   if (distill) {
+    if (command.options.balance > 0 && app.get_option("--meter-every")->count() == 0) command.options.meter_every = 20;
     if (command.options.methods.empty()) {
       require(!command.options.teachers.empty() || command.options.generations > 1,
               "--teacher is missing: the checkpoint of the teacher");

@@ -10,6 +10,21 @@
 #include "kernels/elementwise/elementwise.h"
 
 namespace preceptor {
+namespace {
+
+// Of the first images of a batch; the others fill it up.
+TapRelations::Batch relate(const Tensor& map, int images) {
+  const Tensor rows = as_rows(map);
+  const auto all = static_cast<std::size_t>(rows.shape()[0]), valid = static_cast<std::size_t>(images);
+  const std::vector<float> products = product(rows, rows).to_host();
+  TapRelations::Batch batch{images, {}};
+  for (std::size_t i = 0; i < valid; ++i)
+    batch.products.insert(batch.products.end(), products.begin() + static_cast<std::ptrdiff_t>(i * all),
+                          products.begin() + static_cast<std::ptrdiff_t>(i * all + valid));
+  return batch;
+}
+
+}  // namespace
 
 PredictionTable prediction_table(const Dataset& dataset, const Split& split, const std::string& name,
                                  const std::vector<float>& probabilities) {
@@ -36,7 +51,7 @@ double Predictor::known_labels(const std::vector<float>& labels, int rows) const
   return static_cast<double>(std::count_if(labels.begin(), end, [](float label) { return !std::isnan(label); }));
 }
 
-Predictions Predictor::predict(const Split& split) {
+Predictions Predictor::predict(const Split& split, const std::vector<std::string>& taps) {
   Loader loader(dataset_, split,
                 {.batch = batch_,
                  .shuffle = false,
@@ -57,6 +72,7 @@ Predictions Predictor::predict(const Split& split) {
   const auto outputs = static_cast<std::size_t>(dataset_.outputs);
   Predictions predictions;
   predictions.probabilities.reserve(static_cast<std::size_t>(split.count) * outputs);
+  for (const std::string& tap : taps) predictions.relations.push_back({tap, {}});
   loader.start(0);
   while (const Batch* next = loader.next()) {
     std::vector<float> targets = next->labels;
@@ -68,7 +84,10 @@ Predictions Predictor::predict(const Split& split) {
     context_.run(kernels::Copy{staged.data(), next->images.data(), next->images.size()});
     context_.run(kernels::Copy{labels.data(), targets.data(), targets.size() * sizeof(float)});
     const Tensor input = augment(context_, static_cast<const std::uint8_t*>(staged.data()), images, normalisation_);
-    const Tensor logits = network_.forward(resizer_ ? (*resizer_)(input) : input, Mode::inference).logits;
+    const Features features = network_.forward(resizer_ ? (*resizer_)(input) : input, Mode::inference, taps);
+    const Tensor& logits = features.logits;
+    for (TapRelations& relations : predictions.relations)
+      relations.batches.push_back(relate(features.taps.at(relations.tap), next->valid));
     if (known_here > 0) {
       // Weighted with the number of known labels, the mean loss of the batch becomes its sum.
       const auto weight = static_cast<float>(known_here);

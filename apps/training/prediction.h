@@ -1,6 +1,7 @@
 // Inference over a split in batches of one size: probabilities and the loss on labels.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "data/dataset.h"
@@ -11,9 +12,20 @@
 
 namespace preceptor {
 
+// How the images of each batch relate to each other at a tap.
+struct TapRelations {
+  struct Batch {
+    int images = 0;
+    std::vector<float> products;  // [images, images] of their maps, as rows
+  };
+  std::string tap;
+  std::vector<Batch> batches;
+};
+
 struct Predictions {
-  std::vector<float> probabilities;  // [count, outputs]
-  double loss = 0;                   // of the labels, mean over the known ones; NaN if none is known
+  std::vector<float> probabilities;     // [count, outputs]
+  double loss = 0;                      // of the labels, mean over the known ones; NaN if none is known
+  std::vector<TapRelations> relations;  // at the taps that were asked for
 };
 
 // The table of a split's predictions, with what the data set knows of its images. `name` is the split's.
@@ -30,7 +42,7 @@ class Predictor {
             int batch = evaluation_batch, const Resizer* resizer = nullptr);
 
   // The network must have been folded since its parameters changed.
-  Predictions predict(const Split& split);
+  Predictions predict(const Split& split, const std::vector<std::string>& taps = {});
 
  private:
   double known_labels(const std::vector<float>& labels, int rows) const;

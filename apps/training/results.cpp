@@ -1,11 +1,12 @@
 // Evaluations as JSON, epochs as CSV.
 #include "apps/training/results.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "data/table.h"
 #include "engine/check.h"
 #include "engine/numbers.h"
 
@@ -30,12 +31,6 @@ constexpr std::array<Column, 10> columns = {
      {"images_per_second", "speed/images per second", &EpochRow::images_per_second},
      {"seconds", "speed/seconds per epoch", &EpochRow::seconds}}};
 
-std::string header() {
-  std::string text = "epoch";
-  for (const Column& column : columns) text.append(",").append(column.name);
-  return text;
-}
-
 }  // namespace
 
 nlohmann::ordered_json evaluation_json(const Evaluation& evaluation) {
@@ -58,49 +53,65 @@ nlohmann::ordered_json evaluation_json(const Evaluation& evaluation) {
 nlohmann::ordered_json epoch_json(const EpochRow& row) {
   nlohmann::ordered_json json;
   for (const Column& column : columns) json[column.name] = row.*column.value;
+  for (const Meter& meter : row.meters) json[meter.name] = meter.value;
   return json;
 }
 
 std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordered_json& epoch) {
   std::vector<std::pair<std::string, double>> scalars;
-  for (const Column& column : columns) {
-    const auto found = epoch.find(column.name);
+  const auto add = [&](const std::string& name, const std::string& scalar) {
+    const auto found = epoch.find(name);
     const bool known = found != epoch.end() && found->is_number();
-    scalars.push_back({column.scalar, known ? found->get<double>() : std::numeric_limits<double>::quiet_NaN()});
-  }
+    scalars.push_back({scalar, known ? found->get<double>() : std::numeric_limits<double>::quiet_NaN()});
+  };
+  for (const Column& column : columns) add(column.name, column.scalar);
+  // Of all that an event holds, meters alone have a group.
+  for (const auto& [name, value] : epoch.items())
+    if (name.find('/') != std::string::npos) add(name, name);
   return scalars;
 }
 
+double meter_of(const EpochRow& row, const std::string& name) {
+  const auto found = std::ranges::find(row.meters, name, &Meter::name);
+  return found != row.meters.end() ? found->value : std::numeric_limits<double>::quiet_NaN();
+}
+
 std::string metrics_csv(const std::vector<EpochRow>& rows) {
-  std::string text = header() + "\n";
+  std::string text = "epoch";
+  for (const Column& column : columns) text.append(",").append(column.name);
+  const std::vector<Meter> meters = rows.empty() ? std::vector<Meter>() : rows.back().meters;
+  for (const Meter& meter : meters) text.append(",").append(csv_field(meter.name));
+  text.push_back('\n');
   for (const EpochRow& row : rows) {
     text += std::to_string(row.epoch);
     for (const Column& column : columns) text.append(",").append(number_text(row.*column.value));
+    for (const Meter& meter : meters) text.append(",").append(number_text(meter_of(row, meter.name)));
     text.push_back('\n');
   }
   return text;
 }
 
-std::vector<EpochRow> parse_metrics_csv(const std::string& text, const std::string& path) {
-  std::istringstream lines(text);
-  std::string line;
-  require_data(std::getline(lines, line) && line == header(), path, " line 1: not the header of a run's metrics");
+std::vector<EpochRow> read_metrics(const std::string& path) {
+  TableReader reader(path);
+  const std::vector<std::string>& header = reader.header();
+  constexpr std::size_t fixed = 1 + columns.size();
+  bool known = header.size() >= fixed && header[0] == "epoch";
+  for (std::size_t i = 0; known && i < columns.size(); ++i) known = header[1 + i] == columns[i].name;
+  for (std::size_t i = fixed; known && i < header.size(); ++i) known = header[i].find('/') != std::string::npos;
+  require_data(known, path, " line 1: not the header of a run's metrics");
   std::vector<EpochRow> rows;
-  while (std::getline(lines, line)) {
-    std::istringstream cells(line);
-    std::string cell;
-    EpochRow row;
-    const auto number = [&] {
-      const std::optional<double> value = std::getline(cells, cell, ',') ? parse_number(cell) : std::nullopt;
-      require_data(value.has_value(), path, " line ", rows.size() + 2, ": '", line.substr(0, 200),
-                   "' is no row of a run's metrics");
+  while (reader.next()) {
+    const auto number = [&](std::size_t column) {
+      const std::optional<double> value = parse_number(reader.field(column));
+      if (!value) reader.reject(column, message("'", reader.field(column).substr(0, 100), "' is no number"));
       return *value;
     };
-    require_data(number() == static_cast<double>(rows.size() + 1), path, " line ", rows.size() + 2, ": epoch ",
-                 rows.size() + 1, " is expected");
+    EpochRow row;
     row.epoch = static_cast<int>(rows.size() + 1);
-    for (const Column& column : columns) row.*column.value = number();
-    rows.push_back(row);
+    if (number(0) != row.epoch) reader.reject(0, message("epoch ", row.epoch, " is expected"));
+    for (std::size_t i = 0; i < columns.size(); ++i) row.*columns[i].value = number(1 + i);
+    for (std::size_t i = fixed; i < header.size(); ++i) row.meters.push_back({header[i], number(i)});
+    rows.push_back(std::move(row));
   }
   return rows;
 }

@@ -16,12 +16,17 @@ nlohmann::ordered_json evaluation_json(const Evaluation& evaluation);
 // The numbers of an epoch under the names of metrics.csv, without the epoch. NaN becomes null where the JSON is
 // written.
 nlohmann::ordered_json epoch_json(const EpochRow& row);
-// The same numbers, read from such an object, under TensorBoard's names ("loss/validation"); what is no number is NaN.
+// The same numbers, read from such an object, under TensorBoard's names: "loss/validation", and meters as they are
+// called. What is no number is NaN.
 std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordered_json& epoch);
 
-// metrics.csv: a header, then a row per epoch, with numbers that read back to the same bits.
+// A row's meter of this name; NaN where it has none.
+double meter_of(const EpochRow& row, const std::string& name);
+
+// metrics.csv: a header, then a row per epoch, with numbers that read back to the same bits. The columns of every run
+// come first, then the last row's meters; what a row before it does not know is nan.
 std::string metrics_csv(const std::vector<EpochRow>& rows);
-// Errors: data, with the line.
-std::vector<EpochRow> parse_metrics_csv(const std::string& text, const std::string& path);
+// Errors: data, with the line; those of TableReader.
+std::vector<EpochRow> read_metrics(const std::string& path);
 
 }  // namespace preceptor

@@ -24,7 +24,8 @@ Metadata state_metadata(const RunState& state) {
           {"schedule_scale", number_text(state.schedule.scale)},
           {"best_epoch", std::to_string(state.best_epoch)},
           {"best_val_auc", number_text(state.best_val_auc)},
-          {"best_val_loss", number_text(state.best_val_loss)}};
+          {"best_val_loss", number_text(state.best_val_loss)},
+          {"balanced", number_text(state.balanced)}};
 }
 
 RunState state_from(Checkpoint checkpoint, const std::string& path) {
@@ -50,6 +51,9 @@ RunState state_from(Checkpoint checkpoint, const std::string& path) {
   state.best_epoch = static_cast<int>(count("best_epoch", 1));
   state.best_val_auc = number("best_val_auc");
   state.best_val_loss = number("best_val_loss");
+  // States of earlier versions have none.
+  if (checkpoint.metadata.contains("balanced")) state.balanced = number("balanced");
+  require_data(state.balanced >= 0 && state.balanced < 1e9, path, ": the metadata's balanced is ", state.balanced);
   state.tensors = std::move(checkpoint.tensors);
   return state;
 }
@@ -90,7 +94,7 @@ std::optional<RunDirectory::Committed> RunDirectory::last() const {
   committed.weights = load_card_checkpoint(last_path());
   require_data(committed.weights.card.epoch == epoch, last_path(), ": is of epoch ", committed.weights.card.epoch,
                ", but ", state_path(), " of epoch ", epoch);
-  committed.rows = parse_metrics_csv(read_file(metrics_path()), metrics_path());
+  committed.rows = read_metrics(metrics_path());
   require_data(committed.rows.size() >= static_cast<std::size_t>(epoch), metrics_path(), ": has ",
                committed.rows.size(), " epochs, but ", state_path(), " is of epoch ", epoch);
   committed.rows.resize(static_cast<std::size_t>(epoch));

@@ -18,7 +18,8 @@ struct RunState {
   Schedule::State schedule;
   int best_epoch = 0;  // 0: none yet
   double best_val_auc = 0, best_val_loss = 0;
-  StateDict tensors;  // the optimiser's moments, and what transfer methods learned beside the student
+  double balanced = 0;  // the factor that --balance has come to; 0: none yet
+  StateDict tensors;    // the optimiser's moments, and what transfer methods learned beside the student
 };
 
 // Every file is written whole under a temporary name and renamed. An epoch is committed by the one rename of

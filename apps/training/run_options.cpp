@@ -70,6 +70,20 @@ void check_network(const TrainingOptions& options) {
   for (std::size_t i = 0; i < methods.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       require(methods[i].name != methods[j].name, "--method ", methods[i].name, " is given twice");
+  for (const MethodSettings& method : methods)
+    require(kind_of(method).takes_mixtures || parse_augmentation(options.augment).mixup == 0, "--method ", method.name,
+            " asks for the class or the place of one image, and --augment mixup makes images of two");
+}
+
+void check_meters(const TrainingOptions& options) {
+  require_range("--meter-every", options.meter_every, 0, 1'000'000'000);
+  require(options.balance >= 0 && options.balance < 1, "--balance ", options.balance, ": not in [0, 1)");
+  if (options.balance == 0) return;
+  require(!options.methods.empty(), "--balance needs a --method: there is nothing beside the labels");
+  require(options.meter_every > 0, "--balance needs --meter-every above 0: it acts on what is measured");
+  for (const MethodSettings& method : transfer_methods(options))
+    require(label_weight(method) > 0, "--balance: --method ", method.name,
+            " leaves the labels no weight, so they have no share");
 }
 
 void check_learning(const TrainingOptions& options) {
@@ -107,6 +121,7 @@ void check_options(const TrainingOptions& options) {
   check_network(options);
   require_range("--epochs", options.epochs, 1, 1'000'000);
   require_range("--batch", options.batch, 1, 1 << 16);
+  check_meters(options);
   check_learning(options);
   parse_augmentation(options.augment);
   require_one_of("--normalise", options.normalise, {"auto", "data", "imagenet"});
@@ -167,7 +182,11 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
     json["teacher-cache"] = options.teacher_cache;
     json["teacher-cache-type"] = options.teacher_cache_type;
   }
-  if (!options.methods.empty()) json["method"] = options.methods;
+  if (!options.methods.empty()) {
+    json["method"] = options.methods;
+    json["meter-every"] = options.meter_every;
+    json["balance"] = options.balance;
+  }
   if (options.ema > 0) json["ema"] = options.ema;
   if (options.generations > 1) json["generations"] = options.generations;
   json["epochs"] = options.epochs;

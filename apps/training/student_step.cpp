@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "apps/training/run_options.h"
-#include "kernels/elementwise/elementwise.h"
 
 namespace preceptor {
 namespace {
@@ -16,13 +15,38 @@ void add_new(std::vector<std::string>& names, const std::vector<std::string>& mo
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
+// The labels' weight where it never changes.
+double fixed_label_weight(const std::vector<MethodSettings>& settings) {
+  double weight = 1;
+  for (const MethodSettings& method : settings) weight *= label_weight(method);
+  return weight;
+}
+
+bool any_schedule(const std::vector<MethodSettings>& settings) { return std::ranges::any_of(settings, has_schedule); }
+
+std::vector<std::string> term_names(const std::vector<MethodSettings>& settings) {
+  std::vector<std::string> names = {"labels"};
+  for (const MethodSettings& method : settings) names.push_back(method.name);
+  return names;
+}
+
+// A weight that never changes is an argument of the loss; one that does is read from device memory by the gradient.
+// Methods may leave the labels none: their loss is then only measured, so that runs stay comparable.
+std::vector<double> weights_in_losses(const std::vector<MethodSettings>& settings) {
+  const double labels = any_schedule(settings) ? 1 : fixed_label_weight(settings);
+  std::vector<double> weights = {labels == 0 ? 1 : double{static_cast<float>(labels)}};
+  for (const MethodSettings& method : settings) weights.push_back(method.number("weight"));
+  return weights;
+}
+
 }  // namespace
 
 StudentStep::StudentStep(Context& context, const StepSetup& setup)
     : context_(context),
       setup_(setup),
       multi_label_(setup.dataset->task == Task::multi_label),
-      factors_(setup.settings.size(), 1),
+      scheduled_(any_schedule(setup.settings)),
+      balanced_(setup.balanced),
       images_shape_{setup.batch, setup.dataset->channels, setup.dataset->height, setup.dataset->width},
       staging_(context),
       positions_(context.pool(Lifetime::persistent), static_cast<std::size_t>(setup.batch) * sizeof(std::int32_t)),
@@ -30,10 +54,11 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
                             Lifetime::persistent)),
       logits_(context.empty({setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       epoch_logits_(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
-      device_factors_(context.zeros({1 + static_cast<int>(setup.settings.size())}, Lifetime::persistent)),
-      totals_(context.pool(Lifetime::persistent), (1 + setup.settings.size()) * sizeof(double)),
+      terms_(context, term_names(setup.settings), weights_in_losses(setup.settings), setup.student->parameters()),
       step_(
-          context, [this] { body(); }, setup.replay, setup.batch) {
+          context, [this] { body(false); }, setup.replay, setup.batch),
+      measured_step_(
+          context, [this] { body(true); }, setup.replay, setup.batch) {
   if (setup_.images != nullptr) {
     images_ = setup_.images->data();
     setup_.student_input.rows = static_cast<const std::int32_t*>(positions_.data());
@@ -42,7 +67,6 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
     images_ = static_cast<const std::uint8_t*>(batch_images_->data());
   }
   for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
-    scheduled_ |= has_schedule(setup_.settings[i]);
     add_new(student_taps_, (*setup_.methods)[i]->student_taps());
     add_new(teacher_taps_, (*setup_.methods)[i]->teacher_taps());
   }
@@ -51,20 +75,24 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
   if (setup_.mixup && !multi_label_)
     for (Tensor* rows : {&partner_labels_, &shares_, &other_shares_})
       *rows = context.empty({setup.batch}, Lifetime::persistent);
-  clear_totals();
   start_epoch(1);
 }
 
 void StudentStep::start_epoch(int epoch) {
   epoch_ = epoch;
+  set_factors();
+}
+
+void StudentStep::set_factors() {
   label_weight_ = 1;
-  for (std::size_t i = 0; i < factors_.size(); ++i) {
-    factors_[i] = weight_factor(setup_.settings[i], epoch);
-    label_weight_ *= label_weight(setup_.settings[i], factors_[i]);
+  std::vector<double> factors = {1};
+  for (const MethodSettings& method : setup_.settings) {
+    const double factor = weight_factor(method, epoch_);
+    label_weight_ *= label_weight(method, factor);
+    factors.push_back(balanced_ > 0 ? factor * balanced_ : factor);
   }
-  std::vector<float> values = {static_cast<float>(label_weight_)};
-  values.insert(values.end(), factors_.begin(), factors_.end());
-  device_factors_.from_host(values);
+  if (scheduled_ || label_weight_ == 0) factors[0] = label_weight_;
+  terms_.set_factors(factors);
 }
 
 void StudentStep::run(const Batch& batch, int position, float learning_rate) {
@@ -72,16 +100,27 @@ void StudentStep::run(const Batch& batch, int position, float learning_rate) {
   staging_.add(positions_.data(), batch.positions);
   staging_.add(&context_.step_state()->learning_rate, &learning_rate, sizeof learning_rate);
   stage_labels(batch);
-  if (setup_.rows != nullptr || setup_.average != nullptr) {
-    const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
-    if (setup_.rows != nullptr) setup_.rows->stage(batch, step, staging_);
-    if (setup_.average != nullptr) setup_.average->stage(step, staging_);
-  }
+  const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
+  if (setup_.rows != nullptr) setup_.rows->stage(batch, step, staging_);
+  if (setup_.average != nullptr) setup_.average->stage(step, staging_);
   staging_.send();
-  step_();
+  const bool measured = setup_.meter_every > 0 && terms_.count() > 1 && step % setup_.meter_every == 0;
+  measured ? measured_step_() : step_();
+  if (measured) take_norms();
   const std::size_t elements = logits_.shape().elements();
   context_.run(kernels::Copy{epoch_logits_.data() + static_cast<std::size_t>(position) * elements, logits_.data(),
                              elements * sizeof(float)});
+}
+
+void StudentStep::take_norms() {
+  const std::vector<double> norms = terms_.take_norms();
+  if (setup_.balance == 0) return;
+  const double labels = norms[0] * (scheduled_ || label_weight_ == 0 ? label_weight_ : 1);
+  double transfer = 0;
+  for (std::size_t i = 0; i < setup_.settings.size(); ++i)
+    transfer += weight_factor(setup_.settings[i], epoch_) * norms[1 + i];
+  balanced_ = balanced_factor(balanced_, setup_.balance, labels, transfer);
+  set_factors();
 }
 
 void StudentStep::stage_labels(const Batch& batch) {
@@ -107,31 +146,37 @@ void StudentStep::stage_labels(const Batch& batch) {
   stage(taught_labels_, targets);
 }
 
-void StudentStep::body() {
+void StudentStep::body(bool measured) {
   std::optional<Features> teacher;
   if (setup_.teacher_stream) teacher = context_.in_branch([this] { return run_teacher(Tensor()); });
   const Features student = setup_.student->forward(augment(context_, images_, images_shape_, setup_.student_input),
                                                    Mode::train, student_taps_);
   context_.run(kernels::Copy{logits_.data(), student.logits.data(), logits_.shape().elements() * sizeof(float)});
-  learn_from_labels(student.logits);
+  std::vector<std::pair<std::size_t, std::size_t>> places;
+  const auto learn = [&](const auto& record) {
+    const std::size_t first = context_.tape().size();
+    record();
+    places.push_back({first, context_.tape().size()});
+  };
+  learn([&] { learn_from_labels(student.logits); });
   if (setup_.teacher_stream) context_.join_branch();
-  learn_from_methods(student, teacher ? *teacher : run_teacher(student.logits));
+  if (!teacher) teacher = run_teacher(student.logits);
+  for (std::size_t i = 0; i < setup_.settings.size(); ++i) learn([&] { learn_from_method(student, *teacher, i); });
   teacher.reset();  // gone before the walk back, which needs memory
+  if (measured) terms_.measure(places);
   context_.tape().backward();
   setup_.optimizer->step();
   if (setup_.average != nullptr) setup_.average->update();
 }
 
-// A weight that never changes is an argument of the loss; one that does is read from device memory by the gradient.
 void StudentStep::learn_from_labels(const Tensor& logits) {
-  // Methods may leave the labels no weight; their loss is then only measured, so that runs stay comparable.
   std::optional<Tape::Pause> only_measured;
   if (!scheduled_ && label_weight_ == 0) only_measured.emplace(context_.tape());
-  const Tape::Scaled scaled(context_.tape(), scheduled_ ? device_factors_.data() : nullptr);
+  const Tape::Scaled scaled(context_.tape(), scheduled_ ? terms_.factor(0) : nullptr);
   const float weight = scheduled_ || label_weight_ == 0 ? 1.0f : static_cast<float>(label_weight_);
-  if (multi_label_) return add_up(binary_cross_entropy(logits, labels_, weight), 0);
-  add_up(softmax_cross_entropy(logits, labels_, weight, shares_), 0);
-  if (setup_.mixup) add_up(softmax_cross_entropy(logits, partner_labels_, weight, other_shares_), 0);
+  if (multi_label_) return terms_.add(0, binary_cross_entropy(logits, labels_, weight));
+  terms_.add(0, softmax_cross_entropy(logits, labels_, weight, shares_));
+  if (setup_.mixup) terms_.add(0, softmax_cross_entropy(logits, partner_labels_, weight, other_shares_));
 }
 
 Features StudentStep::run_teacher(const Tensor& student) {
@@ -145,39 +190,24 @@ Features StudentStep::run_teacher(const Tensor& student) {
   return setup_.teachers->forward(images_, images_shape_, setup_.student_input, teacher_taps_);
 }
 
-void StudentStep::learn_from_methods(const Features& student, const Features& teacher) {
+void StudentStep::learn_from_method(const Features& student, const Features& teacher, std::size_t method) {
+  const MethodSettings& settings = setup_.settings[method];
+  const bool changes = setup_.balance > 0 || has_schedule(settings);
+  const Tape::Scaled scaled(context_.tape(), changes ? terms_.factor(1 + method) : nullptr);
+  const Tensor& labels = kind_of(settings).needs_teacher ? taught_labels_ : labels_;
   const auto* positions = static_cast<const std::int32_t*>(positions_.data());
-  for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
-    const bool scheduled = has_schedule(setup_.settings[i]);
-    const Tape::Scaled scaled(context_.tape(), scheduled ? device_factors_.data() + 1 + i : nullptr);
-    const Tensor& labels = kind_of(setup_.settings[i]).needs_teacher ? taught_labels_ : labels_;
-    for (const Tensor& loss : (*setup_.methods)[i]->losses({student, teacher, labels, positions}))
-      add_up(loss, static_cast<int>(1 + i));
-  }
-}
-
-void StudentStep::add_up(const Tensor& loss, int total) {
-  context_.run(kernels::AccumulateSum{loss.data(), static_cast<int>(loss.shape().elements()),
-                                      static_cast<double*>(totals_.data()) + total});
+  for (const Tensor& loss : (*setup_.methods)[method]->losses({student, teacher, labels, positions}))
+    terms_.add(1 + method, loss);
 }
 
 EpochSums StudentStep::finish_epoch() {
-  std::vector<double> totals(1 + factors_.size());
-  context_.run(kernels::Copy{totals.data(), totals_.data(), totals.size() * sizeof(double)});
   EpochSums sums;
+  sums.terms = terms_.finish_epoch(setup_.batches);
   sums.probabilities = (multi_label_ ? sigmoid(epoch_logits_) : softmax(epoch_logits_)).to_host();
-  const double weighted_with = scheduled_ || label_weight_ == 0 ? 1 : double{static_cast<float>(label_weight_)};
-  sums.label_loss = totals[0] / setup_.batches / weighted_with;
-  for (std::size_t i = 0; i < factors_.size(); ++i) sums.transfer_loss += factors_[i] * totals[1 + i] / setup_.batches;
+  sums.label_loss = sums.terms[0].loss;
+  for (std::size_t i = 1; i < sums.terms.size(); ++i) sums.transfer_loss += sums.terms[i].weighted_loss;
   sums.label_weight = label_weight_;
-  clear_totals();
   return sums;
-}
-
-void StudentStep::clear_totals() {
-  const std::vector<double> zeros(1 + factors_.size());
-  context_.run(kernels::Copy{totals_.data(), zeros.data(), zeros.size() * sizeof(double)});
-  context_.stream().synchronize();
 }
 
 }  // namespace preceptor

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/training/device_images.h"
+#include "apps/training/loss_terms.h"
 #include "apps/training/teacher_rows.h"
 #include "apps/training/teachers.h"
 #include "data/loader.h"
@@ -36,12 +37,16 @@ struct StepSetup {
   bool mixup = false;                    // batches are mixtures
   bool replay = true;                    // the step is recorded and replayed
   bool teacher_stream = false;           // teachers compute beside the student
+  int meter_every = 0;                   // steps from one that measures the terms' gradients to the next; 0: none does
+  double balance = 0;   // share of the gradient norms that the methods' terms are held at; 0: they are not
+  double balanced = 0;  // their factor from earlier epochs; 0: none yet
 };
 
 struct EpochSums {
   double label_loss = 0;             // mean over the steps, not weighted
   double transfer_loss = 0;          // mean over the steps, as weighted by the methods in this epoch
   double label_weight = 1;           // in this epoch
+  std::vector<TermSummary> terms;    // labels, then each method
   std::vector<float> probabilities;  // [batches * batch, outputs] as seen in training
 };
 
@@ -54,29 +59,33 @@ class StudentStep {
   void start_epoch(int epoch);
 
   // Trains on the batch that is step number `position` of the epoch. Returns when the step is on its way; the batch may
-  // then change.
+  // then change. Every meter_every-th step of the run, the first one too, walks back once more for every term, and
+  // waits for the device.
   void run(const Batch& batch, int position, float learning_rate);
 
-  // Reads what the epoch added up, the only time the device is waited for, and starts again from zero.
+  // Reads what the epoch added up, and starts again from zero.
   EpochSums finish_epoch();
+
+  // The factor that balance has come to.
+  double balanced() const { return balanced_; }
 
  private:
   void stage_labels(const Batch& batch);
-  void body();
+  void body(bool measured);
+  void set_factors();
+  void take_norms();
   void learn_from_labels(const Tensor& logits);
-  void learn_from_methods(const Features& student, const Features& teacher);
+  void learn_from_method(const Features& student, const Features& teacher, std::size_t method);
   // student: its logits, undefined where they are not there yet.
   Features run_teacher(const Tensor& student);
-  void add_up(const Tensor& loss, int total);
-  void clear_totals();
 
   Context& context_;
   StepSetup setup_;
   bool multi_label_;
-  bool scheduled_ = false;  // whether any weight changes from epoch to epoch
+  bool scheduled_;  // whether any weight changes from epoch to epoch
   int epoch_ = 1;
-  std::vector<double> factors_;  // of each method's weight in this epoch
-  double label_weight_ = 1;      // in this epoch
+  double label_weight_ = 1;  // in this epoch
+  double balanced_;          // of all methods' weights; 0: as 1
   std::vector<std::string> student_taps_, teacher_taps_;
   Shape images_shape_;
   Staging staging_;
@@ -88,9 +97,8 @@ class StudentStep {
   Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
   Tensor logits_;                                  // [batch, outputs] of the last step
   Tensor epoch_logits_;                            // [batches * batch, outputs]
-  Tensor device_factors_;  // [1 + methods]: the labels' weight, then factors_; read by the gradient where scheduled_
-  Buffer totals_;          // doubles: the loss on labels, then each method's before its factor
-  TrainStep step_;
+  LossTerms terms_;
+  TrainStep step_, measured_step_;
 };
 
 }  // namespace preceptor

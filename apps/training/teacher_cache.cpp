@@ -65,8 +65,8 @@ std::vector<std::uint64_t> content_of(const Batch& batch) {
 
 class CachedRows final : public TeacherRows {
  public:
-  CachedRows(Context& context, const std::string& path, Parts parts, bool by_step, const std::vector<std::string>& ids)
-      : context_(context), path_(path), file_(path), parts_(std::move(parts)), by_step_(by_step), ids_(ids) {}
+  CachedRows(const std::string& path, Parts parts, bool by_step, const std::vector<std::string>& ids)
+      : path_(path), file_(path), parts_(std::move(parts)), by_step_(by_step), ids_(ids) {}
   const RowFile& file() const { return file_; }
 
   void stage(const Batch& batch, std::int64_t step, Staging& staging) override {
@@ -79,13 +79,8 @@ class CachedRows final : public TeacherRows {
       require_data(file_.content(row_of(i)) == content[static_cast<std::size_t>(i)], path_, ": image ",
                    ids_[static_cast<std::size_t>(batch.positions[static_cast<std::size_t>(i)])],
                    " is not the one that the teacher saw; remove the file, and it is made anew");
-    for (std::size_t part = 0; part < parts_.rows.size(); ++part) {
-      const std::size_t values = parts_.rows[part].values();
-      staged_.resize(values * static_cast<std::size_t>(batch.size));
-      for (int i = 0; i < batch.size; ++i)
-        file_.read(row_of(i), part, {staged_.data() + static_cast<std::size_t>(i) * values, values});
-      staging.add(parts_.tensors[part].data(), staged_);
-    }
+    for (std::size_t part = 0; part < parts_.rows.size(); ++part)
+      for (int i = 0; i < batch.size; ++i) stage_row(part, i, row_of(i), staging);
   }
 
   Features features(const Tensor&) const override {
@@ -96,7 +91,20 @@ class CachedRows final : public TeacherRows {
   }
 
  private:
-  Context& context_;
+  // A row of floats goes as it lies in the file.
+  void stage_row(std::size_t part, int place, std::uint64_t row, Staging& staging) {
+    const std::size_t values = parts_.rows[part].values();
+    float* to = parts_.tensors[part].data() + static_cast<std::size_t>(place) * values;
+    if (!file_.layout().rounded) {
+      const std::span<const std::uint8_t> from = file_.stored(row, part);
+      staging.add(to, from.data(), from.size());
+      return;
+    }
+    staged_.resize(values);
+    file_.read(row, part, staged_);
+    staging.add(to, staged_);
+  }
+
   std::string path_;
   RowFile file_;
   Parts parts_;
@@ -220,7 +228,7 @@ std::unique_ptr<TeacherRows> open_teacher_cache(Context& context, const Teachers
   } else {
     note(message("teacher cache ", path, ": the teachers' answers are read from it"));
   }
-  auto rows = std::make_unique<CachedRows>(context, path, std::move(parts), by_step, dataset.train.ids);
+  auto rows = std::make_unique<CachedRows>(path, std::move(parts), by_step, dataset.train.ids);
   require_data(rows->file().layout() == layout && rows->file().metadata() == metadata, path,
                ": does not hold what its name says; remove the file, and it is made anew");
   return rows;

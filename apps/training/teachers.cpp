@@ -6,8 +6,8 @@
 #include <limits>
 #include <sstream>
 
+#include "apps/training/agreement.h"
 #include "apps/training/label_match.h"
-#include "apps/training/prediction.h"
 #include "data/image_hash.h"
 #include "data/metrics/metrics.h"
 #include "engine/check.h"
@@ -117,12 +117,13 @@ CardCheckpoint Teachers::arrange(CardCheckpoint checkpoint, std::vector<bool>& k
   return with_labels(std::move(checkpoint), architecture_of(card.network).head(), dataset_.label_names, match);
 }
 
-void Teachers::weigh(const std::string& weights, const Note& note) {
+void Teachers::weigh(const std::string& weights, bool relations, const Note& note) {
   const std::size_t outputs = taught_.size();
   std::vector<std::vector<double>> by_member;
   std::vector<double> fixed(members_.size(), 1);
   if (weights != "equal" && weights != "auc") fixed = parse_weights(weights, members_.size());
   for (std::size_t k = 0; k < members_.size(); ++k) {
+    members_[k].on_validation = predict_validation(members_[k], relations && count() == 1);
     const std::vector<double> gained = gains(members_[k], note);
     std::vector<double> own(outputs, fixed[k]);
     if (weights == "auc") {
@@ -141,7 +142,7 @@ void Teachers::weigh(const std::string& weights, const Note& note) {
 
 void Teachers::set_weights(std::vector<std::vector<double>> by_member) {
   const std::size_t outputs = taught_.size();
-  std::vector<float> values(members_.size() * outputs);
+  shares_.resize(members_.size() * outputs);
   for (std::size_t i = 0; i < outputs; ++i) {
     double sum = 0;
     for (std::size_t k = 0; k < members_.size(); ++k) {
@@ -154,11 +155,31 @@ void Teachers::set_weights(std::vector<std::vector<double>> by_member) {
     sum = 0;
     for (std::size_t k = 0; k < members_.size(); ++k) sum += by_member[k][i];
     for (std::size_t k = 0; k < members_.size(); ++k)
-      values[k * outputs + i] = static_cast<float>(by_member[k][i] / sum);
+      shares_[k * outputs + i] = static_cast<float>(by_member[k][i] / sum);
   }
   weights_ = context_.empty({static_cast<int>(members_.size()), static_cast<int>(outputs)}, Lifetime::persistent);
-  weights_.from_host(values);
-  fingerprint_of_weights_ = hash_of(values, 0);
+  weights_.from_host(shares_);
+  fingerprint_of_weights_ = hash_of(shares_, 0);
+}
+
+Predictions Teachers::predict_validation(const Member& member, bool relations) const {
+  const Resizer* resizer = member.resizer ? &*member.resizer : nullptr;
+  Predictor predictor(context_, *member.model.network, member.model.card, dataset_, evaluation_batch, resizer);
+  return predictor.predict(
+      dataset_.val, relations ? stage_taps(*member.model.network, height(), width()) : std::vector<std::string>());
+}
+
+Predictions Teachers::on_validation() const {
+  Predictions all = members_.front().on_validation;
+  const std::size_t outputs = taught_.size();
+  for (std::size_t i = 0; i < all.probabilities.size(); ++i) {
+    double sum = 0;
+    for (std::size_t k = 0; k < count(); ++k)
+      sum += static_cast<double>(shares_[k * outputs + i % outputs]) *
+             static_cast<double>(members_[k].on_validation.probabilities[i]);
+    all.probabilities[i] = static_cast<float>(sum);
+  }
+  return all;
 }
 
 std::uint64_t Teachers::fingerprint() const {
@@ -169,11 +190,8 @@ std::uint64_t Teachers::fingerprint() const {
 
 std::vector<double> Teachers::gains(const Member& member, const Note& note) const {
   const Split& split = dataset_.val;
-  const Resizer* resizer = member.resizer ? &*member.resizer : nullptr;
-  Predictor predictor(context_, *member.model.network, member.model.card, dataset_, evaluation_batch, resizer);
-  const std::vector<float> probabilities = predictor.predict(split).probabilities;
-  const Evaluation evaluation =
-      evaluate_scores(dataset_.task, dataset_.outputs, dataset_.label_names, probabilities, split.labels, 0, 0);
+  const Evaluation evaluation = evaluate_scores(dataset_.task, dataset_.outputs, dataset_.label_names,
+                                                member.on_validation.probabilities, split.labels, 0, 0);
   std::vector<double> gains(taught_.size(), std::numeric_limits<double>::quiet_NaN());
   double sum = 0;
   int defined = 0;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/prediction.h"
 #include "data/dataset.h"
 #include "engine/ops.h"
 #include "models/loaded_model.h"
@@ -26,8 +27,12 @@ class Teachers {
   Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, const Dataset& dataset, const Note& note);
 
   // "equal", "auc" (by label what each is better than chance on the validation images), or numbers like "0.3,0.7".
-  // Notes the validation AUC of every teacher. Errors: usage.
-  void weigh(const std::string& weights, const Note& note);
+  // Notes the validation AUC of every teacher. relations: those at the ends of the stages of the only teacher are kept
+  // for on_validation(). Errors: usage.
+  void weigh(const std::string& weights, bool relations, const Note& note);
+
+  // What the teachers say of the validation images, as one; the loss is left out. After weigh().
+  Predictions on_validation() const;
 
   std::size_t count() const { return members_.size(); }
   // Of the only teacher, whose maps methods may read; nullptr where there are several.
@@ -54,12 +59,14 @@ class Teachers {
     std::optional<Resizer> resizer;  // where its images have another size than the data's
     std::vector<bool> knows;         // [outputs]
     std::uint64_t fingerprint;
+    Predictions on_validation = {};
   };
   CardCheckpoint arrange(CardCheckpoint checkpoint, std::vector<bool>& knows, const Note& note) const;
   Features forward_member(const Member& member, const std::uint8_t* images, const Shape& shape,
                           const AugmentOptions& motions, const std::vector<std::string>& taps) const;
   // What a teacher is better than chance by, on the validation images, by label; NaN where that is undefined.
   std::vector<double> gains(const Member& member, const Note& note) const;
+  Predictions predict_validation(const Member& member, bool relations) const;
   void set_weights(std::vector<std::vector<double>> by_member);
 
   Context& context_;
@@ -67,7 +74,8 @@ class Teachers {
   bool multi_label_;
   std::vector<Member> members_;
   std::vector<bool> taught_;
-  Tensor weights_;  // [members, outputs]
+  std::vector<float> shares_;  // [members, outputs] of each teacher in what they say as one
+  Tensor weights_;             // the same on the device
   std::uint64_t fingerprint_of_weights_ = 0;
 };
 

@@ -198,7 +198,9 @@ void TrainingRun::make_methods() {
                                                           : 0,
                           .images = data_->train.count,
                           .multi_label = data_->task == Task::multi_label,
-                          .seed = options_.seed};
+                          .seed = options_.seed,
+                          .classes = data_->task == Task::multi_label ? nullptr : &data_->train.labels,
+                          .note = [this](const std::string& text) { note_at_start(text); }};
   for (const MethodSettings& settings : transfer_methods(options_))
     methods_.push_back(kind_of(settings).make(setup, settings));
 }
@@ -264,7 +266,9 @@ void TrainingRun::use_predictions(const ProbabilityTable& table) {
 
 // It takes a pass over the validation images, so everything that could be refused has been looked at before.
 void TrainingRun::weigh_teachers() {
-  if (teachers_) teachers_->weigh(options_.teacher_weights, [this](const std::string& text) { note_at_start(text); });
+  if (!teachers_) return;
+  teachers_->weigh(options_.teacher_weights, meets_teacher(), [this](const std::string& text) { note_at_start(text); });
+  if (meets_teacher()) teachers_on_validation_ = teachers_->on_validation();
 }
 
 void TrainingRun::open_teacher_rows() {

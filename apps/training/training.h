@@ -39,6 +39,8 @@ struct TrainingOptions {
   std::string teacher_cache;  // folder of the teachers' answers; "auto"; empty: they are asked in every step
   std::string teacher_cache_type = "float";  // or "bfloat16"
   std::vector<std::string> methods;          // "kd:temperature=4,weight=0.9"
+  int meter_every = 200;                     // steps from one that measures gradient shares to the next; 0: no meters
+  double balance = 0;                        // share of the gradient norms that methods are held at; 0: off
   double ema = 0;       // decay of the moving average that is evaluated and kept as best; 0: the student itself
   int generations = 1;  // above 1: a chain, see train_generations()
   int epochs = 10;
@@ -70,6 +72,12 @@ struct TrainingOptions {
   std::string out;          // run directory
 };
 
+// One of the numbers that a run with methods has beside the columns of every run.
+struct Meter {
+  std::string name;  // "gradient_share/kd": of its column, and in TensorBoard
+  double value = 0;  // NaN: not measured in this epoch
+};
+
 struct EpochRow {
   int epoch = 0;  // from 1
   double learning_rate = 0;
@@ -81,6 +89,7 @@ struct EpochRow {
   double val_auc = 0, val_accuracy = 0;
   double images_per_second = 0;  // of the training part
   double seconds = 0;            // training and validation
+  std::vector<Meter> meters;     // the same names in every epoch
 };
 
 struct TrainingResult {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/training/agreement.h"
 #include "apps/training/augmentation.h"
 #include "apps/training/environment.h"
 #include "apps/training/operating_point.h"
@@ -34,6 +35,17 @@ void require_converging(int epoch, double loss, const std::vector<float>& probab
   const bool finite = std::isfinite(loss) && std::all_of(probabilities.begin(), probabilities.end(),
                                                          [](float value) { return std::isfinite(value); });
   require(finite, "epoch ", epoch, ": the training diverged (loss ", loss, "); a lower --lr or --clip-norm 1 may help");
+}
+
+// Nothing to tell apart where labels are the only term.
+std::vector<Meter> term_meters(const std::vector<TermSummary>& terms, bool shares) {
+  std::vector<Meter> meters;
+  if (terms.size() == 1) return meters;
+  for (const TermSummary& term : terms) meters.push_back({"loss/" + term.name, term.loss});
+  for (const TermSummary& term : terms) meters.push_back({"weighted_loss/" + term.name, term.weighted_loss});
+  for (const TermSummary& term : terms)
+    if (shares) meters.push_back({"gradient_share/" + term.name, term.gradient_share});
+  return meters;
 }
 
 }  // namespace
@@ -84,6 +96,9 @@ void TrainingRun::train_epochs() {
   setup.images = images ? &*images : nullptr;
   setup.replay = options_.graph == "on";
   setup.teacher_stream = options_.teacher_stream && setup.teachers != nullptr && !teacher_rows_;
+  setup.meter_every = options_.meter_every;
+  setup.balance = options_.balance;
+  setup.balanced = state_.balanced;
   std::optional<StudentStep> step(std::in_place, *context_, setup);
   Predictor predictor(*context_, evaluated(), card_, *data_);
   report_progress(0, 0, nullptr);
@@ -91,6 +106,7 @@ void TrainingRun::train_epochs() {
     const Clock::time_point begin = Clock::now();
     if (frozen_blocks(state_.epoch) < frozen_blocks(std::max(state_.epoch - 1, 0))) {
       thaw();
+      setup.balanced = state_.balanced;
       step.emplace(*context_, setup);
     }
     EpochRow row = train_epoch(*step, loader);
@@ -140,6 +156,9 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
   row.label_loss = sums.label_loss;
   row.transfer_loss = sums.transfer_loss;
   row.train_loss = sums.label_weight * sums.label_loss + sums.transfer_loss;
+  state_.balanced = step.balanced();
+  row.meters = term_meters(sums.terms, options_.meter_every > 0);
+  if (options_.balance > 0) row.meters.push_back({"balance/factor", state_.balanced});
   require_converging(row.epoch, row.train_loss, sums.probabilities);
   row.train_auc =
       evaluate_scores(data_->task, data_->outputs, data_->label_names, sums.probabilities, labels, 0, options_.seed)
@@ -149,13 +168,19 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
 
 void TrainingRun::validate(EpochRow& row, Predictor& predictor) {
   evaluated().fold();
-  const Predictions predictions = predictor.predict(data_->val);
+  // The student's stages are read only where those of a teacher were.
+  const bool relations = !teachers_on_validation_.relations.empty();
+  const Predictions predictions = predictor.predict(
+      data_->val, relations ? stage_taps(*network_, data_->height, data_->width) : std::vector<std::string>());
   require_converging(row.epoch, row.train_loss, predictions.probabilities);
   const Evaluation evaluation = evaluate_scores(data_->task, data_->outputs, data_->label_names,
                                                 predictions.probabilities, data_->val.labels, 0, options_.seed);
   row.val_loss = predictions.loss;
   row.val_auc = evaluation.auc_macro;
   row.val_accuracy = evaluation.accuracy;
+  if (!meets_teacher()) return;
+  const std::vector<Meter> meters = agreement_meters(*data_, teachers_->taught(), predictions, teachers_on_validation_);
+  row.meters.insert(row.meters.end(), meters.begin(), meters.end());
 }
 
 void TrainingRun::close_epoch(const EpochRow& row) {

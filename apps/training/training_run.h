@@ -48,6 +48,7 @@ class TrainingRun {
   bool images_stay_on_device() const;
   void thaw();
   EpochRow train_epoch(StudentStep& step, Loader& loader);
+  bool meets_teacher() const { return teachers_ && options_.meter_every > 0; }
   // What is validated, kept as best and tested.
   Network& evaluated() { return options_.ema > 0 ? *averaged_ : *network_; }
   void validate(EpochRow& row, Predictor& predictor);
@@ -81,6 +82,7 @@ class TrainingRun {
   std::unique_ptr<Network> averaged_;     // the student's moving average; nullptr: none is kept
   std::optional<MovingAverage> average_;  // what moves it
   std::optional<Teachers> teachers_;
+  Predictions teachers_on_validation_;         // where the student is compared with them
   std::unique_ptr<TeacherRows> teacher_rows_;  // instead of asking them in every step
   std::vector<bool> taught_;                   // [outputs] whether a teacher knows the label; empty without a teacher
   std::vector<std::unique_ptr<TransferMethod>> methods_;

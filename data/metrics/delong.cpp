@@ -1,6 +1,7 @@
 // DeLong's components by mid-ranks, and sums of their products.
 #include "data/metrics/delong.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -29,6 +30,12 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return sum;
 }
 
+std::uint64_t largest_unit(const Units& units) {
+  std::vector<std::uint64_t> rows(units.size());
+  for (const std::int32_t unit : units) ++rows[static_cast<std::size_t>(unit)];
+  return units.empty() ? 1 : *std::max_element(rows.begin(), rows.end());
+}
+
 void require_same_rows(const AucEstimate& a, const AucEstimate& b) {
   require(a.deviations.size() == b.deviations.size(), "metrics: AUCs of ", a.deviations.size(), " and ",
           b.deviations.size(), " rows cannot be paired");
@@ -37,7 +44,8 @@ void require_same_rows(const AucEstimate& a, const AucEstimate& b) {
 }  // namespace
 
 AucEstimate estimate_auc(const Ranking& ranking) {
-  AucEstimate estimate{ranking.auc(), std::vector<double>(ranking.rows(), 0.0)};
+  AucEstimate estimate{ranking.auc(), std::vector<double>(ranking.rows(), 0.0),
+                       std::min(ranking.positives(), ranking.negatives())};
   if (std::isnan(estimate.auc)) return estimate;
   const std::vector<Ranking::Entry>& entries = ranking.entries();
   const auto m = static_cast<double>(ranking.positives()), n = static_cast<double>(ranking.negatives());
@@ -61,7 +69,7 @@ AucEstimate estimate_auc(const Ranking& ranking) {
 }
 
 AucEstimate mean_auc(const std::vector<AucEstimate>& estimates) {
-  AucEstimate mean{0, {}};
+  AucEstimate mean{0, {}, std::numeric_limits<std::uint64_t>::max()};
   double defined = 0;
   for (const AucEstimate& estimate : estimates) defined += std::isnan(estimate.auc) ? 0 : 1;
   for (const AucEstimate& estimate : estimates) {
@@ -69,15 +77,16 @@ AucEstimate mean_auc(const std::vector<AucEstimate>& estimates) {
     require_same_rows(mean, estimate);
     if (std::isnan(estimate.auc)) continue;
     mean.auc += estimate.auc / defined;
+    mean.pairs = std::min(mean.pairs, estimate.pairs);
     for (std::size_t i = 0; i < mean.deviations.size(); ++i) mean.deviations[i] += estimate.deviations[i] / defined;
   }
-  if (defined == 0) mean.auc = undefined;
+  if (defined == 0) return {undefined, mean.deviations, 0};
   return mean;
 }
 
 AucEstimate difference(const AucEstimate& first, const AucEstimate& second) {
   require_same_rows(first, second);
-  AucEstimate result{first.auc - second.auc, first.deviations};
+  AucEstimate result{first.auc - second.auc, first.deviations, 0};
   for (std::size_t i = 0; i < result.deviations.size(); ++i) result.deviations[i] -= second.deviations[i];
   return result;
 }
@@ -96,7 +105,17 @@ double standard_error(const AucEstimate& estimate, const Units& units) {
 }
 
 Interval auc_interval(const AucEstimate& estimate, const Units& units, double level) {
-  return normal_interval(estimate.auc, standard_error(estimate, units), 0, 1, level);
+  const double error = standard_error(estimate, units);
+  Interval interval = normal_interval(estimate.auc, error, 0, 1, level);
+  // Means of ones may be a rounding away from 1.
+  const bool all_right = estimate.auc > 1 - 1e-12, all_wrong = estimate.auc < 1e-12;
+  if (error != 0 || !(all_right || all_wrong)) return interval;
+  const std::uint64_t rows = largest_unit(units),
+                      pairs = std::max<std::uint64_t>(1, rows == 1 ? estimate.pairs : estimate.pairs / (2 * rows));
+  const double bound = std::pow((1 - level) / 2, 1 / static_cast<double>(pairs));
+  if (all_right) interval.low = bound;
+  if (all_wrong) interval.high = 1 - bound;
+  return interval;
 }
 
 }  // namespace preceptor

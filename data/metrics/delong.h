@@ -12,6 +12,7 @@ namespace preceptor {
 struct AucEstimate {
   double auc = 0;                  // NaN where undefined; then the deviations are 0
   std::vector<double> deviations;  // [rows]
+  std::uint64_t pairs = 0;  // disjoint pairs of a positive and a negative row that there are; of a mean the least
 };
 
 // V10 and V01 from mid-ranks (Sun and Xu 2014), counted in whole numbers, so exact at any number of rows.
@@ -31,6 +32,11 @@ double covariance(const AucEstimate& first, const AucEstimate& second, const Uni
 double standard_error(const AucEstimate& estimate, const Units& units = {});
 
 // Normal interval within [0, 1]; too narrow near AUC 1 and with few positives, where the bootstrap's BCa is better.
+// Where all pairs are in order (AUC 1) or none is, no variance is seen, and the bound is another: with a true AUC A, k
+// pairs of a positive and a negative that share no row are all in order with the chance A^k, so an A below
+// ((1 - level) / 2)^(1 / k) would give AUC 1 with a chance of less than (1 - level) / 2. k = pairs; of units with up to
+// c > 1 rows each, pairs / (2 c) but at least 1, which finds that many pairs of as many units. It never covers less
+// often than the level says, and mostly more.
 Interval auc_interval(const AucEstimate& estimate, const Units& units = {}, double level = 0.95);
 
 }  // namespace preceptor

@@ -5,10 +5,9 @@
 
 namespace preceptor {
 
-Resizer::Table Resizer::table(Context& context, int from, int to) {
-  require(from > 0 && to > 0, "resize: from ", from, " to ", to, " pixels");
+Resizer::Table Resizer::table(Context& context, const kernels::Axis& axis) {
   static_assert(sizeof(int) == sizeof(float));
-  const kernels::Axis axis(from, to);
+  const int to = static_cast<int>(axis.first.size());
   Table table{axis.taps, context.empty({to}, Lifetime::persistent),
               context.empty({to, axis.taps}, Lifetime::persistent)};
   context.run(kernels::Copy{table.first.data(), axis.first.data(), axis.first.size() * sizeof(int)});
@@ -17,27 +16,42 @@ Resizer::Table Resizer::table(Context& context, int from, int to) {
   return table;
 }
 
-Resizer::Resizer(Context& context, int height, int width, int to_height, int to_width)
-    : height_(height),
-      width_(width),
-      to_height_(to_height),
-      to_width_(to_width),
-      rows_(table(context, height, to_height)),
-      columns_(table(context, width, to_width)) {}
+Resizer::Resizer(Context& context, int height, int width, int to_height, int to_width, ResizeRule rule) {
+  for (const auto& [from, to] : {std::pair{height, to_height}, {width, to_width}})
+    require(from > 0 && to > 0, "resize: from ", from, " to ", to, " pixels");
+  const kernels::Axis rows(height, to_height, rule), columns(width, to_width, rule);
+  to_ = {to_height, to_width, table(context, rows), table(context, columns)};
+  from_ = {height, width, table(context, rows.transposed(height)), table(context, columns.transposed(width))};
+}
 
-Tensor Resizer::operator()(const Tensor& x) const {
-  const Shape& from = x.shape();
-  require(from.rank() == 4 && from[2] == height_ && from[3] == width_, "resize: ", from, " is no map of ", height_, "x",
-          width_);
-  Context& context = x.context();
-  const Tensor y = context.empty({from[0], from[1], to_height_, to_width_});
+void Resizer::run(const Tensor& x, const Tensor& y, const Side& to) {
   const auto positions = [](const Table& table) {
     return static_cast<const int*>(static_cast<const void*>(table.first.data()));
   };
-  context.run(x.storage(), [&]<class T>(T) {
-    return kernels::Resize<T>{x.map<T>(),          y.map<T>(),          positions(rows_),
-                              rows_.weight.data(), positions(columns_), columns_.weight.data(),
-                              rows_.taps,          columns_.taps};
+  x.context().run(x.storage(), [&]<class T>(T) {
+    return kernels::Resize<T>{x.map<T>(),
+                              y.map<T>(),
+                              positions(to.rows),
+                              to.rows.weight.data(),
+                              positions(to.columns),
+                              to.columns.weight.data(),
+                              to.rows.taps,
+                              to.columns.taps};
+  });
+}
+
+Tensor Resizer::operator()(const Tensor& x) const {
+  const Shape& shape = x.shape();
+  require(shape.rank() == 4 && shape[2] == from_.height && shape[3] == from_.width, "resize: ", shape, " is no map of ",
+          from_.height, "x", from_.width);
+  Context& context = x.context();
+  Tensor y = context.empty({shape[0], shape[1], to_.height, to_.width});
+  run(x, y, to_);
+  if (!context.tape().watches(x)) return y;
+  context.tape().record(y, [target = x.without_values(), back = from_, &context](const Tensor& d_y) {
+    const Tensor d_x = context.empty(target.shape());
+    run(d_y, d_x, back);
+    context.tape().accumulate(target, d_x);
   });
   return y;
 }

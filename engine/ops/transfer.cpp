@@ -156,6 +156,19 @@ Tensor as_rows(const Tensor& x) {
   return rows;
 }
 
+Tensor as_map(const Tensor& x) {
+  if (x.shape().rank() == 4) return x;
+  require_matrix("as_map", x);
+  Tensor map = x.reshaped({x.shape()[0], x.shape()[1], 1, 1});
+  Tape& tape = x.context().tape();
+  if (tape.watches(x))
+    tape.record(map, [target = x.without_values(), &tape](const Tensor& d_map) {
+      tape.accumulate(target, d_map.reshaped(target.shape()));
+    });
+  const Tensor stored = x.context().empty(map.shape());
+  return stored.storage() == map.storage() ? map : copy_into(map, stored);
+}
+
 Tensor product(const Tensor& a, const Tensor& b) {
   require_matrix("product", a);
   require_matrix("product", b);

@@ -32,6 +32,10 @@ Row row_of(DifferenceKind kind) {
       return run_row<DifferenceKind::correlation>;
     case DifferenceKind::boundary:
       return run_row<DifferenceKind::boundary>;
+    case DifferenceKind::partial:
+      return run_row<DifferenceKind::partial>;
+    case DifferenceKind::absolute:
+      return run_row<DifferenceKind::absolute>;
   }
   return nullptr;
 }

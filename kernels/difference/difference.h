@@ -15,6 +15,8 @@ enum class DifferenceKind {
                 // product g, to second order (Peng et al. 2019)
   boundary,     // the side of 0 with a margin p: (s - p)^2 where t > 0 and s <= p, (s + p)^2 where t <= 0 and s > -p
                 // (Heo et al. 2019a)
+  partial,      // x^2 but where s <= t <= 0, which costs nothing (Heo et al. 2019b, equation 4)
+  absolute,     // |x|, whose derivative at 0 is 0
 };
 
 // Loss and gradient in one launch. T is float or bfloat16 (cpu: float).
@@ -77,6 +79,13 @@ struct DifferenceTerm {
         square(wrong ? s - margin : T(0));
         break;
       }
+      case DifferenceKind::partial:
+        square(s <= t && t <= 0 ? T(0) : x);
+        break;
+      case DifferenceKind::absolute:
+        loss = std::abs(x);
+        derivative = x > 0 ? T(1) : x < 0 ? T(-1) : x;
+        break;
     }
   }
 

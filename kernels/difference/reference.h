@@ -24,6 +24,11 @@ std::pair<T, T> difference_term(DifferenceKind kind, T s, T t, T p) {
       if (t > 0 && s <= p) return {(s - p) * (s - p), 2 * (s - p)};
       if (t <= 0 && s > -p) return {(s + p) * (s + p), 2 * (s + p)};
       return {T(0), T(0)};
+    case DifferenceKind::partial:
+      if (s > t || t > 0) return {x * x, 2 * x};
+      return {T(0), T(0)};
+    case DifferenceKind::absolute:
+      return {std::abs(x), static_cast<T>((x > 0) - (x < 0))};
   }
   return {};
 }

@@ -64,6 +64,47 @@ void run_on(Cpu, const ReluBackward<float>& a) {
   });
 }
 
+// mapping: pieces of 64 KiB over threads; bytes: x read, y written; operations: 2 per element.
+void run_on(Cpu, const LeakyReluForward<float>& a) {
+  const float slope = a.slope;
+  for_each_piece(runs_of(a.x, a.y), [&](int image, std::int64_t begin, int count) {
+    const float* x = a.x.block_data(image, 0) + begin;
+    float* y = a.y.block_data(image, 0) + begin;
+#pragma omp simd
+    for (int i = 0; i < count; ++i) y[i] = x[i] < 0 ? slope * x[i] : x[i];
+  });
+}
+
+// mapping: as forward; bytes: y, d_y read, d_x written; operations: 2 per element.
+void run_on(Cpu, const LeakyReluBackward<float>& a) {
+  const float slope = a.slope;
+  for_each_piece(runs_of(a.y, a.d_y, a.d_x), [&](int image, std::int64_t begin, int count) {
+    const float* y = a.y.block_data(image, 0) + begin;
+    const float* d_y = a.d_y.block_data(image, 0) + begin;
+    float* d_x = a.d_x.block_data(image, 0) + begin;
+#pragma omp simd
+    for (int i = 0; i < count; ++i) d_x[i] = y[i] > 0 ? d_y[i] : slope * d_y[i];
+  });
+}
+
+// mapping: channel blocks of images over threads; bytes: x read, y written; operations: 1 per element; hazard: as in
+// ReluForward, and a margin belongs to a channel of its block.
+void run_on(Cpu, const MarginRelu<float>& a) {
+  const int blocks = a.x.channel_blocks(), plane = a.x.plane(), block = a.x.block;
+#pragma omp parallel for schedule( \
+    static) if (worth_threads(a.x.images, static_cast <std::int64_t>(a.x.channels) * plane))
+  for (int task = 0; task < a.x.images * blocks; ++task) {
+    const float* x = a.x.block_data(task / blocks, task % blocks);
+    float* y = a.y.block_data(task / blocks, task % blocks);
+    const float* margin = a.margin + task % blocks * block;
+    for (int i = 0; i < plane; ++i)
+      for (int c = 0; c < block; ++c) {
+        const float value = x[i * block + c];
+        y[i * block + c] = value < margin[c] ? margin[c] : value;
+      }
+  }
+}
+
 // mapping: pieces of 64 KiB over threads; bytes: a, b read, out written; operations: 1 per element.
 void run_on(Cpu, const Add<float>& a) {
   for_each_piece(runs_of(a.a, a.b, a.out), [&](int image, std::int64_t begin, int count) {
@@ -112,6 +153,20 @@ Cost cost(const ReluBackward<T>& a) {
   return cost_per_element(a.y, 3);
 }
 template <class T>
+Cost cost(const LeakyReluForward<T>& a) {
+  return cost_per_element(a.x, 2);
+}
+template <class T>
+Cost cost(const LeakyReluBackward<T>& a) {
+  return cost_per_element(a.y, 3);
+}
+template <class T>
+Cost cost(const MarginRelu<T>& a) {
+  Cost cost = cost_per_element(a.x, 2);
+  cost.bytes += static_cast<double>(a.x.channels) * sizeof(float);
+  return cost;
+}
+template <class T>
 Cost cost(const Add<T>& a) {
   return cost_per_element(a.a, 3);
 }
@@ -132,6 +187,12 @@ template Cost cost(const ReluForward<float>&);
 template Cost cost(const ReluForward<bfloat16>&);
 template Cost cost(const ReluBackward<float>&);
 template Cost cost(const ReluBackward<bfloat16>&);
+template Cost cost(const LeakyReluForward<float>&);
+template Cost cost(const LeakyReluForward<bfloat16>&);
+template Cost cost(const LeakyReluBackward<float>&);
+template Cost cost(const LeakyReluBackward<bfloat16>&);
+template Cost cost(const MarginRelu<float>&);
+template Cost cost(const MarginRelu<bfloat16>&);
 template Cost cost(const ScaleBy<float>&);
 template Cost cost(const ScaleBy<bfloat16>&);
 template Cost cost(const Add<float>&);

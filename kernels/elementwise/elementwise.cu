@@ -25,6 +25,24 @@ struct PassWherePositive {
   }
 };
 
+// operations: 2 per element; hazard: as in KeepPositive.
+struct LeakNegative {
+  float slope;
+  template <class T>
+  __device__ T operator()(T x) const {
+    return to_float(x) < 0 ? from_float<T>(slope * to_float(x)) : x;
+  }
+};
+
+// operations: 2 per element.
+struct LeakWhereNegative {
+  float slope;
+  template <class T>
+  __device__ T operator()(T y, T d_y) const {
+    return to_float(y) > 0 ? d_y : from_float<T>(slope * to_float(d_y));
+  }
+};
+
 // operations: 1 per element.
 struct AddBoth {
   template <class T>
@@ -46,6 +64,31 @@ void run_maps(Gpu gpu, const Operation& operation, const FeatureMap<T>& to, cons
     run_rows(gpu, pixels, RowsOf<T>{to.data, to.pitch}, RowInputs<T, sizeof...(from)>{{{from.data, from.pitch}...}},
              operation);
   }
+}
+
+constexpr int margin_threads = 128;
+
+// mapping: neighbouring threads take neighbouring groups of channels of all pixels; bytes: x read, y written, the
+// margins from L1 behind the first pixel; operations: 1 per element; hazard: as in KeepPositive.
+template <class T, class Group>
+__global__ void __launch_bounds__(margin_threads) margin_relu(MarginRelu<T> a, std::int64_t groups) {
+  const std::int64_t group = static_cast<std::int64_t>(blockIdx.x) * margin_threads + threadIdx.x;
+  if (group >= groups) return;
+  const std::int64_t at = group * Group::count;
+  const int channel = static_cast<int>(at % a.x.channels);
+  Group values = load_group<Group>(a.x.data + at);
+  float margin[Group::count];
+  load_floats(a.margin + channel, margin);
+#pragma unroll
+  for (int j = 0; j < Group::count; ++j)
+    if (to_float(values.value[j]) < margin[j]) values.value[j] = from_float<T>(margin[j]);
+  store_group(a.y.data + at, values);
+}
+
+template <class T, class Group>
+void run_margins(Gpu gpu, const MarginRelu<T>& a) {
+  const auto groups = static_cast<std::int64_t>(a.x.elements()) / Group::count;
+  launch(gpu, margin_relu<T, Group>, steps(groups, margin_threads), margin_threads, 0, a, groups);
 }
 
 constexpr int scale_threads = 128, scale_groups = 4;  // of a block, of a thread
@@ -120,6 +163,20 @@ void run_on(Gpu gpu, const ReluBackward<T>& a) {
   run_maps(gpu, PassWherePositive{}, a.d_x, a.y, a.d_y);
 }
 template <class T>
+void run_on(Gpu gpu, const LeakyReluForward<T>& a) {
+  run_maps(gpu, LeakNegative{a.slope}, a.y, a.x);
+}
+template <class T>
+void run_on(Gpu gpu, const LeakyReluBackward<T>& a) {
+  run_maps(gpu, LeakWhereNegative{a.slope}, a.d_x, a.y, a.d_y);
+}
+template <class T>
+void run_on(Gpu gpu, const MarginRelu<T>& a) {
+  assert(a.x.pitch == a.x.channels && a.y.pitch == a.y.channels);
+  const bool in_groups = a.x.channels % Pack<T>::count == 0 && aligned16(a.x.data, a.y.data);
+  in_groups ? run_margins<T, Pack<T>>(gpu, a) : run_margins<T, Single<T>>(gpu, a);
+}
+template <class T>
 void run_on(Gpu gpu, const Add<T>& a) {
   run_maps(gpu, AddBoth{}, a.out, a.a, a.b);
 }
@@ -149,6 +206,12 @@ template void run_on(Gpu, const ReluForward<float>&);
 template void run_on(Gpu, const ReluForward<bfloat16>&);
 template void run_on(Gpu, const ReluBackward<float>&);
 template void run_on(Gpu, const ReluBackward<bfloat16>&);
+template void run_on(Gpu, const LeakyReluForward<float>&);
+template void run_on(Gpu, const LeakyReluForward<bfloat16>&);
+template void run_on(Gpu, const LeakyReluBackward<float>&);
+template void run_on(Gpu, const LeakyReluBackward<bfloat16>&);
+template void run_on(Gpu, const MarginRelu<float>&);
+template void run_on(Gpu, const MarginRelu<bfloat16>&);
 template void run_on(Gpu, const ScaleBy<float>&);
 template void run_on(Gpu, const ScaleBy<bfloat16>&);
 template void run_on(Gpu, const Add<float>&);

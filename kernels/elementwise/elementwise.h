@@ -39,6 +39,54 @@ void run_on(Cuda, const ReluBackward<T>& arguments);
 template <class T>
 void run_on(Emulated, const ReluBackward<T>& arguments);
 
+// y = x where x is not negative, else slope x; a NaN stays a NaN.
+template <class T>
+struct LeakyReluForward {
+  static constexpr const char* name = "leaky_relu_forward";
+  FeatureMap<const T> x;
+  FeatureMap<T> y;  // may be x's memory
+  float slope;      // in (0, 1)
+};
+template <class T>
+Cost cost(const LeakyReluForward<T>& arguments);
+void run_on(Cpu, const LeakyReluForward<float>& arguments);
+template <class T>
+void run_on(Cuda, const LeakyReluForward<T>& arguments);
+template <class T>
+void run_on(Emulated, const LeakyReluForward<T>& arguments);
+
+// d_x = d_y where y > 0, else slope d_y.
+template <class T>
+struct LeakyReluBackward {
+  static constexpr const char* name = "leaky_relu_backward";
+  FeatureMap<const T> y, d_y;
+  FeatureMap<T> d_x;  // may be d_y's memory
+  float slope;
+};
+template <class T>
+Cost cost(const LeakyReluBackward<T>& arguments);
+void run_on(Cpu, const LeakyReluBackward<float>& arguments);
+template <class T>
+void run_on(Cuda, const LeakyReluBackward<T>& arguments);
+template <class T>
+void run_on(Emulated, const LeakyReluBackward<T>& arguments);
+
+// y = max(x, the margin of its channel); a NaN stays a NaN. Maps without gaps.
+template <class T>
+struct MarginRelu {
+  static constexpr const char* name = "margin_relu";
+  FeatureMap<const T> x;
+  FeatureMap<T> y;
+  const float* margin;  // [channels]
+};
+template <class T>
+Cost cost(const MarginRelu<T>& arguments);
+void run_on(Cpu, const MarginRelu<float>& arguments);
+template <class T>
+void run_on(Cuda, const MarginRelu<T>& arguments);
+template <class T>
+void run_on(Emulated, const MarginRelu<T>& arguments);
+
 // out = a + b.
 template <class T>
 struct Add {

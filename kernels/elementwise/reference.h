@@ -21,6 +21,33 @@ std::vector<T> relu_backward(const std::vector<T>& y, const std::vector<T>& d_y)
   return d_x;
 }
 
+// x where it is not negative, else slope x; a NaN stays a NaN.
+template <class T>
+std::vector<T> leaky_relu(const std::vector<T>& x, T slope) {
+  std::vector<T> y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] < 0 ? slope * x[i] : x[i];
+  return y;
+}
+
+// The derivative at 0 is the slope, as in torch.
+template <class T>
+std::vector<T> leaky_relu_backward(const std::vector<T>& y, const std::vector<T>& d_y, T slope) {
+  std::vector<T> d_x(y.size());
+  for (std::size_t i = 0; i < y.size(); ++i) d_x[i] = y[i] > 0 ? d_y[i] : slope * d_y[i];
+  return d_x;
+}
+
+// max(x, margin) of x [images, channels, plane]; a NaN stays a NaN.
+template <class T>
+std::vector<T> margin_relu(const std::vector<T>& x, const std::vector<T>& margin, int plane) {
+  std::vector<T> y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const T least = margin[i / static_cast<std::size_t>(plane) % margin.size()];
+    y[i] = x[i] < least ? least : x[i];
+  }
+  return y;
+}
+
 // The derivative by both summands is d_out itself.
 template <class T>
 std::vector<T> add(const std::vector<T>& a, const std::vector<T>& b) {

@@ -8,21 +8,52 @@
 
 namespace preceptor::kernels {
 
-Axis::Axis(int from, int to) {
+Axis::Axis(int from, int to, ResizeRule rule) {
   const double step = static_cast<double>(from) / to, reach = std::max(step, 1.0);
-  taps = std::min(from, static_cast<int>(std::ceil(2 * reach)) + 1);
+  // Of an output under `nearest` and `mean`.
+  const auto begin_of = [&](std::int64_t i) { return static_cast<int>(i * from / to); };
+  const auto end_of = [&](std::int64_t i) {
+    return rule == ResizeRule::mean ? static_cast<int>(((i + 1) * from + to - 1) / to) : begin_of(i) + 1;
+  };
+  taps = rule == ResizeRule::linear ? std::min(from, static_cast<int>(std::ceil(2 * reach)) + 1) : 1;
+  for (int i = 0; rule == ResizeRule::mean && i < to; ++i) taps = std::max(taps, end_of(i) - begin_of(i));
   for (int i = 0; i < to; ++i) {
     const double centre = (i + 0.5) * step - 0.5;
-    const int begin = std::clamp(static_cast<int>(std::floor(centre - reach)) + 1, 0, from - taps);
+    const int start = rule == ResizeRule::linear ? static_cast<int>(std::floor(centre - reach)) + 1 : begin_of(i);
+    const int begin = std::clamp(start, 0, from - taps);
     std::vector<double> weights;
     double sum = 0;
     for (int j = 0; j < taps; ++j) {
-      weights.push_back(std::max(0.0, 1 - std::abs(begin + j - centre) / reach));
+      const int input = begin + j;
+      weights.push_back(rule == ResizeRule::linear ? std::max(0.0, 1 - std::abs(input - centre) / reach)
+                                                   : input >= begin_of(i) && input < end_of(i));
       sum += weights.back();
     }
     first.push_back(begin);
     for (double one : weights) weight.push_back(static_cast<float>(one / sum));
   }
+}
+
+Axis Axis::transposed(int from) const {
+  const int to = static_cast<int>(first.size());
+  // Outputs that an input weighs in; windows move on with their output, so these are neighbours.
+  std::vector<int> begin(static_cast<std::size_t>(from), to), end(static_cast<std::size_t>(from), 0);
+  for (int i = 0; i < to; ++i)
+    for (int j = first[i]; j < first[i] + taps; ++j) {
+      begin[j] = std::min(begin[j], i);
+      end[j] = i + 1;
+    }
+  Axis axis;
+  axis.taps = 1;
+  for (int j = 0; j < from; ++j) axis.taps = std::max(axis.taps, end[j] - begin[j]);
+  for (int j = 0; j < from; ++j) {
+    axis.first.push_back(std::min(begin[j], to - axis.taps));
+    for (int i = axis.first.back(); i < axis.first.back() + axis.taps; ++i) {
+      const int tap = j - first[i];
+      axis.weight.push_back(tap >= 0 && tap < taps ? weight[i * taps + tap] : 0.0f);
+    }
+  }
+  return axis;
 }
 
 // mapping: a thread per row of an image, channel by channel, since networks take 1 to 3; bytes: x read, y written;

@@ -31,16 +31,22 @@ Parameter make_projection(Parameters& parameters, const std::string& name, int i
   return weight;
 }
 
-Regressor::Regressor(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed)
-    : weight(parameters.add(name + ".weight", {out, in, 1, 1}, ParameterKind::convolution)),
+Regressor::Regressor(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed, int kernel)
+    : weight(parameters.add(name + ".weight", {out, in, kernel, kernel}, ParameterKind::convolution)),
+      bias(parameters.add(name + ".bias", {out}, ParameterKind::plain)) {
+  start(parameters, name + ".", in * kernel * kernel, seed);
+}
+
+Embedding::Embedding(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed)
+    : weight(parameters.add(name + ".weight", {out, in}, ParameterKind::plain)),
       bias(parameters.add(name + ".bias", {out}, ParameterKind::plain)) {
   start(parameters, name + ".", in, seed);
 }
 
 ConvolutionBatchNorm make_connector(Parameters& parameters, const std::string& name, int in, int out,
-                                    std::uint64_t seed) {
-  ConvolutionBatchNorm connector(parameters, name + ".convolution", name + ".norm", in, out, 1, 1, 0);
-  start(parameters, name + ".", in, seed);
+                                    std::uint64_t seed, int kernel) {
+  ConvolutionBatchNorm connector(parameters, name + ".convolution", name + ".norm", in, out, kernel, 1, kernel / 2);
+  start(parameters, name + ".", in * kernel * kernel, seed);
   return connector;
 }
 

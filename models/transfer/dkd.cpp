@@ -42,6 +42,7 @@ MethodKind dkd() {
                    {"weight", "1", Key::weight, "of the whole term"},
                    {"warmup", "20", Key::weight, "epochs in which the weight grows"}},
           .by_image = true,
+          .takes_mixtures = false,
           .make = make<Dkd>};
 }
 

@@ -49,12 +49,15 @@ std::vector<TapPair> FeatureMethod::read_pairs(const MethodSetup& setup, const M
   require(names[0] == "stages" || student.size() == teacher.size(), "--method ", settings.name, ": ", student.size(),
           " taps of the student and ", teacher.size(), " of the teacher cannot be paired");
   std::vector<TapPair> pairs(std::min(student.size(), teacher.size()));
-  for (std::size_t i = 0; i < pairs.size(); ++i) {
-    pairs[i] = {student[student.size() - pairs.size() + i], teacher[teacher.size() - pairs.size() + i]};
-    student_taps_.push_back(pairs[i].student.name);
-    teacher_taps_.push_back(pairs[i].teacher.name);
-  }
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    pairs[i] = add_pair(student[student.size() - pairs.size() + i], teacher[teacher.size() - pairs.size() + i]);
   return pairs;
+}
+
+TapPair FeatureMethod::add_pair(const Tap& student, const Tap& teacher) {
+  student_taps_.push_back(student.name);
+  teacher_taps_.push_back(teacher.name);
+  return {student, teacher};
 }
 
 std::pair<Tensor, Tensor> FeatureMethod::maps(const TransferInput& in, std::size_t pair) const {
@@ -69,6 +72,10 @@ void require_one_size(const MethodSettings& settings, const Tap& first, const Ta
   require(ratio_of(large[1], large[2], small[1], small[2]) > 0, "--method ", settings.name, ": ", first.name, " is ",
           a[1], "x", a[2], " and ", second.name, " ", b[1], "x", b[2],
           "; the larger must be a multiple of the smaller, of at most ", widest_window);
+}
+
+Tensor mean_square(const Tensor& student, const Tensor& teacher, float weight) {
+  return difference(DifferenceKind::square, student, teacher, weight / static_cast<float>(student.shape().elements()));
 }
 
 std::pair<Tensor, Tensor> at_one_size(const Tensor& first, const Tensor& second) {

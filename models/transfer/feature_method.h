@@ -24,6 +24,9 @@ class FeatureMethod : public TransferMethod {
   // before_relu: stages as they are before their last ReLU. Errors: usage, naming the taps that there are.
   std::vector<TapPair> read_pairs(const MethodSetup& setup, const MethodSettings& settings, bool before_relu = false);
 
+  // One more pair, behind those of read_pairs().
+  TapPair add_pair(const Tap& student, const Tap& teacher);
+
   const Tensor& student_map(const TransferInput& in, std::size_t pair) const {
     return in.student.taps.at(student_taps_[pair]);
   }
@@ -38,5 +41,8 @@ class FeatureMethod : public TransferMethod {
 // smaller, so its sides must be the same multiple of the other's. Errors of the first: usage, before a step is made.
 void require_one_size(const MethodSettings& settings, const Tap& first, const Tap& second);
 std::pair<Tensor, Tensor> at_one_size(const Tensor& first, const Tensor& second);
+
+// weight times the mean of the squares of student - teacher, which has its shape or is undefined: zeros.
+Tensor mean_square(const Tensor& student, const Tensor& teacher, float weight);
 
 }  // namespace preceptor

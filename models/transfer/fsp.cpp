@@ -30,8 +30,7 @@ class SolutionProcedure : public FeatureMethod {
     for (std::size_t i = 0; i + 1 < student_taps_.size(); ++i) {
       const Tensor student = flow(student_map(in, i), student_map(in, i + 1));
       const Tensor teacher = flow(teacher_map(in, i), teacher_map(in, i + 1));
-      losses.push_back(difference(DifferenceKind::square, student, teacher,
-                                  weight_ / static_cast<float>(student.shape().elements())));
+      losses.push_back(mean_square(student, teacher, weight_));
     }
     return losses;
   }

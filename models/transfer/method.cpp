@@ -19,12 +19,16 @@ const std::vector<MethodKind>& method_kinds() {
                                    fitnet(),
                                    vid(),
                                    ab(),
+                                   ofd(),
+                                   ft(),
+                                   reviewkd(),
                                    nst(),
                                    fsp(),
                                    sp(),
                                    pkt(),
                                    rkd(),
-                                   cc()};
+                                   cc(),
+                                   crd()};
     using Key = MethodKey::Kind;
     for (MethodKind& kind : all) {
       const bool grows =

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ struct MethodSetup {
   int images = 0;            // in the training split
   bool multi_label = false;  // independent labels with NaN for unknown, else one class
   std::uint64_t seed = 0;    // of what the method learns
+  // [images] of each its class, or nullptr where labels are independent.
+  const std::vector<float>* classes = nullptr;
+  std::function<void(const std::string&)> note = {};  // takes a remark for the user; may be empty
 };
 
 // One step: what both networks gave, and what is known of the images.
@@ -64,6 +68,7 @@ struct MethodKind {
   bool needs_teacher = true;
   bool by_image = false;            // every image teaches alone, so that some may teach nothing
   bool shares_with_labels = false;  // the labels get 1 - weight; else 1
+  bool takes_mixtures = true;       // of two images with mixup; false: it asks for the class or place of one image
   std::unique_ptr<TransferMethod> (*make)(const MethodSetup& setup, const MethodSettings& settings);
 };
 

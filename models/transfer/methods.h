@@ -21,5 +21,9 @@ MethodKind nst();
 MethodKind fsp();
 MethodKind ab();
 MethodKind vid();
+MethodKind ofd();
+MethodKind ft();
+MethodKind reviewkd();
+MethodKind crd();
 
 }  // namespace preceptor

@@ -21,8 +21,7 @@ class NeuronSelectivity : public FeatureMethod {
       const Tensor student = normalize_maps(student_map), teacher = normalize_maps(teacher_map);
       const auto mean = [&](const Tensor& x, const Tensor& y, float factor) {
         const Tensor products = map_products(x, y, 1);
-        losses.push_back(difference(DifferenceKind::square, products, Tensor(),
-                                    factor * weight_ / static_cast<float>(products.shape().elements())));
+        losses.push_back(mean_square(products, Tensor(), factor * weight_));
       };
       mean(teacher, teacher, 1);
       mean(student, student, 1);

@@ -19,7 +19,7 @@ std::string joined(const std::vector<std::string>& names) {
   return list;
 }
 
-bool is_number(Kind kind) { return kind == Kind::weight || kind == Kind::positive || kind == Kind::fraction; }
+bool is_number(Kind kind) { return kind != Kind::choice && kind != Kind::taps; }
 
 std::string checked(const std::string& text, const MethodKey& key, const std::string& value) {
   if (key.kind == Kind::choice) {
@@ -32,11 +32,14 @@ std::string checked(const std::string& text, const MethodKey& key, const std::st
     return value;
   }
   const double number = parse_number(value).value_or(NAN);
-  const bool in_range =
-      key.kind == Kind::positive ? number > 0 : number >= 0 && (key.kind != Kind::fraction || number <= 1);
+  const bool in_range = key.kind == Kind::positive   ? number > 0
+                        : key.kind == Kind::fraction ? number >= 0 && number <= 1
+                        : key.kind == Kind::count    ? number >= 1 && number <= 1e6 && number == std::floor(number)
+                                                     : number >= 0;
   require(std::isfinite(number) && in_range, "--method ", text, ": ", key.name, " is a number ",
           key.kind == Kind::positive   ? "above 0"
           : key.kind == Kind::fraction ? "from 0 to 1"
+          : key.kind == Kind::count    ? "from 1 to a million without a fraction"
                                        : "of at least 0",
           ", not '", value, "'");
   return number_text(number);

@@ -13,6 +13,7 @@ struct MethodKey {
     weight,    // a number of at least 0
     positive,  // a number above 0
     fraction,  // a number from 0 to 1
+    count,     // a whole number from 1 to a million
     choice,    // one of `choices`
     taps,      // names joined by '+', or "stages", "middle" or "last"
   };

@@ -18,11 +18,8 @@ class SimilarityPreserving : public FeatureMethod {
       const Tensor rows = as_rows(map);
       return normalize_rows(product(rows, rows));
     };
-    for (std::size_t i = 0; i < student_taps_.size(); ++i) {
-      const Tensor student = similarities(student_map(in, i)), teacher = similarities(teacher_map(in, i));
-      losses.push_back(difference(DifferenceKind::square, student, teacher,
-                                  weight_ / static_cast<float>(student.shape().elements())));
-    }
+    for (std::size_t i = 0; i < student_taps_.size(); ++i)
+      losses.push_back(mean_square(similarities(student_map(in, i)), similarities(teacher_map(in, i)), weight_));
     return losses;
   }
 

@@ -57,6 +57,7 @@ MethodKind teacher_free_kd() {
                    {"weight", "0.1", Key::fraction, "of the term; the labels get the rest"}},
           .needs_teacher = false,
           .shares_with_labels = true,
+          .takes_mixtures = false,
           .make = make<TeacherFreeKd>};
 }
 

@@ -170,6 +170,15 @@ TEST_F(Evaluate, ComparesGapsBetweenGroups) {
   EXPECT_EQ(men["sensitivity_gap_change"]["high"], -1);
   EXPECT_EQ(men["auc_gap_change"]["value"], -0.5);
   EXPECT_NE(place->run(compared).find("gap by sex"), std::string::npos);
+  // As many men and women in every resample as there are: another draw.
+  const auto precision = [&](const Arguments& arguments) {
+    return json(arguments)["differences"][0]["average_precision"];
+  };
+  const Json plain = precision(compared), stratified = precision(with(compared, {"--stratify", "sex"}));
+  EXPECT_EQ(stratified["value"], plain["value"]);
+  EXPECT_NE(stratified["low"], plain["low"]);
+  place->refuse(with(compared, {"--stratify", "hospital"}), 64, {"--stratify hospital", "no such column"});
+  place->refuse(with(compared, {"--stratify", "label"}), 64, {"--stratify label", "several labels"});
   place->refuse({"preceptor-compare", "fair.csv", "unfair.csv", "--subgroups", "age"}, 64, {"no column 'age'", "sex"});
 }
 
@@ -183,6 +192,7 @@ TEST_F(Evaluate, ComparesTablesOfClassesInAnyOrder) {
   const Json result = json({"preceptor-compare", "one.csv", "two.csv"});
   EXPECT_EQ(result["differences"][0]["mcnemar"]["only_other_right"], 2);
   EXPECT_EQ(result["differences"][0]["mcnemar"]["p_exact"], 0.5);
+  EXPECT_EQ(json({"preceptor-compare", "one.csv", "two.csv", "--stratify", "label"})["arms"], result["arms"]);
   write_bytes(place->path("other.csv"),
               "id,label,probability:a,probability:b,probability:c\nw,0,0.3,0.4,0.3\n"
               "x,0,0.2,0.4,0.4\nz,2,0.1,0.2,0.7\nv,1,0.1,0.8,0.1\n");

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/data/npz_writer.h"
@@ -102,6 +103,18 @@ class Workplace {
       EXPECT_NE(err.find(word), std::string::npos) << "'" << word << "' not in: " << err;
     EXPECT_EQ(process.out(), "") << line;
   }
+  // Epochs in metrics.csv of a run.
+  std::size_t finished_epochs(const std::string& run) const {
+    const std::string csv = exists(run + "/metrics.csv") ? bytes(run + "/metrics.csv") : "";
+    return csv.empty() ? 0 : static_cast<std::size_t>(std::count(csv.begin(), csv.end(), '\n')) - 1;
+  }
+  // Starts the training of `run` and kills it once so many epochs stand in its metrics.
+  void start_and_kill(const Arguments& arguments, const std::string& run, std::size_t epochs) const {
+    Process process = start(arguments);
+    while (process.running() && finished_epochs(run) < epochs) std::this_thread::yield();
+    process.send(SIGKILL);
+    process.wait();
+  }
   // The files of a run directory by name.
   std::vector<std::string> files(const std::string& name) const {
     std::vector<std::string> names;
@@ -136,15 +149,29 @@ inline Arguments with(Arguments arguments, const Arguments& more) {
   return arguments;
 }
 
+// The arguments, those of the flags, each with its value, that `more` has not, and more.
+inline Arguments completed(Arguments arguments, const Arguments& flags, const Arguments& more) {
+  for (std::size_t i = 0; i < flags.size(); i += 2)
+    if (std::find(more.begin(), more.end(), flags[i]) == more.end())
+      arguments.insert(arguments.end(), {flags[i], flags[i + 1]});
+  return with(arguments, more);
+}
+
+// A distillation of two short epochs under teacher/best.safetensors; flags in `more` win.
+inline Arguments tiny_distillation(const std::string& out, const Arguments& more = {}) {
+  Arguments arguments = {"preceptor-distill", "--out", out};
+  const Arguments flags = {"--data",      tiny_other, "--model", "resnet8", "--teacher", "teacher/best.safetensors",
+                           "--epochs",    "2",        "--batch", "16",      "--threads", "2",
+                           "--bootstrap", "0"};
+  return completed(arguments, flags, more);
+}
+
 // A training of two short epochs; flags in `more` win.
 inline Arguments tiny_training(const std::string& out, const Arguments& more = {}) {
   Arguments arguments = {"preceptor-train", "--out", out};
   const Arguments flags = {"--data",  tiny_chest, "--model",   "resnet8", "--epochs",    "2",
                            "--batch", "16",       "--threads", "2",       "--bootstrap", "50"};
-  for (std::size_t i = 0; i < flags.size(); i += 2)
-    if (std::find(more.begin(), more.end(), flags[i]) == more.end())
-      arguments.insert(arguments.end(), {flags[i], flags[i + 1]});
-  return with(arguments, more);
+  return completed(arguments, flags, more);
 }
 
 }  // namespace preceptor::test

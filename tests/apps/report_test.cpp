@@ -2,6 +2,7 @@
 #include "apps/report/charts.h"
 #include "apps/report/run_record.h"
 #include "apps/report/text.h"
+#include "apps/training/results.h"
 #include "process.h"
 
 namespace preceptor::test {
@@ -109,6 +110,54 @@ TEST(Report, SeedsOfOneConfigurationAreOneArm) {
   EXPECT_NE(page.find("<dt>seed</dt><dd>0 and 1</dd>"), std::string::npos);
   const std::string card = place.bytes("card.md");
   EXPECT_EQ(count_of(card, "<wide>"), count_of(card, "\\<wide>")) << card;
+}
+
+TEST(Report, DrawsTheMetersOfTransfer) {
+  const Workplace place;
+  place.run(tiny_training("teacher"));
+  place.run(tiny_training("plain", {"--data", tiny_other}));
+  for (const char* method : {"kd", "at:weight=5"})
+    place.run(tiny_distillation(method, {"--method", method, "--method", "sp:weight=1", "--meter-every", "4"}));
+  const auto transfer_of = [&](const Arguments& runs) {
+    place.run(with(with({"preceptor-report"}, runs), {"--out", "r.html", "--bootstrap", "0", "--pictures", "0"}));
+    const std::string page = place.bytes("r.html");
+    expect_sound_page(page);
+    const std::size_t begin = page.find("<section id=\"transfer\">");
+    return begin == std::string::npos ? "" : page.substr(begin, page.find("</section>", begin) - begin);
+  };
+  const std::string one = transfer_of({"kd"});
+  EXPECT_EQ(count_of(one, "<svg "), 3u) << "shares, agreement, alignment";
+  for (const std::string part : {">labels<", ">kd<", ">sp<", ">layer1<", ">layer3<"})
+    EXPECT_NE(one.find(part), std::string::npos) << part;
+  const double loss = read_metrics(place.path("kd/metrics.csv")).back().label_loss;
+  EXPECT_NE(one.find(fixed(loss, 4)), std::string::npos);
+  const std::string all = transfer_of({"plain", "kd", "at:weight=5"});
+  EXPECT_EQ(count_of(all, "<svg "), 3u);
+  EXPECT_NE(all.find("kd, labels"), std::string::npos);
+  EXPECT_EQ(transfer_of({"plain"}), "");
+}
+
+// The runs' tables get a column that phantoms have not.
+TEST(Report, SetsGapsBesideTheFirstArms) {
+  const Workplace place;
+  for (const char* run : {"teacher", "student"}) {
+    place.run(tiny_training(run, {"--data", "phantom:chest?n=64&val=32&test=48&size=32", "--epochs",
+                                  std::string(run) == "teacher" ? "2" : "1"}));
+    const std::string path = std::string(run) + "/predictions.test.csv";
+    std::istringstream rows(place.bytes(path));
+    std::string text;
+    int number = -1;
+    for (std::string row; std::getline(rows, row); ++number) {
+      const std::string cell = number < 0 ? "sex" : number % 2 == 0 ? "F" : "M";
+      text += row.insert(row.find(','), "," + cell) + "\n";
+    }
+    write_bytes(place.path(path), text);
+  }
+  place.run({"preceptor-report", "teacher", "student", "--out", "r.html", "--bootstrap", "20", "--pictures", "0"});
+  const std::string page = place.bytes("r.html");
+  expect_sound_page(page);
+  EXPECT_EQ(count_of(page, "Gaps by sex, student beside teacher"), 1u);
+  EXPECT_EQ(count_of(page, "Gap in sensitivity, teacher"), 1u);
 }
 
 TEST(Report, ClassesGetAConfusionTable) {

@@ -44,11 +44,6 @@ void expect_same_run(const Workplace& place, const std::string& run, const std::
   EXPECT_EQ(place.json(run + "/result.json")["test"], place.json(whole + "/result.json")["test"]) << run;
 }
 
-std::size_t finished_epochs(const Workplace& place, const std::string& run) {
-  const std::string csv = place.bytes(run + "/metrics.csv");
-  return csv.empty() ? 0 : static_cast<std::size_t>(std::count(csv.begin(), csv.end(), '\n')) - 1;
-}
-
 TEST(Resume, AfterKillAtAnyMoment) {
   const Workplace place;
   place.run(long_training("whole"));
@@ -75,7 +70,7 @@ TEST(Resume, AfterKillAtAnyMoment) {
     for (std::size_t k = 0; k < plans[i].size(); ++k) {
       Process process = place.start(k == 0 ? long_training(run) : Arguments{"preceptor-train", "--resume", run});
       while (process.running() &&
-             (!place.exists(run + "/config.toml") || finished_epochs(place, run) < plans[i][k].first))
+             (!place.exists(run + "/config.toml") || place.finished_epochs(run) < plans[i][k].first))
         pause(0.1);
       pause(plans[i][k].second);
       process.send(SIGKILL);
@@ -92,11 +87,7 @@ TEST(Resume, AfterKillAtAnyMoment) {
 TEST(Resume, BetweenTheFilesOfACommit) {
   const Workplace place;
   place.run(long_training("whole"));
-  const Arguments five = with(long_training("five"), {});
-  Process process = place.start(five);
-  while (process.running() && finished_epochs(place, "five") < 3) std::this_thread::yield();
-  process.send(SIGKILL);
-  process.wait();
+  place.start_and_kill(long_training("five"), "five", 3);
   const auto copy = [&](const std::string& from, const std::string& to) {
     std::filesystem::copy(place.path(from), place.path(to), std::filesystem::copy_options::recursive);
   };
@@ -118,30 +109,8 @@ TEST(Resume, BetweenTheFilesOfACommit) {
 TEST(Resume, ADistillation) {
   const Workplace place;
   place.run(tiny_training("teacher"));
-  const auto student = [](const std::string& out) {
-    return Arguments{"preceptor-distill",
-                     "--data",
-                     tiny_other,
-                     "--teacher",
-                     "teacher/best.safetensors",
-                     "--model",
-                     "resnet8",
-                     "--epochs",
-                     "4",
-                     "--batch",
-                     "16",
-                     "--threads",
-                     "2",
-                     "--bootstrap",
-                     "0",
-                     "--out",
-                     out};
-  };
-  place.run(student("whole"));
-  Process process = place.start(student("killed"));
-  while (process.running() && finished_epochs(place, "killed") < 2) std::this_thread::yield();
-  process.send(SIGKILL);
-  process.wait();
+  place.run(tiny_distillation("whole", {"--epochs", "4"}));
+  place.start_and_kill(tiny_distillation("killed", {"--epochs", "4"}), "killed", 2);
   place.run({"preceptor-distill", "--resume", "killed"});
   expect_same_run(place, "killed", "whole");
 }
@@ -151,35 +120,11 @@ TEST(Resume, AGradualThaw) {
   const Workplace place;
   place.run(tiny_training("start"));
   const auto training = [](const std::string& out) {
-    return Arguments{"preceptor-train",
-                     "--data",
-                     tiny_other,
-                     "--model",
-                     "resnet8",
-                     "--init",
-                     "start/best.safetensors",
-                     "--freeze",
-                     "3",
-                     "--unfreeze",
-                     "1",
-                     "--l2-sp",
-                     "0.01",
-                     "--epochs",
-                     "4",
-                     "--batch",
-                     "16",
-                     "--threads",
-                     "2",
-                     "--bootstrap",
-                     "0",
-                     "--out",
-                     out};
+    return tiny_training(out, {"--data", tiny_other, "--init", "start/best.safetensors", "--freeze", "3", "--unfreeze",
+                               "1", "--l2-sp", "0.01", "--epochs", "4"});
   };
   place.run(training("whole"));
-  Process process = place.start(training("killed"));
-  while (process.running() && finished_epochs(place, "killed") < 2) std::this_thread::yield();
-  process.send(SIGKILL);
-  process.wait();
+  place.start_and_kill(training("killed"), "killed", 2);
   place.run({"preceptor-train", "--resume", "killed"});
   expect_same_run(place, "killed", "whole");
 }
@@ -199,7 +144,7 @@ TEST(Resume, AfterInterrupts) {
     const std::string run = "run" + std::to_string(code);
     Process process = place.start({"preceptor-train", "--data", tiny_chest, "--model", "resnet20", "--epochs", "100000",
                                    "--threads", "2", "--out", run});
-    while (process.running() && finished_epochs(place, run) < 1) std::this_thread::yield();
+    while (process.running() && place.finished_epochs(run) < 1) std::this_thread::yield();
     process.send(signal_number);
     EXPECT_EQ(process.wait(), code);
     EXPECT_NE(process.err().find("continue with: preceptor-train --resume " + run), std::string::npos) << process.err();

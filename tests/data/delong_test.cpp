@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "data/metrics/distributions.h"
 #include "data/metrics/significance.h"
 #include "kernels/device/error.h"
 #include "random_findings.h"
@@ -72,8 +74,11 @@ TEST(DeLong, ExtremeCases) {
   EXPECT_EQ(single.auc, 1);
   EXPECT_TRUE(std::isnan(auc_interval(single).low));
   const Interval perfect = auc_interval(estimate_auc(Ranking({"", {1, 2, 3, 4}, {0, 0, 1, 1}})));
-  EXPECT_EQ(perfect.low, 1);
+  EXPECT_DOUBLE_EQ(perfect.low, std::sqrt(0.025));
   EXPECT_EQ(perfect.high, 1);
+  const Interval reversed = auc_interval(estimate_auc(Ranking({"", {1, 2, 3, 4}, {1, 1, 0, 0}})));
+  EXPECT_EQ(reversed.low, 0);
+  EXPECT_DOUBLE_EQ(reversed.high, 1 - std::sqrt(0.025));
   EXPECT_THROW(difference(single, estimate_auc(Ranking({"", {1, 2}, {0, 1}}))), Error);
   EXPECT_THROW(standard_error(single, {0, 1}), Error);
   EXPECT_THROW(standard_error(single, {0, 1, 3}), Error);
@@ -113,6 +118,37 @@ TEST(DeLong, CopiesOfAPatientTeachNothing) {
   EXPECT_DOUBLE_EQ(standard_error(estimate_auc(Ranking(once)), single), honest * std::sqrt(200.0 / 199));
   EXPECT_NEAR(standard_error(copied, patients) / honest, 1, 0.01);
   EXPECT_NEAR(standard_error(copied) * std::sqrt(3.0) / honest, 1, 0.01);
+}
+
+// Of 12 positives and 30 negatives that all are in order: the bound is the AUC at which 12 pairs that share nothing are
+// all in order once in forty times. In fact all 42 rows of two normals are then in order far less often.
+TEST(DeLong, SaysWhatAPerfectOrderLeavesOpen) {
+  Finding ordered{"", {}, {}};
+  Units pairs_of_rows, single;
+  for (int i = 0; i < 42; ++i) {
+    ordered.scores.push_back(i);
+    ordered.labels.push_back(i < 30 ? 0.0f : 1.0f);
+    pairs_of_rows.push_back(i / 2);
+    single.push_back(i);
+  }
+  const AucEstimate estimate = estimate_auc(Ranking(ordered));
+  const double low = std::pow(0.025, 1.0 / 12);
+  EXPECT_DOUBLE_EQ(auc_interval(estimate).low, low);
+  EXPECT_DOUBLE_EQ(auc_interval(estimate, single).low, low);
+  EXPECT_DOUBLE_EQ(auc_interval(estimate, pairs_of_rows).low, std::pow(0.025, 1.0 / 3));
+  EXPECT_DOUBLE_EQ(auc_interval(mean_auc({estimate, estimate, estimate})).low, low);
+  EXPECT_DOUBLE_EQ(auc_interval(estimate, {}, 0.8).low, std::pow(0.1, 1.0 / 12));
+  // Means of normals this far apart have an AUC of `low`: P(negative < positive) = Phi(shift / sqrt 2).
+  const double shift = std::sqrt(2.0) * normal_quantile(low);
+  int perfect = 0;
+  for (int run = 0; run < 2000; ++run) {
+    RandomStream random(57, run);
+    double highest_negative = -100, lowest_positive = 100;
+    for (int i = 0; i < 30; ++i) highest_negative = std::max(highest_negative, random.normal());
+    for (int i = 0; i < 12; ++i) lowest_positive = std::min(lowest_positive, random.normal() + shift);
+    perfect += highest_negative < lowest_positive;
+  }
+  EXPECT_LE(perfect, 50);
 }
 
 // 2000 runs: a coverage of 95 % is seen with a standard deviation of 0.5 %.

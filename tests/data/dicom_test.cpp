@@ -189,6 +189,15 @@ TEST_F(Dicom, Jpeg2000) {
   EXPECT_EQ(read(encapsulated(colour, jpeg2000(colour, pixels), 1000)).pixels, Bytes(pixels.begin(), pixels.end()));
 }
 
+// What fuzzing found: DCMTK would look at such a marker for ever.
+TEST_F(Dicom, AJpegStreamHasAnEnd) {
+  DicomHeader header;
+  header.rows = header.columns = 8;
+  header.syntax = "1.2.840.10008.1.2.4.51";
+  for (const char* start : {"\xff\xd8\xff\x01\xff\xe0", "\xff\xd8\xff\xff\xff\x01"})
+    refuse(encapsulated(header, start + std::string(60, '\0'), 1000), "temporary marker");
+}
+
 TEST_F(Dicom, NamesWhatIsWrong) {
   DicomHeader header;
   header.rows = header.columns = 8;

@@ -49,6 +49,9 @@ TEST_F(RowFileTest, GivesBackWhatWasWritten) {
   EXPECT_EQ(file.content(2), ~0ull);
   std::vector<float> two(2);
   expect_error([&] { file.read(3, 0, two); }, ErrorKind::usage, {"row 3 of 3"});
+  EXPECT_EQ(file.stored(1, 0).size(), 8u);
+  std::vector<float> three(3);
+  expect_error([&] { file.read(0, 0, three); }, ErrorKind::usage, {"3 values for a row of 2"});
   expect_error([&] { file.content(3); }, ErrorKind::usage, {"row 3 of 3"});
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/checkpoint.h"
+#include "engine/gradient_meter.h"
 #include "tests/engine/support.h"
 
 namespace preceptor {
@@ -322,6 +323,27 @@ TEST(Optimizer, ThawedParametersBeginTheirOwnCount) {
   step(resumed, again);
   EXPECT_EQ(convolution(late), convolution(resumed));
   EXPECT_EQ(bits(late.values()), bits(resumed.values()));
+}
+
+TEST(GradientMeter, IsTheNormOfWhatLearns) {
+  Model model;
+  model.parameters.freeze("convolution");
+  model.parameters.allocate_gradients();
+  const Values gradient = grid_values(64, 9);
+  model.set_gradients(gradient);
+  double squares = 0;
+  for (float value : gradient) squares += static_cast<double>(value) * static_cast<double>(value);
+  GradientMeter meter(model.parameters);
+  const Tensor norm = model.context->zeros({2}, Lifetime::persistent);
+  meter.measure(norm.data() + 1);
+  // Summed in double and rounded once.
+  EXPECT_NEAR(norm.to_host()[1], std::sqrt(squares), epsilon * std::sqrt(squares));
+  EXPECT_EQ(norm.to_host()[0], 0);
+  meter.clear();
+  meter.measure(norm.data());
+  EXPECT_EQ(norm.to_host()[0], 0);
+  model.parameters.freeze("");
+  expect_error(ErrorKind::usage, {"no parameter learns"}, [&] { GradientMeter(model.parameters); });
 }
 
 TEST(Optimizer, WrongOptionsAndNothingToTrainAreErrors) {

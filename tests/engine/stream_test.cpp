@@ -152,7 +152,7 @@ void step_of(Context& context, int images) {
 
 TEST_P(StreamOn, AStepThatDoesNotFitSaysHowManyImagesDo) {
   constexpr std::size_t memory = std::size_t{1} << 20;
-  Context small(device(), 1, memory);
+  Context small(device(), 1, Precision::float32, memory);
   TrainStep step(
       small, [&] { step_of(small, 100); }, true, 100);
   // 1 MiB less what is persistent, over 12,000 bytes an image.

@@ -1,4 +1,5 @@
 // The tape: sums of contributions, memory that is shared between them, pauses, and what stays behind.
+#include "engine/gradient_meter.h"
 #include "engine/ops.h"
 #include "tests/engine/support.h"
 
@@ -141,6 +142,62 @@ TEST_F(TapeTest, RecordedLossesAddUp) {
     return result;
   };
   EXPECT_EQ(gradient_of(true, true), sum(gradient_of(false, true), gradient_of(true, false)));
+}
+
+// What runs in place where nobody else holds the memory: sums of maps, ReLUs, batch norms, losses with a factor.
+TEST_F(TapeTest, WalksOverPartsOfTheLossesDisturbNothing) {
+  Parameters parameters(*context);
+  const BatchNormParameters norm = batch_norm_of(parameters, 16);
+  const Parameter head = parameters.add("head", {3, 16}, ParameterKind::plain),
+                  bias = parameters.add("bias", {3}, ParameterKind::plain);
+  StateDict start = parameters.state();
+  unsigned number = 30;
+  for (auto& [name, tensor] : start) tensor.values = grid_values(tensor.values.size(), ++number);
+  parameters.allocate_gradients();
+  const Tensor factor = tensor_of(*context, {1}, {0.25f}), labels = tensor_of(*context, {2}, {0, 2});
+  Tape& tape = context->tape();
+  using Walks = std::vector<std::map<std::string, std::vector<std::uint32_t>>>;
+  const auto gradients = [&] {
+    std::map<std::string, std::vector<std::uint32_t>> all;
+    for (const auto& [name, tensor] : parameters.gradients()) all[name] = bits(tensor.values);
+    return all;
+  };
+  // The gradients behind every walk, the last one over all losses that were recorded.
+  const auto run = [&](bool first, bool second, bool scales, bool parts) {
+    parameters.load(start);
+    GradientMeter meter(parameters);
+    meter.clear();
+    const Tensor x = batch_norm(tensor_of(*context, shape, grid_values(count, 20)), norm, true, false);
+    const Tensor y = relu(add(relu(x), x)), logits = linear(global_average_pool(y), head, bias);
+    const std::size_t begin = tape.size();
+    if (first) softmax_cross_entropy(logits, labels);
+    const std::size_t middle = tape.size();
+    {
+      const Tape::Scaled scaled(tape, scales ? factor.data() : nullptr);
+      if (second) difference(DifferenceKind::square, y, Tensor(), 1.0f / 32);
+      if (second) softmax_cross_entropy(logits, tensor_of(*context, {2}, {1, 1}));
+    }
+    Walks walks;
+    for (int repeat = 0; repeat < 2 && parts; ++repeat)
+      for (const auto& [from, to] : {std::pair{begin, middle}, {middle, tape.size()}}) {
+        meter.clear();
+        tape.backward_only(from, to);
+        walks.push_back(gradients());
+      }
+    tape.backward();
+    walks.push_back(gradients());
+    tape.clear();
+    return walks;
+  };
+  const Walks walks = run(true, true, true, true);
+  const auto labels_alone = run(true, false, false, false)[0], others_alone = run(false, true, false, false)[0];
+  EXPECT_NE(labels_alone, others_alone);
+  for (const std::size_t repeat : {0u, 2u}) {
+    EXPECT_EQ(walks[repeat], labels_alone);
+    EXPECT_EQ(walks[repeat + 1], others_alone) << "as if no factor scaled them";
+  }
+  EXPECT_EQ(walks[4], run(true, true, true, false)[0]);
+  EXPECT_NE(walks[4], run(true, true, false, false)[0]);
 }
 
 TEST_F(TapeTest, DerivativeOfAnUnrelatedInputIsUndefined) {

@@ -1,5 +1,7 @@
 // The gradients of the ops that transfer methods are made of, against central differences; each is computed in double
 // or is a sum of products, and rounded once.
+#include <cstring>
+
 #include "tests/engine/gradient_check.h"
 
 namespace preceptor {
@@ -50,6 +52,46 @@ TEST_P(TransferOpGradient, RowsOfMaps) {
     return product(rows, rows);
   };
   report("as_rows, product", check.run(forward, check.multilinear_magnitude(forward), 96, 0x1p-4));
+}
+
+TEST_P(TransferOpGradient, ResizedMaps) {
+  for (ResizeRule rule : {ResizeRule::linear, ResizeRule::nearest, ResizeRule::mean}) {
+    GradientCheck check(37);
+    check.add_input(maps);
+    check.make_weights({maps[0], maps[1], 2, 6});
+    const Resizer resizer(check.context(), maps[2], maps[3], 2, 6, rule);
+    const auto forward = [&](const Inputs& in) { return resizer(in[0]); };
+    report("resize", check.run(forward, check.multilinear_magnitude(forward), 12, 0.25));
+  }
+}
+
+TEST_P(TransferOpGradient, LeakyRelu) {
+  GradientCheck check(38);
+  // Values of the grid are multiples of a power of two; none within a step of 0.
+  std::vector<float> values = grid_values(maps.elements(), 381);
+  for (float& value : values) value += value < 0 ? -0.5f : 0.5f;
+  check.add_input(maps, values);
+  check.make_weights(maps);
+  const auto forward = [&](const Inputs& in) { return leaky_relu(in[0], 0.125f); };
+  report("leaky_relu", check.run(forward, check.multilinear_magnitude(forward), 1, 0.25));
+}
+
+TEST_P(TransferOpGradient, AttentionFusion) {
+  GradientCheck check(39);
+  check.add_input(maps);
+  check.add_input(maps);
+  check.add_input({maps[0], 2, maps[2], maps[3]});
+  check.make_weights(maps);
+  const auto forward = [&](const Inputs& in) { return attention_fusion(in[0], in[1], in[2]); };
+  // Two terms of a sum are at most 1 each.
+  report("attention_fusion", check.run(forward, 2.0 * static_cast<double>(maps.elements()), 2 * maps[1], 0x1p-6));
+}
+
+TEST_P(TransferOpGradient, PooledFeaturesAsMaps) {
+  GradientCheck check(40);
+  check.add_input({3, maps[1]});
+  const auto forward = [&](const Inputs& in) { return difference(DifferenceKind::square, as_map(in[0]), Tensor(), 1); };
+  report("as_map", check.run(forward, 3.0 * maps[1], 3 * maps[1], 0x1p-4));
 }
 
 TEST_P(TransferOpGradient, RootDifference) {
@@ -103,6 +145,30 @@ TEST_F(TransferMatrixGradient, DecoupledKl) {
   const auto forward = [&](const Inputs& in) { return decoupled_kl(in[0], teacher, labels, 2, 1, 3, 0.75f); };
   // Each divergence is at most twice the largest difference of logits, 4, by T.
   report("decoupled_kl", check.run(forward, 0.75 * 2 * 8 * (1 + 3), 1, 0x1p-5));
+}
+
+TEST_F(TransferMatrixGradient, ContrastWithABank) {
+  Parameters banks(check.context());
+  const Parameter bank = banks.add("bank", {9, columns}, ParameterKind::statistic),
+                  constant = banks.add("constant", {1}, ParameterKind::statistic);
+  StateDict state = banks.state();
+  state.at("bank").values = grid_values(9 * columns, 391);
+  state.at("constant").values = {30};
+  banks.load(state);
+  const auto whole = [&](const std::vector<int>& values) {
+    std::vector<float> bits(values.size());
+    std::memcpy(bits.data(), values.data(), values.size() * sizeof(int));
+    return check.constant({static_cast<int>(values.size())}, bits);
+  };
+  const ContrastSource source{whole({0, 1, 2, 3, 4, 5, 6, 7, 8}), whole({0, 1, 2, 3, 4, 5, 6, 7, 8}),
+                              whole({1, 1, 1, 1, 1, 1, 1, 1, 1})};
+  const Tensor positions = whole({0, 8, 3, 3, 5});
+  const auto* at = static_cast<const std::int32_t*>(static_cast<const void*>(positions.data()));
+  const auto forward = [&](const Inputs& in) {
+    return contrast_loss(in[0], bank, draw_candidates(check.context(), at, rows, source, 6), constant, 2, 4);
+  };
+  // A candidate's loss is at most a score of 7 and the logarithms of the constant and of the noise.
+  report("contrast_loss", check.run(forward, 4.0 * 7 * (7 + 4 + 1), 7 * columns, 0x1p-4));
 }
 
 TEST_F(TransferMatrixGradient, RelationsOfRows) {

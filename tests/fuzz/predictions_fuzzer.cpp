@@ -8,9 +8,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string bytes = fuzz::text_of(data, size);
   const std::size_t cut = bytes.find('\xFF');
   const fuzz::MemoryFile first(bytes.substr(0, cut));
+  fuzz::read_or_refuse([&] { read_probabilities(first.path()); });
   return fuzz::read_or_refuse([&] {
     if (cut == std::string::npos) {
-      read_probabilities(first.path());
       evaluate(read_predictions(first.path()), 2, 0);
     } else {
       const fuzz::MemoryFile labels(bytes.substr(cut + 1));

@@ -16,7 +16,7 @@
 #endif
 #define FUZZ_TARGETS(with)                                                                                   \
   with(pickle) with(torch_file) with(zip_archive) with(legacy_torch) with(safetensors) with(image) with(png) \
-      with(table) with(npz) with(image_cache) with(predictions) DICOM_TARGET(with)
+      with(table) with(npz) with(image_cache) with(row_file) with(predictions) DICOM_TARGET(with)
 #define DECLARE_TARGET(name) extern "C" int fuzz_##name(const std::uint8_t* data, std::size_t size);
 FUZZ_TARGETS(DECLARE_TARGET)
 

@@ -12,7 +12,8 @@ namespace {
 
 using kernels::DifferenceKind;
 
-constexpr DifferenceKind kinds[] = {DifferenceKind::square, DifferenceKind::correlation, DifferenceKind::boundary};
+constexpr DifferenceKind kinds[] = {DifferenceKind::square, DifferenceKind::correlation, DifferenceKind::boundary,
+                                    DifferenceKind::partial, DifferenceKind::absolute};
 constexpr float parameter = 0.5f;
 
 TEST(DifferenceReference, GradientMatchesFiniteDifferences) {

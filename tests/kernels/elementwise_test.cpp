@@ -62,6 +62,11 @@ TEST_P(Elementwise, EqualsTheReference) {
         EXPECT_EQ(out.plain(), reference::relu(left));
         execute_on(ReluBackward<T>{a.map(), b.map(), out.map()}, device());
         EXPECT_EQ(out.plain(), reference::relu_backward(left, right));
+        // A slope of two bits: its products are exact.
+        execute_on(LeakyReluForward<T>{a.map(), out.map(), 0.75f}, device());
+        EXPECT_EQ(out.plain(), rounded<T>(reference::leaky_relu(left, 0.75)));
+        execute_on(LeakyReluBackward<T>{a.map(), b.map(), out.map(), 0.75f}, device());
+        EXPECT_EQ(out.plain(), rounded<T>(reference::leaky_relu_backward(left, right, 0.75)));
         EXPECT_TRUE(a.neighbours_untouched() && b.neighbours_untouched() && out.neighbours_untouched());
         // In place.
         execute_on(ReluBackward<T>{a.map(), b.map(), b.map()}, device());
@@ -117,6 +122,31 @@ TEST_P(Elementwise, ReluKeepsNotANumber) {
     d_y.set(std::vector<float>(129, nan));
     execute_on(ReluBackward<T>{y.map(), d_y.map(), d_y.map()}, device());
     EXPECT_EQ(d_y.plain(), std::vector<double>(129, 0.0));
+  });
+}
+
+TEST_P(Elementwise, MarginsAreOfTheirChannels) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("elementwise margins");
+    for (int channels : {1, 3, 8, 16, 40}) {
+      const MapShape shape{2, channels, 5, 7};
+      const MapLayout layout =
+          on_cpu() ? channel_blocked(channels, channels % 8 == 0 ? 8 : 1, false) : channels_last(channels);
+      DeviceMap<T> x(device(), shape, layout), y(device(), shape, layout);
+      auto values = random.values(shape.elements());
+      values[1] = std::numeric_limits<float>::quiet_NaN();
+      x.set(values);
+      const auto margins = stored<T>(random.values(static_cast<std::size_t>(channels)));
+      const auto wide = widened(margins);
+      const DeviceBuffer<float> margin(device(), std::vector<float>(wide.begin(), wide.end()));
+      execute_on(MarginRelu<T>{x.map(), y.map(), margin.data()}, device());
+      auto expected = reference::margin_relu(x.plain(), wide, 35), found = y.plain();
+      EXPECT_TRUE(std::isnan(found[1]));
+      expected[1] = found[1] = 0;
+      EXPECT_EQ(found, expected) << channels;
+      EXPECT_TRUE(y.neighbours_untouched());
+    }
   });
 }
 

@@ -39,6 +39,27 @@ TEST(ResizeAxis, StaysInsideAndAddsUpToOne) {
   }
 }
 
+// torch's interpolate(mode="nearest") and adaptive_avg_pool2d, and the derivative of every rule: its transpose.
+TEST(ResizeAxis, FollowsItsRule) {
+  for (const auto& [from, to] : {std::pair{1, 1}, {1, 9}, {9, 1}, {7, 4}, {4, 7}, {8, 2}, {56, 4}, {5, 3}, {3, 6}}) {
+    for (ResizeRule rule : {ResizeRule::linear, ResizeRule::nearest, ResizeRule::mean}) {
+      const Axis axis(from, to, rule), back = axis.transposed(from);
+      ASSERT_EQ(back.first.size(), static_cast<std::size_t>(from));
+      std::vector<std::vector<float>> matrix(to, std::vector<float>(from)), transposed = matrix;
+      for (int i = 0; i < to; ++i)
+        for (int j = 0; j < axis.taps; ++j) matrix[i].at(axis.first[i] + j) = axis.weight[i * axis.taps + j];
+      for (int j = 0; j < from; ++j)
+        for (int i = 0; i < back.taps; ++i) transposed.at(back.first[j] + i)[j] = back.weight[j * back.taps + i];
+      EXPECT_EQ(matrix, transposed) << from << " to " << to;
+      for (int i = 0; i < to && rule != ResizeRule::linear; ++i) {
+        const int begin = i * from / to, end = rule == ResizeRule::mean ? ((i + 1) * from + to - 1) / to : begin + 1;
+        for (int j = 0; j < from; ++j)
+          EXPECT_EQ(matrix[i][j], j >= begin && j < end ? 1.0f / static_cast<float>(end - begin) : 0.0f);
+      }
+    }
+  }
+}
+
 class Resizes : public DeviceTest {
  protected:
   struct Tables {

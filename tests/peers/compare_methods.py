@@ -3,7 +3,8 @@
     python tests/peers/compare_methods.py [--program build/release/tests/transfer-losses] [--only at,rkd]
 
 Loss, gradient by the student's outputs and maps, and gradient by what a method learns must agree to 1e-6, gradients
-relative to their largest value. The definitions below are written from the papers and read in their authors' terms; they share nothing
+relative to their largest value. Where long sums follow each other it is what those round
+in float (SUMS). The definitions below are written from the papers and read in their authors' terms; they share nothing
 with the program. Prints a row per case and fails (1) where one is off. Exit code 77, which ctest shows as skipped, where torch
 or safetensors are missing.
 """
@@ -17,13 +18,23 @@ import tempfile
 try:
     import torch
     from safetensors.torch import load_file, save_file
-    from torch.nn.functional import avg_pool2d, batch_norm, conv2d, cross_entropy, kl_div, log_softmax, logsigmoid, normalize, smooth_l1_loss
+    from torch.nn.functional import (adaptive_avg_pool2d, avg_pool2d, batch_norm, conv2d, cross_entropy, interpolate, kl_div, leaky_relu,
+                                     log_softmax, logsigmoid, mse_loss, normalize, smooth_l1_loss)
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
 
 BOUND = 1e-6
 BATCH, CLASSES = 6, 5
+# Terms of the longest float sums that follow each other on a gradient's way: 3x3 convolutions of 64 channels, gradients of
+# weights over all positions. Each rounds like a random walk, 2^-24 sqrt(terms).
+SUMS = {"ofd": [BATCH * 16 * 16], "ft": 3 * [9 * 64], "reviewkd": [9 * 64, BATCH * 16 * 16]}
+# Of the training images, of which the batch holds some: one of them twice.
+IMAGE_CLASSES = [0, 1, 2, 3, 4, 2, 0, 1, 1, 4, 3]
+POSITIONS = [2, 7, 0, 10, 2, 5]
+# Batch norms of a teacher that methods look at.
+TEACHER_NORMS = {"resnet8": {f"layer{i + 1}.0.bn2": c for i, c in enumerate((16, 32, 64))}, "resnet14": {},
+                 "densenet16": {f"features.{n}": 64 for n in ("transition1.norm", "transition2.norm", "norm5")}}
 # Taps of the networks for images of 16x16: resnet8 and resnet14 are alike, densenet16 has other channels.
 TAPS = {
     "resnet8": {"layer1": (16, 16, 16), "layer2": (32, 8, 8), "layer3": (64, 4, 4), "avgpool": (64,),
@@ -127,6 +138,28 @@ def flow(a, b):
     return torch.einsum("nixy,njxy->nij", a, b) / (a.shape[2] * a.shape[3])
 
 
+def negative_mean(norm):
+    """Of a channel behind a batch norm: E[x | x < 0] of a Gaussian (Heo et al. 2019b, equation 3); the authors' code below 1 / 1000."""
+    mean, deviation = norm["bias"], norm["weight"].abs()
+    gauss = torch.distributions.Normal(0.0, 1.0)
+    below = gauss.cdf(-mean / deviation)
+    return torch.where(below > 0.001, mean - deviation * gauss.log_prob(mean / deviation).exp() / below, -3 * deviation)
+
+
+def partial(s, t, margin):
+    t = torch.max(t, margin[None, :, None, None])
+    return ((s - t).pow(2) * ~((s <= t) & (t <= 0))).sum() / len(s)
+
+
+def hierarchical_context(s, t):
+    loss, total = mse_loss(s, t), 1.0
+    for level, side in enumerate(side for side in (4, 2, 1) if side < s.shape[2]):
+        share = 0.5 ** (level + 1)
+        loss = loss + share * mse_loss(adaptive_avg_pool2d(s, side), adaptive_avg_pool2d(t, side))
+        total += share
+    return loss / total
+
+
 # Relations -----------------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +204,41 @@ def cc(s, t, gamma=0.4):
         return sum(torch.exp(torch.tensor(-2 * gamma)) * (2 * gamma) ** p / f * g**p for p, f in ((0, 1), (1, 1), (2, 2)))
 
     return (correlation(s) - correlation(t)).pow(2).mean()
+
+
+def philox(key, low, high):
+    """Salmon et al. 2011: philox4x32-10."""
+    mask = 0xFFFFFFFF
+    c, k = [low & mask, low >> 32, high & mask, high >> 32], [key & mask, key >> 32]
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(b >> 32) ^ c[1] ^ k[0], b & mask, (a >> 32) ^ c[3] ^ k[1], a & mask]
+        k = [(k[0] + 0x9E3779B9) & mask, (k[1] + 0xBB67AE85) & mask]
+    return c
+
+
+def negatives_of(row, count, by_class):
+    """The draws that kernels/contrast/contrast.h states, of seed 0 and step 0."""
+    own = POSITIONS[row]
+    order = sorted(range(len(IMAGE_CLASSES)), key=lambda i: IMAGE_CLASSES[i]) if by_class else range(len(IMAGE_CLASSES))
+    others = [i for i in order if (IMAGE_CLASSES[i] != IMAGE_CLASSES[own] if by_class else i != own)]
+    numbers = [n for quad in range(-(-count // 4)) for n in philox(0, 0, 2**62 + row * -(-count // 4) + quad)]
+    return [others[n * len(others) >> 32] for n in numbers[:count]]
+
+
+def crd(s, t, learned, negatives, temperature, by_class):
+    """Tian et al. 2020, equation 18, with the constants of its memory bank estimated from this first batch."""
+    images = len(IMAGE_CLASSES)
+    index = torch.tensor([[POSITIONS[row]] + negatives_of(row, negatives, by_class) for row in range(BATCH)])
+    noise, total = negatives / images, 0
+    for side, other, x in (("student", "teacher", s), ("teacher", "student", t)):
+        name = f"transfer.crd.{side}"
+        anchor = normalize(x @ learned[name + ".weight"].T + learned[name + ".bias"])
+        scores = (torch.einsum("bkd,bd->bk", learned[f"transfer.crd.{other}_bank"].detach()[index], anchor) / temperature).exp()
+        p = scores / (scores.mean() * images).detach()
+        own, rest = p[:, 0], p[:, 1:]
+        total = total - ((own / (own + noise + 1e-7)).log().sum() + (noise / (rest + noise + 1e-7)).log().sum()) / BATCH
+    return total
 
 
 # Cases ---------------------------------------------------------------------------------------------------------------
@@ -263,6 +331,69 @@ def cases():
         return 3e-3 * total
 
     yield "ab", *other, False, ab
+    def ofd(tap_of_student, tap_of_teacher, norms, follows):
+        def total(s, t, labels, learned):
+            loss = 0
+            for i, norm in enumerate(norms):
+                name = f"transfer.ofd.{tap_of_student[i]}."
+                x = conv2d(s[tap_of_student[i]], learned[name + "convolution.weight"])
+                x = batch_norm(x, None, None, learned[name + "norm.weight"], learned[name + "norm.bias"], training=True, eps=1e-5)
+                values = {key: t[f"{norm}.{key}"] for key in ("weight", "bias", "running_mean", "running_var")}
+                target = t[tap_of_teacher[i]]
+                if follows:
+                    target = batch_norm(target, values["running_mean"], values["running_var"], values["weight"], values["bias"], eps=1e-5)
+                loss += 2.0 ** (i - 2) * partial(x, target, negative_mean(values))
+            return loss / 1000
+
+        return total
+
+    sums = [f"layer{i}.0.sum" for i in (1, 2, 3)]
+    yield "ofd", "resnet8", "resnet8", False, ofd(sums, sums, list(TEACHER_NORMS["resnet8"]), False)
+    yield "ofd", *other, False, ofd(sums, [f"features.denseblock{i}" for i in (1, 2, 3)], list(TEACHER_NORMS["densenet16"]), True)
+
+    def ft(reading):
+        def total(s, t, labels, learned):
+            def code(x, part):
+                for i in range(3):
+                    name = f"transfer.ft.layer3.{part}.{i}"
+                    x = leaky_relu(conv2d(x, learned[name + ".weight"], learned[name + ".bias"], padding=1), 0.1)
+                return x
+
+            factor = code(t["features.denseblock3"], "encoder")
+            apart = normalize(code(s["layer3"], "translator").flatten(1)) - normalize(factor.detach().flatten(1))
+            rebuilt = code(factor, "decoder") - t["features.denseblock3"]
+            if reading == "paper":
+                return (500 * apart.abs().sum() + rebuilt.pow(2).sum()) / BATCH
+            return 500 * apart.abs().mean() + rebuilt.abs().mean()
+
+        return total
+
+    yield "ft", *other, False, ft("released")
+    yield "ft:reading=paper,rate=0.25", *other, False, ft("paper")
+
+    def reviewkd(s, t, labels, learned):
+        taps = [("avgpool", "avgpool")] + [(f"layer{i}.0.sum", f"features.denseblock{i}") for i in (3, 2, 1)]
+        loss, deeper = 0, None
+        for tap, of_teacher in taps:
+            name = f"transfer.reviewkd.{tap}."
+            norm = lambda x, p: batch_norm(x, None, None, learned[f"{name}{p}.norm.weight"], learned[f"{name}{p}.norm.bias"], training=True)
+            as_map = lambda x: x if x.dim() == 4 else x[:, :, None, None]
+            x = norm(conv2d(as_map(s[tap]), learned[name + "reduce.convolution.weight"]), "reduce")
+            if deeper is not None:
+                y = interpolate(deeper, x.shape[2:], mode="nearest")
+                weight = torch.cat([learned[name + "attention.own.weight"], learned[name + "attention.deeper.weight"]], 1)
+                z = conv2d(torch.cat([x, y], 1), weight, learned[name + "attention.own.bias"]).sigmoid()
+                x = x * z[:, :1] + y * z[:, 1:]
+            target = as_map(t[of_teacher])
+            deeper = interpolate(x, target.shape[2:], mode="nearest")
+            out = norm(conv2d(deeper, learned[name + "expand.convolution.weight"], padding=1), "expand")
+            loss += hierarchical_context(out, target)
+        return loss
+
+    yield "reviewkd", *other, False, reviewkd
+    for source in ("classes", "images"):
+        yield (f"crd:negatives=9,dimension=16,from={source}", *same, False,
+               lambda s, t, y, p, c=source == "classes": 0.8 * crd(s["avgpool"], t["avgpool"], p, 9, 0.07, c))
     yield "nst", *other, False, lambda s, t, y, p: 50 * nst(s["layer3"], t["features.denseblock3"])
     yield "fsp", *same, False, lambda s, t, y, p: 50 * sum(
         (flow(s[a], s[b]) - flow(t[a], t[b])).pow(2).mean() for a, b in (("layer1", "layer2"), ("layer2", "layer3")))
@@ -282,9 +413,18 @@ def compare(number, case, program, folder):
         labels[labels == 2] = float("nan")
     else:
         labels = torch.randint(0, CLASSES, (BATCH,), generator=generator).double()
-    tensors = {"labels": labels.nan_to_num(-1).float()}
+    tensors = {"labels": labels.nan_to_num(-1).float(), "positions": torch.tensor(POSITIONS).float(),
+               "classes": torch.tensor(IMAGE_CLASSES).float()}
+    for norm, channels in TEACHER_NORMS[teacher].items():
+        for key in ("weight", "bias", "running_mean", "running_var"):
+            value = torch.randn(channels, generator=generator).float()
+            value = value.abs() + 0.1 if key == "running_var" else value
+            tensors[f"teacher_parameter/{norm}.{key}"] = value
+            t.values[f"{norm}.{key}"] = value.double()
     for whose, side in (("student", s), ("teacher", t)):
         for name, value in side.values.items():
+            if name.rpartition(".")[0] in TEACHER_NORMS[teacher]:
+                continue
             tensors[f"{whose}/{name}"] = value.detach().float().contiguous()
     metadata = {"method": method, "student": student, "teacher": teacher, "height": "16", "width": "16",
                 "multi_label": "yes" if multi_label else "no"}
@@ -311,7 +451,8 @@ def compare(number, case, program, folder):
             continue
         errors[name] = ((gradient - value.grad).abs().max() / value.grad.abs().max()).item()
     worst = max(errors, key=errors.get)
-    good = errors[worst] <= BOUND
+    rounding = 2**-24 * sum(terms**0.5 for terms in SUMS.get(method.split(":")[0], []))
+    good = errors["loss"] <= BOUND and errors[worst] <= max(BOUND, rounding)
     print(f"{method:40} {'per label' if multi_label else '':10} loss {loss.item():10.4g}  "
           f"off by {errors['loss']:.1e}, at most {errors[worst]:.1e} ({worst})  {'good' if good else 'WRONG'}", flush=True)
     return good

@@ -1,7 +1,8 @@
 // What a transfer method makes of given outputs and maps, for comparison with its published definition:
 //   transfer-losses CASE.safetensors OUT.safetensors
 // CASE's metadata name the method, both networks (for their taps), the images' size, and whether labels are
-// independent; its tensors are labels, student/logits, student/TAP and the same of the teacher. OUT gets the rows of
+// independent; its tensors are labels, positions and classes (of all training images), student/logits, student/TAP and
+// the same of the teacher, and what parameters of the teacher are set to, teacher_parameter/NAME. OUT gets the rows of
 // every loss term, the gradient by everything of the student's, and what the method learns with its gradient.
 #include <cmath>
 #include <cstdio>
@@ -26,6 +27,12 @@ class Case {
   StateDict run() {
     const MethodSettings settings = parse_method(text("method"));
     const auto student = network("student"), teacher = network("teacher");
+    StateDict known_parameters = teacher->parameters().state();
+    for (const auto& [name, plain] : given_.tensors)
+      if (const std::string prefix = "teacher_parameter/"; name.starts_with(prefix))
+        known_parameters.at(name.substr(prefix.size())).values = plain.values;
+    teacher->parameters().load(known_parameters);
+    const std::vector<float>& classes = given_.tensors.at("classes").values;
     const MethodSetup setup{.context = context_.get(),
                             .student = student.get(),
                             .teacher = teacher.get(),
@@ -33,20 +40,25 @@ class Case {
                             .width = std::stoi(text("width")),
                             .teacher_height = std::stoi(text("height")),
                             .teacher_width = std::stoi(text("width")),
+                            .images = static_cast<int>(classes.size()),
                             .multi_label = text("multi_label") == "yes",
-                            .seed = 5};
+                            .seed = 5,
+                            .classes = &classes};
     const auto method = kind_of(settings).make(setup, settings);
     StateDict result;
     method->parameters().allocate_gradients();
     for (const auto& [name, tensor] : method->parameters().state()) result["parameter/" + name] = tensor;
     Features of_student = features("student/", true), of_teacher = features("teacher/", false);
     const Tensor labels = tensor("labels");
+    std::vector<std::int32_t> rows;
+    for (const float position : given_.tensors.at("positions").values)
+      rows.push_back(static_cast<std::int32_t>(position));
     std::vector<float> known = labels.to_host();
     for (float& label : known)
       if (label < 0) label = NAN;
     labels.from_host(known);
     int term = 0;
-    for (const Tensor& loss : method->losses({of_student, of_teacher, labels}))
+    for (const Tensor& loss : method->losses({of_student, of_teacher, labels, rows.data()}))
       result["loss/" + std::to_string(term++)] = {loss.shape(), loss.to_host()};
     context_->tape().backward();
     for (const auto& [name, values] : watched_) {

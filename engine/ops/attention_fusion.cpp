@@ -1,0 +1,33 @@
+// The fusion of two maps with its gradient.
+#include "kernels/attention_fusion/attention_fusion.h"
+
+#include "engine/ops.h"
+
+namespace preceptor {
+
+Tensor attention_fusion(const Tensor& x, const Tensor& y, const Tensor& attention) {
+  const Shape& shape = x.shape();
+  require(shape.rank() == 4 && y.shape() == shape && attention.shape() == Shape({shape[0], 2, shape[2], shape[3]}),
+          "attention_fusion: maps ", shape, " and ", y.shape(), " and attention ", attention.shape(), " do not fit");
+  Context& context = x.context();
+  Tape& tape = context.tape();
+  Tensor out = context.empty(shape);
+  context.run(x.storage(), [&]<class T>(T) {
+    return kernels::AttentionFusion<T>{x.map<T>(), y.map<T>(), attention.map<T>(), out.map<T>()};
+  });
+  if (!tape.watches(x) && !tape.watches(y) && !tape.watches(attention)) return out;
+  tape.record(out, [=, &context](const Tensor& d_out) {
+    const Tensor d_x = context.empty(x.shape()), d_y = context.empty(x.shape()),
+                 d_attention = context.empty(attention.shape());
+    context.run(x.storage(), [&]<class T>(T) {
+      return kernels::AttentionFusionBackward<T>{x.map<T>(),   y.map<T>(),   attention.map<T>(),  d_out.map<T>(),
+                                                 d_x.map<T>(), d_y.map<T>(), d_attention.map<T>()};
+    });
+    context.tape().accumulate(x, d_x);
+    context.tape().accumulate(y, d_y);
+    context.tape().accumulate(attention, d_attention);
+  });
+  return out;
+}
+
+}  // namespace preceptor

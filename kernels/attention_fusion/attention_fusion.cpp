@@ -1,0 +1,100 @@
+// The fusion of two maps on the cpu: a thread takes rows of images.
+#include "kernels/attention_fusion/attention_fusion.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/device/lanes.h"
+
+namespace preceptor::kernels {
+namespace {
+
+// Where the attention of a row's first pixel lies, and how far apart pixels are.
+const float* attention_row(const FeatureMap<const float>& map, int image, int which, int row) {
+  return map.data + map.offset(image, which, row, 0);
+}
+
+double share_of(float attention) { return 1 / (1 + std::exp(-static_cast<double>(attention))); }
+
+// The shares of a row's pixels: of x, then of y.
+double* shares_of_row(const FeatureMap<const float>& map, int image, int row) {
+  double* shares = scratch<double>(4 * static_cast<std::size_t>(map.width));
+  for (int which = 0; which < 2; ++which) {
+    const float* attention = attention_row(map, image, which, row);
+    for (int i = 0; i < map.width; ++i)
+      shares[which * map.width + i] = share_of(attention[static_cast<std::ptrdiff_t>(i) * map.block]);
+  }
+  return shares;
+}
+
+}  // namespace
+
+// mapping: a thread per row of an image, block of channels by block; bytes: x, y and attention read, out written;
+// operations: 3 per value, 2 exponentials per pixel.
+void run_on(Cpu, const AttentionFusion<float>& a) {
+  const int width = a.x.width, block = a.x.block;
+#pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::int64_t>(a.x.elements())))
+  for (int task = 0; task < a.x.images * a.x.height; ++task) {
+    const int image = task / a.x.height, row = task % a.x.height;
+    const double* shares = shares_of_row(a.attention, image, row);
+    for (int b = 0; b < a.x.channel_blocks(); ++b) {
+      const std::size_t at = a.x.offset(image, b * block, row, 0);
+      for (int i = 0; i < width; ++i) {
+        const auto of_x = static_cast<float>(shares[i]), of_y = static_cast<float>(shares[width + i]);
+        const std::size_t pixel = at + static_cast<std::size_t>(i) * block;
+        for (int c = 0; c < block; ++c) a.out.data[pixel + c] = a.x.data[pixel + c] * of_x + a.y.data[pixel + c] * of_y;
+      }
+    }
+  }
+}
+
+// mapping: as forward; bytes: x, y, attention and d_out read, the three derivatives written; operations: 6 per value;
+// hazard: a pixel's sum over the channels is taken in double, for there may be thousands.
+void run_on(Cpu, const AttentionFusionBackward<float>& a) {
+  const int width = a.x.width, block = a.x.block;
+#pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::int64_t>(a.x.elements()), 2))
+  for (int task = 0; task < a.x.images * a.x.height; ++task) {
+    const int image = task / a.x.height, row = task % a.x.height;
+    double *shares = shares_of_row(a.attention, image, row), *sums = shares + 2 * width;
+    std::fill_n(sums, 2 * width, 0.0);
+    for (int b = 0; b < a.x.channel_blocks(); ++b) {
+      const std::size_t at = a.x.offset(image, b * block, row, 0);
+      for (int i = 0; i < width; ++i) {
+        const auto of_x = static_cast<float>(shares[i]), of_y = static_cast<float>(shares[width + i]);
+        const std::size_t pixel = at + static_cast<std::size_t>(i) * block;
+        for (int c = 0; c < block; ++c) {
+          const float d_out = a.d_out.data[pixel + c];
+          a.d_x.data[pixel + c] = d_out * of_x;
+          a.d_y.data[pixel + c] = d_out * of_y;
+          sums[i] += static_cast<double>(d_out) * static_cast<double>(a.x.data[pixel + c]);
+          sums[width + i] += static_cast<double>(d_out) * static_cast<double>(a.y.data[pixel + c]);
+        }
+      }
+    }
+    for (int which = 0; which < 2; ++which) {
+      float* d_attention = a.d_attention.data + a.d_attention.offset(image, which, row, 0);
+      for (int i = 0; i < width; ++i) {
+        const double share = shares[which * width + i];
+        d_attention[static_cast<std::ptrdiff_t>(i) * a.d_attention.block] =
+            static_cast<float>(share * (1 - share) * sums[which * width + i]);
+      }
+    }
+  }
+}
+
+template <class T>
+Cost cost(const AttentionFusion<T>& a) {
+  const double values = static_cast<double>(a.x.elements()), pixels = static_cast<double>(a.x.images) * a.x.plane();
+  return {(3 * values + 2 * pixels) * sizeof(T), 3 * values + 2 * pixels};
+}
+template <class T>
+Cost cost(const AttentionFusionBackward<T>& a) {
+  const double values = static_cast<double>(a.x.elements()), pixels = static_cast<double>(a.x.images) * a.x.plane();
+  return {(5 * values + 4 * pixels) * sizeof(T), 6 * values + 6 * pixels};
+}
+template Cost cost(const AttentionFusion<float>&);
+template Cost cost(const AttentionFusion<bfloat16>&);
+template Cost cost(const AttentionFusionBackward<float>&);
+template Cost cost(const AttentionFusionBackward<bfloat16>&);
+
+}  // namespace preceptor::kernels
