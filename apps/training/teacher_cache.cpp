@@ -7,6 +7,7 @@
 
 #include "data/image_hash.h"
 #include "engine/check.h"
+#include "kernels/copy_map/copy_map.h"
 
 namespace preceptor {
 namespace {
@@ -37,7 +38,7 @@ struct Parts {
     const auto add = [&](const std::string& name, const Shape& shape, std::vector<int> sizes) {
       std::vector<int> whole = shape.sizes();
       whole.insert(whole.begin(), batch);
-      tensors.push_back(context.empty(Shape(whole), Storage::float32, Lifetime::persistent));
+      tensors.push_back(context.empty(Shape(whole), Lifetime::persistent));
       rows.push_back({name, std::move(sizes)});
     };
     add("logits", {outputs}, {outputs});
@@ -85,21 +86,11 @@ class CachedRows final : public TeacherRows {
   Features features(const Tensor&) const override {
     Features features{parts_.tensors[0], {}};
     for (std::size_t part = 1; part < parts_.rows.size(); ++part)
-      features.taps[parts_.rows[part].name.substr(std::string(tap_prefix).size())] =
-          as_a_network_has_it(parts_.tensors[part]);
+      features.taps[parts_.rows[part].name.substr(std::string(tap_prefix).size())] = parts_.tensors[part];
     return features;
   }
 
  private:
-  // The file's floats, in the storage of maps that the methods compare them with.
-  static Tensor as_a_network_has_it(const Tensor& rows) {
-    Context& context = rows.context();
-    if (rows.shape().rank() != 4 || context.map_storage() == rows.storage()) return rows;
-    const Tensor map = context.empty(rows.shape());
-    rows.copy_to(map);
-    return map;
-  }
-
   // A row of floats goes as it lies in the file.
   void stage_row(std::size_t part, int place, std::uint64_t row, Staging& staging) {
     const std::size_t values = parts_.rows[part].values();
@@ -157,8 +148,8 @@ class Filling {
   void write(RowFileWriter& writer, std::uint64_t row, std::size_t part, int valid, const Tensor& tensor) {
     Tensor whole = tensor;
     if (tensor.shape().rank() == 4) {  // a tap may be a channel range of a wider map
-      whole = context_.empty(tensor.shape(), Storage::float32);
-      tensor.copy_to(whole);
+      whole = context_.empty(tensor.shape());
+      context_.run(kernels::CopyMap<float, float>{tensor.map(), whole.map()});
     }
     values_.resize(whole.shape().elements());
     context_.run(kernels::Copy{values_.data(), whole.data(), values_.size() * sizeof(float)});
