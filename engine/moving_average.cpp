@@ -27,7 +27,7 @@ MovingAverage::MovingAverage(Parameters& model, Parameters& average, double deca
                         .gradient = no_gradient_.data(),
                         .first = nullptr,
                         .second = nullptr,
-                        .rounded = nullptr,
+                        .rounded = own.rounded(),
                         .origin = parameter.value(),
                         .count = count,
                         .first_chunk = chunks_,
@@ -35,6 +35,7 @@ MovingAverage::MovingAverage(Parameters& model, Parameters& average, double deca
                         .learning_rate_scale = 1,
                         .weight_decay = 1});
     elements_ += count;
+    if (own.rounded() != nullptr) rounded_elements_ += count;
     chunks_ += kernels::update_chunks(count);
   }
   const std::size_t bytes = segments.size() * sizeof segments[0];
@@ -54,7 +55,7 @@ void MovingAverage::update() {
                                .segment_count = segment_count_,
                                .chunks = chunks_,
                                .elements = elements_,
-                               .rounded_elements = 0,
+                               .rounded_elements = rounded_elements_,
                                .origin_elements = elements_,
                                .state = static_cast<const kernels::StepState*>(state_.data()),
                                .gradient_scale = nullptr,

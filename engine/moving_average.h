@@ -26,7 +26,7 @@ class MovingAverage {
   Context& context_;
   double decay_;
   int segment_count_;
-  std::int64_t chunks_ = 0, elements_ = 0;
+  std::int64_t chunks_ = 0, elements_ = 0, rounded_elements_ = 0;
   Tensor no_gradient_;  // zeros, as many as the largest parameter has values
   Buffer state_;        // StepState, whose learning rate is 1 - d
   std::shared_ptr<Buffer> segments_;

@@ -52,9 +52,17 @@ void follow_the_model(Context& context) {
       }
   }
   EXPECT_TRUE(step.replaying());
+  const Parameter weight = average.find("weight");
+  for (int i = 0; weight.rounded() != nullptr && i < 384; ++i)
+    ASSERT_EQ(weight.rounded()[i].bits, kernels::bfloat16(weight.value()[i]).bits) << "what convolutions read, " << i;
 }
 
 TEST(MovingAverage, FollowsTheModel) { follow_the_model(*Context::on_cpu(2, 0)); }
+
+TEST(MovingAverage, FollowsTheModelInBfloat16OnEmulated) {
+  Context context(kernels::open_device("emulated", 2), 0, Precision::bfloat16);
+  follow_the_model(context);
+}
 
 TEST(MovingAverage, FollowsTheModelOnEmulated) {
   Context context(kernels::open_device("emulated", 2), 0);
