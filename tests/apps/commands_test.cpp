@@ -48,11 +48,13 @@ TEST(Commands, TeacherTransferAndStudent) {
   EXPECT_NE(place.run(evaluation).find("cardiomegaly"), std::string::npos);
 
   const std::string csv = place.bytes("runs/student/metrics.csv");
-  EXPECT_EQ(csv.rfind("epoch,learning_rate,train_loss,label_loss,transfer_loss,train_auc,val_loss,val_auc,"
-                      "val_accuracy,images_per_second,seconds\n1,",
-                      0),
-            0u)
+  EXPECT_EQ(
+      csv.rfind("epoch,learning_rate,train_loss,label_loss,transfer_loss,train_auc,val_loss,val_auc,"
+                "val_accuracy,images_per_second,seconds,loss/labels,loss/kd,weighted_loss/labels,weighted_loss/kd,",
+                0),
+      0u)
       << csv;
+  EXPECT_NE(csv.find("cka/layer3\n1,"), std::string::npos) << csv;
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3) << csv;
 }
 
