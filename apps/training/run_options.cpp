@@ -117,7 +117,10 @@ void check_options(const TrainingOptions& options) {
   precision_named(options.precision);
   require_range("--device-images", options.device_images, device_images_auto, 1 << 24);
   require_one_of("--graph", options.graph, {"on", "off"});
-  require(!options.teacher_stream || !options.teachers.empty(), "--teacher-stream needs --teacher");
+  require(!options.teacher_stream || (!options.teachers.empty() && options.teacher_cache.empty() &&
+                                      !predictions_of_teacher(options) && !decay_of_teacher(options)),
+          "--teacher-stream needs a --teacher that is asked in every step: no cache, no predictions, no average of the "
+          "student");
   check_network(options);
   require_range("--epochs", options.epochs, 1, 1'000'000);
   require_range("--batch", options.batch, 1, 1 << 16);

@@ -95,7 +95,7 @@ void TrainingRun::train_epochs() {
   setup.mixup = augmentation.mixup > 0;
   setup.images = images ? &*images : nullptr;
   setup.replay = options_.graph == "on";
-  setup.teacher_stream = options_.teacher_stream && setup.teachers != nullptr && !teacher_rows_;
+  setup.teacher_stream = options_.teacher_stream;
   setup.meter_every = options_.meter_every;
   setup.balance = options_.balance;
   setup.balanced = state_.balanced;

@@ -54,6 +54,9 @@ TEST(BadInput, Flags) {
   place.refuse({"preceptor-distill", "--data", tiny_chest, "--out", "run"}, 64, {"--teacher is missing"});
   place.refuse({"preceptor-distill", "--data", tiny_chest, "--teacher", "t", "--method", "kd:colour=1", "--out", "run"},
                64, {"colour", "temperature"});
+  place.refuse({"preceptor-distill", "--data", tiny_chest, "--teacher", "t", "--teacher-cache", "auto",
+                "--teacher-stream", "--out", "run"},
+               64, {"--teacher-stream needs"});
   place.refuse({"preceptor-evaluate", "--data", tiny_chest}, 64, {"--checkpoint"});
   place.refuse({"preceptor-evaluate", "--data", tiny_chest, "--checkpoint", "x", "--split", "all"}, 64, {"all"});
   EXPECT_FALSE(place.exists("run"));
