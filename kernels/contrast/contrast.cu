@@ -49,6 +49,7 @@ __global__ void __launch_bounds__(threads) score(ContrastScores a) {
 __global__ void __launch_bounds__(threads) estimate_constant(ContrastConstant a) {
   if (*a.constant != 0) return;
   double sum = 0;
+#pragma unroll 1
   for (std::int64_t i = threadIdx.x; i < a.count; i += threads) sum += std::exp(static_cast<double>(a.scores[i]));
   sum = reduce_block(sum, Sum{}, 0.0);
   if (threadIdx.x == 0) *a.constant = static_cast<float>(sum / static_cast<double>(a.count) * a.images);
