@@ -201,17 +201,24 @@ __global__ void __launch_bounds__(PlaneTiling::most_threads)
   store_floats(a.y + static_cast<std::int64_t>(at.image) * t.channels + at.channel, sum);
 }
 
-// mapping: PlaneTiling; a thread reads d_y once for all its pixels; bytes: d_x written; operations: none per element.
+// mapping: PlaneTiling; the first row of a block reads d_y for all rows, whose warps would each ask for it again;
+// bytes: d_x written; operations: none per element; hazard: a barrier between the shared row's writing and its reading.
 template <class T, class Group>
 __global__ void __launch_bounds__(PlaneTiling::most_threads)
     global_backward(GlobalAveragePoolBackward<T> a, PlaneTiling t) {
+  constexpr int width = Group::count;
+  SHARED(float, by_channel, [width][PlaneTiling::most_lanes(width)]);
   const PlanePosition at(t);
-  if (at.first >= at.last) return;
-  float d_y[Group::count];
-  load_floats(a.d_y + static_cast<std::int64_t>(at.image) * t.channels + at.channel, d_y);
+  if (at.row == 0 && at.inside) {
+    float d_y[width];
+    load_floats(a.d_y + static_cast<std::int64_t>(at.image) * t.channels + at.channel, d_y);
+#pragma unroll
+    for (int j = 0; j < width; ++j) by_channel[j][at.lane] = d_y[j] / static_cast<float>(t.pixels);
+  }
+  __syncthreads();
   Group d_x;
 #pragma unroll
-  for (int j = 0; j < Group::count; ++j) d_x.value[j] = from_float<T>(d_y[j] / static_cast<float>(t.pixels));
+  for (int j = 0; j < width; ++j) d_x.value[j] = from_float<T>(by_channel[j][at.lane]);
   for (int pixel = at.first; pixel < at.last; pixel += t.rows)
     store_group(row_at(a.d_x, at.image * t.pixels + pixel, at.channel), d_x);
 }
