@@ -216,6 +216,7 @@ __global__ void __launch_bounds__(PlaneTiling::most_threads)
     for (int j = 0; j < width; ++j) by_channel[j][at.lane] = d_y[j] / static_cast<float>(t.pixels);
   }
   __syncthreads();
+  if (!at.inside) return;
   Group d_x;
 #pragma unroll
   for (int j = 0; j < width; ++j) d_x.value[j] = from_float<T>(by_channel[j][at.lane]);
