@@ -10,6 +10,7 @@
 
 #include "kernels/convolution/channel_passes.h"
 #include "kernels/convolution/cpu_workspace.h"
+#include "kernels/convolution/few_outputs.h"
 #include "kernels/convolution/small_map_data_gradient.h"
 #include "kernels/convolution/small_map_weight_gradient.h"
 #include "kernels/device/onednn.h"
@@ -258,12 +259,14 @@ WeightOrder device_weight_order(const Device& device, int out_channels, int in_c
 }
 
 std::size_t cpu_workspace_bytes(const ConvolutionForward<float>& a) {
+  if (has_few_outputs(a)) return 0;
   return plan_for(key_of(behind_input(a))).workspace_bytes() + bytes_of_transformed(a.x, a.input);
 }
 std::size_t cpu_workspace_bytes(const ConvolutionDataGradient<float>& a) {
-  return small_map_data_gradient_pays(a) ? 0 : plan_for(key_of(a)).workspace_bytes();
+  return has_few_outputs(a) || small_map_data_gradient_pays(a) ? 0 : plan_for(key_of(a)).workspace_bytes();
 }
 std::size_t cpu_workspace_bytes(const ConvolutionWeightGradient<float>& a) {
+  if (has_few_outputs(a)) return 0;
   const std::size_t plan = small_map_weight_gradient_pays(a) ? 0 : plan_for(key_of(behind_input(a))).workspace_bytes();
   return plan + bytes_of_transformed(a.x, a.input);
 }
@@ -274,6 +277,11 @@ void run_on(Cpu, const ConvolutionForward<float>& a) {
   if (a.input.scale) {
     transform(a.x, a.input, static_cast<float*>(a.workspace));
     return run_on(Cpu{}, behind_input(a));
+  }
+  if (has_few_outputs(a)) {
+    few_outputs(a);
+    if (a.mean) find_moments(a.y, a.mean, a.squared_deviations);
+    return;
   }
   Plan& plan = plan_for(key_of(a));
   if (a.residual.data && a.residual.data != a.y.data) {
@@ -291,6 +299,7 @@ void run_on(Cpu, const ConvolutionForward<float>& a) {
 }
 
 void run_on(Cpu, const ConvolutionDataGradient<float>& a) {
+  if (has_few_outputs(a)) return few_outputs(a);
   if (small_map_data_gradient_pays(a)) return small_map_data_gradient(a);
   Plan& plan = plan_for(key_of(a));
   read_weights(plan, a.weight, a.workspace);
@@ -304,6 +313,7 @@ void run_on(Cpu, const ConvolutionWeightGradient<float>& a) {
     transform(a.x, a.input, static_cast<float*>(a.workspace));
     return run_on(Cpu{}, behind_input(a));
   }
+  if (has_few_outputs(a)) return few_outputs(a);
   if (small_map_weight_gradient_pays(a)) return small_map_weight_gradient(a);
   Plan& plan = plan_for(key_of(a));
   plan.ours.set_data_handle(a.d_weight);

@@ -56,29 +56,41 @@ Axis Axis::transposed(int from) const {
   return axis;
 }
 
-// mapping: a thread per row of an image, channel by channel, since networks take 1 to 3; bytes: x read, y written;
-// operations: two per tap of a row and column.
+namespace {
+
+// A row of a channel block: the channels of a pixel lie next to each other and are summed together.
+template <int block>
+void resize_row(const Resize<float>& a, int image, int channel_block, int row) {
+  const float* x =
+      a.x.block_data(image, channel_block) + static_cast<std::ptrdiff_t>(a.first_row[row]) * a.x.width * block;
+  float* y = a.y.block_data(image, channel_block) + static_cast<std::ptrdiff_t>(row) * a.y.width * block;
+  const float* row_weight = a.row_weight + static_cast<std::ptrdiff_t>(row) * a.row_taps;
+  for (int column = 0; column < a.y.width; ++column) {
+    const float* column_weight = a.column_weight + static_cast<std::ptrdiff_t>(column) * a.column_taps;
+    float sum[block] = {};
+    for (int i = 0; i < a.row_taps; ++i) {
+      const float* pixel = x + (static_cast<std::ptrdiff_t>(i) * a.x.width + a.first_column[column]) * block;
+      float of_row[block] = {};
+      for (int j = 0; j < a.column_taps; ++j, pixel += block)
+        for (int c = 0; c < block; ++c) of_row[c] += column_weight[j] * pixel[c];
+      for (int c = 0; c < block; ++c) sum[c] += row_weight[i] * of_row[c];
+    }
+    std::copy_n(sum, block, y + static_cast<std::ptrdiff_t>(column) * block);
+  }
+}
+
+}  // namespace
+
+// mapping: a thread per row of a channel block of an image; bytes: x read, y written; operations: two per tap of a row
+// and column.
 void run_on(Cpu, const Resize<float>& a) {
-  const int rows = a.y.images * a.y.height;
-  const std::ptrdiff_t step = a.x.block;
+  const int rows = a.y.height, blocks = a.y.channel_blocks();
+  specialise_block(a.y.block, [&](auto block) {
 #pragma omp parallel for schedule( \
     static) if (worth_threads(static_cast <std::int64_t>(a.y.elements()), a.row_taps, a.column_taps))
-  for (int task = 0; task < rows; ++task) {
-    const int image = task / a.y.height, row = task % a.y.height;
-    const float* row_weight = a.row_weight + static_cast<std::ptrdiff_t>(row) * a.row_taps;
-    for (int channel = 0; channel < a.y.channels; ++channel)
-      for (int column = 0; column < a.y.width; ++column) {
-        const float* column_weight = a.column_weight + static_cast<std::ptrdiff_t>(column) * a.column_taps;
-        float sum = 0;
-        for (int i = 0; i < a.row_taps; ++i) {
-          const float* x = a.x.data + a.x.offset(image, channel, a.first_row[row] + i, a.first_column[column]);
-          float of_row = 0;
-          for (int j = 0; j < a.column_taps; ++j) of_row += column_weight[j] * x[j * step];
-          sum += row_weight[i] * of_row;
-        }
-        a.y.data[a.y.offset(image, channel, row, column)] = sum;
-      }
-  }
+    for (int task = 0; task < a.y.images * blocks * rows; ++task)
+      resize_row<block()>(a, task / rows / blocks, task / rows % blocks, task % rows);
+  });
 }
 
 template <class T>

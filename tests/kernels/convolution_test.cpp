@@ -97,6 +97,20 @@ TEST_P(Convolution, ChannelsThatFitNoBlockAndNoGroup) {
   });
 }
 
+// What kernels/convolution/few_outputs.cpp computes on a cpu, with and without all that may stand around it.
+TEST_P(Convolution, OneByOneToAFewChannels) {
+  for_storage("few outputs", [&](auto type, Random& random, Comparisons& comparisons) {
+    using T = decltype(type);
+    for (int outputs : {1, 2, 7}) {
+      check_layer<T>(random, device(), {3, 64, outputs, 9, 5, {1, 1, 1, 0}}, comparisons);
+      check_layer<T>(random, device(), {2, 24, outputs, 4, 4, {1, 1, 1, 0}}, comparisons,
+                     {.bias = true, .affine = true, .affine_relu = true, .moments = true});
+      check_layer<T>(random, device(), {1, 16, outputs, 1, 1, {1, 1, 1, 0}}, comparisons,
+                     {.bias = true, .residual = true, .relu = true});
+    }
+  });
+}
+
 TEST_P(Convolution, RandomShapes) {
   for_storage("random", [&](auto type, Random& random, Comparisons& comparisons) {
     const auto pick = [&](std::initializer_list<int> choices) {

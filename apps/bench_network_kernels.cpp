@@ -1,0 +1,218 @@
+// Convolutions, batch norms, pooling, loss and update: on the shapes of ResNet-18.
+#include "apps/kernel_bench.h"
+#include "kernels/batch_norm/batch_norm.h"
+#include "kernels/convolution/convolution.h"
+#include "kernels/cross_entropy/cross_entropy.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/optimizer/optimizer.h"
+#include "kernels/pooling/pooling.h"
+
+namespace preceptor {
+namespace {
+
+// A layer of the network: kernel x kernel convolutions of maps with `side` pixels.
+struct Layer {
+  int in, out, kernel, stride, side;
+  int out_side() const { return (side + stride - 1) / stride; }
+};
+
+// Those of ResNet-18, each once.
+std::vector<Layer> layers(int size) {
+  std::vector<Layer> rows = {{3, 64, 7, 2, size}};
+  int side = (size + 3) / 4, in = 64;
+  for (const int out : {64, 128, 256, 512}) {
+    if (out != in) {
+      rows.push_back({in, out, 3, 2, side});
+      rows.push_back({in, out, 1, 2, side});
+      side = (side + 1) / 2;
+    }
+    rows.push_back({out, out, 3, 1, side});
+    in = out;
+  }
+  return rows;
+}
+
+void time_convolutions(KernelBench& bench) {
+  for (const Layer& layer : layers(bench.options().size)) {
+    const int batch = bench.options().batch;
+    const Tensor x = bench.normal({batch, layer.in, layer.side, layer.side});
+    const Tensor y = bench.normal({batch, layer.out, layer.out_side(), layer.out_side()});
+    const kernels::WeightOrder order =
+        kernels::device_weight_order(bench.context().device(), layer.out, layer.in, layer.kernel, layer.kernel);
+    const Tensor weight = bench.normal({static_cast<int>(order.elements())});
+    const kernels::ConvolutionGeometry geometry{layer.kernel, layer.kernel, layer.stride, layer.kernel / 2};
+    const std::string shape = message(batch, "x", layer.in, "x", layer.side, "x", layer.side, " ", layer.kernel, "x",
+                                      layer.kernel, " /", layer.stride, " to ", layer.out);
+    bench.time_with_workspace(kernels::ConvolutionForward<float>{.x = x.map(),
+                                                                 .weight = weight.data(),
+                                                                 .bias = nullptr,
+                                                                 .residual = {},
+                                                                 .y = y.map(),
+                                                                 .geometry = geometry,
+                                                                 .relu = false},
+                              shape);
+    // Nothing asks for the gradient by an image.
+    if (layer.in != 3)
+      bench.time_with_workspace(
+          kernels::ConvolutionDataGradient<float>{
+              .d_y = y.map(), .weight = weight.data(), .d_x = x.map(), .geometry = geometry},
+          shape);
+    bench.time_with_workspace(
+        kernels::ConvolutionWeightGradient<float>{
+            .x = x.map(), .d_y = y.map(), .d_weight = weight.data(), .d_bias = nullptr, .geometry = geometry},
+        shape);
+  }
+}
+
+template <class T>
+void time_batch_norms(KernelBench& bench) {
+  if (!bench.possible<kernels::BatchNormForward<T>>()) return;
+  for (const Layer& layer : layers(bench.options().size)) {
+    if (layer.kernel == 1 || (layer.kernel == 3 && layer.stride == 2)) continue;  // the same map as the next layer's
+    const int side = layer.out_side(), block = bench.context().device().channel_block(layer.out);
+    const std::size_t count = static_cast<std::size_t>(bench.options().batch) * layer.out * side * side;
+    std::vector<std::shared_ptr<Buffer>> maps;
+    const auto map = [&] {
+      maps.push_back(bench.normal_values<T>(count));
+      return kernels::FeatureMap<T>{
+          static_cast<T*>(maps.back()->data()), bench.options().batch, layer.out, side, side, block, layer.out};
+    };
+    const auto x = map(), residual = map(), y = map(), d_y = map();
+    const Tensor gamma = bench.normal({layer.out}), beta = bench.normal({layer.out}), mean = bench.normal({layer.out});
+    const Tensor deviation = bench.normal({layer.out}), offset = bench.normal({layer.out});
+    const Tensor d_gamma = bench.normal({layer.out}), d_beta = bench.normal({layer.out});
+    const std::string text =
+        message(bench.options().batch, "x", layer.out, "x", side, "x", side, " + residual, ReLU", storage_text<T>);
+    bench.time_with_workspace(kernels::BatchNormForward<T>{.x = x,
+                                                           .residual = residual,
+                                                           .y = y,
+                                                           .gamma = gamma.data(),
+                                                           .beta = beta.data(),
+                                                           .running_mean = nullptr,
+                                                           .running_variance = nullptr,
+                                                           .mean = mean.data(),
+                                                           .inverse_deviation = deviation.data(),
+                                                           .offset = offset.data(),
+                                                           .epsilon = 1e-5f,
+                                                           .momentum = 0.1f,
+                                                           .relu = true,
+                                                           .workspace = nullptr},
+                              text);
+    bench.time_with_workspace(kernels::BatchNormBackward<T>{.x = x,
+                                                            .y = y,
+                                                            .d_y = d_y,
+                                                            .d_x = x,
+                                                            .d_residual = d_y,
+                                                            .gamma = gamma.data(),
+                                                            .mean = mean.data(),
+                                                            .inverse_deviation = deviation.data(),
+                                                            .offset = offset.data(),
+                                                            .d_gamma = d_gamma.data(),
+                                                            .d_beta = d_beta.data(),
+                                                            .relu = true,
+                                                            .batch_statistics = true,
+                                                            .workspace = nullptr},
+                              text);
+  }
+}
+
+void time_pointwise(KernelBench& bench) {
+  const int side = (bench.options().size + 3) / 4;
+  const Shape shape{bench.options().batch, 64, side, side};
+  const std::string text = message(bench.options().batch, "x64x", side, "x", side);
+  const Tensor a = bench.normal(shape), b = bench.normal(shape), out = bench.normal(shape);
+  bench.time(kernels::ReluForward<float>{.x = a.map(), .y = out.map()}, text);
+  bench.time(kernels::ReluBackward<float>{.y = a.map(), .d_y = b.map(), .d_x = out.map()}, text);
+  bench.time(kernels::Add<float>{.a = a.map(), .b = b.map(), .out = out.map()}, text);
+}
+
+void time_max_pool(KernelBench& bench) {
+  const int side = (bench.options().size + 1) / 2, out_side = (side - 1) / 2 + 1;
+  const Tensor x = bench.normal({bench.options().batch, 64, side, side});
+  const Tensor y = bench.normal({bench.options().batch, 64, out_side, out_side});
+  const auto winner = bench.context().scratch(y.shape().elements());
+  auto* positions = static_cast<std::uint8_t*>(winner->data());
+  const std::string text = message(bench.options().batch, "x64x", side, "x", side, " 3x3 /2");
+  const kernels::MaxPoolForward<float> forward{
+      .x = x.map(), .y = y.map(), .winner = positions, .window = 3, .stride = 2, .padding = 1};
+  bench.context().run(forward);  // the gradient needs true positions
+  bench.time(forward, text);
+  bench.time(
+      kernels::MaxPoolBackward<float>{
+          .d_y = y.map(), .winner = positions, .d_x = x.map(), .window = 3, .stride = 2, .padding = 1},
+      text);
+}
+
+void time_cross_entropy(KernelBench& bench) {
+  constexpr int classes = 1000;
+  const int rows = bench.options().batch;
+  const Tensor logits = bench.normal({rows, classes}), gradient = bench.normal({rows, classes}),
+               loss = bench.normal({rows});
+  const auto labels = bench.to_device(std::vector<float>(static_cast<std::size_t>(rows)));
+  bench.time(kernels::SoftmaxCrossEntropy<float>{.logits = logits.data(),
+                                                 .labels = static_cast<const float*>(labels->data()),
+                                                 .loss = loss.data(),
+                                                 .d_logits = gradient.data(),
+                                                 .rows = rows,
+                                                 .classes = classes,
+                                                 .weight = 1},
+             message(rows, "x", classes));
+}
+
+void time_updates(KernelBench& bench) {
+  constexpr int count = 11'689'512;  // the parameters of ResNet-18
+  const Tensor value = bench.normal({count}), gradient = bench.normal({count}), first = bench.normal({count});
+  const Tensor second = bench.context().empty({count});
+  std::vector<float> squares = random_normal(count, 1);
+  for (float& square : squares) square *= square;
+  second.from_host(squares);
+  for (const bool adam : {false, true}) {
+    const auto segments = bench.to_device(std::vector{kernels::UpdateSegment{.value = value.data(),
+                                                                             .gradient = gradient.data(),
+                                                                             .first = first.data(),
+                                                                             .second = adam ? second.data() : nullptr,
+                                                                             .rounded = nullptr,
+                                                                             .origin = nullptr,
+                                                                             .count = count,
+                                                                             .first_chunk = 0,
+                                                                             .start = 0,
+                                                                             .learning_rate_scale = 1,
+                                                                             .weight_decay = 0}});
+    const kernels::Update update{.segments = static_cast<const kernels::UpdateSegment*>(segments->data()),
+                                 .segment_count = 1,
+                                 .chunks = kernels::update_chunks(count),
+                                 .elements = count,
+                                 .rounded_elements = 0,
+                                 .origin_elements = 0,
+                                 .state = bench.context().step_state(),
+                                 .gradient_scale = nullptr,
+                                 .rule = adam ? kernels::UpdateRule::adam : kernels::UpdateRule::sgd,
+                                 .momentum = 0.9f,
+                                 .nesterov = false,
+                                 .beta1 = 0.9f,
+                                 .beta2 = 0.999f,
+                                 .epsilon = 1e-8f,
+                                 .clip_value = 0};
+    bench.time(update, message(count, adam ? " adam" : " sgd, momentum"));
+  }
+}
+
+}  // namespace
+
+std::vector<KernelGroup> network_kernels() {
+  using namespace kernels;
+  return {
+      {{ConvolutionForward<float>::name, ConvolutionDataGradient<float>::name, ConvolutionWeightGradient<float>::name},
+       time_convolutions},
+      {{BatchNormForward<float>::name, BatchNormBackward<float>::name},
+       [](KernelBench& bench) {
+         time_batch_norms<float>(bench);
+         time_batch_norms<bfloat16>(bench);
+       }},
+      {{ReluForward<float>::name, ReluBackward<float>::name, Add<float>::name}, time_pointwise},
+      {{MaxPoolForward<float>::name, MaxPoolBackward<float>::name}, time_max_pool},
+      {{SoftmaxCrossEntropy<float>::name}, time_cross_entropy},
+      {{Update::name}, time_updates}};
+}
+
+}  // namespace preceptor
