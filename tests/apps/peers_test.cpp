@@ -168,7 +168,7 @@ class Peers : public testing::Test {
 };
 
 TEST_F(Peers, AreRunsThatEveryAppReads) {
-  place.run(peers("both"));
+  place.run(peers("both", {"--meter-every", "1"}));
   EXPECT_EQ(place.files("both"), (std::vector<std::string>{"config.toml", "peer1", "peer2"}));
   for (const auto& [peer, model] : {std::pair{"both/peer1", "resnet8"}, std::pair{"both/peer2", "resnet14"}}) {
     EXPECT_EQ(place.files(peer), complete_run);
