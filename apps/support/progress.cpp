@@ -31,6 +31,10 @@ std::string bar(double fraction, bool colour) {
   return "[" + (colour ? "\033[32m" + done + "\033[0m" : done) + open + "]";
 }
 
+std::string work_text(const Progress& progress) {
+  return progress.work.empty() ? message("epoch ", progress.epoch, "/", progress.epochs) : progress.work;
+}
+
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -56,16 +60,15 @@ void ProgressLine::operator()(const Progress& progress) {
   } else if (terminal_) {
     draw_bar(progress);
   } else if (progress.fraction > 0 && std::chrono::steady_clock::now() - last_line_ > std::chrono::seconds(30)) {
-    std::fprintf(out_, "epoch %d/%d  %3.0f %%  %.0f images/s  %s left\n", progress.epoch, progress.epochs,
-                 100 * progress.fraction, progress.images_per_second, duration_text(progress.seconds_left).c_str());
+    std::fprintf(out_, "%s  %3.0f %%  %.0f images/s  %s left\n", work_text(progress).c_str(), 100 * progress.fraction,
+                 progress.images_per_second, duration_text(progress.seconds_left).c_str());
     last_line_ = std::chrono::steady_clock::now();
   }
   std::fflush(out_);
 }
 
 void ProgressLine::draw_bar(const Progress& progress) {
-  std::fprintf(out_, "\r\033[Kepoch %d/%d %s", progress.epoch, progress.epochs,
-               bar(progress.fraction, colour_).c_str());
+  std::fprintf(out_, "\r\033[K%s %s", work_text(progress).c_str(), bar(progress.fraction, colour_).c_str());
   if (progress.images_per_second > 0)
     std::fprintf(out_, " %.0f images/s, %s left", progress.images_per_second,
                  duration_text(progress.seconds_left).c_str());

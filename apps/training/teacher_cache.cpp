@@ -113,13 +113,15 @@ class CachedRows final : public TeacherRows {
   std::vector<float> staged_;
 };
 
+using Seen = std::function<void(std::uint64_t images)>;
+
 // Lets the teachers see every image, or every step's images, and writes what they say.
 class Filling {
  public:
   Filling(Context& context, const Teachers& teachers, const Dataset& dataset, const TeacherCacheOptions& options)
       : context_(context), teachers_(teachers), dataset_(dataset), options_(options) {}
 
-  void operator()(Loader& loader, RowFileWriter& writer) {
+  void operator()(Loader& loader, RowFileWriter& writer, const Seen& seen) {
     const bool by_step = !options_.changes.empty();
     const kernels::StepState before = context_.read_step_state();
     const Shape shape{loader.batch_size(), dataset_.channels, dataset_.height, dataset_.width};
@@ -139,6 +141,7 @@ class Filling {
         write(writer, row, 0, batch->valid, features.logits);
         for (std::size_t tap = 0; tap < options_.taps.size(); ++tap)
           write(writer, row, 1 + tap, batch->valid, features.taps.at(options_.taps[tap]));
+        seen(row + static_cast<std::uint64_t>(batch->valid));
       }
     }
     context_.write_step_state(before);
@@ -196,8 +199,9 @@ void forecast(const std::string& path, const RowLayout& layout, const Teachers::
 
 }  // namespace
 
-std::unique_ptr<TeacherRows> open_teacher_cache(Context& context, const Teachers& teachers, const Dataset& dataset,
-                                                const TeacherCacheOptions& options, const Teachers::Note& note) {
+std::unique_ptr<TeacherRows> open_teacher_cache(
+    Context& context, const Teachers& teachers, const Dataset& dataset, const TeacherCacheOptions& options,
+    const Teachers::Note& note, const std::function<void(std::uint64_t seen, std::uint64_t images)>& progress) {
   require(options.taps.empty() || context.map_storage() == Storage::float32,
           "--teacher-cache: keeps the maps that methods read with --precision float only");
   const bool by_step = !options.changes.empty();
@@ -223,7 +227,8 @@ std::unique_ptr<TeacherRows> open_teacher_cache(Context& context, const Teachers
     if (error) fail(ErrorKind::io, options.folder, ": cannot be created: ", error.message());
     forecast(path, layout, note);
     RowFileWriter writer(path, layout, metadata);
-    Filling(context, teachers, dataset, options)(loader, writer);
+    Filling(context, teachers, dataset, options)(loader, writer,
+                                                 [&](std::uint64_t seen) { progress(seen, layout.rows); });
     writer.finish();
   } else {
     note(message("teacher cache ", path, ": the teachers' answers are read from it"));

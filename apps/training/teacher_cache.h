@@ -32,7 +32,9 @@ struct TeacherCacheOptions {
 //
 // Opens the file; if there is none, notes its size and lets the teachers see all images. The weights of several must
 // have been set. Leaves the step state as it was. Errors: io, also where the disk has not the room; data.
-std::unique_ptr<TeacherRows> open_teacher_cache(Context& context, const Teachers& teachers, const Dataset& dataset,
-                                                const TeacherCacheOptions& options, const Teachers::Note& note);
+// progress: told after every batch how many of the images the teachers have seen.
+std::unique_ptr<TeacherRows> open_teacher_cache(
+    Context& context, const Teachers& teachers, const Dataset& dataset, const TeacherCacheOptions& options,
+    const Teachers::Note& note, const std::function<void(std::uint64_t seen, std::uint64_t images)>& progress);
 
 }  // namespace preceptor

@@ -306,8 +306,13 @@ void TrainingRun::open_teacher_rows() {
   cache.motions = parse_augmentation(options_.augment).input(card_.mean, card_.deviation);
   if (!options_.augment.empty()) cache.changes = options_.augment + ", " + options_.sampling;
   cache.epochs = options_.epochs;
-  teacher_rows_ = open_teacher_cache(*context_, *teachers_, *data_, cache,
-                                     [this](const std::string& text) { note_at_start(text); });
+  teacher_rows_ = open_teacher_cache(
+      *context_, *teachers_, *data_, cache, [this](const std::string& text) { note_at_start(text); },
+      [this, begin = Clock::now(), last = Clock::time_point()](std::uint64_t seen, std::uint64_t images) mutable {
+        if (Clock::now() - last < std::chrono::milliseconds(500)) return;
+        last = Clock::now();
+        report_work("teacher cache", seen, images, begin);
+      });
 }
 
 void TrainingRun::restore() {

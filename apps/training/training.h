@@ -108,6 +108,7 @@ struct TrainingResult {
 struct Progress {
   std::string label;  // the run directory
   std::string note;   // a remark for the user, for example that the head starts anew; then nothing else is set
+  std::string work;   // what goes on ahead of the epochs, for example "teacher cache"; then `fraction` is of that
   int epoch = 0, epochs = 0;
   double fraction = 0;  // of the epoch
   double images_per_second = 0;

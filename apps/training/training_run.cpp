@@ -289,6 +289,18 @@ void TrainingRun::write_result(const TrainingResult& result, const TestedSplit& 
   log_.result(json);
 }
 
+void TrainingRun::report_work(const std::string& what, std::uint64_t done, std::uint64_t images,
+                              Clock::time_point begin) const {
+  if (!report_) return;
+  Progress progress;
+  progress.label = options_.out;
+  progress.work = what;
+  progress.fraction = static_cast<double>(done) / static_cast<double>(images);
+  progress.images_per_second = static_cast<double>(done) / seconds_since(begin);
+  progress.seconds_left = static_cast<double>(images - done) / progress.images_per_second;
+  report_(progress);
+}
+
 void TrainingRun::report_progress(double fraction, double images_per_second, const EpochRow* row) const {
   if (!report_) return;
   Progress progress;

@@ -79,6 +79,7 @@ class TrainingRun {
 
   void note(const std::string& text);
   void note_at_start(const std::string& text);
+  void report_work(const std::string& what, std::uint64_t done, std::uint64_t images, Clock::time_point begin) const;
   void report_progress(double fraction, double images_per_second, const EpochRow* row) const;
 
   TrainingOptions options_;

@@ -45,6 +45,16 @@ TEST(Progress, BarAndColourOnATerminal) {
   EXPECT_NE(written.find("epoch 2/2  loss"), std::string::npos) << written;
 }
 
+// Ahead of the epochs.
+TEST(Progress, FillingATeacherCache) {
+  const Workplace place;
+  place.run(tiny_training("teacher"));
+  const std::string written =
+      on_a_terminal(place, tiny_distillation("student", {"--teacher-cache", "auto"}), nullptr, "xterm");
+  EXPECT_NE(written.find(redraw + "teacher cache ["), std::string::npos) << written;
+  EXPECT_NE(written.find(redraw + "epoch 1/2"), std::string::npos) << written;
+}
+
 TEST(Progress, NoColour) {
   const Workplace place;
   std::string written = on_a_terminal(place, tiny_training("run"), "1", "xterm");
