@@ -28,7 +28,7 @@ BOUND = 1e-6
 BATCH, CLASSES = 6, 5
 # Terms of the longest float sums that follow each other on a gradient's way: 3x3 convolutions of 64 channels, gradients of
 # weights over all positions. Each rounds like a random walk, 2^-24 sqrt(terms).
-SUMS = {"ofd": [BATCH * 16 * 16], "ft": 3 * [9 * 64], "reviewkd": [9 * 64, BATCH * 16 * 16]}
+SUMS = {"ofd": [BATCH * 16 * 16], "ft": 3 * [9 * 64]}
 # Of the training images, of which the batch holds some: one of them twice.
 IMAGE_CLASSES = [0, 1, 2, 3, 4, 2, 0, 1, 1, 4, 3]
 POSITIONS = [2, 7, 0, 10, 2, 5]
