@@ -50,9 +50,9 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
       images_shape_{setup.batch, setup.dataset->channels, setup.dataset->height, setup.dataset->width},
       staging_(context),
       positions_(context.pool(Lifetime::persistent), static_cast<std::size_t>(setup.batch) * sizeof(std::int32_t)),
+      position_(context.pool(Lifetime::persistent), sizeof(std::int32_t)),
       labels_(context.empty(multi_label_ ? Shape{setup.batch, setup.dataset->outputs} : Shape{setup.batch},
                             Lifetime::persistent)),
-      logits_(context.empty({setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       epoch_logits_(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       terms_(context, term_names(setup.settings), weights_in_losses(setup.settings), setup.student->parameters()),
       step_(
@@ -95,9 +95,10 @@ void StudentStep::set_factors() {
   terms_.set_factors(factors);
 }
 
-void StudentStep::run(const Batch& batch, int position, float learning_rate) {
+void StudentStep::run(const Batch& batch, std::int32_t position, float learning_rate) {
   if (batch_images_) staging_.add(batch_images_->data(), batch.images);
   staging_.add(positions_.data(), batch.positions);
+  staging_.add(position_.data(), &position, sizeof position);
   staging_.add(&context_.step_state()->learning_rate, &learning_rate, sizeof learning_rate);
   stage_labels(batch);
   const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
@@ -107,9 +108,6 @@ void StudentStep::run(const Batch& batch, int position, float learning_rate) {
   const bool measured = setup_.meter_every > 0 && terms_.count() > 1 && step % setup_.meter_every == 0;
   measured ? measured_step_() : step_();
   if (measured) take_norms();
-  const std::size_t elements = logits_.shape().elements();
-  context_.run(kernels::Copy{epoch_logits_.data() + static_cast<std::size_t>(position) * elements, logits_.data(),
-                             elements * sizeof(float)});
 }
 
 void StudentStep::take_norms() {
@@ -147,11 +145,14 @@ void StudentStep::stage_labels(const Batch& batch) {
 }
 
 void StudentStep::body(bool measured) {
+  staging_.take();
   std::optional<Features> teacher;
   if (setup_.teacher_stream) teacher = context_.in_branch([this] { return run_teacher(Tensor()); });
   const Features student = setup_.student->forward(augment(context_, images_, images_shape_, setup_.student_input),
                                                    Mode::train, student_taps_);
-  context_.run(kernels::Copy{logits_.data(), student.logits.data(), logits_.shape().elements() * sizeof(float)});
+  context_.run(kernels::CopyToRow{student.logits.data(), epoch_logits_.data(),
+                                  static_cast<const std::int32_t*>(position_.data()),
+                                  static_cast<std::int64_t>(student.logits.shape().elements())});
   std::vector<std::pair<std::size_t, std::size_t>> places;
   const auto learn = [&](const auto& record) {
     const std::size_t first = context_.tape().size();

@@ -58,16 +58,19 @@ class StudentStep {
   // Sets the weights of the epoch (from 1). Before its first step.
   void start_epoch(int epoch);
 
-  // Trains on the batch that is step number `position` of the epoch. Returns when the step is on its way; the batch may
-  // then change. Every meter_every-th step of the run, the first one too, walks back once more for every term, and
-  // waits for the device.
-  void run(const Batch& batch, int position, float learning_rate);
+  // Trains on the batch that is step number `position` of the epoch: one copy up and, once recorded, one launch.
+  // Returns when they are on their way; the batch may then change. Every meter_every-th step of the run, the first one
+  // too, walks back once more for every term, and waits for the device.
+  void run(const Batch& batch, std::int32_t position, float learning_rate);
 
   // Reads what the epoch added up, and starts again from zero.
   EpochSums finish_epoch();
 
   // The factor that balance has come to.
   double balanced() const { return balanced_; }
+
+  // Of the stream on which batches come up.
+  const kernels::StreamCounts& uploads() const { return staging_.counts(); }
 
  private:
   void stage_labels(const Batch& batch);
@@ -92,10 +95,10 @@ class StudentStep {
   std::optional<Buffer> batch_images_;  // where no DeviceImages hold them
   const std::uint8_t* images_ = nullptr;
   Buffer positions_;  // [batch] of images in the training split
+  Buffer position_;   // of the step in its epoch
   Tensor labels_;
   Tensor taught_labels_;  // for methods with a teacher: unknown where no teacher knows the label
   Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
-  Tensor logits_;                                  // [batch, outputs] of the last step
   Tensor epoch_logits_;                            // [batches * batch, outputs]
   LossTerms terms_;
   TrainStep step_, measured_step_;
