@@ -41,13 +41,11 @@ class Epoch {
     average_.emplace(student_->parameters(), averaged_->parameters(), 0.9);
     optimizer_.emplace(student_->parameters(), OptimizerOptions{.clip_norm = 1});
     StepSetup setup;
-    setup.student = student_.get();
+    setup.students = {
+        {.network = student_.get(), .methods = &methods_, .optimizer = &*optimizer_, .average = &*average_}};
     setup.student_input.mean = {0.5f};
     setup.student_input.deviation = {0.25f};
     setup.student_input.random = setup.student_input.flip = true;
-    setup.average = &*average_;
-    setup.methods = &methods_;
-    setup.optimizer = &*optimizer_;
     setup.dataset = &dataset;
     setup.batch = loader.batch_size();
     setup.batches = loader.batches_per_epoch();
@@ -102,7 +100,7 @@ TEST_P(StudentSteps, AreOneCopyUpAndOneLaunchEach) {
 TEST_P(StudentSteps, CollectTheSameProbabilitiesInReplay) {
   Epoch eager(device(), false, 10), replayed(device(), true, 10);
   for (int position = 0; position < 5; ++position) eager.run(position), replayed.run(position);
-  const EpochSums expected = eager.step->finish_epoch(), sums = replayed.step->finish_epoch();
+  const EpochSums expected = eager.step->finish_epoch().front(), sums = replayed.step->finish_epoch().front();
   EXPECT_EQ(test::bits(sums.probabilities), test::bits(expected.probabilities));
   EXPECT_EQ(sums.label_loss, expected.label_loss);
   ASSERT_EQ(sums.probabilities.size(), 5u * 2 * 2);
