@@ -27,6 +27,11 @@ Staging::Staging(Context& context)
 void Staging::add(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
   assert(reinterpret_cast<std::uintptr_t>(to) % 4 == 0);
+  if (in_place()) {
+    std::memcpy(to, from, bytes);
+    used_ += bytes;
+    return;
+  }
   if (pieces_.empty()) {
     slots_[current_].arrived.wait();
     used_ = sizeof(kernels::StagedHeader);
@@ -44,7 +49,11 @@ void Staging::add(void* to, const void* from, std::size_t bytes) {
 }
 
 void Staging::send() {
-  require(!pieces_.empty(), "staging: nothing was added");
+  require(in_place() ? used_ > 0 : !pieces_.empty(), "staging: nothing was added");
+  if (in_place()) {
+    used_ = 0;
+    return;
+  }
   const std::size_t table = aligned(used_), table_bytes = pieces_.size() * sizeof(kernels::StagedPiece);
   reserve(table + table_bytes);
   Slot& slot = slots_[current_];
@@ -54,17 +63,16 @@ void Staging::send() {
   sent_ = table + table_bytes;
   // Behind the step that took the other slot, where it was launched.
   context_.stream().mark(slots_[1 - current_].taken);
-  if (slot.device) {
-    copies_.wait_for(slot.taken);
-    kernels::run(kernels::Copy{slot.device->data(), slot.host.get(), sent_}, copies_);
-    copies_.mark(slot.arrived);
-    context_.stream().wait_for(slot.arrived);
-  }
+  copies_.wait_for(slot.taken);
+  kernels::run(kernels::Copy{slot.device->data(), slot.host.get(), sent_}, copies_);
+  copies_.mark(slot.arrived);
+  context_.stream().wait_for(slot.arrived);
   pieces_.clear();
   current_ = 1 - current_;
 }
 
 void Staging::take() {
+  if (in_place()) return;
   context_.run(
       kernels::TakeStaged{static_cast<kernels::StagedSlots*>(device_slots_.data()), static_cast<std::int64_t>(sent_)});
 }
@@ -80,12 +88,9 @@ void Staging::reserve(std::size_t bytes) {
   if (slot.host) std::memcpy(host.get(), slot.host.get(), std::min(used_, slot.capacity));
   slot.host = host;
   slot.capacity = capacity;
-  const std::byte* block = host.get();
-  if (context_.device().kind != kernels::DeviceKind::cpu) {
-    slot.device.reset();
-    slot.device = std::make_unique<Buffer>(context_.pool(Lifetime::persistent), capacity);
-    block = static_cast<const std::byte*>(slot.device->data());
-  }
+  slot.device.reset();
+  slot.device = std::make_unique<Buffer>(context_.pool(Lifetime::persistent), capacity);
+  const auto* block = static_cast<const std::byte*>(slot.device->data());
   auto* place = static_cast<kernels::StagedSlots*>(device_slots_.data())->slot + current_;
   context_.run(kernels::Copy{place, &block, sizeof block});
   context_.stream().synchronize();

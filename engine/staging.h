@@ -12,7 +12,8 @@ namespace preceptor {
 // host fills the next slot and a stream of its own copies it up, in one copy; the step begins with take(), one launch
 // that puts what came up in its places. Which slot that is stands in device memory, so a recorded step takes them in
 // turn. Slots grow in the first steps to what a step brings; then nothing is allocated and no stream is waited for. On
-// the cpu the blocks of the host are read directly; on the emulated device all copies are made, in order.
+// the emulated device all copies are made, in order. On the cpu no step is ever behind: there is no ring, and bytes go
+// to their places at once.
 class Staging {
  public:
   explicit Staging(Context& context);
@@ -47,13 +48,14 @@ class Staging {
   };
   // Makes room for so many bytes in the current slot.
   void reserve(std::size_t bytes);
+  bool in_place() const { return context_.device().kind == kernels::DeviceKind::cpu; }
 
   Context& context_;
   kernels::Stream copies_;
   Buffer device_slots_;  // kernels::StagedSlots
   Slot slots_[2];
   int current_ = 0;
-  std::size_t used_ = 0;  // of the current slot, bytes
+  std::size_t used_ = 0;  // of the current slot, bytes; in place: what was added
   std::size_t sent_ = 0;  // by the last send(), bytes
   std::vector<kernels::StagedPiece> pieces_;
 };

@@ -35,14 +35,15 @@ std::string arm_table(const RunComparison& comparison) {
   return table.text();
 }
 
+// A row for each arm: of arms there may be dozens.
 std::string config_table(const RunComparison& comparison) {
   if (comparison.config_differences.empty()) return "";
-  std::vector<std::string> header = {"option"};
-  for (const ComparedArm& arm : comparison.arms) header.push_back(arm.letter);
+  std::vector<std::string> header = {""};
+  for (const RunComparison::ConfigRow& option : comparison.config_differences) header.push_back(option.key);
   TextTable table(header);
-  for (const RunComparison::ConfigRow& row : comparison.config_differences) {
-    std::vector<std::string> cells = {row.key};
-    cells.insert(cells.end(), row.values.begin(), row.values.end());
+  for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
+    std::vector<std::string> cells = {comparison.arms[i].letter};
+    for (const RunComparison::ConfigRow& option : comparison.config_differences) cells.push_back(option.values[i]);
     table.add(cells);
   }
   return "\nwhat differs in the configuration\n" + table.text();
@@ -101,20 +102,24 @@ std::string subgroup_tables(const RunComparison& comparison) {
   return text;
 }
 
+// A row for each label and arm.
 std::string label_table(const RunComparison& comparison) {
-  std::vector<std::string> header = {"AUC by label"};
-  for (const ComparedArm& arm : comparison.arms) header.push_back(arm.letter);
-  for (std::size_t i = 1; i < comparison.arms.size(); ++i)
-    header.insert(header.end(), {comparison.arms[i].letter + " - A", "95 % interval", "p, Holm"});
-  TextTable table(header);
-  for (std::size_t j = 0; j < comparison.label_names.size(); ++j) {
-    std::vector<std::string> cells = {comparison.label_names[j]};
-    for (const ComparedArm& arm : comparison.arms) cells.push_back(decimal(arm.labels[j].auc));
-    for (const ArmDifference& one : comparison.differences)
-      cells.insert(cells.end(), {decimal(one.labels[j].interval.value, 4, true),
-                                 bounds(one.labels[j].interval, 4, true), p_text(one.labels_holm[j])});
-    table.add(cells);
-  }
+  TextTable table({"AUC by label", "", "AUC", "less that of A", "95 % interval", "p, Holm"});
+  for (std::size_t j = 0; j < comparison.label_names.size(); ++j)
+    for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
+      const ComparedArm& arm = comparison.arms[i];
+      std::vector<std::string> cells = {i == 0 ? comparison.label_names[j] : "", arm.letter,
+                                        decimal(arm.labels[j].auc)};
+      if (i == 0) {
+        cells.insert(cells.end(), 3, "");
+      } else {
+        const ArmDifference& difference = comparison.differences[i - 1];
+        const Interval& interval = difference.labels[j].interval;
+        cells.insert(cells.end(),
+                     {decimal(interval.value, 4, true), bounds(interval, 4, true), p_text(difference.labels_holm[j])});
+      }
+      table.add(cells);
+    }
   return "\n" + table.text();
 }
 

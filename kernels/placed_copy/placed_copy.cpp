@@ -1,4 +1,4 @@
-// Placed copies on the cpu.
+// Placed copies on the cpu, where a batch is staged in place (engine/staging.h): the plain form of what a card does.
 #include "kernels/placed_copy/placed_copy.h"
 
 #include <cstring>
