@@ -13,6 +13,7 @@
 #include "apps/training/operating_point.h"
 #include "apps/training/results.h"
 #include "apps/training/run_options.h"
+#include "data/grades.h"
 #include "data/sampling.h"
 #include "engine/check.h"
 #include "kernels/convolution/tuning.h"
@@ -81,7 +82,7 @@ void TrainingRun::train_epochs(const std::vector<TrainingRun*>& runs) {
   if (images_stay_on_device()) images.emplace(*context_, *data_->train.images, options_.threads);
   LoaderOptions batches = loading();
   batches.pixels = !images;
-  Loader loader(*data_, data_->train, batches);
+  Loader loader(learned(), learned().train, batches);
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student_input = augmentation.input(card_.mean, card_.deviation);
@@ -90,7 +91,7 @@ void TrainingRun::train_epochs(const std::vector<TrainingRun*>& runs) {
   if (decay_of_teacher(options_)) setup.average_teacher = averaged_.get();
   setup.taught = taught_;
   setup.settings = transfer_methods(options_);
-  setup.dataset = data_;
+  setup.dataset = &learned();
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
   setup.mixup = augmentation.mixup > 0;
@@ -180,9 +181,13 @@ void TrainingRun::summarise(EpochRow& row, const EpochSums& sums, const std::vec
   row.meters = term_meters(sums.terms, options_.meter_every > 0);
   if (options_.balance > 0) row.meters.push_back({"balance/factor", state_.balanced});
   require_converging(row.epoch, row.train_loss, sums.probabilities);
-  row.train_auc =
-      evaluate_scores(data_->task, data_->outputs, data_->label_names, sums.probabilities, labels, 0, options_.seed)
-          .auc_macro;
+  const auto auc = [&](const std::vector<float>& probabilities, const std::vector<float>& truth) {
+    return evaluate_scores(data_->task, data_->outputs, data_->label_names, probabilities, truth, 0, options_.seed)
+        .auc_macro;
+  };
+  row.train_auc = options_.ordinal ? auc(grade_probabilities(sums.probabilities, data_->outputs),
+                                         grades_from_targets(labels, data_->outputs))
+                                   : auc(sums.probabilities, labels);
 }
 
 void TrainingRun::validate(EpochRow& row) {
@@ -193,8 +198,7 @@ void TrainingRun::validate(EpochRow& row) {
   const Predictions predictions = predictor.predict(
       data_->val, relations ? stage_taps(*network_, data_->height, data_->width) : std::vector<std::string>());
   require_converging(row.epoch, row.train_loss, predictions.probabilities);
-  const Evaluation evaluation = evaluate_scores(data_->task, data_->outputs, data_->label_names,
-                                                predictions.probabilities, data_->val.labels, 0, options_.seed);
+  const Evaluation evaluation = evaluate(prediction_table(*data_, data_->val, "val", predictions), 0, options_.seed);
   row.val_loss = predictions.loss;
   row.val_auc = evaluation.auc_macro;
   row.val_accuracy = evaluation.accuracy;
@@ -242,7 +246,7 @@ TrainingRun::TestedSplit TrainingRun::test_split(Predictor& predictor, const Spl
   const Predictions predictions = predictor.predict(split);
   TestedSplit tested;
   tested.loss = predictions.loss;
-  tested.table = prediction_table(*data_, split, name, predictions.probabilities);
+  tested.table = prediction_table(*data_, split, name, predictions);
   tested.evaluation = evaluate(tested.table, options_.bootstrap, options_.seed);
   write_predictions(directory_.predictions_path(name), tested.table);
   return tested;
