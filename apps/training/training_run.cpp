@@ -109,29 +109,33 @@ void TrainingRun::train_epochs(const std::vector<TrainingRun*>& runs) {
   set_up_step();
   report_progress(0, 0, nullptr);
   while (state_.epoch < options_.epochs) {
-    const Clock::time_point begin = Clock::now();
     if (frozen_blocks(state_.epoch) < frozen_blocks(std::max(state_.epoch - 1, 0))) {
       thaw();
       set_up_step();
     }
-    EpochRow row;
-    std::vector<float> labels;
-    const std::vector<EpochSums> sums = train_epoch(*step, loader, row, labels);
-    std::vector<EpochRow> rows(runs.size(), row);
-    double val_loss = 0;
-    for (std::size_t k = 0; k < runs.size(); ++k) {
-      runs[k]->state_.balanced = step->balanced(k);
-      runs[k]->summarise(rows[k], sums[k], labels);
-      runs[k]->validate(rows[k]);
-      val_loss += rows[k].val_loss / static_cast<double>(runs.size());
-    }
-    const double seconds = seconds_since(begin);
-    for (std::size_t k = 0; k < runs.size(); ++k) {
-      rows[k].seconds = seconds;
-      runs[k]->prepare_epoch(rows[k], val_loss);
-    }
-    for (TrainingRun* run : runs) run->commit_epoch();
+    train_epoch(runs, *step, loader);
   }
+}
+
+void TrainingRun::train_epoch(const std::vector<TrainingRun*>& runs, StudentStep& step, Loader& loader) {
+  const Clock::time_point begin = Clock::now();
+  EpochRow common;
+  std::vector<float> labels;
+  const std::vector<EpochSums> sums = run_steps(step, loader, common, labels);
+  std::vector<EpochRow> rows(runs.size(), common);
+  double val_loss = 0;
+  for (std::size_t k = 0; k < runs.size(); ++k) {
+    runs[k]->state_.balanced = step.balanced(k);
+    runs[k]->summarise(rows[k], sums[k], labels);
+    runs[k]->validate(rows[k]);
+    val_loss += rows[k].val_loss / static_cast<double>(runs.size());
+  }
+  const double seconds = seconds_since(begin);
+  for (std::size_t k = 0; k < runs.size(); ++k) {
+    rows[k].seconds = seconds;
+    runs[k]->prepare_epoch(rows[k], val_loss);
+  }
+  for (TrainingRun* run : runs) run->commit_epoch();
 }
 
 // Mixtures are made on the host.
@@ -152,8 +156,8 @@ void TrainingRun::thaw() {
 }
 
 // Gives the row what all students have in common.
-std::vector<EpochSums> TrainingRun::train_epoch(StudentStep& step, Loader& loader, EpochRow& row,
-                                                std::vector<float>& labels) {
+std::vector<EpochSums> TrainingRun::run_steps(StudentStep& step, Loader& loader, EpochRow& row,
+                                              std::vector<float>& labels) {
   const Clock::time_point begin = Clock::now();
   Clock::time_point last_report = begin;
   const int batches = loader.batches_per_epoch();

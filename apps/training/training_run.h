@@ -60,7 +60,8 @@ class TrainingRun {
   bool images_stay_on_device() const;
   StepStudent step_student();
   void thaw();
-  std::vector<EpochSums> train_epoch(StudentStep& step, Loader& loader, EpochRow& row, std::vector<float>& labels);
+  void train_epoch(const std::vector<TrainingRun*>& runs, StudentStep& step, Loader& loader);
+  std::vector<EpochSums> run_steps(StudentStep& step, Loader& loader, EpochRow& row, std::vector<float>& labels);
   void summarise(EpochRow& row, const EpochSums& sums, const std::vector<float>& labels) const;
   bool meets_teacher() const { return teachers_ && options_.meter_every > 0; }
   // What the network learns; what is validated and tested are always data_.

@@ -26,7 +26,7 @@ TEST(Grades, AreThoseThatMoreThanHalfIsAbove) {
 }
 
 TEST(Grades, OfADatasetKeepAllButTheLabels) {
-  const Dataset fundus = open_dataset("phantom:fundus?n=12&val=6&test=5&size=8");
+  const Dataset fundus = open_dataset("phantom:fundus?n=12&val=6&test=5&size=16");
   const Dataset above = above_grades(fundus);
   EXPECT_EQ(above.task, Task::multi_label);
   EXPECT_EQ(above.outputs, fundus.outputs - 1);
@@ -35,7 +35,7 @@ TEST(Grades, OfADatasetKeepAllButTheLabels) {
   for (const auto& [asked, graded] : {std::pair{&above.train, &fundus.train}, std::pair{&above.val, &fundus.val},
                                       std::pair{&above.test, &fundus.test}})
     EXPECT_EQ(grades_from_targets(asked->labels, fundus.outputs), graded->labels);
-  expect_error([] { above_grades(open_dataset("phantom:chest?n=4&val=4&test=4&size=8")); }, ErrorKind::usage,
+  expect_error([] { above_grades(open_dataset("phantom:chest?n=4&val=4&test=4&size=16")); }, ErrorKind::usage,
                {"--ordinal", "independent labels"});
   Dataset two = fundus;
   two.outputs = 2;
