@@ -44,7 +44,6 @@ std::vector<double> weights_in_losses(const std::vector<MethodSettings>& setting
 StudentStep::Student::Student(Context& context, const StepSetup& setup, const StepStudent& student)
     : parts(student),
       balanced(student.balanced),
-      logits(context.empty({setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       epoch_logits(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
       terms(context, term_names(setup.settings), weights_in_losses(setup.settings), student.network->parameters()) {
   for (const auto& method : *student.methods) add_new(taps, method->student_taps());
@@ -58,6 +57,7 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
       images_shape_{setup.batch, setup.dataset->channels, setup.dataset->height, setup.dataset->width},
       staging_(context),
       positions_(context.pool(Lifetime::persistent), static_cast<std::size_t>(setup.batch) * sizeof(std::int32_t)),
+      position_(context.pool(Lifetime::persistent), sizeof(std::int32_t)),
       labels_(context.empty(multi_label_ ? Shape{setup.batch, setup.dataset->outputs} : Shape{setup.batch},
                             Lifetime::persistent)),
       step_(
@@ -98,9 +98,10 @@ void StudentStep::set_factors(Student& student) {
   student.terms.set_factors(factors);
 }
 
-void StudentStep::run(const Batch& batch, int position, float learning_rate) {
+void StudentStep::run(const Batch& batch, std::int32_t position, float learning_rate) {
   if (batch_images_) staging_.add(batch_images_->data(), batch.images);
   staging_.add(positions_.data(), batch.positions);
+  staging_.add(position_.data(), &position, sizeof position);
   staging_.add(&context_.step_state()->learning_rate, &learning_rate, sizeof learning_rate);
   stage_labels(batch);
   const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
@@ -110,12 +111,8 @@ void StudentStep::run(const Batch& batch, int position, float learning_rate) {
   staging_.send();
   const bool measured = setup_.meter_every > 0 && !setup_.settings.empty() && step % setup_.meter_every == 0;
   measured ? measured_step_() : step_();
-  for (Student& student : students_) {
+  for (Student& student : students_)
     if (measured) take_norms(student);
-    const std::size_t elements = student.logits.shape().elements();
-    context_.run(kernels::Copy{student.epoch_logits.data() + static_cast<std::size_t>(position) * elements,
-                               student.logits.data(), elements * sizeof(float)});
-  }
 }
 
 void StudentStep::take_norms(Student& student) {
@@ -153,6 +150,7 @@ void StudentStep::stage_labels(const Batch& batch) {
 }
 
 void StudentStep::body(bool measured) {
+  staging_.take();
   std::optional<Features> teacher;
   if (setup_.teacher_stream) teacher = context_.in_branch([this] { return run_teacher(Tensor()); });
   const std::vector<Features> features = run_students();
@@ -191,8 +189,10 @@ std::vector<Features> StudentStep::run_students() {
   std::vector<Features> features;
   for (const Student& student : students_) {
     features.push_back(student.parts.network->forward(input, Mode::train, student.taps));
-    context_.run(kernels::Copy{student.logits.data(), features.back().logits.data(),
-                               student.logits.shape().elements() * sizeof(float)});
+    const Tensor& logits = features.back().logits;
+    context_.run(kernels::CopyToRow{logits.data(), student.epoch_logits.data(),
+                                    static_cast<const std::int32_t*>(position_.data()),
+                                    static_cast<std::int64_t>(logits.shape().elements())});
   }
   return features;
 }

@@ -68,10 +68,10 @@ class StudentStep {
   // Sets the weights of the epoch (from 1). Before its first step.
   void start_epoch(int epoch);
 
-  // Trains on the batch that is step number `position` of the epoch. Returns when the step is on its way; the batch may
-  // then change. Every meter_every-th step of the run, the first one too, walks back once more for every term, and
-  // waits for the device.
-  void run(const Batch& batch, int position, float learning_rate);
+  // Trains on the batch that is step number `position` of the epoch: one copy up and, once recorded, one launch.
+  // Returns when they are on their way; the batch may then change. Every meter_every-th step of the run, the first one
+  // too, walks back once more for every term, and waits for the device.
+  void run(const Batch& batch, std::int32_t position, float learning_rate);
 
   // Reads what the epoch added up for every student, and starts again from zero.
   std::vector<EpochSums> finish_epoch();
@@ -79,13 +79,15 @@ class StudentStep {
   // The factor that balance has come to for a student.
   double balanced(std::size_t student) const { return students_[student].balanced; }
 
+  // Of the stream on which batches come up.
+  const kernels::StreamCounts& uploads() const { return staging_.counts(); }
+
  private:
   struct Student {
     Student(Context& context, const StepSetup& setup, const StepStudent& student);
     StepStudent parts;
     double balanced;  // of all methods' weights; 0: as 1
     std::vector<std::string> taps;
-    Tensor logits;        // [batch, outputs] of the last step
     Tensor epoch_logits;  // [batches * batch, outputs]
     LossTerms terms;
   };
@@ -111,6 +113,7 @@ class StudentStep {
   std::optional<Buffer> batch_images_;  // where no DeviceImages hold them
   const std::uint8_t* images_ = nullptr;
   Buffer positions_;  // [batch] of images in the training split
+  Buffer position_;   // of the step in its epoch
   Tensor labels_;
   Tensor taught_labels_;  // for methods with a teacher: unknown where no teacher knows the label
   Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
