@@ -153,7 +153,7 @@ void run_own(Gpu gpu, const ConvolutionForward<T>& a) {
     using Group = decltype(group);
     with_patches<Group, T>(a.x, a.y, a.input, a.geometry, [&](const auto& x) {
       constexpr bool affine = std::is_same_v<std::decay_t<decltype(x)>, Patches<Group, T, true>>;
-      with_shape<Group>(pixels, channels, 1, [&](auto shape) {
+      with_shape<Group, T>(pixels, channels, 1, [&](auto shape) {
         using Shape = decltype(shape);
         const std::int64_t row_tiles = steps(pixels, Shape::rows), tiles = steps(channels, Shape::columns);
         const Matrix<Group, T> weight{a.weight, channels, x.columns, x.columns};
@@ -173,7 +173,7 @@ void run_own(Gpu gpu, const ConvolutionDataGradient<T>& a) {
   const bool aligned = rows_aligned(a.d_y) && loads_groups(a.weight, channels);
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
-    with_shape<Group>(rows, channels, stride * stride, [&](auto shape) {
+    with_shape<Group, T>(rows, channels, stride * stride, [&](auto shape) {
       using Shape = decltype(shape);
       const dim3 grid(steps(rows, Shape::rows) * steps(channels, Shape::columns), stride * stride);
       launch(gpu, data_gradient<Shape, Group, T>, grid, Shape::threads, 0, a, stores_fours(a.d_x));
@@ -192,9 +192,9 @@ void run_own(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
       const auto launch_with = [&](auto shape) {
         launch_weight_gradient<decltype(shape)>(gpu, d_y, x, a.d_weight, a.d_bias, depth_split(a), a.workspace);
       };
-      if constexpr (Group::count > 1)
-        if (channels <= 32) return launch_with(TileShape<32, 128>{});
-      channels <= 64 ? launch_with(TileShape<64, 64>{}) : launch_with(TileShape<128, 64>{});
+      if constexpr (Group::count > 1 && std::is_same_v<T, float>)
+        if (channels <= 32) return launch_with(TileShape<32, 128, T>{});
+      channels <= 64 ? launch_with(TileShape<64, 64, T>{}) : launch_with(TileShape<128, 64, T>{});
     });
   });
 }

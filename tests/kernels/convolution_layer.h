@@ -119,16 +119,22 @@ struct ConvolutionLayer {
   }
   bool neighbours_untouched() const { return y.neighbours_untouched() && d_x.neighbours_untouched(); }
 
-  // x behind its channel's affine map, and the magnitude of what it was summed from.
+  // What is convolved: x behind its channel's affine map, as a factor of products; and the magnitude of what it was
+  // summed from. Factors of fewer bits than a float's are rounded from what the kernels compute in float, which is one
+  // fused operation.
   Doubles transformed(bool magnitude) const {
     Doubles values = x.plain();
     if (!around.affine) return magnitude ? magnitudes(values) : values;
+    const Doubles x_values = values;
     const std::vector<float> scales = scale.host(), shifts = shift.host();
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::size_t c = i / static_cast<std::size_t>(sizes.height * sizes.width) % scales.size();
       const double scaled = values[i] * static_cast<double>(scales[c]), shifted = static_cast<double>(shifts[c]);
       values[i] = magnitude ? std::abs(scaled) + std::abs(shifted) : scaled + shifted;
-      if (!magnitude && around.affine_relu && values[i] < 0) values[i] = 0;
+      if (magnitude) continue;
+      if constexpr (!std::is_same_v<T, float>)
+        values[i] = rounded(std::fma(static_cast<float>(x_values[i]), scales[c], shifts[c]));
+      if (around.affine_relu && values[i] < 0) values[i] = 0;
     }
     return values;
   }
@@ -153,22 +159,24 @@ struct ConvolutionLayer {
   Floats bias, scale, shift, mean, squares, d_weight, d_bias;
 
  private:
+  static double rounded(float value) { return static_cast<double>(static_cast<float>(static_cast<T>(value))); }
   MapShape out_shape() const { return {sizes.images, sizes.out, sizes.out_height(), sizes.out_width()}; }
   static std::vector<float> unset(std::size_t count) { return std::vector<float>(count, std::nanf("")); }
 };
 
-// Roundings of a term: two of x behind its affine map, one of the product where it is not fused, and of what is added
-// to the sum: bias and residual, and 3 more for how partial sums are merged.
+// Roundings of a term: two of x behind its affine map where it is a float, one of the product where it is not fused,
+// and of what is added to the sum: bias and residual, and 3 more for how partial sums are merged.
 inline constexpr double roundings = 8;
 
-// `n` terms whose magnitudes are `magnitude`, stored in T.
-template <class T>
-void check_sums(Comparison& comparison, const Doubles& actual, const Doubles& expected, const Doubles& magnitude,
-                double n, double amplification) {
+// `n` products of the layer's factors whose magnitudes are `magnitude`, stored in Stored.
+template <class Stored, class T>
+void check_sums(Comparison& comparison, const ConvolutionLayer<T>& layer, const Doubles& actual,
+                const Doubles& expected, const Doubles& magnitude, double n, double amplification) {
   ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i)
-    comparison.check(actual[i], expected[i],
-                     with_storage<T>(allowed(n, magnitude[i], roundings) * amplification, expected[i]), i);
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    const double error = allowed_of_products<T>(layer.device, n, magnitude[i], roundings);
+    comparison.check(actual[i], expected[i], with_storage<Stored>(error * amplification, expected[i]), i);
+  }
 }
 
 struct Comparisons {
@@ -221,8 +229,8 @@ void check_forward(const ConvolutionLayer<T>& layer, Comparisons& comparisons) {
     if (layer.around.relu) expected[i] = std::max(expected[i], 0.0);
   }
   layer.run(layer.forward());
-  check_sums<T>(comparisons.forward, layer.y.plain(), expected, magnitude, static_cast<double>(weight.size()) / s.out,
-                layer.amplification());
+  check_sums<T>(comparisons.forward, layer, layer.y.plain(), expected, magnitude,
+                static_cast<double>(weight.size()) / s.out, layer.amplification());
   if (layer.around.moments) check_moments(layer, comparisons.moments);
 }
 
@@ -233,17 +241,17 @@ void check_gradients(const ConvolutionLayer<T>& layer, Comparisons& comparisons)
   const Doubles weight = widened(layer.plain_weight), d_y = layer.d_y.plain();
   const double products = static_cast<double>(s.images) * s.out_height() * s.out_width();
   layer.run(layer.data_gradient());
-  check_sums<T>(comparisons.data_gradient, layer.d_x.plain(), convolution_data_gradient(s, weight, d_y),
+  check_sums<T>(comparisons.data_gradient, layer, layer.d_x.plain(), convolution_data_gradient(s, weight, d_y),
                 convolution_data_gradient(s, magnitudes(weight), magnitudes(d_y)),
                 static_cast<double>(weight.size()) / s.in, layer.amplification());
   layer.run(layer.weight_gradient());
-  check_sums<float>(comparisons.weight_gradient, in_plain_order(layer.order, layer.d_weight.host()),
+  check_sums<float>(comparisons.weight_gradient, layer, in_plain_order(layer.order, layer.d_weight.host()),
                     convolution_weight_gradient(s, layer.transformed(false), d_y),
                     convolution_weight_gradient(s, layer.transformed(true), magnitudes(d_y)), products,
                     layer.amplification());
   if (layer.around.bias)
-    check_sums<float>(comparisons.weight_gradient, to_double(layer.d_bias.host()), convolution_bias_gradient(s, d_y),
-                      convolution_bias_gradient(s, magnitudes(d_y)), products, 1);
+    check_sums<float>(comparisons.weight_gradient, layer, to_double(layer.d_bias.host()),
+                      convolution_bias_gradient(s, d_y), convolution_bias_gradient(s, magnitudes(d_y)), products, 1);
 }
 
 template <class T>
