@@ -113,6 +113,32 @@ struct ColumnPlaces<bfloat16, extent> {
   }
 };
 
+// Read one by one, for load_matrix does not transpose words: a lane wants line n = lane / 4 at depth lane % 4. Of the
+// bits of a line, n changes 0, 2 and 3; so the depth's two lowest bits move lines by 2 and by 16, to find all banks.
+template <int extent>
+struct ColumnPlaces<tf32, extent> {
+  __device__ static void put(tf32* tile, int depth, int line, const tf32 (&values)[4]) {
+    Pack<tf32> group;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) group.value[j] = depth % 2 == 0 ? values[j] : values[j ^ 2];
+    store16(tile + depth * extent + (line ^ (depth / 2 % 2 * 16)), group);
+  }
+  __device__ static void put(tf32* tile, int depth, int line, const tf32 (&values)[1]) {
+    tile[position(depth, line)] = values[0];
+  }
+  __device__ static void load_block(const tf32* tile, int block, int step, unsigned (&matrices)[4]) {
+    const int lane = static_cast<int>(threadIdx.x) % warp_size;
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      matrices[i] = tile[position(step * 8 + i / 2 * 4 + lane % 4, block * 16 + line_of(lane / 4, i % 2))].bits;
+  }
+
+ private:
+  __device__ static int position(int depth, int line) {
+    return depth * extent + (line ^ (depth % 2 * 2 + depth / 2 % 2 * 16));
+  }
+};
+
 // Stages an operand whose depth runs over the rows of its source.
 template <class Source, class Factor, int extent, int threads>
 class ColumnFactors {

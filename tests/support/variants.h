@@ -11,6 +11,7 @@
 
 #include "kernels/device/bfloat16.h"
 #include "kernels/device/emulator/counters.h"
+#include "kernels/device/tf32.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
 #include "tests/support/shapes.h"
@@ -32,6 +33,20 @@ void for_storage_types(const kernels::Device& device, const Body& body) {
   };
   call(float{});
   if (device.kind != kernels::DeviceKind::cpu) call(kernels::bfloat16{});
+}
+
+// The same for the types of factors that products are made of: tf32 are those of floats.
+template <class Factor>
+std::string name_of_factors() {
+  return std::is_same_v<Factor, kernels::tf32> ? "tf32" : name_of_storage<Factor>();
+}
+template <class Body>
+void for_factor_types(const kernels::Device& device, const Body& body) {
+  for_storage_types(device, body);
+  if (device.kind == kernels::DeviceKind::cpu) return;
+  Digests::of_this_run().set_storage("tf32");
+  body(kernels::tf32{});
+  Digests::of_this_run().set_storage("");
 }
 
 // Values as storage holds them, and what it holds as double.
@@ -61,7 +76,8 @@ double with_storage(double error, double value) {
 template <class Factor>
 double allowed_of_products(const kernels::Device& device, double n, double sum_of_terms, double c = 4) {
   const bool cut_off = device.kind == kernels::DeviceKind::cuda && !std::is_same_v<Factor, float>;
-  return allowed(n, sum_of_terms, c) + (cut_off ? 2 * float_roundoff * n * sum_of_terms : 0);
+  const double of_factors = std::is_same_v<Factor, kernels::tf32> ? 2 * 0x1p-10 : 0;
+  return allowed(n, sum_of_terms, c) + (cut_off ? (2 * float_roundoff * n + of_factors) * sum_of_terms : 0);
 }
 
 // The device with five orders of blocks, warps and lanes on the emulated device; cpus with different threads; elsewhere
