@@ -72,6 +72,7 @@ class Context {
   kernels::StepState read_step_state();
   void write_step_state(const kernels::StepState& state);
   void set_learning_rate(float learning_rate);
+  void advance_step() { run(kernels::AdvanceStep{step_state_}); }  // the last launch of a step
 
   // Adds one launch.
   template <class Arguments>

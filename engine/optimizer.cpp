@@ -76,7 +76,7 @@ void Optimizer::write_segments() {
   context_.stream().synchronize();
 }
 
-void Optimizer::step() {
+void Optimizer::update() {
   const auto* segments = static_cast<const UpdateSegment*>(segments_->data());
   const int count = static_cast<int>(states_.size());
   const float* scale = nullptr;
@@ -106,7 +106,11 @@ void Optimizer::step() {
                                .beta2 = options_.beta2,
                                .epsilon = options_.epsilon,
                                .clip_value = options_.clip_value});
-  context_.run(kernels::AdvanceStep{context_.step_state()});
+}
+
+void Optimizer::step() {
+  update();
+  context_.advance_step();
 }
 
 StateDict Optimizer::state() const {

@@ -2,55 +2,93 @@
 #include "engine/staging.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
 namespace preceptor {
 
 namespace {
-constexpr std::size_t alignment = 64;  // of pieces
-}
+
+constexpr std::size_t alignment = 64;  // of pieces and their table
+std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+
+}  // namespace
 
 Staging::Staging(Context& context)
-    : context_(context), copies_(context.device()), slots_{Slot(context.device()), Slot(context.device())} {}
+    : context_(context),
+      copies_(context.device()),
+      device_slots_(context.pool(Lifetime::persistent), sizeof(kernels::StagedSlots)),
+      slots_{Slot(context.device()), Slot(context.device())} {
+  const kernels::StagedSlots none = {};
+  context_.run(kernels::Copy{device_slots_.data(), &none, sizeof none});
+  context_.stream().synchronize();
+}
 
 void Staging::add(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
-  Slot& slot = slots_[current_];
-  if (pieces_.empty()) slot.arrived.wait();
-  if (used_ + bytes > slot.capacity) grow(slot, used_ + bytes);
-  std::memcpy(slot.host.get() + used_, from, bytes);
-  pieces_.push_back({to, used_, bytes});
-  used_ += (bytes + alignment - 1) / alignment * alignment;
+  assert(reinterpret_cast<std::uintptr_t>(to) % 4 == 0);
+  if (pieces_.empty()) {
+    slots_[current_].arrived.wait();
+    used_ = sizeof(kernels::StagedHeader);
+  }
+  // Rows that are added one by one become one piece.
+  const bool continues = !pieces_.empty() && static_cast<std::byte*>(pieces_.back().to) + pieces_.back().bytes == to;
+  if (!continues) {
+    used_ = aligned(used_);
+    pieces_.push_back({to, static_cast<std::int64_t>(used_), 0});
+  }
+  reserve(used_ + bytes);
+  std::memcpy(slots_[current_].host.get() + used_, from, bytes);
+  pieces_.back().bytes += static_cast<std::int64_t>(bytes);
+  used_ += bytes;
 }
 
 void Staging::send() {
+  require(!pieces_.empty(), "staging: nothing was added");
+  const std::size_t table = aligned(used_), table_bytes = pieces_.size() * sizeof(kernels::StagedPiece);
+  reserve(table + table_bytes);
   Slot& slot = slots_[current_];
-  const bool copied = slot.device != nullptr;
-  if (copied) {
+  const kernels::StagedHeader header{static_cast<std::int64_t>(pieces_.size()), static_cast<std::int64_t>(table)};
+  std::memcpy(slot.host.get(), &header, sizeof header);
+  std::memcpy(slot.host.get() + table, pieces_.data(), table_bytes);
+  sent_ = table + table_bytes;
+  // Behind the step that took the other slot, where it was launched.
+  context_.stream().mark(slots_[1 - current_].taken);
+  if (slot.device) {
     copies_.wait_for(slot.taken);
-    kernels::run(kernels::Copy{slot.device->data(), slot.host.get(), std::min(used_, slot.capacity)}, copies_);
+    kernels::run(kernels::Copy{slot.device->data(), slot.host.get(), sent_}, copies_);
     copies_.mark(slot.arrived);
     context_.stream().wait_for(slot.arrived);
   }
-  const auto* block = copied ? static_cast<const std::byte*>(slot.device->data()) : slot.host.get();
-  for (const Piece& piece : pieces_) context_.run(kernels::Copy{piece.to, block + piece.offset, piece.bytes});
-  context_.stream().mark(slot.taken);
   pieces_.clear();
-  used_ = 0;
   current_ = 1 - current_;
 }
 
-void Staging::grow(Slot& slot, std::size_t bytes) {
+void Staging::take() {
+  context_.run(
+      kernels::TakeStaged{static_cast<kernels::StagedSlots*>(device_slots_.data()), static_cast<std::int64_t>(sent_)});
+}
+
+void Staging::reserve(std::size_t bytes) {
+  Slot& slot = slots_[current_];
+  if (bytes <= slot.capacity) return;
   // What reads the old blocks has to be done first.
   copies_.synchronize();
   context_.stream().synchronize();
-  const std::shared_ptr<std::byte> host = kernels::allocate_page_locked(context_.device(), bytes);
-  if (used_ > 0) std::memcpy(host.get(), slot.host.get(), std::min(used_, slot.capacity));
+  const std::size_t capacity = std::max(bytes, 2 * slot.capacity);
+  const std::shared_ptr<std::byte> host = kernels::allocate_page_locked(context_.device(), capacity);
+  if (slot.host) std::memcpy(host.get(), slot.host.get(), std::min(used_, slot.capacity));
   slot.host = host;
-  slot.capacity = bytes;
-  if (context_.device().kind == kernels::DeviceKind::cpu) return;
-  slot.device.reset();
-  slot.device = std::make_unique<Buffer>(context_.pool(Lifetime::persistent), bytes);
+  slot.capacity = capacity;
+  const std::byte* block = host.get();
+  if (context_.device().kind != kernels::DeviceKind::cpu) {
+    slot.device.reset();
+    slot.device = std::make_unique<Buffer>(context_.pool(Lifetime::persistent), capacity);
+    block = static_cast<const std::byte*>(slot.device->data());
+  }
+  auto* place = static_cast<kernels::StagedSlots*>(device_slots_.data())->slot + current_;
+  context_.run(kernels::Copy{place, &block, sizeof block});
+  context_.stream().synchronize();
 }
 
 }  // namespace preceptor

@@ -4,49 +4,58 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "kernels/placed_copy/placed_copy.h"
 
 namespace preceptor {
 
-// A ring of two blocks of host memory and two of the device. While the device computes on one batch, the host fills the
-// next block and a stream of its own copies it up; launches that follow send() find the values in place. Blocks grow in
-// the first steps to what a step brings; then nothing is allocated and no stream is waited for. On the cpu the blocks
-// of the host are read directly; on the emulated device all copies are made, in order.
+// A ring of two slots, each a block of host memory and one of the device. While the device computes on one batch, the
+// host fills the next slot and a stream of its own copies it up, in one copy; the step begins with take(), one launch
+// that puts what came up in its places. Which slot that is stands in device memory, so a recorded step takes them in
+// turn. Slots grow in the first steps to what a step brings; then nothing is allocated and no stream is waited for. On
+// the cpu the blocks of the host are read directly; on the emulated device all copies are made, in order.
 class Staging {
  public:
   explicit Staging(Context& context);
 
-  // These bytes are to be at `to`, in device memory, from the next send() on. They are taken at once. Waits only where
-  // the copy of two batches ago is still on its way: the host can be no further ahead.
+  // These bytes are to be at `to`, in device memory, when the next batch is taken. They are copied at once. Waits only
+  // where the copy of two batches ago is still on its way: the host can be no further ahead. `to` is a multiple of 4
+  // bytes, and places of one batch do not overlap.
   void add(void* to, const void* from, std::size_t bytes);
   template <class T>
   void add(void* to, const std::vector<T>& values) {
     add(to, values.data(), values.size() * sizeof(T));
   }
 
-  // Sends what was added since the last send(). A step that is recorded cannot contain it.
+  // Sends up what was added since the last send(), something at least. One step that takes it has to follow; a step
+  // that is recorded cannot contain it.
   void send();
 
+  // The first launch of a step: what the last send() brought is in its places for all that follow.
+  void take();
+
+  // Of the stream that copies up: a launch is a copy.
+  const kernels::StreamCounts& counts() const { return copies_.counts(); }
+
  private:
-  struct Piece {
-    void* to;
-    std::size_t offset, bytes;
-  };
   struct Slot {
     explicit Slot(const kernels::Device& on) : arrived(on), taken(on) {}
     std::size_t capacity = 0;
     std::shared_ptr<std::byte> host;
     std::unique_ptr<Buffer> device;
     kernels::Event arrived;  // the copy up is done: the host's block may be filled again
-    kernels::Event taken;    // the launches of the step have their values: the device's block may be filled again
+    kernels::Event taken;    // the step that took it is done: the device's block may be filled again
   };
-  void grow(Slot& slot, std::size_t bytes);
+  // Makes room for so many bytes in the current slot.
+  void reserve(std::size_t bytes);
 
   Context& context_;
   kernels::Stream copies_;
+  Buffer device_slots_;  // kernels::StagedSlots
   Slot slots_[2];
   int current_ = 0;
   std::size_t used_ = 0;  // of the current slot, bytes
-  std::vector<Piece> pieces_;
+  std::size_t sent_ = 0;  // by the last send(), bytes
+  std::vector<kernels::StagedPiece> pieces_;
 };
 
 }  // namespace preceptor

@@ -27,6 +27,7 @@ const char* const distill_examples =
     "  preceptor-distill --data 'phantom:chest?site=b&n=500' --teacher runs/teacher/best.safetensors --model resnet8\n"
     "                    --method kd:temperature=4,weight=0.9 --out runs/student\n"
     "  preceptor-distill ... --method kd --method at:weight=1000\n"
+    "  preceptor-distill --data 'phantom:chest?n=500' --peers resnet8,resnet20 --out runs/peers\n"
     "  preceptor-distill --resume runs/student\n\n"
     "All methods with their settings are in docs/methods.md; a wrong name or setting lists those that there are.\n"
     "The run directory gets the same files as one of preceptor-train.";
@@ -123,6 +124,13 @@ void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
       ->check(CLI::Range(1, 100))
       ->capture_default_str()
       ->group("Transfer");
+  app.add_option("--peers", options.peers,
+                 "Networks that learn at the same time, from labels and from each other, instead of --model: "
+                 "resnet8,resnet20 makes --out/peer1 and peer2")
+      ->type_name("NAME")
+      ->delimiter(',')
+      ->group("Transfer");
+  app.add_option("--peer", options.peer)->group("");  // in the config.toml of each of them
   app.add_option("--teacher-missing", options.teacher_missing,
                  "Training images that predictions lack: stop; or skip: they learn from their labels alone")
       ->type_name("NAME")
@@ -239,6 +247,9 @@ TrainingOptions read_config(const std::string& directory) {
   std::string name = "config", flag = "--config", file = path;
   char* arguments[] = {name.data(), flag.data(), file.data(), nullptr};
   parse_command_line(app, 3, arguments);
+  require(options.peer == 0, directory,
+          ": is one of several peers, which learn together: resume the directory above it");
+  if (!options.peers.empty()) options.model.clear();
   options.out = directory;
   return options;
 }
@@ -273,11 +284,15 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
     return command;
   }
   if (distill) {
+    const bool peers = !command.options.peers.empty();
+    require(!peers || app.get_option("--model")->count() == 0, "--peers names all networks: it goes without --model");
+    require(command.options.peer == 0, "--peer is written by --peers");
+    if (peers) command.options.model.clear();
     if (command.options.balance > 0 && app.get_option("--meter-every")->count() == 0) command.options.meter_every = 20;
     if (command.options.methods.empty()) {
-      require(!command.options.teachers.empty() || command.options.generations > 1,
-              "--teacher is missing: the checkpoint of the teacher");
-      command.options.methods = {"kd"};
+      require(peers || !command.options.teachers.empty() || command.options.generations > 1,
+              "--teacher is missing: the checkpoint of the teacher; or --peers, which teach each other");
+      command.options.methods = {peers ? "dml" : "kd"};
     }
   }
   return command;

@@ -6,6 +6,7 @@
 #include "apps/support/progress.h"
 #include "apps/support/run_app.h"
 #include "apps/training/generations.h"
+#include "apps/training/peers.h"
 
 namespace preceptor {
 
@@ -23,13 +24,19 @@ int run_training_app(TrainingApp kind, int argc, char** argv) {
     started = started || progress.note.empty();
     if (!command->quiet) line(progress);
   };
-  const TrainingResult result = command->options.generations > 1
-                                    ? train_generations(command->options, command->resume, report)
-                                    : train(command->options, command->resume, report);
+  std::vector<TrainingResult> results;
+  if (!command->options.peers.empty())
+    results = train_peers(command->options, command->resume, report);
+  else if (command->options.generations > 1)
+    results = {train_generations(command->options, command->resume, report)};
+  else
+    results = {train(command->options, command->resume, report)};
   if (command->quiet) return 0;
-  std::fprintf(stderr, "best epoch %d of %zu, test AUC %.4f (95 %% interval %.4f to %.4f), accuracy %.4f; %s in %s\n",
-               result.best_epoch, result.epochs.size(), result.test.auc_macro, result.test.auc_low,
-               result.test.auc_high, result.test.accuracy, duration_text(result.seconds).c_str(), out.c_str());
+  for (const TrainingResult& result : results)
+    std::fprintf(stderr, "best epoch %d of %zu, test AUC %.4f (95 %% interval %.4f to %.4f), accuracy %.4f; %s in %s\n",
+                 result.best_epoch, result.epochs.size(), result.test.auc_macro, result.test.auc_low,
+                 result.test.auc_high, result.test.accuracy, duration_text(result.seconds).c_str(),
+                 result.directory.c_str());
   return 0;
 }
 

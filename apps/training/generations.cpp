@@ -7,7 +7,6 @@
 #include "apps/training/run_options.h"
 #include "apps/training/training_run.h"
 #include "engine/check.h"
-#include "engine/checkpoint.h"
 
 namespace preceptor {
 namespace {
@@ -58,7 +57,7 @@ TrainingResult train_generations(const TrainingOptions& options, bool resume, co
     if (generation < options.generations && std::filesystem::exists(directory.result_path())) continue;
     TrainingRun run(options_of(options, generation), begun, report, nullptr);
     // Only now it is known that nothing is refused.
-    if (!chain.holds_run()) write_file_atomically(chain.config_path(), config_text(options));
+    if (!chain.holds_run()) chain.create_above(config_text(options));
     result = run.finish();
   }
   return result;

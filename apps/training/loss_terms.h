@@ -28,7 +28,6 @@ class LossTerms {
   // arguments: the part of each weight that its loss knows. 0 leaves no trace of the loss before it: NaN.
   LossTerms(Context& context, std::vector<std::string> names, std::vector<double> arguments, Parameters& student);
 
-  std::size_t count() const { return names_.size(); }
   // For steps that are not under way.
   void set_factors(const std::vector<double>& factors);
   const float* factor(std::size_t term) const { return device_factors_.data() + term; }

@@ -58,6 +58,12 @@ RunState state_from(Checkpoint checkpoint, const std::string& path) {
   return state;
 }
 
+void make_folder(const std::string& path) {
+  std::error_code error;
+  files::create_directories(path, error);
+  if (error) fail(ErrorKind::io, path, ": cannot be created: ", error.message());
+}
+
 void rename_file(const std::string& from, const std::string& to) {
   std::error_code error;
   files::rename(from, to, error);
@@ -71,20 +77,35 @@ bool RunDirectory::holds_run() const {
   return files::exists(config_path(), ignored);
 }
 
+void RunDirectory::create_above(const std::string& config) const {
+  make_folder(path_);
+  write_file_atomically(config_path(), config);
+}
+
 void RunDirectory::create(const std::string& config, const std::string& split, const std::string& bad_images) const {
-  std::error_code error;
-  files::create_directories(path_, error);
-  if (error) fail(ErrorKind::io, path_, ": cannot be created: ", error.message());
+  make_folder(path_);
   write_file_atomically(split_path(), split);
   if (!bad_images.empty()) write_file_atomically(bad_images_path(), bad_images);
   write_file_atomically(config_path(), config);
 }
 
-std::optional<RunDirectory::Committed> RunDirectory::last() const {
-  if (!files::exists(state_path())) return std::nullopt;
+std::optional<RunDirectory::Committed> RunDirectory::last(std::optional<int> of_first) const {
+  if (of_first && files::exists(next_state_path())) {
+    if (state_from(load_safetensors(next_state_path()), next_state_path()).epoch == *of_first)
+      rename_file(next_state_path(), state_path());
+    else
+      files::remove(next_state_path());
+  }
+  if (!files::exists(state_path())) {
+    require_data(of_first.value_or(0) == 0, state_path(), ": is not there, but the first peer's is of epoch ",
+                 of_first.value_or(0));
+    return std::nullopt;
+  }
   Committed committed;
   committed.state = state_from(load_safetensors(state_path()), state_path());
   const int epoch = committed.state.epoch;
+  require_data(epoch == of_first.value_or(epoch), state_path(), ": is of epoch ", epoch,
+               ", but the first peer's of epoch ", of_first.value_or(epoch));
   if (files::exists(next_path())) {
     if (load_card_checkpoint(next_path()).card.epoch == epoch)
       rename_file(next_path(), last_path());
@@ -101,12 +122,16 @@ std::optional<RunDirectory::Committed> RunDirectory::last() const {
   return committed;
 }
 
-void RunDirectory::commit(const RunState& state, const ModelCard& card, const StateDict& weights,
-                          const StateDict* best) const {
+void RunDirectory::prepare(const RunState& state, const ModelCard& card, const StateDict& weights,
+                           const StateDict* best) const {
   const Metadata metadata = to_metadata(card);
   if (best != nullptr) save_safetensors(best_path(), *best, metadata);
   save_safetensors(next_path(), weights, metadata);
-  save_safetensors(state_path(), state.tensors, state_metadata(state));
+  save_safetensors(next_state_path(), state.tensors, state_metadata(state));
+}
+
+void RunDirectory::commit() const {
+  rename_file(next_state_path(), state_path());
   rename_file(next_path(), last_path());
 }
 

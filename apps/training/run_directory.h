@@ -22,15 +22,17 @@ struct RunState {
   StateDict tensors;    // the optimiser's moments, and what transfer methods learned beside the student
 };
 
-// Every file is written whole under a temporary name and renamed. An epoch is committed by the one rename of
-// last.state.safetensors:
+// Every file is written whole under a temporary name and renamed. An epoch is committed by one rename:
 //   1. the run's log (run_log.h) with the new row, and best.safetensors if the epoch is the best so far
-//   2. last.safetensors.next: the weights
-//   3. last.state.safetensors: moments, counters and the epoch      <- the commit
+//   2. last.safetensors.next: the weights; last.state.safetensors.next: moments, counters and the epoch
+//   3. last.state.safetensors.next becomes last.state.safetensors      <- the commit
 //   4. last.safetensors.next becomes last.safetensors
-// Killed before 3, the state names the epoch before: a weights file of a later epoch and later rows are ignored, and
-// the repeated epoch writes the same best.safetensors again, because it is computed from the same state. Killed
-// between 3 and 4, the next sitting finds the weights of the committed epoch under the name of step 2.
+// Killed before 3, the state names the epoch before: files of a later epoch and later rows are ignored, and the
+// repeated epoch writes the same best.safetensors again, because it is computed from the same state. Killed between 3
+// and 4, the next sitting finds the weights of the committed epoch under the name of step 2.
+//
+// Runs that learn together do all of 1 and 2, then the first commits, for all: what the others did not come to rename,
+// their next sitting does.
 class RunDirectory {
  public:
   explicit RunDirectory(const std::string& path) : path_(path) {}
@@ -52,23 +54,28 @@ class RunDirectory {
   // Makes the directory, split.csv, bad_images.csv unless it is empty, and last of all config.toml, which makes it a
   // run. Errors: io.
   void create(const std::string& config, const std::string& split, const std::string& bad_images) const;
+  // Of a directory above several runs: config.toml alone. Errors: io.
+  void create_above(const std::string& config) const;
 
   struct Committed {
     RunState state;
     CardCheckpoint weights;
     std::vector<EpochRow> rows;
   };
-  // The last committed epoch; nothing when none is. Errors: data or missing_input, for a directory that was tampered
-  // with.
-  std::optional<Committed> last() const;
+  // The last committed epoch; nothing when none is. of_first: for a run that learned beside others, the epoch that the
+  // first of them committed (0: none). Errors: data or missing_input, for a directory that was tampered with.
+  std::optional<Committed> last(std::optional<int> of_first = std::nullopt) const;
 
-  // The log must hold the epoch already. best: what becomes best.safetensors; nullptr: the epoch is not the best.
-  void commit(const RunState& state, const ModelCard& card, const StateDict& weights, const StateDict* best) const;
+  // Writes all that commit() makes the run's last epoch. The log must hold it already. best: what becomes
+  // best.safetensors; nullptr: the epoch is not the best.
+  void prepare(const RunState& state, const ModelCard& card, const StateDict& weights, const StateDict* best) const;
+  void commit() const;
 
  private:
   std::string last_path() const { return path_ + "/last.safetensors"; }
   std::string next_path() const { return path_ + "/last.safetensors.next"; }
   std::string state_path() const { return path_ + "/last.state.safetensors"; }
+  std::string next_state_path() const { return path_ + "/last.state.safetensors.next"; }
 
   std::string path_;
 };

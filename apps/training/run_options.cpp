@@ -46,6 +46,24 @@ void check_teachers(const TrainingOptions& options) {
   }
 }
 
+void check_peers(const TrainingOptions& options) {
+  const std::vector<MethodSettings> methods = transfer_methods(options);
+  const auto mutual = std::ranges::find_if(methods, [](const auto& method) { return kind_of(method).needs_peers; });
+  if (options.peers.empty()) {
+    require(mutual == methods.end(), "--method ", mutual == methods.end() ? "" : mutual->name, " needs --peers");
+    return;
+  }
+  for (const std::string& peer : options.peers) require_one_of("--peers", peer, model_names());
+  require(options.peers.size() > 1, "--peers ", options.peers[0],
+          ": one network has no peer; for example resnet8,resnet8");
+  require(mutual != methods.end(), "--peers needs --method dml: nothing else lets them learn from each other");
+  require(options.teachers.empty(), "--peers teach each other: they go without --teacher");
+  require(options.generations == 1, "--peers goes without --generations: there is no one teacher of the next");
+  require(options.init.empty(),
+          "--peers goes without --init: from one start, networks of one kind have nothing to say "
+          "to each other");
+}
+
 void check_network(const TrainingOptions& options) {
   require_one_of("--model", options.model, model_names());
   require_one_of("--stem", options.stem, {"auto", "imagenet", "small"});
@@ -64,6 +82,7 @@ void check_network(const TrainingOptions& options) {
   require(options.dropout >= 0 && options.dropout < 1, "--dropout ", options.dropout, ": not in [0, 1)");
   require(options.teachers.empty() || !options.methods.empty(), "--teacher needs a --method");
   check_teachers(options);
+  check_peers(options);
   const std::vector<MethodSettings> methods = transfer_methods(options);
   for (const MethodSettings& method : methods)
     require(!options.teachers.empty() || !kind_of(method).needs_teacher, "--method ", method.name, " needs --teacher");
@@ -164,7 +183,7 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   json["sampling"] = options.sampling;
   json["on-bad-image"] = options.on_bad_image;
   json["bad-image-limit"] = options.bad_image_limit;
-  json["model"] = options.model;
+  if (!options.model.empty()) json["model"] = options.model;
   json["stem"] = options.stem;
   if (!options.init.empty()) json["init"] = options.init;
   json["new-head"] = options.new_head;
@@ -192,6 +211,8 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   }
   if (options.ema > 0) json["ema"] = options.ema;
   if (options.generations > 1) json["generations"] = options.generations;
+  if (!options.peers.empty()) json["peers"] = options.peers;
+  if (options.peer > 0) json["peer"] = options.peer;
   json["epochs"] = options.epochs;
   json["batch"] = options.batch;
   json["optimizer"] = options.optimizer;

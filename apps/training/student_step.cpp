@@ -41,20 +41,25 @@ std::vector<double> weights_in_losses(const std::vector<MethodSettings>& setting
 
 }  // namespace
 
+StudentStep::Student::Student(Context& context, const StepSetup& setup, const StepStudent& student)
+    : parts(student),
+      balanced(student.balanced),
+      epoch_logits(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
+      terms(context, term_names(setup.settings), weights_in_losses(setup.settings), student.network->parameters()) {
+  for (const auto& method : *student.methods) add_new(taps, method->student_taps());
+}
+
 StudentStep::StudentStep(Context& context, const StepSetup& setup)
     : context_(context),
       setup_(setup),
       multi_label_(setup.dataset->task == Task::multi_label),
       scheduled_(any_schedule(setup.settings)),
-      balanced_(setup.balanced),
       images_shape_{setup.batch, setup.dataset->channels, setup.dataset->height, setup.dataset->width},
       staging_(context),
       positions_(context.pool(Lifetime::persistent), static_cast<std::size_t>(setup.batch) * sizeof(std::int32_t)),
+      position_(context.pool(Lifetime::persistent), sizeof(std::int32_t)),
       labels_(context.empty(multi_label_ ? Shape{setup.batch, setup.dataset->outputs} : Shape{setup.batch},
                             Lifetime::persistent)),
-      logits_(context.empty({setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
-      epoch_logits_(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
-      terms_(context, term_names(setup.settings), weights_in_losses(setup.settings), setup.student->parameters()),
       step_(
           context, [this] { body(false); }, setup.replay, setup.batch),
       measured_step_(
@@ -66,9 +71,9 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
     batch_images_.emplace(context.pool(Lifetime::persistent), images_shape_.elements());
     images_ = static_cast<const std::uint8_t*>(batch_images_->data());
   }
-  for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
-    add_new(student_taps_, (*setup_.methods)[i]->student_taps());
-    add_new(teacher_taps_, (*setup_.methods)[i]->teacher_taps());
+  for (const StepStudent& student : setup_.students) {
+    students_.emplace_back(context_, setup_, student);
+    for (const auto& method : *student.methods) add_new(teacher_taps_, method->teacher_taps());
   }
   const bool all_taught = std::ranges::all_of(setup_.taught, std::identity());
   taught_labels_ = all_taught ? labels_ : context.empty(labels_.shape(), Lifetime::persistent);
@@ -80,47 +85,45 @@ StudentStep::StudentStep(Context& context, const StepSetup& setup)
 
 void StudentStep::start_epoch(int epoch) {
   epoch_ = epoch;
-  set_factors();
-}
-
-void StudentStep::set_factors() {
   label_weight_ = 1;
-  std::vector<double> factors = {1};
-  for (const MethodSettings& method : setup_.settings) {
-    const double factor = weight_factor(method, epoch_);
-    label_weight_ *= label_weight(method, factor);
-    factors.push_back(balanced_ > 0 ? factor * balanced_ : factor);
-  }
-  if (scheduled_ || label_weight_ == 0) factors[0] = label_weight_;
-  terms_.set_factors(factors);
+  for (const MethodSettings& method : setup_.settings)
+    label_weight_ *= label_weight(method, weight_factor(method, epoch_));
+  for (Student& student : students_) set_factors(student);
 }
 
-void StudentStep::run(const Batch& batch, int position, float learning_rate) {
+void StudentStep::set_factors(Student& student) {
+  std::vector<double> factors = {scheduled_ || label_weight_ == 0 ? label_weight_ : 1};
+  for (const MethodSettings& method : setup_.settings)
+    factors.push_back(weight_factor(method, epoch_) * (student.balanced > 0 ? student.balanced : 1));
+  student.terms.set_factors(factors);
+}
+
+void StudentStep::run(const Batch& batch, std::int32_t position, float learning_rate) {
   if (batch_images_) staging_.add(batch_images_->data(), batch.images);
   staging_.add(positions_.data(), batch.positions);
+  staging_.add(position_.data(), &position, sizeof position);
   staging_.add(&context_.step_state()->learning_rate, &learning_rate, sizeof learning_rate);
   stage_labels(batch);
   const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
   if (setup_.rows != nullptr) setup_.rows->stage(batch, step, staging_);
-  if (setup_.average != nullptr) setup_.average->stage(step, staging_);
+  for (const Student& student : students_)
+    if (student.parts.average != nullptr) student.parts.average->stage(step, staging_);
   staging_.send();
-  const bool measured = setup_.meter_every > 0 && terms_.count() > 1 && step % setup_.meter_every == 0;
+  const bool measured = setup_.meter_every > 0 && !setup_.settings.empty() && step % setup_.meter_every == 0;
   measured ? measured_step_() : step_();
-  if (measured) take_norms();
-  const std::size_t elements = logits_.shape().elements();
-  context_.run(kernels::Copy{epoch_logits_.data() + static_cast<std::size_t>(position) * elements, logits_.data(),
-                             elements * sizeof(float)});
+  for (Student& student : students_)
+    if (measured) take_norms(student);
 }
 
-void StudentStep::take_norms() {
-  const std::vector<double> norms = terms_.take_norms();
+void StudentStep::take_norms(Student& student) {
+  const std::vector<double> norms = student.terms.take_norms();
   if (setup_.balance == 0) return;
   const double labels = norms[0] * (scheduled_ || label_weight_ == 0 ? label_weight_ : 1);
   double transfer = 0;
   for (std::size_t i = 0; i < setup_.settings.size(); ++i)
     transfer += weight_factor(setup_.settings[i], epoch_) * norms[1 + i];
-  balanced_ = balanced_factor(balanced_, setup_.balance, labels, transfer);
-  set_factors();
+  student.balanced = balanced_factor(student.balanced, setup_.balance, labels, transfer);
+  set_factors(student);
 }
 
 void StudentStep::stage_labels(const Batch& batch) {
@@ -147,36 +150,62 @@ void StudentStep::stage_labels(const Batch& batch) {
 }
 
 void StudentStep::body(bool measured) {
+  staging_.take();
   std::optional<Features> teacher;
   if (setup_.teacher_stream) teacher = context_.in_branch([this] { return run_teacher(Tensor()); });
-  const Features student = setup_.student->forward(augment(context_, images_, images_shape_, setup_.student_input),
-                                                   Mode::train, student_taps_);
-  context_.run(kernels::Copy{logits_.data(), student.logits.data(), logits_.shape().elements() * sizeof(float)});
-  std::vector<std::pair<std::size_t, std::size_t>> places;
-  const auto learn = [&](const auto& record) {
+  const std::vector<Features> features = run_students();
+  // Of each student's terms on the tape: the labels', then every method's.
+  std::vector<std::vector<std::pair<std::size_t, std::size_t>>> places(students_.size());
+  const auto learn = [&](std::size_t student, const auto& record) {
     const std::size_t first = context_.tape().size();
     record();
-    places.push_back({first, context_.tape().size()});
+    places[student].push_back({first, context_.tape().size()});
   };
-  learn([&] { learn_from_labels(student.logits); });
+  for (std::size_t k = 0; k < students_.size(); ++k)
+    learn(k, [&] { learn_from_labels(students_[k], features[k].logits); });
   if (setup_.teacher_stream) context_.join_branch();
-  if (!teacher) teacher = run_teacher(student.logits);
-  for (std::size_t i = 0; i < setup_.settings.size(); ++i) learn([&] { learn_from_method(student, *teacher, i); });
+  if (!teacher) teacher = run_teacher(features.front().logits);
+  for (std::size_t k = 0; k < students_.size(); ++k) {
+    std::vector<Tensor> peers;
+    for (std::size_t other = 0; other < students_.size(); ++other)
+      if (other != k) peers.push_back(features[other].logits);
+    for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
+      const Tensor& labels = kind_of(setup_.settings[i]).needs_teacher ? taught_labels_ : labels_;
+      const auto* positions = static_cast<const std::int32_t*>(positions_.data());
+      learn(k, [&] { learn_from_method(students_[k], i, {features[k], *teacher, labels, positions, peers}); });
+    }
+  }
   teacher.reset();  // gone before the walk back, which needs memory
-  if (measured) terms_.measure(places);
+  for (std::size_t k = 0; k < students_.size() && measured; ++k) students_[k].terms.measure(places[k]);
   context_.tape().backward();
-  setup_.optimizer->step();
-  if (setup_.average != nullptr) setup_.average->update();
+  for (const Student& student : students_) student.parts.optimizer->update();
+  context_.advance_step();
+  for (const Student& student : students_)
+    if (student.parts.average != nullptr) student.parts.average->update();
 }
 
-void StudentStep::learn_from_labels(const Tensor& logits) {
+std::vector<Features> StudentStep::run_students() {
+  const Tensor input = augment(context_, images_, images_shape_, setup_.student_input);
+  std::vector<Features> features;
+  for (const Student& student : students_) {
+    features.push_back(student.parts.network->forward(input, Mode::train, student.taps));
+    const Tensor& logits = features.back().logits;
+    context_.run(kernels::CopyToRow{logits.data(), student.epoch_logits.data(),
+                                    static_cast<const std::int32_t*>(position_.data()),
+                                    static_cast<std::int64_t>(logits.shape().elements())});
+  }
+  return features;
+}
+
+void StudentStep::learn_from_labels(Student& student, const Tensor& logits) {
+  LossTerms& terms = student.terms;
   std::optional<Tape::Pause> only_measured;
   if (!scheduled_ && label_weight_ == 0) only_measured.emplace(context_.tape());
-  const Tape::Scaled scaled(context_.tape(), scheduled_ ? terms_.factor(0) : nullptr);
+  const Tape::Scaled scaled(context_.tape(), scheduled_ ? terms.factor(0) : nullptr);
   const float weight = scheduled_ || label_weight_ == 0 ? 1.0f : static_cast<float>(label_weight_);
-  if (multi_label_) return terms_.add(0, binary_cross_entropy(logits, labels_, weight));
-  terms_.add(0, softmax_cross_entropy(logits, labels_, weight, shares_));
-  if (setup_.mixup) terms_.add(0, softmax_cross_entropy(logits, partner_labels_, weight, other_shares_));
+  if (multi_label_) return terms.add(0, binary_cross_entropy(logits, labels_, weight));
+  terms.add(0, softmax_cross_entropy(logits, labels_, weight, shares_));
+  if (setup_.mixup) terms.add(0, softmax_cross_entropy(logits, partner_labels_, weight, other_shares_));
 }
 
 Features StudentStep::run_teacher(const Tensor& student) {
@@ -190,24 +219,23 @@ Features StudentStep::run_teacher(const Tensor& student) {
   return setup_.teachers->forward(images_, images_shape_, setup_.student_input, teacher_taps_);
 }
 
-void StudentStep::learn_from_method(const Features& student, const Features& teacher, std::size_t method) {
-  const MethodSettings& settings = setup_.settings[method];
-  const bool changes = setup_.balance > 0 || has_schedule(settings);
-  const Tape::Scaled scaled(context_.tape(), changes ? terms_.factor(1 + method) : nullptr);
-  const Tensor& labels = kind_of(settings).needs_teacher ? taught_labels_ : labels_;
-  const auto* positions = static_cast<const std::int32_t*>(positions_.data());
-  for (const Tensor& loss : (*setup_.methods)[method]->losses({student, teacher, labels, positions}))
-    terms_.add(1 + method, loss);
+void StudentStep::learn_from_method(Student& student, std::size_t method, const TransferInput& input) {
+  const bool changes = setup_.balance > 0 || has_schedule(setup_.settings[method]);
+  const Tape::Scaled scaled(context_.tape(), changes ? student.terms.factor(1 + method) : nullptr);
+  for (const Tensor& loss : (*student.parts.methods)[method]->losses(input)) student.terms.add(1 + method, loss);
 }
 
-EpochSums StudentStep::finish_epoch() {
-  EpochSums sums;
-  sums.terms = terms_.finish_epoch(setup_.batches);
-  sums.probabilities = (multi_label_ ? sigmoid(epoch_logits_) : softmax(epoch_logits_)).to_host();
-  sums.label_loss = sums.terms[0].loss;
-  for (std::size_t i = 1; i < sums.terms.size(); ++i) sums.transfer_loss += sums.terms[i].weighted_loss;
-  sums.label_weight = label_weight_;
-  return sums;
+std::vector<EpochSums> StudentStep::finish_epoch() {
+  std::vector<EpochSums> all;
+  for (Student& student : students_) {
+    EpochSums& sums = all.emplace_back();
+    sums.terms = student.terms.finish_epoch(setup_.batches);
+    sums.probabilities = (multi_label_ ? sigmoid(student.epoch_logits) : softmax(student.epoch_logits)).to_host();
+    sums.label_loss = sums.terms[0].loss;
+    for (std::size_t i = 1; i < sums.terms.size(); ++i) sums.transfer_loss += sums.terms[i].weighted_loss;
+    sums.label_weight = label_weight_;
+  }
+  return all;
 }
 
 }  // namespace preceptor

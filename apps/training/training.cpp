@@ -39,32 +39,34 @@ TrainingResult train(const TrainingOptions& options, bool resume, const Progress
 }
 
 TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const ProgressReport& report,
-                         const Dataset* dataset)
+                         const Dataset* dataset, const TrainingRun* first)
     : options_(options),
       report_(report),
       directory_(options.out),
       log_(options.out, options.tensorboard),
+      begun_(resume && directory_.holds_run()),
       schedule_(ScheduleOptions{}) {
   check_options(options_);
   for (std::string& method : options_.methods) method = to_string(parse_method(method));
   options_.augment = to_string(parse_augmentation(options_.augment));
-  context_ = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), options_.seed,
-                                       precision_named(options_.precision));
+  context_ = first != nullptr ? first->context_
+                              : std::make_shared<Context>(kernels::open_device(options_.device, options_.threads),
+                                                          options_.seed, precision_named(options_.precision));
   options_.threads = context_->device().threads;
-  const bool continues = resume && directory_.holds_run();
   // Small files are read before the data, so that a wrong name costs seconds and not minutes.
-  open_files(continues);
+  open_files(first);
   std::vector<CardCheckpoint> teachers;
   const std::optional<std::string> predictions = predictions_of_teacher(options_);
   const ProbabilityTable table = predictions ? read_probabilities(*predictions) : ProbabilityTable{};
   for (const std::string& path : options_.teachers)
     if (!predictions && !decay_of_teacher(options_)) teachers.push_back(load_card_checkpoint(path));
-  if (dataset == nullptr) opened_ = open_dataset(options_.data);
-  data_ = dataset != nullptr ? dataset : &*opened_;
-  for (const std::string& text : data_->notes) note(text);
-  const std::vector<BadImage> bad = leave_out_bad_images(continues);
-  check_data();
-  build_network();
+  if (first == nullptr) {
+    open_data(dataset);
+  } else {
+    data_ = first->data_;
+    bad_images_ = first->bad_images_;
+  }
+  build_network(first);
   load_teachers(std::move(teachers));
   make_average();
   make_methods();
@@ -72,26 +74,37 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   prepare_learning();
   weigh_teachers();
   open_teacher_rows();
-  if (continues)
-    require_same_config();
-  else
-    directory_.create(config_text(options_), split_table(*data_), bad.empty() ? "" : bad_images_table(bad));
+  if (begun_) require_same_config();
+}
+
+void TrainingRun::begin() {
+  if (!begun_)
+    directory_.create(config_text(options_), split_table(*data_),
+                      bad_images_.empty() ? "" : bad_images_table(bad_images_));
   log_.open(options_json(options_), training_sheet(*data_), rows_);
   sitting_ = Clock::now();
 }
 
-void TrainingRun::open_files(bool continues) {
-  require(continues || !directory_.holds_run(), options_.out,
+void TrainingRun::open_files(const TrainingRun* first) {
+  require(begun_ || !directory_.holds_run(), options_.out,
           ": holds a run already; continue it with --resume or choose another --out");
-  if (continues) committed_ = directory_.last();
-  if (continues && std::filesystem::exists(directory_.tuning_path()))
+  if (begun_) committed_ = directory_.last(first != nullptr ? std::optional(first->state_.epoch) : std::nullopt);
+  if (begun_ && std::filesystem::exists(directory_.tuning_path()))
     kernels::convolution_tuning().read(read_file(directory_.tuning_path()), directory_.tuning_path());
   continues_ = committed_.has_value();
   if (!committed_ && !options_.init.empty()) init_ = load_initial_weights(options_.init);
 }
 
+void TrainingRun::open_data(const Dataset* dataset) {
+  if (dataset == nullptr) opened_ = open_dataset(options_.data);
+  data_ = dataset != nullptr ? dataset : &*opened_;
+  for (const std::string& text : data_->notes) note(text);
+  leave_out_bad_images();
+  check_data();
+}
+
 // A run that continues leaves out what it left out before, whatever can be read by now: its epochs must not change.
-std::vector<BadImage> TrainingRun::leave_out_bad_images(bool continues) {
+void TrainingRun::leave_out_bad_images() {
   if (options_.on_bad_image == "stop") {
     require_image_files(*data_, options_.threads);
     // The others are read in the first epoch, these only behind the last one.
@@ -100,16 +113,16 @@ std::vector<BadImage> TrainingRun::leave_out_bad_images(bool continues) {
     const std::vector<BadImage> bad = find_bad_images(last, options_.threads);
     require_data(bad.empty(), bad.empty() ? "" : bad.front().reason, " (", bad.size(),
                  " test images cannot be read; --on-bad-image skip leaves them out)");
-    return {};
+    return;
   }
-  std::vector<BadImage> bad;
-  if (!continues) {
+  std::vector<BadImage>& bad = bad_images_;
+  if (!begun_) {
     note("--on-bad-image skip: reading every image once");
     bad = find_bad_images(*data_, options_.threads);
   } else if (std::filesystem::exists(directory_.bad_images_path())) {
     bad = read_bad_images(directory_.bad_images_path());
   }
-  if (bad.empty()) return bad;
+  if (bad.empty()) return;
   const int images = data_->train.count + data_->val.count + data_->test.count;
   require_data(static_cast<double>(bad.size()) <= options_.bad_image_limit * images, data_->source, ": ", bad.size(),
                " of ", images, " images cannot be read, more than --bad-image-limit ", options_.bad_image_limit,
@@ -117,7 +130,6 @@ std::vector<BadImage> TrainingRun::leave_out_bad_images(bool continues) {
   note(message(bad.size(), " of ", images, " images cannot be read and are left out: ", directory_.bad_images_path()));
   opened_ = without_images(*data_, bad);
   data_ = &*opened_;
-  return bad;
 }
 
 void TrainingRun::check_data() const {
@@ -129,7 +141,12 @@ void TrainingRun::check_data() const {
           ": the images have only ", data_->height, "x", data_->width, " pixels");
 }
 
-void TrainingRun::build_network() {
+// Peers have one seed, of all that they share, and starts of their own.
+std::uint64_t TrainingRun::initial_seed() const {
+  return options_.seed + static_cast<std::uint64_t>(std::max(0, options_.peer - 1));
+}
+
+void TrainingRun::build_network(const TrainingRun* first) {
   const ModelCard* origin = committed_ ? &committed_->weights.card : init_ && init_->card ? &*init_->card : nullptr;
   // A stem left open is that of the weights the run starts from: another one could not take them.
   const std::optional<NetworkOptions> known = origin ? origin->network : init_ ? init_->recognized : std::nullopt;
@@ -159,13 +176,16 @@ void TrainingRun::build_network() {
     card_.deviation = origin->deviation;
   } else if (options_.normalise == "imagenet") {
     use_imagenet_normalisation(card_);
+  } else if (first != nullptr) {
+    card_.mean = first->card_.mean;
+    card_.deviation = first->card_.deviation;
   } else {
     measure_normalisation(*data_, data_->train, options_.threads, card_);
   }
   if (options_.freeze == freeze_all) options_.freeze = network_->freezable_blocks();
   require(options_.freeze <= network_->freezable_blocks(), "--freeze ", options_.freeze, ": ", options_.model, " has ",
           network_->freezable_blocks(), " blocks that can be frozen");
-  if (!committed_) network_->initialize(options_.seed);
+  if (!committed_) network_->initialize(initial_seed());
   if (init_) start_from_init();
   init_.reset();
   // As in the last epoch, whose optimiser state it is; what thaws next is the next epoch's to do.
@@ -198,7 +218,7 @@ void TrainingRun::make_methods() {
                                                           : 0,
                           .images = data_->train.count,
                           .multi_label = data_->task == Task::multi_label,
-                          .seed = options_.seed,
+                          .seed = initial_seed(),
                           .classes = data_->task == Task::multi_label ? nullptr : &data_->train.labels,
                           .note = [this](const std::string& text) { note_at_start(text); }};
   for (const MethodSettings& settings : transfer_methods(options_))

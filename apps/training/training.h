@@ -20,15 +20,15 @@ inline constexpr int device_images_auto = -1;
 
 // Everything that decides a run's bits. Written to config.toml of the run directory and read back by --resume.
 struct TrainingOptions {
-  std::string data;  // FORMAT:PATH
-  std::string model = "resnet18";
-  std::string stem = "auto";  // "imagenet", "small", "auto": small for images of at most 64 pixels
-  std::string init;           // weights to start from; a checkpoint's head is kept only if its labels match
-  bool new_head = false;      // the last layer starts anew, whatever init says of it
-  int freeze = 0;             // first blocks that do not learn (needs init); freeze_all: all but the head
-  int unfreeze = 0;           // every so many epochs the last frozen block begins to learn; 0: never
-  double layer_decay = 1;     // learning rate of a block, by that of the next
-  double l2_sp = 0;           // weight decay towards the start; weight_decay is then the head's alone (needs init)
+  std::string data;                // FORMAT:PATH
+  std::string model = "resnet18";  // empty in the options of several peers
+  std::string stem = "auto";       // "imagenet", "small", "auto": small for images of at most 64 pixels
+  std::string init;                // weights to start from; a checkpoint's head is kept only if its labels match
+  bool new_head = false;           // the last layer starts anew, whatever init says of it
+  int freeze = 0;                  // first blocks that do not learn (needs init); freeze_all: all but the head
+  int unfreeze = 0;                // every so many epochs the last frozen block begins to learn; 0: never
+  double layer_decay = 1;          // learning rate of a block, by that of the next
+  double l2_sp = 0;                // weight decay towards the start; weight_decay is then the head's alone (needs init)
   bool zero_last_gamma = false;
   double dropout = 0;  // of dense networks
   // Checkpoints; or one "predictions:FILE", probabilities that any program wrote; or "ema", the moving average of the
@@ -43,6 +43,10 @@ struct TrainingOptions {
   double balance = 0;                        // share of the gradient norms that methods are held at; 0: off
   double ema = 0;       // decay of the moving average that is evaluated and kept as best; 0: the student itself
   int generations = 1;  // above 1: a chain, see train_generations()
+  // Networks that learn at the same time, each also from what the others say: see train_peers(). Empty: one that
+  // learns alone.
+  std::vector<std::string> peers;
+  int peer = 0;  // which of them this run is, from 1; 0: all of them, or none
   int epochs = 10;
   int batch = 64;
   std::string optimizer = "adam";  // sgd, adam, adamw
@@ -93,6 +97,7 @@ struct EpochRow {
 };
 
 struct TrainingResult {
+  std::string directory;
   int best_epoch = 0;  // by validation AUC, the earliest of equals
   std::vector<EpochRow> epochs;
   Evaluation test;     // of the best epoch

@@ -51,13 +51,9 @@ std::vector<Meter> term_meters(const std::vector<TermSummary>& terms, bool share
 }  // namespace
 
 TrainingResult TrainingRun::finish() {
-  if (state_.epoch < options_.epochs) train_epochs();
-  TrainingResult result;
-  result.best_epoch = state_.best_epoch;
-  result.epochs = rows_;
-  for (const EpochRow& row : rows_) result.seconds += row.seconds;
-  test(result);
-  return result;
+  begin();
+  train_epochs({this});
+  return test();
 }
 
 LoaderOptions TrainingRun::loading() const {
@@ -70,7 +66,16 @@ LoaderOptions TrainingRun::loading() const {
           .mixup = parse_augmentation(options_.augment).mixup};
 }
 
-void TrainingRun::train_epochs() {
+StepStudent TrainingRun::step_student() {
+  return {.network = network_.get(),
+          .methods = &methods_,
+          .optimizer = &*optimizer_,
+          .average = average_ ? &*average_ : nullptr,
+          .balanced = state_.balanced};
+}
+
+void TrainingRun::train_epochs(const std::vector<TrainingRun*>& runs) {
+  if (state_.epoch == options_.epochs) return;
   const Augmentation augmentation = parse_augmentation(options_.augment);
   std::optional<DeviceImages> images;
   if (images_stay_on_device()) images.emplace(*context_, *data_->train.images, options_.threads);
@@ -79,16 +84,12 @@ void TrainingRun::train_epochs() {
   Loader loader(*data_, data_->train, batches);
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
-  setup.student = network_.get();
   setup.student_input = augmentation.input(card_.mean, card_.deviation);
   setup.teachers = teachers_ ? &*teachers_ : nullptr;
   setup.rows = teacher_rows_.get();
-  setup.average = average_ ? &*average_ : nullptr;
   if (decay_of_teacher(options_)) setup.average_teacher = averaged_.get();
   setup.taught = taught_;
   setup.settings = transfer_methods(options_);
-  setup.methods = &methods_;
-  setup.optimizer = &*optimizer_;
   setup.dataset = data_;
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
@@ -98,21 +99,37 @@ void TrainingRun::train_epochs() {
   setup.teacher_stream = options_.teacher_stream;
   setup.meter_every = options_.meter_every;
   setup.balance = options_.balance;
-  setup.balanced = state_.balanced;
-  std::optional<StudentStep> step(std::in_place, *context_, setup);
-  Predictor predictor(*context_, evaluated(), card_, *data_);
+  std::optional<StudentStep> step;
+  const auto set_up_step = [&] {
+    setup.students.clear();
+    for (TrainingRun* run : runs) setup.students.push_back(run->step_student());
+    step.emplace(*context_, setup);
+  };
+  set_up_step();
   report_progress(0, 0, nullptr);
   while (state_.epoch < options_.epochs) {
     const Clock::time_point begin = Clock::now();
     if (frozen_blocks(state_.epoch) < frozen_blocks(std::max(state_.epoch - 1, 0))) {
       thaw();
-      setup.balanced = state_.balanced;
-      step.emplace(*context_, setup);
+      set_up_step();
     }
-    EpochRow row = train_epoch(*step, loader);
-    validate(row, predictor);
-    row.seconds = seconds_since(begin);
-    close_epoch(row);
+    EpochRow row;
+    std::vector<float> labels;
+    const std::vector<EpochSums> sums = train_epoch(*step, loader, row, labels);
+    std::vector<EpochRow> rows(runs.size(), row);
+    double val_loss = 0;
+    for (std::size_t k = 0; k < runs.size(); ++k) {
+      runs[k]->state_.balanced = step->balanced(k);
+      runs[k]->summarise(rows[k], sums[k], labels);
+      runs[k]->validate(rows[k]);
+      val_loss += rows[k].val_loss / static_cast<double>(runs.size());
+    }
+    const double seconds = seconds_since(begin);
+    for (std::size_t k = 0; k < runs.size(); ++k) {
+      rows[k].seconds = seconds;
+      runs[k]->prepare_epoch(rows[k], val_loss);
+    }
+    for (TrainingRun* run : runs) run->commit_epoch();
   }
 }
 
@@ -133,13 +150,13 @@ void TrainingRun::thaw() {
   optimizer_->cover_thawed();
 }
 
-EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
+// Gives the row what all students have in common.
+std::vector<EpochSums> TrainingRun::train_epoch(StudentStep& step, Loader& loader, EpochRow& row,
+                                                std::vector<float>& labels) {
   const Clock::time_point begin = Clock::now();
   Clock::time_point last_report = begin;
   const int batches = loader.batches_per_epoch();
-  EpochRow row;
   row.epoch = state_.epoch + 1;
-  std::vector<float> labels;
   loader.start(state_.epoch);
   step.start_epoch(row.epoch);
   for (int position = 0; const Batch* batch = loader.next(); ++position) {
@@ -151,23 +168,26 @@ EpochRow TrainingRun::train_epoch(StudentStep& step, Loader& loader) {
       report_progress((position + 1.0) / batches, (position + 1.0) * batch->size / seconds_since(begin), nullptr);
     }
   }
-  const EpochSums sums = step.finish_epoch();
+  std::vector<EpochSums> sums = step.finish_epoch();
   row.images_per_second = images_per_epoch_ / seconds_since(begin);
+  return sums;
+}
+
+void TrainingRun::summarise(EpochRow& row, const EpochSums& sums, const std::vector<float>& labels) const {
   row.label_loss = sums.label_loss;
   row.transfer_loss = sums.transfer_loss;
   row.train_loss = sums.label_weight * sums.label_loss + sums.transfer_loss;
-  state_.balanced = step.balanced();
   row.meters = term_meters(sums.terms, options_.meter_every > 0);
   if (options_.balance > 0) row.meters.push_back({"balance/factor", state_.balanced});
   require_converging(row.epoch, row.train_loss, sums.probabilities);
   row.train_auc =
       evaluate_scores(data_->task, data_->outputs, data_->label_names, sums.probabilities, labels, 0, options_.seed)
           .auc_macro;
-  return row;
 }
 
-void TrainingRun::validate(EpochRow& row, Predictor& predictor) {
+void TrainingRun::validate(EpochRow& row) {
   evaluated().fold();
+  Predictor predictor(*context_, evaluated(), card_, *data_);
   // The student's stages are read only where those of a teacher were.
   const bool relations = !teachers_on_validation_.relations.empty();
   const Predictions predictions = predictor.predict(
@@ -183,9 +203,10 @@ void TrainingRun::validate(EpochRow& row, Predictor& predictor) {
   row.meters.insert(row.meters.end(), meters.begin(), meters.end());
 }
 
-void TrainingRun::close_epoch(const EpochRow& row) {
+// val_loss: what the schedule goes by.
+void TrainingRun::prepare_epoch(const EpochRow& row, double val_loss) {
   rows_.push_back(row);
-  schedule_.finish_epoch(row.val_loss);
+  schedule_.finish_epoch(val_loss);
   // An AUC that is undefined on the validation split is so in every epoch: then the loss decides.
   const bool is_best = state_.best_epoch == 0 || (std::isnan(row.val_auc) ? row.val_loss < state_.best_val_loss
                                                                           : row.val_auc > state_.best_val_auc);
@@ -207,9 +228,13 @@ void TrainingRun::close_epoch(const EpochRow& row) {
   const kernels::Tuning& tuning = kernels::convolution_tuning();
   if (!tuning.empty()) write_file_atomically(directory_.tuning_path(), tuning.text());
   const StateDict best = is_best ? evaluated().parameters().state() : StateDict{};
-  directory_.commit(state_, card_, network_->parameters().state(), is_best ? &best : nullptr);
+  directory_.prepare(state_, card_, network_->parameters().state(), is_best ? &best : nullptr);
   state_.tensors.clear();
-  report_progress(0, row.images_per_second, &row);
+}
+
+void TrainingRun::commit_epoch() {
+  directory_.commit();
+  report_progress(0, rows_.back().images_per_second, &rows_.back());
 }
 
 TrainingRun::TestedSplit TrainingRun::test_split(Predictor& predictor, const Split& split,
@@ -223,7 +248,9 @@ TrainingRun::TestedSplit TrainingRun::test_split(Predictor& predictor, const Spl
   return tested;
 }
 
-void TrainingRun::test(TrainingResult& result) {
+TrainingResult TrainingRun::test() {
+  TrainingResult result{.directory = options_.out, .best_epoch = state_.best_epoch, .epochs = rows_, .test = {}};
+  for (const EpochRow& row : rows_) result.seconds += row.seconds;
   CardCheckpoint best = load_card_checkpoint(directory_.best_path());
   load_parameters(*network_, best);
   network_->fold();
@@ -234,6 +261,7 @@ void TrainingRun::test(TrainingResult& result) {
   best.card.operating_point = fit_operating_point(val.table, ThresholdRule{});
   save_safetensors(directory_.best_path(), best.tensors, to_metadata(best.card));
   write_result(result, val, tested, *best.card.operating_point);
+  return result;
 }
 
 void TrainingRun::write_result(const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,

@@ -19,18 +19,31 @@ inline const std::string average_prefix = "average.";
 
 class TrainingRun {
  public:
-  // Checks everything that can be checked before the first step; only then the run directory appears.
-  TrainingRun(const TrainingOptions& options, bool resume, const ProgressReport& report, const Dataset* dataset);
+  // Checks everything that can be checked before the first step. first: for a run that learns beside others the first
+  // of them, whose device and data it shares; it must outlive this one.
+  TrainingRun(const TrainingOptions& options, bool resume, const ProgressReport& report, const Dataset* dataset,
+              const TrainingRun* first = nullptr);
 
+  // Makes the run directory, or goes on with its log.
+  void begin();
+  // The epochs that are left of all these runs, in steps of all at once. This one is the first of them: the batches and
+  // the learning rate are its. All have begun.
+  void train_epochs(const std::vector<TrainingRun*>& runs);
+  // Tests the best epoch.
+  TrainingResult test();
+
+  // All of it for a run that learns alone.
   TrainingResult finish();
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  void open_files(bool continues);
-  std::vector<BadImage> leave_out_bad_images(bool continues);
+  void open_files(const TrainingRun* first);
+  void open_data(const Dataset* dataset);
+  void leave_out_bad_images();
   void check_data() const;
-  void build_network();
+  void build_network(const TrainingRun* first);
+  std::uint64_t initial_seed() const;
   int frozen_blocks(int epochs_done) const;
   void start_from_init();
   void load_teachers(std::vector<CardCheckpoint> checkpoints);
@@ -44,16 +57,17 @@ class TrainingRun {
   void restore();
   void require_same_config() const;
 
-  void train_epochs();
   bool images_stay_on_device() const;
+  StepStudent step_student();
   void thaw();
-  EpochRow train_epoch(StudentStep& step, Loader& loader);
+  std::vector<EpochSums> train_epoch(StudentStep& step, Loader& loader, EpochRow& row, std::vector<float>& labels);
+  void summarise(EpochRow& row, const EpochSums& sums, const std::vector<float>& labels) const;
   bool meets_teacher() const { return teachers_ && options_.meter_every > 0; }
   // What is validated, kept as best and tested.
   Network& evaluated() { return options_.ema > 0 ? *averaged_ : *network_; }
-  void validate(EpochRow& row, Predictor& predictor);
-  void close_epoch(const EpochRow& row);
-  void test(TrainingResult& result);
+  void validate(EpochRow& row);
+  void prepare_epoch(const EpochRow& row, double val_loss);
+  void commit_epoch();
   struct TestedSplit {
     Evaluation evaluation;
     double loss = 0;
@@ -71,12 +85,14 @@ class TrainingRun {
   ProgressReport report_;
   RunDirectory directory_;
   RunLog log_;
-  std::unique_ptr<Context> context_;  // outlives everything that holds device memory
-  bool continues_ = false;            // an epoch was committed in an earlier sitting
+  std::shared_ptr<Context> context_;  // outlives everything that holds device memory
+  bool begun_;                        // the directory holds the run, from an earlier sitting
+  bool continues_ = false;            // an epoch was committed in it
   std::optional<RunDirectory::Committed> committed_;
   std::optional<InitialWeights> init_;
   std::optional<Dataset> opened_;
   const Dataset* data_ = nullptr;
+  std::vector<BadImage> bad_images_;  // left out of it
   ModelCard card_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Network> averaged_;     // the student's moving average; nullptr: none is kept

@@ -15,6 +15,7 @@ const std::vector<MethodKind>& method_kinds() {
                                    dist(),
                                    label_smoothing(),
                                    teacher_free_kd(),
+                                   mutual(),
                                    at(),
                                    fitnet(),
                                    vid(),

@@ -35,6 +35,7 @@ struct TransferInput {
   const Tensor& labels;     // as the label loss takes them
   // [rows] of each image in the training split, in device memory; of a mixture, of the image that has most of it.
   const std::int32_t* positions = nullptr;
+  std::vector<Tensor> peers = {};  // logits of the networks that learn in the same step; empty without such
 };
 
 class TransferMethod {
@@ -66,6 +67,7 @@ struct MethodKind {
   std::string name, summary;
   std::vector<MethodKey> keys;  // every method has "weight"; "warmup" and "end" are added
   bool needs_teacher = true;
+  bool needs_peers = false;         // other networks that learn at the same time
   bool by_image = false;            // every image teaches alone, so that some may teach nothing
   bool shares_with_labels = false;  // the labels get 1 - weight; else 1
   bool takes_mixtures = true;       // of two images with mixup; false: it asks for the class or place of one image

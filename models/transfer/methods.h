@@ -11,6 +11,7 @@ MethodKind standardized_kd();
 MethodKind dist();
 MethodKind label_smoothing();
 MethodKind teacher_free_kd();
+MethodKind mutual();
 MethodKind at();
 MethodKind fitnet();
 MethodKind sp();

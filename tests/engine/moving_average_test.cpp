@@ -32,7 +32,10 @@ void follow_the_model(Context& context) {
   average.load(expected);
   MovingAverage moving(model, average, 0.7);
   Staging staging(context);
-  TrainStep step(context, [&] { moving.update(); });
+  TrainStep step(context, [&] {
+    staging.take();
+    moving.update();
+  });
   for (int t = 0; t < 6; ++t) {
     const StateDict now = values(10 + static_cast<unsigned>(t));
     model.load(now);

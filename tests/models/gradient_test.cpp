@@ -89,7 +89,7 @@ class WholeNetworkGradient : public testing::TestWithParam<std::vector<std::stri
     };
     count(softmax_cross_entropy(features.logits, labels, static_cast<float>(labels_weight)));
     for (const auto& method : methods)
-      for (const Tensor& rows : method->losses({features, reference, labels})) count(rows);
+      for (const Tensor& rows : method->losses({features, reference, labels, nullptr, {reference.logits}})) count(rows);
     return total;
   }
   double loss_at(const std::string& name, const Values& values) {
@@ -193,7 +193,7 @@ TEST_P(WholeNetworkGradient, StaysAwayFromKinks) {
 // ab, ft, whose sides of 0 are kinks everywhere, and crd, whose bank moves with every call.
 INSTANTIATE_TEST_SUITE_P(
     Methods, WholeNetworkGradient,
-    testing::Values(std::vector<std::string>{"kd:temperature=3,weight=0.5", "at:weight=300"},
+    testing::Values(std::vector<std::string>{"kd:temperature=3,weight=0.5", "dml:weight=0.5", "at:weight=300"},
                     std::vector<std::string>{"dkd:beta=2", "lskd:weight=0.2", "ls", "tfkd", "at:weight=300"},
                     std::vector<std::string>{"dist:weight=0.01", "at:weight=300"},
                     std::vector<std::string>{"at:reading=paper,weight=1", "at:reading=author", "fitnet:weight=1",

@@ -30,6 +30,7 @@ const std::vector<std::string> all_methods = {
     "dist:weight=0.1",
     "ls",
     "tfkd",
+    "dml",
     "at:weight=10",
     "at:reading=paper",
     "at:reading=author,weight=0.01",
@@ -162,7 +163,7 @@ class Training {
       const auto* positions = static_cast<const std::int32_t*>(static_cast<const void*>(positions_.data()));
       const Tape::Scaled scaled(tape, factor_.data());
       for (std::size_t i = 0; i < methods_.size(); ++i) {
-        keep(methods_[i]->losses({student, teacher, labels_, positions}), i + 1);
+        keep(methods_[i]->losses({student, teacher, labels_, positions, {teacher.logits}}), i + 1);
         ends.push_back(tape.size());
       }
     }

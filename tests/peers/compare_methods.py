@@ -402,6 +402,10 @@ def cases():
     yield "rkd", *same, False, lambda s, t, y, p: (25 * rkd_distance(s["avgpool"], t["avgpool"])
                                                    + 50 * rkd_angle(s["avgpool"], t["avgpool"]))
     yield "cc", *same, False, lambda s, t, y, p: 0.02 * cc(s["avgpool"], t["avgpool"])
+    for method, weight, temperature in (("dml", 1.0, 1.0), ("dml:temperature=3,weight=0.5", 0.5, 3.0)):
+        for independent, divergence in ((False, kd), (True, binary_kl)):
+            yield method, *same, independent, lambda s, t, y, p, d=divergence, w=weight, T=temperature: (
+                sum(d(s["logits"], peer, y, T, w) for peer in t.peers) / len(t.peers))
 
 
 def compare(number, case, program, folder):
@@ -426,6 +430,8 @@ def compare(number, case, program, folder):
             if name.rpartition(".")[0] in TEACHER_NORMS[teacher]:
                 continue
             tensors[f"{whose}/{name}"] = value.detach().float().contiguous()
+    t.peers = [2 * torch.randn(BATCH, CLASSES, generator=generator).float().double() for _ in range(3)]
+    tensors.update({f"peer/{i}": peer.float() for i, peer in enumerate(t.peers)})
     metadata = {"method": method, "student": student, "teacher": teacher, "height": "16", "width": "16",
                 "multi_label": "yes" if multi_label else "no"}
     save_file(tensors, folder / "case.safetensors", metadata)

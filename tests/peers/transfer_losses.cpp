@@ -2,8 +2,9 @@
 //   transfer-losses CASE.safetensors OUT.safetensors
 // CASE's metadata name the method, both networks (for their taps), the images' size, and whether labels are
 // independent; its tensors are labels, positions and classes (of all training images), student/logits, student/TAP and
-// the same of the teacher, and what parameters of the teacher are set to, teacher_parameter/NAME. OUT gets the rows of
-// every loss term, the gradient by everything of the student's, and what the method learns with its gradient.
+// the same of the teacher, the logits of peers, peer/NUMBER, and what parameters of the teacher are set to,
+// teacher_parameter/NAME. OUT gets the rows of every loss term, the gradient by everything of the student's, and what
+// the method learns with its gradient.
 #include <cmath>
 #include <cstdio>
 
@@ -57,8 +58,11 @@ class Case {
     for (float& label : known)
       if (label < 0) label = NAN;
     labels.from_host(known);
+    std::vector<Tensor> peers;
+    for (const auto& [name, plain] : given_.tensors)
+      if (name.starts_with("peer/")) peers.push_back(tensor(name));
     int term = 0;
-    for (const Tensor& loss : method->losses({of_student, of_teacher, labels, rows.data()}))
+    for (const Tensor& loss : method->losses({of_student, of_teacher, labels, rows.data(), peers}))
       result["loss/" + std::to_string(term++)] = {loss.shape(), loss.to_host()};
     context_->tape().backward();
     for (const auto& [name, values] : watched_) {
