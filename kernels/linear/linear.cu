@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(Shape::threads, resident_blocks<Shape>)
 template <class Group, class T, class Right>
 void launch_product(Gpu gpu, const Matrix<Group, T>& left, const Right& right, const float* bias, T* to, int columns) {
   using Left = ByRows<Matrix<Group, T>>;
-  with_shape<Group>(left.rows, columns, 1, [&](auto shape) {
+  with_shape<Group, T>(left.rows, columns, 1, [&](auto shape) {
     using Shape = decltype(shape);
     launch(gpu, multiply<Shape, Left, Right, T>, steps(left.rows, Shape::rows) * steps(columns, Shape::columns),
            Shape::threads, 0, Left{left}, right, bias, to, left.rows, columns, stores_fours(to, columns, columns));
@@ -69,9 +69,9 @@ void run_own(Gpu gpu, const LinearBackward<T>& a) {
   if (a.d_weight || a.d_bias)
     with_group<T>(d_y_by_groups && loads_groups(a.x, a.in), [&](auto group) {
       using Source = Matrix<decltype(group), T>;
-      launch_weight_gradient<TileShape<64, 64>>(gpu, Source{a.d_y, a.rows, a.out, a.out},
-                                                Source{a.x, a.rows, weight_columns(a), a.in}, a.d_weight, a.d_bias,
-                                                depth_split(a), a.workspace);
+      launch_weight_gradient<TileShape<64, 64, T>>(gpu, Source{a.d_y, a.rows, a.out, a.out},
+                                                   Source{a.x, a.rows, weight_columns(a), a.in}, a.d_weight, a.d_bias,
+                                                   depth_split(a), a.workspace);
     });
 }
 
