@@ -15,7 +15,7 @@
 #include "data/grades.h"
 #include "data/listing.h"
 #include "engine/check.h"
-#include "kernels/convolution/tuning.h"
+#include "kernels/device/tuning.h"
 #include "models/registry.h"
 
 namespace preceptor {
@@ -92,7 +92,7 @@ void TrainingRun::open_files(const TrainingRun* first) {
           ": holds a run already; continue it with --resume or choose another --out");
   if (begun_) committed_ = directory_.last(first != nullptr ? std::optional(first->state_.epoch) : std::nullopt);
   if (begun_ && std::filesystem::exists(directory_.tuning_path()))
-    kernels::convolution_tuning().read(read_file(directory_.tuning_path()), directory_.tuning_path());
+    kernels::tuning().read(read_file(directory_.tuning_path()), directory_.tuning_path());
   continues_ = committed_.has_value();
   if (!committed_ && !options_.init.empty()) init_ = load_initial_weights(options_.init);
 }

@@ -16,7 +16,7 @@
 #include "data/grades.h"
 #include "data/sampling.h"
 #include "engine/check.h"
-#include "kernels/convolution/tuning.h"
+#include "kernels/device/tuning.h"
 
 namespace preceptor {
 namespace {
@@ -233,7 +233,7 @@ void TrainingRun::prepare_epoch(const EpochRow& row, double val_loss) {
   card_.epoch = row.epoch;
   card_.val_auc = row.val_auc;
   log_.epoch(rows_);
-  const kernels::Tuning& tuning = kernels::convolution_tuning();
+  const kernels::Tuning& tuning = kernels::tuning();
   if (!tuning.empty()) write_file_atomically(directory_.tuning_path(), tuning.text());
   const StateDict best = is_best ? evaluated().parameters().state() : StateDict{};
   directory_.prepare(state_, card_, network_->parameters().state(), is_best ? &best : nullptr);

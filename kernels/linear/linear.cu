@@ -3,6 +3,7 @@
 
 #include "kernels/device/channels_last.cuh"
 #include "kernels/device/weight_gradient.cuh"
+#include "kernels/linear/fastest.h"
 #include "kernels/linear/shapes.h"
 
 namespace preceptor::kernels {
@@ -47,10 +48,8 @@ void launch_product(Gpu gpu, const Matrix<Group, T>& left, const Right& right, c
   });
 }
 
-}  // namespace
-
 template <class T>
-void run_on(Gpu gpu, const LinearForward<T>& a) {
+void run_own(Gpu gpu, const LinearForward<T>& a) {
   with_group<T>(loads_groups(a.x, a.in) && loads_groups(a.weight, a.in), [&](auto group) {
     using Source = Matrix<decltype(group), T>;
     launch_product(gpu, Source{a.x, a.rows, a.in, a.in}, ByRows<Source>{{a.weight, a.out, a.in, a.in}}, a.bias, a.y,
@@ -59,7 +58,7 @@ void run_on(Gpu gpu, const LinearForward<T>& a) {
 }
 
 template <class T>
-void run_on(Gpu gpu, const LinearBackward<T>& a) {
+void run_own(Gpu gpu, const LinearBackward<T>& a) {
   const bool d_y_by_groups = loads_groups(a.d_y, a.out);
   if (a.d_x)
     with_group<T>(d_y_by_groups && loads_groups(a.weight, a.in), [&](auto group) {
@@ -74,6 +73,17 @@ void run_on(Gpu gpu, const LinearBackward<T>& a) {
                                                    Source{a.x, a.rows, weight_columns(a), a.in}, a.d_weight, a.d_bias,
                                                    depth_split(a), a.workspace);
     });
+}
+
+}  // namespace
+
+template <class T>
+void run_on(Gpu gpu, const LinearForward<T>& a) {
+  run_fastest(gpu, a, run_own<T>);
+}
+template <class T>
+void run_on(Gpu gpu, const LinearBackward<T>& a) {
+  run_fastest(gpu, a, run_own<T>);
 }
 
 template void run_on(Gpu, const LinearForward<float>&);
