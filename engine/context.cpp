@@ -9,10 +9,9 @@ namespace preceptor {
 namespace {
 
 Precision checked(Precision precision, const kernels::Device& device) {
-  require(precision != Precision::tf32,
-          "--precision tf32: no kernel of this build uses it, float products are computed as float");
-  require(precision != Precision::bfloat16 || device.kind != kernels::DeviceKind::cpu,
-          "--precision bf16 is for cuda and emulated: the cpu computes with floats only");
+  require(precision == Precision::float32 || device.kind != kernels::DeviceKind::cpu, "--precision ",
+          precision == Precision::tf32 ? "tf32" : "bf16",
+          " is for cuda and emulated: the cpu computes with floats only");
   return precision;
 }
 

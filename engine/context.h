@@ -24,7 +24,7 @@ enum class Lifetime {
 class Context {
  public:
   // threads: OpenMP threads on the cpu, 0 for all. seed: of everything random on the device. Errors: usage, for
-  // Precision::bfloat16 on the cpu, whose kernels compute with floats only, and tf32, which no kernel uses yet.
+  // Precision::bfloat16 and tf32 on the cpu, whose kernels compute with floats only.
   static std::unique_ptr<Context> on_cpu(int threads, std::uint64_t seed);
   // memory: bytes of the device, 0 for as many as is useful (kernels::Reservation).
   Context(kernels::Device device, std::uint64_t seed, Precision precision = Precision::float32, std::size_t memory = 0);
@@ -39,6 +39,9 @@ class Context {
 
   // How feature maps are stored, and the weights of convolutions where they meet maps. Everything else is float32.
   Storage map_storage() const { return precision_ == Precision::bfloat16 ? Storage::bfloat16 : Storage::float32; }
+
+  // Whether convolutions of floats multiply them as tf32.
+  bool multiplies_tf32() const { return precision_ == Precision::tf32; }
 
   // An uninitialised tensor. Rank 4 is a feature map: it gets the device's channel block and map_storage().
   Tensor empty(const Shape& shape, Lifetime lifetime = Lifetime::step);

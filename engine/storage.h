@@ -26,7 +26,7 @@ decltype(auto) with_type(Storage storage, const Call& call) {
 
 enum class Precision {
   float32,
-  tf32,      // float32 in memory; products of convolutions and linear layers may keep 10 bits of each factor
+  tf32,      // float32 in memory; convolutions multiply factors that are rounded to 10 bits of mantissa
   bfloat16,  // feature maps and the convolution weights that meet them; all else is float32 (docs/precision.md)
 };
 

@@ -94,7 +94,8 @@ void add_device_flags(CLI::App& app, std::string& device, int& threads) {
 }
 
 void add_precision_flag(CLI::App& app, std::string& precision) {
-  app.add_option("--precision", precision, "float; tf32: faster products of floats; bf16: feature maps in 16 bits")
+  app.add_option("--precision", precision,
+                 "float; tf32: floats that convolutions multiply with 11 bits; bf16: feature maps in 16 bits")
       ->type_name("NAME")
       ->check(CLI::IsMember({"float", "tf32", "bf16"}))
       ->capture_default_str();

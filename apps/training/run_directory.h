@@ -45,7 +45,7 @@ class RunDirectory {
   std::string predictions_path(const std::string& split) const { return path_ + "/predictions." + split + ".csv"; }
   std::string split_path() const { return path_ + "/split.csv"; }
   std::string bad_images_path() const { return path_ + "/bad_images.csv"; }
-  // Which way to compute each convolution was measured to be the fastest; only where there are several.
+  // Which way to compute each convolution and product was measured to be the fastest; only where there are several.
   std::string tuning_path() const { return path_ + "/tuning.txt"; }
   const std::string& path() const { return path_; }
 

@@ -178,7 +178,9 @@ Metadata metadata_of(Context& context, const Teachers& teachers, const Dataset& 
           {"ids", hex(ids)},
           {"batch", std::to_string(batch)},
           {"device", to_string(context.device().kind)},
-          {"maps", context.map_storage() == Storage::float32 ? "float32" : "bfloat16"},
+          {"maps", context.map_storage() == Storage::bfloat16 ? "bfloat16"
+                   : context.multiplies_tf32()                ? "tf32"
+                                                              : "float32"},
           {"changes", options.changes.empty()
                           ? "none"
                           : message(options.changes, ", seed ", options.loader.seed, ", ", options.epochs, " epochs")}};
@@ -203,7 +205,7 @@ std::unique_ptr<TeacherRows> open_teacher_cache(
     Context& context, const Teachers& teachers, const Dataset& dataset, const TeacherCacheOptions& options,
     const Teachers::Note& note, const std::function<void(std::uint64_t seen, std::uint64_t images)>& progress) {
   require(options.taps.empty() || context.map_storage() == Storage::float32,
-          "--teacher-cache: keeps the maps that methods read with --precision float only");
+          "--teacher-cache: keeps the maps that methods read with --precision float or tf32 only");
   const bool by_step = !options.changes.empty();
   LoaderOptions order = options.loader;
   if (!by_step) {

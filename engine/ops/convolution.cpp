@@ -40,7 +40,8 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
                                           .residual = {},
                                           .y = y.map<T>(),
                                           .geometry = geometry,
-                                          .relu = false};
+                                          .relu = false,
+                                          .tf32 = context.multiplies_tf32()};
   });
   const bool want_weight = context.tape().recording() && weight.watched();
   const bool want_bias = context.tape().recording() && bias && bias->watched();
@@ -49,22 +50,30 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
   require(!want_bias || want_weight, "convolution: a bias cannot be trained under frozen weights");
 
   const Tensor kept = want_weight && !rebuild ? x : Tensor();
-  context.tape().record(
-      y, [=, source = x.without_values(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
-        if (want_weight) {
-          const Tensor input = kept.defined() ? kept : rebuild();
-          context.run_with_workspace(input.storage(), [&]<class T>(T) {
-            return kernels::ConvolutionWeightGradient<T>{input.map<T>(), d_y.map<T>(), weight.gradient(),
-                                                         want_bias ? b.gradient() : nullptr, geometry};
-          });
-        }
-        if (!want_x) return;
-        Tensor d_x = context.empty(source.shape());
-        context.run_with_workspace(d_x.storage(), [&]<class T>(T) {
-          return kernels::ConvolutionDataGradient<T>{d_y.map<T>(), weight.value_for<T>(), d_x.map<T>(), geometry};
-        });
-        context.tape().accumulate(source, std::move(d_x));
-      });
+  context.tape().record(y,
+                        [=, source = x.without_values(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
+                          if (want_weight) {
+                            const Tensor input = kept.defined() ? kept : rebuild();
+                            context.run_with_workspace(input.storage(), [&]<class T>(T) {
+                              return kernels::ConvolutionWeightGradient<T>{.x = input.map<T>(),
+                                                                           .d_y = d_y.map<T>(),
+                                                                           .d_weight = weight.gradient(),
+                                                                           .d_bias = want_bias ? b.gradient() : nullptr,
+                                                                           .geometry = geometry,
+                                                                           .tf32 = context.multiplies_tf32()};
+                            });
+                          }
+                          if (!want_x) return;
+                          Tensor d_x = context.empty(source.shape());
+                          context.run_with_workspace(d_x.storage(), [&]<class T>(T) {
+                            return kernels::ConvolutionDataGradient<T>{.d_y = d_y.map<T>(),
+                                                                       .weight = weight.value_for<T>(),
+                                                                       .d_x = d_x.map<T>(),
+                                                                       .geometry = geometry,
+                                                                       .tf32 = context.multiplies_tf32()};
+                          });
+                          context.tape().accumulate(source, std::move(d_x));
+                        });
   return y;
 }
 
@@ -102,7 +111,8 @@ Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, cons
                                           .residual = residual.map<T>(),
                                           .y = y.map<T>(),
                                           .geometry = geometry,
-                                          .relu = relu};
+                                          .relu = relu,
+                                          .tf32 = context.multiplies_tf32()};
   });
   return y;
 }

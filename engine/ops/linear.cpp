@@ -13,7 +13,8 @@ Tensor linear(const Tensor& x, const Parameter& weight, const Parameter& bias) {
   Context& context = x.context();
   const int rows = x.shape()[0], in = x.shape()[1], out = weight.shape()[0];
   Tensor y = context.empty({rows, out});
-  context.run(kernels::LinearForward<float>{x.data(), weight.value(), bias.value(), y.data(), rows, in, out});
+  context.run_with_workspace(
+      kernels::LinearForward<float>{x.data(), weight.value(), bias.value(), y.data(), rows, in, out});
   const bool recording = context.tape().recording();
   const bool want_weight = recording && weight.watched(), want_bias = recording && bias.watched();
   const bool want_x = context.tape().watches(x);

@@ -176,7 +176,8 @@ Tensor product(const Tensor& a, const Tensor& b) {
   Context& context = a.context();
   const int rows = a.shape()[0], columns = b.shape()[0], depth = a.shape()[1];
   Tensor y = context.empty({rows, columns});
-  context.run(kernels::LinearForward<float>{a.data(), b.data(), nullptr, y.data(), rows, depth, columns});
+  context.run_with_workspace(
+      kernels::LinearForward<float>{a.data(), b.data(), nullptr, y.data(), rows, depth, columns});
   const bool want_a = context.tape().watches(a), want_b = context.tape().watches(b);
   if (!want_a && !want_b) return y;
   context.tape().record(y, [=, &context](const Tensor& d_y) {

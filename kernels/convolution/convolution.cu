@@ -143,8 +143,8 @@ void with_patches(const FeatureMap<const T>& x, const FeatureMap<const T>& y, co
     launch_for(Patches<Group, T, false>(x, input, y.height, y.width, window));
 }
 
-template <class T>
-void run_own(Gpu gpu, const ConvolutionForward<T>& a) {
+template <class Factor, class T>
+void run_with(Gpu gpu, const ConvolutionForward<T>& a) {
   const int pixels = pixels_of(a.y), channels = a.y.channels;
   const bool whole = stores_fours(a.y) && (!a.residual.data || stores_fours(a.residual));
   const bool aligned =
@@ -153,7 +153,7 @@ void run_own(Gpu gpu, const ConvolutionForward<T>& a) {
     using Group = decltype(group);
     with_patches<Group, T>(a.x, a.y, a.input, a.geometry, [&](const auto& x) {
       constexpr bool affine = std::is_same_v<std::decay_t<decltype(x)>, Patches<Group, T, true>>;
-      with_shape<Group>(pixels, channels, 1, [&](auto shape) {
+      with_shape<Group, Factor>(pixels, channels, 1, [&](auto shape) {
         using Shape = decltype(shape);
         const std::int64_t row_tiles = steps(pixels, Shape::rows), tiles = steps(channels, Shape::columns);
         const Matrix<Group, T> weight{a.weight, channels, x.columns, x.columns};
@@ -165,15 +165,15 @@ void run_own(Gpu gpu, const ConvolutionForward<T>& a) {
   });
 }
 
-template <class T>
-void run_own(Gpu gpu, const ConvolutionDataGradient<T>& a) {
+template <class Factor, class T>
+void run_with(Gpu gpu, const ConvolutionDataGradient<T>& a) {
   pixels_of(a.d_x);
   const int stride = a.geometry.stride, channels = a.d_x.channels;
   const int rows = static_cast<int>(a.d_x.images * steps(a.d_x.height, stride) * steps(a.d_x.width, stride));
   const bool aligned = rows_aligned(a.d_y) && loads_groups(a.weight, channels);
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
-    with_shape<Group>(rows, channels, stride * stride, [&](auto shape) {
+    with_shape<Group, Factor>(rows, channels, stride * stride, [&](auto shape) {
       using Shape = decltype(shape);
       const dim3 grid(steps(rows, Shape::rows) * steps(channels, Shape::columns), stride * stride);
       launch(gpu, data_gradient<Shape, Group, T>, grid, Shape::threads, 0, a, stores_fours(a.d_x));
@@ -181,8 +181,8 @@ void run_own(Gpu gpu, const ConvolutionDataGradient<T>& a) {
   });
 }
 
-template <class T>
-void run_own(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
+template <class Factor, class T>
+void run_with(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
   const int pixels = pixels_of(a.d_y), channels = a.d_y.channels;
   const bool aligned = rows_aligned(a.x, a.d_y) && aligned16(a.input.scale, a.input.shift);
   with_group<T>(aligned, [&](auto group) {
@@ -192,26 +192,34 @@ void run_own(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
       const auto launch_with = [&](auto shape) {
         launch_weight_gradient<decltype(shape)>(gpu, d_y, x, a.d_weight, a.d_bias, depth_split(a), a.workspace);
       };
-      if constexpr (Group::count > 1)
-        if (channels <= 32) return launch_with(TileShape<32, 128>{});
-      channels <= 64 ? launch_with(TileShape<64, 64>{}) : launch_with(TileShape<128, 64>{});
+      if constexpr (Group::count > 1 && std::is_same_v<Factor, float>)
+        if (channels <= 32) return launch_with(TileShape<32, 128, Factor>{});
+      channels <= 64 ? launch_with(TileShape<64, 64, Factor>{}) : launch_with(TileShape<128, 64, Factor>{});
     });
   });
+}
+
+// With the factors that the arguments ask for.
+template <template <class> class Family, class T>
+void run_own(Gpu gpu, const Family<T>& a) {
+  if constexpr (std::is_same_v<T, float>)
+    if (a.tf32) return run_with<tf32>(gpu, a);
+  run_with<T>(gpu, a);
 }
 
 }  // namespace
 
 template <class T>
 void run_on(Gpu gpu, const ConvolutionForward<T>& a) {
-  run_fastest(gpu, a, run_own<T>);
+  run_fastest(gpu, a, run_own<ConvolutionForward, T>);
 }
 template <class T>
 void run_on(Gpu gpu, const ConvolutionDataGradient<T>& a) {
-  run_fastest(gpu, a, run_own<T>);
+  run_fastest(gpu, a, run_own<ConvolutionDataGradient, T>);
 }
 template <class T>
 void run_on(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
-  run_fastest(gpu, a, run_own<T>);
+  run_fastest(gpu, a, run_own<ConvolutionWeightGradient, T>);
 }
 
 void run_on(Gpu gpu, const ReorderWeights& a) {

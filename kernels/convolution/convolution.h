@@ -7,8 +7,10 @@
 
 namespace preceptor::kernels {
 
-// Maps and weights are stored in T, float or bfloat16 (cpu: float), sums are float: maps are channel-blocked on the
-// cpu, channels-last on cuda and emulated. Everything [channels], and gradients of parameters, are float.
+// Maps and weights are stored in T, float or bfloat16 (cpu: float), sums are float. Products are of floats or, on cuda
+// and emulated, of bfloat16 where T is that, and of floats rounded to tf32 (kernels/device/tf32.h) where `tf32` asks
+// for it and T is float. Maps are channel-blocked on the cpu, channels-last on cuda and emulated. Everything
+// [channels], and gradients of parameters, are float.
 
 // Convolution weights in the device's order [out / out_block][in / in_block][height][width][in_block][out_block].
 // Blocks of 1 and 1 give the plain order (out, in, height, width) that checkpoints hold.
@@ -61,6 +63,7 @@ struct ConvolutionForward {
   float* mean = nullptr;
   float* squared_deviations = nullptr;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
+  bool tf32 = false;
 };
 template <class T>
 Cost cost(const ConvolutionForward<T>& arguments);
@@ -81,6 +84,7 @@ struct ConvolutionDataGradient {
   FeatureMap<T> d_x;  // overwritten; where the forward pass had an `input`, the gradient by its result
   ConvolutionGeometry geometry;
   void* workspace = nullptr;
+  bool tf32 = false;
 };
 template <class T>
 Cost cost(const ConvolutionDataGradient<T>& arguments);
@@ -103,6 +107,7 @@ struct ConvolutionWeightGradient {
   ConvolutionGeometry geometry;
   ChannelAffine input = {};  // of the forward pass
   void* workspace = nullptr;
+  bool tf32 = false;
 };
 template <class T>
 Cost cost(const ConvolutionWeightGradient<T>& arguments);

@@ -3,15 +3,18 @@
 #include <cuda_runtime.h>
 #include <cudnn_frontend.h>
 
-#include <limits>
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <unordered_map>
 
 #include "kernels/convolution/fastest.h"
-#include "kernels/convolution/tuning.h"
+#include "kernels/device/card.h"
 #include "kernels/device/cuda/cuda_device.h"
+#include "kernels/device/cuda/fastest.h"
 #include "kernels/device/cuda/status.h"
+#include "kernels/device/tuning.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -167,18 +170,11 @@ template <class T>
 std::string text_of(const ConvolutionWeightGradient<T>& a) {
   return text_of(a.x) + " and " + text_of(a.d_y) + ", " + text_of(a.geometry);
 }
-std::string card() {
-  int device = 0;
-  cudaDeviceProp properties{};
-  CUDA_CHECK(cudaGetDevice(&device));
-  CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
-  return std::string(properties.name) + ", cuDNN " + std::to_string(cudnnGetVersion());
-}
 template <template <class> class Family, class T>
 std::string line_of(const Family<T>& a) {
-  static const std::string first = card();
-  return first + ", " + Family<T>::name + (data_type<T> == fe::DataType_t::FLOAT ? " float " : " bfloat16 ") +
-         text_of(a);
+  static const std::string first = card_name({DeviceKind::cuda}) + ", cuDNN " + std::to_string(cudnnGetVersion());
+  const char* const factors = data_type<T> != fe::DataType_t::FLOAT ? " bfloat16 " : a.tf32 ? " tf32 " : " float ";
+  return first + ", " + Family<T>::name + factors + text_of(a);
 }
 
 // A graph, and its engines that can be run.
@@ -190,7 +186,7 @@ struct Plans {
 };
 
 // Sums in float. The same numbers every time: engines that add up in any order are left out, and for floats those that
-// drop bits of them.
+// drop bits of them, but for tensor cores where tf32 is asked for: what they are given of floats are tf32.
 template <class Arguments>
 std::unique_ptr<Plans> make_plans(const Arguments& a, bool is_float) {
   auto plans = std::make_unique<Plans>();
@@ -199,10 +195,8 @@ std::unique_ptr<Plans> make_plans(const Arguments& a, bool is_float) {
   graph.set_intermediate_data_type(fe::DataType_t::FLOAT).set_compute_data_type(fe::DataType_t::FLOAT);
   fill(graph, a);
   std::vector<fe::NumericalNote_t> unwanted = {fe::NumericalNote_t::NONDETERMINISTIC};
-  if (is_float) {
-    unwanted.push_back(fe::NumericalNote_t::TENSOR_CORE);
-    unwanted.push_back(fe::NumericalNote_t::DOWN_CONVERT_INPUTS);
-  }
+  if (is_float) unwanted.push_back(fe::NumericalNote_t::DOWN_CONVERT_INPUTS);
+  if (is_float && !a.tf32) unwanted.push_back(fe::NumericalNote_t::TENSOR_CORE);
   const cudnnHandle_t handle = handle_on(nullptr);
   if (graph.validate().is_bad() || graph.build_operation_graph(handle).is_bad() ||
       graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}).is_bad())
@@ -238,12 +232,6 @@ bool run_candidate(Cuda gpu, Plans& plans, int candidate, const Arguments& a, vo
   return plans.graph.execute_plan_at_index(handle_on(gpu.stream), pointers, a.workspace, engine).is_good();
 }
 
-bool capturing(Cuda gpu) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  CUDA_CHECK(cudaStreamIsCapturing(static_cast<cudaStream_t>(gpu.stream), &status));
-  return status != cudaStreamCaptureStatusNone;
-}
-
 // What may be run several times without changing what it reads: not a sum into its own residual.
 template <class Arguments>
 Arguments repeatable(const Arguments& a, std::shared_ptr<void>&) {
@@ -264,25 +252,20 @@ template <class Arguments>
 void run_fastest(Cuda gpu, const Arguments& arguments, void (*own)(Cuda, const Arguments&)) {
   Plans& plans = plans_of(arguments);
   const std::string line = line_of(arguments);
-  std::optional<int> choice = convolution_tuning().chosen(line, plans.candidates);
-  if (!choice && plans.candidates.size() > 1 && !capturing(gpu)) {
-    std::shared_ptr<void> memory;
-    const Arguments measured = repeatable(arguments, memory);
-    choice = convolution_tuning().choose(line, plans.candidates, [&](int candidate) {
-      bool ran = false;
-      const double seconds =
-          cuda::seconds_of(gpu.stream, [&] { ran = run_candidate(gpu, plans, candidate, measured, own); });
-      return ran ? seconds : std::numeric_limits<double>::infinity();
-    });
-  }
-  if (!run_candidate(gpu, plans, choice.value_or(0), arguments, own))
+  std::shared_ptr<void> memory;
+  std::optional<Arguments> measured;
+  const int choice = cuda::fastest(gpu, line, plans.candidates, [&](int candidate) {
+    if (!measured) measured = repeatable(arguments, memory);
+    return run_candidate(gpu, plans, candidate, *measured, own);
+  });
+  if (!run_candidate(gpu, plans, choice, arguments, own))
     throw Error(ErrorKind::internal, "cudnn: the engine chosen for " + line + " failed");
 }
 
 template <class Arguments>
 std::size_t cudnn_workspace_bytes(const Arguments& arguments) {
   const Plans& plans = plans_of(arguments);
-  if (const std::optional<int> choice = convolution_tuning().chosen(line_of(arguments), plans.candidates))
+  if (const std::optional<int> choice = tuning().chosen(line_of(arguments), plans.candidates))
     return plans.workspaces[static_cast<std::size_t>(*choice)];
   return *std::max_element(plans.workspaces.begin(), plans.workspaces.end());
 }

@@ -7,9 +7,9 @@
 
 namespace preceptor::kernels {
 
-#ifdef PRECEPTOR_CUDNN  // kernels/convolution/cudnn.cpp
+#ifdef PRECEPTOR_NVIDIA_LIBRARIES  // kernels/convolution/cudnn.cpp
 
-// Runs the choice of convolution_tuning(), which is made at the first call for a shape outside of a capture. own: our
+// Runs the choice of tuning(), which is made at the first call for a shape outside of a capture. own: our
 // kernel. cuDNN is asked for what it has engines for: no input affine, no moments, no gradient of a bias.
 template <class Arguments>
 void run_fastest(Cuda gpu, const Arguments& arguments, void (*own)(Cuda, const Arguments&));

@@ -17,11 +17,10 @@ __device__ float* partial_moments(const ConvolutionForward<T>& a, int tile) {
 template <class Shape>
 __device__ void write_moments(const TileSums& values, const TilePlace<Shape>& place, int rows, int channels,
                               int first_channel, float* to) {
-  constexpr int warps = Shape::threads / warp_size;
-  SHARED(float, means, [warps][Shape::columns]);
-  SHARED(float, squares, [warps][Shape::columns]);
-  SHARED(float, counts, [warps]);
-  const int thread = static_cast<int>(threadIdx.x), lane = thread % warp_size, warp = thread / warp_size;
+  SHARED(float, means, [Shape::warps_down][Shape::columns]);
+  SHARED(float, squares, [Shape::warps_down][Shape::columns]);
+  SHARED(float, counts, [Shape::warps_down]);
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % warp_size, warp = place.warp_row();
   Sums<thread_tile> own{};
   for (int i = 0; i < thread_tile; ++i) own.count += place.row_of(i) < rows ? 1.0f : 0.0f;
 #pragma unroll
@@ -53,13 +52,14 @@ __device__ void write_moments(const TileSums& values, const TilePlace<Shape>& pl
       means[warp][place.column_of(j) - first_channel] = own.first[j];
       squares[warp][place.column_of(j) - first_channel] = own.second[j];
     }
-    if (lane == 0) counts[warp] = own.count;
+    if (place.column == first_channel) counts[warp] = own.count;
   }
   __syncthreads();
   const int channel = first_channel + thread;
   if (thread >= Shape::columns || channel >= channels) return;
   Sums<1> total{};
-  for (int w = 0; w < warps; ++w) MergeMoments{}(total, Sums<1>{counts[w], {means[w][thread]}, {squares[w][thread]}});
+  for (int w = 0; w < Shape::warps_down; ++w)
+    MergeMoments{}(total, Sums<1>{counts[w], {means[w][thread]}, {squares[w][thread]}});
   to[channel] = total.first[0];
   to[static_cast<std::size_t>(channels + 3) / 4 * 4 + channel] = total.second[0];
 }

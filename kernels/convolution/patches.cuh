@@ -80,7 +80,8 @@ class Patches {
     else
       return group;
   }
-  __device__ void convert(const Loaded& loaded, const Column& column, float (&values)[Group::count]) const {
+  template <class Factor>
+  __device__ void convert(const Loaded& loaded, const Column& column, Factor (&factors)[Group::count]) const {
     if constexpr (affine) {
       float scale[Group::count], shift[Group::count];
       load_floats(affine_.scale + column.channel, scale);
@@ -88,11 +89,11 @@ class Patches {
 #pragma unroll
       for (int j = 0; j < Group::count; ++j) {
         const float value = fmaf(to_float(loaded.group.value[j]), scale[j], shift[j]);
-        values[j] = !loaded.inside || (affine_.relu && value < 0) ? 0 : value;
+        factors[j] = from_float<Factor>(!loaded.inside || (affine_.relu && value < 0) ? 0 : value);
       }
     } else {
 #pragma unroll
-      for (int j = 0; j < Group::count; ++j) values[j] = to_float(loaded.value[j]);
+      for (int j = 0; j < Group::count; ++j) factors[j] = factor_of<Factor>(loaded.value[j]);
     }
   }
 
@@ -164,9 +165,10 @@ class TapWeights {
   __device__ Loaded load(Row row, Column column) const {
     return row && column >= 0 ? load_group<Group>(row + column) : Group{};
   }
-  __device__ void convert(const Loaded& loaded, Column, float (&values)[Group::count]) const {
+  template <class Factor>
+  __device__ void convert(const Loaded& loaded, Column, Factor (&factors)[Group::count]) const {
 #pragma unroll
-    for (int j = 0; j < Group::count; ++j) values[j] = to_float(loaded.value[j]);
+    for (int j = 0; j < Group::count; ++j) factors[j] = factor_of<Factor>(loaded.value[j]);
   }
 
  private:

@@ -10,7 +10,7 @@ namespace preceptor::kernels {
 template <class T>
 DepthSplit depth_split(const ConvolutionWeightGradient<T>& a) {
   const int columns = a.geometry.kernel_height * a.geometry.kernel_width * a.x.channels + (a.d_bias ? 1 : 0);
-  return {a.d_y.channels, columns, a.d_y.images * a.d_y.plane()};
+  return {a.d_y.channels, columns, a.d_y.images * a.d_y.plane(), sizeof(T)};
 }
 
 // The moments of a tile of pixels, in the workspace of a forward pass: [tiles][mean, squared deviations][stride].

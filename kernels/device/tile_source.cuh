@@ -5,12 +5,21 @@
 //   Row, Column      what row(i) and column(j) compute once for many loads; j is a multiple of Group::count. Both
 //   accept
 //                    any index from 0: behind the last, what is loaded counts as zero
-//   Loaded           what load(row, column) brings, and convert(loaded, column, values) makes floats of
+//   Loaded           what load(row, column) brings, and convert(loaded, column, factors) makes factors of
 #pragma once
 
 #include "kernels/device/group.cuh"
 
 namespace preceptor::kernels {
+
+// A stored value as a factor of the product.
+template <class Factor, class T>
+__device__ inline Factor factor_of(T value) {
+  if constexpr (std::is_same_v<Factor, T>)
+    return value;
+  else
+    return from_float<Factor>(to_float(value));
+}
 
 // A matrix in memory.
 template <class Group_, class T>
@@ -29,9 +38,10 @@ struct Matrix {
   __device__ Loaded load(Row row, Column column) const {
     return row >= 0 && column >= 0 ? load_group<Group>(data + static_cast<std::int64_t>(row) * step + column) : Group{};
   }
-  __device__ void convert(const Loaded& loaded, Column, float (&values)[Group::count]) const {
+  template <class Factor>
+  __device__ void convert(const Loaded& loaded, Column, Factor (&factors)[Group::count]) const {
 #pragma unroll
-    for (int j = 0; j < Group::count; ++j) values[j] = to_float(loaded.value[j]);
+    for (int j = 0; j < Group::count; ++j) factors[j] = factor_of<Factor>(loaded.value[j]);
   }
 };
 
@@ -53,9 +63,10 @@ struct WithOnes {
   __device__ Row row(int i) const { return source.row(i); }
   __device__ Column column(int j) const { return {source.column(j), wanted && j == source.columns}; }
   __device__ Loaded load(const Row& row, const Column& column) const { return source.load(row, column.of_source); }
-  __device__ void convert(const Loaded& loaded, const Column& column, float (&values)[Group::count]) const {
-    source.convert(loaded, column.of_source, values);
-    if (column.ones) values[0] = 1;
+  template <class Factor>
+  __device__ void convert(const Loaded& loaded, const Column& column, Factor (&factors)[Group::count]) const {
+    source.convert(loaded, column.of_source, factors);
+    if (column.ones) factors[0] = from_float<Factor>(1);
   }
 };
 

@@ -5,6 +5,7 @@
 
 #include "kernels/device/lanes.h"
 #include "kernels/device/matrix.h"
+#include "kernels/linear/fastest.h"
 #include "kernels/linear/shapes.h"
 
 namespace preceptor::kernels {
@@ -54,14 +55,22 @@ Cost cost(const LinearBackward<T>& a) {
           (a.d_x ? product : 0) + (a.d_weight ? product : 0) + (a.d_bias ? rows * out : 0)};
 }
 template <class T>
+std::size_t workspace_bytes(const LinearForward<T>& a, const Device& device) {
+  return device.kind == DeviceKind::cuda ? cublaslt_workspace_bytes(a) : 0;
+}
+template <class T>
 std::size_t workspace_bytes(const LinearBackward<T>& a, const Device& device) {
-  return device.kind == DeviceKind::cpu || !(a.d_weight || a.d_bias) ? 0 : depth_split(a).workspace_bytes();
+  const std::size_t own =
+      device.kind == DeviceKind::cpu || !(a.d_weight || a.d_bias) ? 0 : depth_split(a).workspace_bytes();
+  return device.kind == DeviceKind::cuda ? std::max(own, cublaslt_workspace_bytes(a)) : own;
 }
 
 template Cost cost(const LinearForward<float>&);
 template Cost cost(const LinearForward<bfloat16>&);
 template Cost cost(const LinearBackward<float>&);
 template Cost cost(const LinearBackward<bfloat16>&);
+template std::size_t workspace_bytes(const LinearForward<float>&, const Device&);
+template std::size_t workspace_bytes(const LinearForward<bfloat16>&, const Device&);
 template std::size_t workspace_bytes(const LinearBackward<float>&, const Device&);
 template std::size_t workspace_bytes(const LinearBackward<bfloat16>&, const Device&);
 

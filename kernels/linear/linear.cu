@@ -3,6 +3,7 @@
 
 #include "kernels/device/channels_last.cuh"
 #include "kernels/device/weight_gradient.cuh"
+#include "kernels/linear/fastest.h"
 #include "kernels/linear/shapes.h"
 
 namespace preceptor::kernels {
@@ -40,17 +41,15 @@ __global__ void __launch_bounds__(Shape::threads, resident_blocks<Shape>)
 template <class Group, class T, class Right>
 void launch_product(Gpu gpu, const Matrix<Group, T>& left, const Right& right, const float* bias, T* to, int columns) {
   using Left = ByRows<Matrix<Group, T>>;
-  with_shape<Group>(left.rows, columns, 1, [&](auto shape) {
+  with_shape<Group, T>(left.rows, columns, 1, [&](auto shape) {
     using Shape = decltype(shape);
     launch(gpu, multiply<Shape, Left, Right, T>, steps(left.rows, Shape::rows) * steps(columns, Shape::columns),
            Shape::threads, 0, Left{left}, right, bias, to, left.rows, columns, stores_fours(to, columns, columns));
   });
 }
 
-}  // namespace
-
 template <class T>
-void run_on(Gpu gpu, const LinearForward<T>& a) {
+void run_own(Gpu gpu, const LinearForward<T>& a) {
   with_group<T>(loads_groups(a.x, a.in) && loads_groups(a.weight, a.in), [&](auto group) {
     using Source = Matrix<decltype(group), T>;
     launch_product(gpu, Source{a.x, a.rows, a.in, a.in}, ByRows<Source>{{a.weight, a.out, a.in, a.in}}, a.bias, a.y,
@@ -59,7 +58,7 @@ void run_on(Gpu gpu, const LinearForward<T>& a) {
 }
 
 template <class T>
-void run_on(Gpu gpu, const LinearBackward<T>& a) {
+void run_own(Gpu gpu, const LinearBackward<T>& a) {
   const bool d_y_by_groups = loads_groups(a.d_y, a.out);
   if (a.d_x)
     with_group<T>(d_y_by_groups && loads_groups(a.weight, a.in), [&](auto group) {
@@ -70,10 +69,21 @@ void run_on(Gpu gpu, const LinearBackward<T>& a) {
   if (a.d_weight || a.d_bias)
     with_group<T>(d_y_by_groups && loads_groups(a.x, a.in), [&](auto group) {
       using Source = Matrix<decltype(group), T>;
-      launch_weight_gradient<TileShape<64, 64>>(gpu, Source{a.d_y, a.rows, a.out, a.out},
-                                                Source{a.x, a.rows, weight_columns(a), a.in}, a.d_weight, a.d_bias,
-                                                depth_split(a), a.workspace);
+      launch_weight_gradient<TileShape<64, 64, T>>(gpu, Source{a.d_y, a.rows, a.out, a.out},
+                                                   Source{a.x, a.rows, weight_columns(a), a.in}, a.d_weight, a.d_bias,
+                                                   depth_split(a), a.workspace);
     });
+}
+
+}  // namespace
+
+template <class T>
+void run_on(Gpu gpu, const LinearForward<T>& a) {
+  run_fastest(gpu, a, run_own<T>);
+}
+template <class T>
+void run_on(Gpu gpu, const LinearBackward<T>& a) {
+  run_fastest(gpu, a, run_own<T>);
 }
 
 template void run_on(Gpu, const LinearForward<float>&);

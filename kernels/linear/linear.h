@@ -17,9 +17,12 @@ struct LinearForward {
   const float* bias;  // [out]; nullptr: none
   T* y;               // [rows, out]
   int rows, in, out;
+  void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
 };
 template <class T>
 Cost cost(const LinearForward<T>& arguments);
+template <class T>
+std::size_t workspace_bytes(const LinearForward<T>& arguments, const Device& device);
 void run_on(Cpu, const LinearForward<float>& arguments);
 template <class T>
 void run_on(Cuda, const LinearForward<T>& arguments);

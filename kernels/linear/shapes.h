@@ -13,7 +13,7 @@ int weight_columns(const LinearBackward<T>& a) {
 }
 template <class T>
 DepthSplit depth_split(const LinearBackward<T>& a) {
-  return {a.out, weight_columns(a) + (a.d_bias ? 1 : 0), a.rows};
+  return {a.out, weight_columns(a) + (a.d_bias ? 1 : 0), a.rows, sizeof(T)};
 }
 
 }  // namespace preceptor::kernels

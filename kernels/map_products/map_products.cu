@@ -47,8 +47,8 @@ struct ProductShape {
 template <class A, class B, class T>
 void launch_images(Gpu gpu, const A& left, const B& right, std::int64_t left_step, std::int64_t right_step, float scale,
                    T* to, const ProductShape& s) {
-  // One value at a time, so that any number of channels will do.
-  using Shape = TileShape<128, 64>;
+  // One value at a time, so that any number of channels will do; as floats, which the derivatives of products are.
+  using Shape = TileShape<128, 64, float>;
   launch(gpu, multiply_images<Shape, A, B, T>, s.images * steps(s.rows, Shape::rows) * steps(s.columns, Shape::columns),
          Shape::threads, 0, left, right, left_step, right_step, scale, to, s.rows, s.columns, s.depth);
 }

@@ -343,6 +343,8 @@ TEST(Commands, PrecisionOnThe_emulated_DeviceIsThatOfTheWholeRun) {
   const double in_floats = loss("cpu", "float");
   EXPECT_NE(in_floats, result["test"]["loss"].get<double>());
   EXPECT_NEAR(in_floats, result["test"]["loss"].get<double>(), 0.02 * in_floats);
+  EXPECT_NE(loss("emulated", "tf32"), loss("emulated", "float"));
+  EXPECT_NEAR(loss("emulated", "tf32"), in_floats, 0.02 * in_floats);
   place.refuse({"preceptor-predict", "--checkpoint", "run/best.safetensors", data, "--precision", "tf32"}, 64,
                {"--precision tf32"});
 }

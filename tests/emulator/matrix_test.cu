@@ -1,7 +1,11 @@
 // Tensor core fragments: products of small integers are exact in every order, so a wrong index cannot hide.
 #include <bit>
+#include <cmath>
+#include <limits>
+#include <utility>
 
 #include "kernels/device/mma.cuh"
+#include "kernels/device/tf32.h"
 #include "tests/emulator/launch.h"
 
 namespace preceptor::test {
@@ -89,6 +93,38 @@ __global__ void multiply_one_tf32(float* value) {
   if (threadIdx.x != 0) a[0] = b[0] = 0;
   mma_tf32(c, a, b);
   if (threadIdx.x == 0) value[0] = c[0];
+}
+
+__global__ void round_to_tf32(const float* values, unsigned* rounded) {
+  rounded[threadIdx.x] = tf32(values[threadIdx.x]).bits;
+}
+
+TEST_F(Matrix, Tf32RoundsToNearestAndHalvesAwayFromZero) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  std::vector<float> values(32, 0);
+  std::vector<unsigned> expected(32, 0);
+  const std::pair<unsigned, unsigned> cases[] = {
+      {0x3f800fff, 0x3f800000},
+      {0x3f801000, 0x3f802000},
+      {0xbf801000, 0xbf802000},
+      {0xbf800fff, 0xbf800000},
+      {0x3fffffff, 0x40000000},
+      {0x00001000, 0x00002000},
+      {std::bit_cast<unsigned>(infinity), std::bit_cast<unsigned>(infinity)}};
+  for (std::size_t i = 0; i < std::size(cases); ++i) {
+    values[i] = std::bit_cast<float>(cases[i].first);
+    expected[i] = cases[i].second;
+  }
+  values[31] = std::numeric_limits<float>::quiet_NaN();
+  for (const Device& device : gpu_devices()) {
+    const DeviceBuffer<float> from(device, values);
+    const DeviceBuffer<unsigned> to(device, std::vector<unsigned>(32, 1));
+    launch_once(device, round_to_tf32, 1, 32, 0, from.data(), to.data());
+    std::vector<unsigned> rounded = to.host();
+    EXPECT_TRUE(std::isnan(std::bit_cast<float>(rounded[31])));
+    rounded[31] = 0;
+    EXPECT_EQ(rounded, expected);
+  }
 }
 
 TEST_F(Matrix, Tf32IgnoresTheLowestThirteenBits) {

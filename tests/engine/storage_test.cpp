@@ -120,8 +120,9 @@ TEST(Precision, NamesAndDevicesThatHaveItNot) {
   expect_error(ErrorKind::usage, {"--precision fp8", "float, tf32, bf16"}, [] { precision_named("fp8"); });
   expect_error(ErrorKind::usage, {"bf16", "the cpu computes with floats only"},
                [] { Context(kernels::cpu_device(1), 0, Precision::bfloat16); });
-  for (const kernels::Device& device : {kernels::cpu_device(1), kernels::emulated_device(1)})
-    expect_error(ErrorKind::usage, {"tf32"}, [&] { Context(device, 0, precision_named("tf32")); });
+  expect_error(ErrorKind::usage, {"tf32", "the cpu computes with floats only"},
+               [] { Context(kernels::cpu_device(1), 0, precision_named("tf32")); });
+  EXPECT_TRUE(Context(kernels::emulated_device(1), 0, precision_named("tf32")).multiplies_tf32());
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 
 #include <cmath>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/convolution/convolution.h"
 #include "kernels/convolution/reference.h"
+#include "kernels/device/tf32.h"
 #include "tests/support/compare.h"
 #include "tests/support/feature_maps.h"
 #include "tests/support/variants.h"
@@ -64,8 +66,11 @@ inline Doubles in_plain_order(const kernels::WeightOrder& order, const std::vect
   return result;
 }
 
-template <class T>
+// Factor: what is multiplied, float, bfloat16 or tf32, which is stored as float.
+template <class Factor>
 struct ConvolutionLayer {
+  static constexpr bool is_tf32 = std::is_same_v<Factor, kernels::tf32>;
+  using T = std::conditional_t<is_tf32, float, Factor>;
   using Floats = DeviceBuffer<float>;
 
   ConvolutionLayer(Random& random, const kernels::Device& on, const ConvolutionSizes& s, const Around& with = {},
@@ -103,15 +108,22 @@ struct ConvolutionLayer {
   kernels::ConvolutionForward<T> forward() const {
     kernels::ConvolutionForward<T> a{
         x.map(), weight.data(), around.bias ? bias.data() : nullptr, {}, y.map(), sizes.geometry, around.relu, input()};
+    a.tf32 = is_tf32;
     if (around.residual) a.residual = residual.map();
     if (around.moments) a.mean = mean.data(), a.squared_deviations = squares.data();
     return a;
   }
   kernels::ConvolutionDataGradient<T> data_gradient() const {
-    return {d_y.map(), weight.data(), d_x.map(), sizes.geometry};
+    return {.d_y = d_y.map(), .weight = weight.data(), .d_x = d_x.map(), .geometry = sizes.geometry, .tf32 = is_tf32};
   }
   kernels::ConvolutionWeightGradient<T> weight_gradient() const {
-    return {x.map(), d_y.map(), d_weight.data(), around.bias ? d_bias.data() : nullptr, sizes.geometry, input()};
+    return {.x = x.map(),
+            .d_y = d_y.map(),
+            .d_weight = d_weight.data(),
+            .d_bias = around.bias ? d_bias.data() : nullptr,
+            .geometry = sizes.geometry,
+            .input = input(),
+            .tf32 = is_tf32};
   }
   template <class Arguments>
   void run(const Arguments& arguments) const {
@@ -119,16 +131,27 @@ struct ConvolutionLayer {
   }
   bool neighbours_untouched() const { return y.neighbours_untouched() && d_x.neighbours_untouched(); }
 
-  // x behind its channel's affine map, and the magnitude of what it was summed from.
+  // Values as factors of products.
+  static Doubles factors(Doubles values) {
+    for (double& value : values) value = rounded(static_cast<float>(value));
+    return values;
+  }
+  // What is convolved: x behind its channel's affine map, as a factor of products; and the magnitude of what it was
+  // summed from. Factors of fewer bits than a float's are rounded from what the kernels compute in float, which is one
+  // fused operation.
   Doubles transformed(bool magnitude) const {
-    Doubles values = x.plain();
-    if (!around.affine) return magnitude ? magnitudes(values) : values;
+    const Doubles x_values = x.plain();
+    if (!around.affine) return magnitude ? magnitudes(factors(x_values)) : factors(x_values);
+    Doubles values = x_values;
     const std::vector<float> scales = scale.host(), shifts = shift.host();
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::size_t c = i / static_cast<std::size_t>(sizes.height * sizes.width) % scales.size();
       const double scaled = values[i] * static_cast<double>(scales[c]), shifted = static_cast<double>(shifts[c]);
       values[i] = magnitude ? std::abs(scaled) + std::abs(shifted) : scaled + shifted;
-      if (!magnitude && around.affine_relu && values[i] < 0) values[i] = 0;
+      if (magnitude) continue;
+      if constexpr (!std::is_same_v<Factor, float>)
+        values[i] = rounded(std::fma(static_cast<float>(x_values[i]), scales[c], shifts[c]));
+      if (around.affine_relu && values[i] < 0) values[i] = 0;
     }
     return values;
   }
@@ -153,22 +176,24 @@ struct ConvolutionLayer {
   Floats bias, scale, shift, mean, squares, d_weight, d_bias;
 
  private:
+  static double rounded(float value) { return static_cast<double>(static_cast<float>(static_cast<Factor>(value))); }
   MapShape out_shape() const { return {sizes.images, sizes.out, sizes.out_height(), sizes.out_width()}; }
   static std::vector<float> unset(std::size_t count) { return std::vector<float>(count, std::nanf("")); }
 };
 
-// Roundings of a term: two of x behind its affine map, one of the product where it is not fused, and of what is added
-// to the sum: bias and residual, and 3 more for how partial sums are merged.
+// Roundings of a term: two of x behind its affine map where it is a float, one of the product where it is not fused,
+// and of what is added to the sum: bias and residual, and 3 more for how partial sums are merged.
 inline constexpr double roundings = 8;
 
-// `n` terms whose magnitudes are `magnitude`, stored in T.
-template <class T>
-void check_sums(Comparison& comparison, const Doubles& actual, const Doubles& expected, const Doubles& magnitude,
-                double n, double amplification) {
+// `n` products of the layer's factors whose magnitudes are `magnitude`, stored in Stored.
+template <class Stored, class Factor>
+void check_sums(Comparison& comparison, const ConvolutionLayer<Factor>& layer, const Doubles& actual,
+                const Doubles& expected, const Doubles& magnitude, double n, double amplification) {
   ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i)
-    comparison.check(actual[i], expected[i],
-                     with_storage<T>(allowed(n, magnitude[i], roundings) * amplification, expected[i]), i);
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    const double error = allowed_of_products<Factor>(layer.device, n, magnitude[i], roundings);
+    comparison.check(actual[i], expected[i], with_storage<Stored>(error * amplification, expected[i]), i);
+  }
 }
 
 struct Comparisons {
@@ -182,8 +207,8 @@ struct Comparisons {
 
 // The moments are those of y as it is stored. A mean that is `off` by rounding adds 2 off |distance| + off^2 to each
 // squared distance from it.
-template <class T>
-void check_moments(const ConvolutionLayer<T>& layer, Comparison& comparison) {
+template <class Factor>
+void check_moments(const ConvolutionLayer<Factor>& layer, Comparison& comparison) {
   const Doubles y = layer.y.plain();
   const std::vector<float> mean = layer.mean.host(), squares = layer.squares.host();
   const std::size_t channels = mean.size(), plane = y.size() / channels / layer.sizes.images;
@@ -205,10 +230,10 @@ void check_moments(const ConvolutionLayer<T>& layer, Comparison& comparison) {
   }
 }
 
-template <class T>
-void check_forward(const ConvolutionLayer<T>& layer, Comparisons& comparisons) {
+template <class Factor>
+void check_forward(const ConvolutionLayer<Factor>& layer, Comparisons& comparisons) {
   const ConvolutionSizes& s = layer.sizes;
-  const Doubles weight = widened(layer.plain_weight), bias = to_double(layer.bias.host());
+  const Doubles weight = layer.factors(widened(layer.plain_weight)), bias = to_double(layer.bias.host());
   const Doubles residual = layer.residual.plain();
   Doubles expected = kernels::reference::convolution_forward(s, layer.transformed(false), weight);
   Doubles magnitude = kernels::reference::convolution_forward(s, layer.transformed(true), magnitudes(weight));
@@ -221,36 +246,37 @@ void check_forward(const ConvolutionLayer<T>& layer, Comparisons& comparisons) {
     if (layer.around.relu) expected[i] = std::max(expected[i], 0.0);
   }
   layer.run(layer.forward());
-  check_sums<T>(comparisons.forward, layer.y.plain(), expected, magnitude, static_cast<double>(weight.size()) / s.out,
-                layer.amplification());
+  check_sums<typename ConvolutionLayer<Factor>::T>(comparisons.forward, layer, layer.y.plain(), expected, magnitude,
+                                                   static_cast<double>(weight.size()) / s.out, layer.amplification());
   if (layer.around.moments) check_moments(layer, comparisons.moments);
 }
 
-template <class T>
-void check_gradients(const ConvolutionLayer<T>& layer, Comparisons& comparisons) {
+template <class Factor>
+void check_gradients(const ConvolutionLayer<Factor>& layer, Comparisons& comparisons) {
   using namespace kernels::reference;
   const ConvolutionSizes& s = layer.sizes;
-  const Doubles weight = widened(layer.plain_weight), d_y = layer.d_y.plain();
+  const Doubles weight = layer.factors(widened(layer.plain_weight)), d_y = layer.factors(layer.d_y.plain());
   const double products = static_cast<double>(s.images) * s.out_height() * s.out_width();
   layer.run(layer.data_gradient());
-  check_sums<T>(comparisons.data_gradient, layer.d_x.plain(), convolution_data_gradient(s, weight, d_y),
-                convolution_data_gradient(s, magnitudes(weight), magnitudes(d_y)),
-                static_cast<double>(weight.size()) / s.in, layer.amplification());
+  check_sums<typename ConvolutionLayer<Factor>::T>(comparisons.data_gradient, layer, layer.d_x.plain(),
+                                                   convolution_data_gradient(s, weight, d_y),
+                                                   convolution_data_gradient(s, magnitudes(weight), magnitudes(d_y)),
+                                                   static_cast<double>(weight.size()) / s.in, layer.amplification());
   layer.run(layer.weight_gradient());
-  check_sums<float>(comparisons.weight_gradient, in_plain_order(layer.order, layer.d_weight.host()),
+  check_sums<float>(comparisons.weight_gradient, layer, in_plain_order(layer.order, layer.d_weight.host()),
                     convolution_weight_gradient(s, layer.transformed(false), d_y),
                     convolution_weight_gradient(s, layer.transformed(true), magnitudes(d_y)), products,
                     layer.amplification());
   if (layer.around.bias)
-    check_sums<float>(comparisons.weight_gradient, to_double(layer.d_bias.host()), convolution_bias_gradient(s, d_y),
-                      convolution_bias_gradient(s, magnitudes(d_y)), products, 1);
+    check_sums<float>(comparisons.weight_gradient, layer, to_double(layer.d_bias.host()),
+                      convolution_bias_gradient(s, d_y), convolution_bias_gradient(s, magnitudes(d_y)), products, 1);
 }
 
-template <class T>
+template <class Factor>
 void check_layer(Random& random, const kernels::Device& device, const ConvolutionSizes& sizes, Comparisons& comparisons,
                  const Around& around = {}, const Beside& beside = {}) {
-  SCOPED_TRACE(text_of(sizes) + ", " + name_of_storage<T>());
-  const ConvolutionLayer<T> layer(random, device, sizes, around, beside);
+  SCOPED_TRACE(text_of(sizes) + ", " + name_of_factors<Factor>());
+  const ConvolutionLayer<Factor> layer(random, device, sizes, around, beside);
   check_forward(layer, comparisons);
   check_gradients(layer, comparisons);
   EXPECT_TRUE(layer.neighbours_untouched());

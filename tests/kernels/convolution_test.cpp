@@ -26,13 +26,13 @@ TEST(ConvolutionReference, GradientsMatchFiniteDifferences) {
 
 class Convolution : public DeviceTest {
  protected:
-  // Calls body(storage type, random, comparisons) for each storage type of the device.
+  // Calls body(type, random, comparisons) for each type of factors of the device.
   template <class Body>
-  void for_storage(const std::string& name, const Body& body) {
-    for_storage_types(device(), [&](auto type) {
+  void for_factors(const std::string& name, const Body& body) {
+    for_factor_types(device(), [&](auto type) {
       using T = decltype(type);
       Random random("convolution " + name);
-      Comparisons comparisons(name_of(device().kind) + ", " + name_of_storage<T>() + ", " + name);
+      Comparisons comparisons(name_of(device().kind) + ", " + name_of_factors<T>() + ", " + name);
       body(type, random, comparisons);
     });
   }
@@ -49,13 +49,13 @@ TEST_P(Convolution, LayersOfResidualAndDenseNetworks) {
                                  {1, 64, 512, 2, 2, {3, 3, 1, 1}},
                                  {1, 1024, 256, 2, 2, {1, 1, 2, 0}},
                                  {2, 992, 128, 3, 2, {1, 1, 1, 0}}});
-  for_storage("layers", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_factors("layers", [&](auto type, Random& random, Comparisons& comparisons) {
     for (const ConvolutionSizes& layer : layers) check_layer<decltype(type)>(random, device(), layer, comparisons);
   });
 }
 
 TEST_P(Convolution, MapsOfAFewPixels) {
-  for_storage("few pixels", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_factors("few pixels", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     for (int size : {1, 2, 3, 4, 5}) {
       check_layer<T>(random, device(), {3, 32, 48, size, size, {3, 3, 1, 1}}, comparisons);
@@ -67,7 +67,7 @@ TEST_P(Convolution, MapsOfAFewPixels) {
 }
 
 TEST_P(Convolution, EverythingAround) {
-  for_storage("around", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_factors("around", [&](auto type, Random& random, Comparisons& comparisons) {
     for (unsigned bits = 0; bits < 64; ++bits) {
       const auto bit = [&](unsigned i) { return (bits >> i & 1) == 1; };
       if (bit(5) && !bit(4)) continue;  // no relu without its affine map
@@ -82,7 +82,7 @@ TEST_P(Convolution, EverythingAround) {
 }
 
 TEST_P(Convolution, ChannelsThatFitNoBlockAndNoGroup) {
-  for_storage("odd channels", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_factors("odd channels", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     const Around biased{.bias = true};
     check_layer<T>(random, device(), {2, 3, 5, 9, 8, {3, 3, 1, 1}}, comparisons, {.bias = true, .relu = true});
@@ -112,7 +112,7 @@ TEST_P(Convolution, OneByOneToAFewChannels) {
 }
 
 TEST_P(Convolution, RandomShapes) {
-  for_storage("random", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_factors("random", [&](auto type, Random& random, Comparisons& comparisons) {
     const auto pick = [&](std::initializer_list<int> choices) {
       return choices.begin()[random.integer(0, static_cast<int>(choices.size()) - 1)];
     };
@@ -132,7 +132,7 @@ TEST_P(Convolution, RandomShapes) {
 // So many pixels that blocks of all shapes of tiles work, gradients of weights are split, and moments come from several
 // tiles, of which the last is not full.
 TEST_P(Convolution, ManyPixels) {
-  for_storage("many pixels", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_factors("many pixels", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     const Around all{.bias = true, .affine = true, .affine_relu = true, .moments = true};
     check_layer<T>(random, device(), {3, 16, 64, 17, 19, {1, 1, 1, 0}}, comparisons, all);
@@ -148,7 +148,7 @@ TEST_P(Convolution, ManyPixels) {
 
 // Every digit of the deviations survives a mean 10^4 times as large.
 TEST_P(Convolution, LargeMeansCostNoDigitsOfMoments) {
-  for_storage("mean 1e4", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_factors("mean 1e4", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     const ConvolutionSizes sizes{3, 8, 40, 11, 13, {1, 1, 1, 0}};
     ConvolutionLayer<T> layer(random, device(), sizes, {.bias = true, .moments = true});
@@ -159,7 +159,7 @@ TEST_P(Convolution, LargeMeansCostNoDigitsOfMoments) {
 }
 
 TEST_P(Convolution, ResidualMayShareMemoryWithTheResult) {
-  for_storage("in place", [&](auto type, Random& random, Comparisons&) {
+  for_factors("in place", [&](auto type, Random& random, Comparisons&) {
     ConvolutionLayer<decltype(type)> layer(random, device(), {2, 32, 32, 6, 6, {3, 3, 1, 1}},
                                            {.residual = true, .relu = true});
     layer.run(layer.forward());
@@ -171,13 +171,13 @@ TEST_P(Convolution, ResidualMayShareMemoryWithTheResult) {
 }
 
 TEST_P(Convolution, TheSameBitsInAnyOrder) {
-  for_storage("bits", [&](auto type, Random& random, Comparisons&) {
+  for_factors("bits", [&](auto type, Random& random, Comparisons&) {
     using T = decltype(type);
     for (const ConvolutionSizes& sizes :
          {ConvolutionSizes{2, 16, 72, 16, 17, {1, 1, 1, 0}}, {2, 5, 7, 17, 18, {3, 3, 2, 1}}}) {
       const ConvolutionLayer<T> layer(random, device(), sizes,
                                       {.bias = true, .residual = true, .affine = true, .moments = true});
-      std::vector<std::vector<T>> first_maps;
+      std::vector<std::vector<typename ConvolutionLayer<T>::T>> first_maps;
       std::vector<std::vector<float>> first;
       for (const Device& variant : five_variants(device())) {
         if (on_cpu()) cpu_device(variant.threads);  // plans and their workspaces are for a number of threads
@@ -199,7 +199,7 @@ TEST_P(Convolution, TheSameBitsInAnyOrder) {
 // A value that is no number reaches every result whose window holds it, and no other.
 TEST_P(Convolution, NotANumberReachesWhatItsWindowHolds) {
   if (on_cpu()) GTEST_SKIP() << "Winograd's tiles spread it to their neighbours";
-  for_storage("nan", [&](auto type, Random& random, Comparisons&) {
+  for_factors("nan", [&](auto type, Random& random, Comparisons&) {
     using T = decltype(type);
     for (float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
       for (const ConvolutionSizes& s :
@@ -261,7 +261,7 @@ TEST_P(Convolution, WeightsLieAsTheMapsDo) {
 TEST_P(Convolution, MovesWhatTheTilesSay) {
   if (device().kind != DeviceKind::emulated || !emulator::counters_available())
     GTEST_SKIP() << "the emulated device counts accesses where it watches them";
-  for_storage("counters", [&](auto type, Random& random, Comparisons&) {
+  for_factors("counters", [&](auto type, Random& random, Comparisons&) {
     using T = decltype(type);
     const auto counted = [&](const auto& arguments) {
       emulator::start_counting();
@@ -275,7 +275,7 @@ TEST_P(Convolution, MovesWhatTheTilesSay) {
     const double pixels = 128, sector = 32 / sizeof(T);
     const double model = (2 * pixels * wide.in + pixels / 64 * wide.in * wide.out + pixels * wide.out) / sector;
     const double moved = counted(layer.forward());
-    std::printf("[ counters ] %s: sectors / tile model %.3f\n", name_of_storage<T>().c_str(), moved / model);
+    std::printf("[ counters ] %s: sectors / tile model %.3f\n", name_of_factors<T>().c_str(), moved / model);
     EXPECT_NEAR(moved / model, 1, 0.01);
     counted(layer.data_gradient());
     counted(layer.weight_gradient());

@@ -37,12 +37,15 @@ Doubles magnitudes(Doubles values) {
   return values;
 }
 
-// Every entry is a sum of n products whose magnitudes add up to `terms`, stored in T.
-template <class T>
-void check_all(Comparison& comparison, const Doubles& actual, const Doubles& expected, const Doubles& terms, double n) {
+// Every entry is a sum of n products of factors of type T whose magnitudes add up to `terms`, stored in Stored.
+template <class T, class Stored>
+void check_all(Comparison& comparison, const Device& device, const Doubles& actual, const Doubles& expected,
+               const Doubles& terms, double n) {
   ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i)
-    comparison.check(actual[i], expected[i], with_storage<T>(allowed(n, terms[i]), expected[i]), i);
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    const double error = allowed_of_products<T>(device, n, terms[i]);
+    comparison.check(actual[i], expected[i], with_storage<Stored>(error, expected[i]), i);
+  }
 }
 
 // A layer on a device. Its matrices may begin `offset` values behind an aligned address.
@@ -118,8 +121,8 @@ void check_forward(const LinearLayer<T>& layer, bool with_bias, LinearComparison
   const Doubles x = layer.read(layer.x), weight = layer.read(layer.weight);
   const Doubles bias = with_bias ? to_double(layer.bias.host()) : Doubles{};
   execute_on(layer.forward(with_bias), layer.device);
-  check_all<T>(comparisons.y, layer.read(layer.y), reference::linear(s, x, weight, bias),
-               reference::linear(s, magnitudes(x), magnitudes(weight), magnitudes(bias)), s.in + 1);
+  check_all<T, T>(comparisons.y, layer.device, layer.read(layer.y), reference::linear(s, x, weight, bias),
+                  reference::linear(s, magnitudes(x), magnitudes(weight), magnitudes(bias)), s.in + 1);
 }
 
 template <class T>
@@ -129,9 +132,11 @@ void check_backward(const LinearLayer<T>& layer, LinearComparisons& comparisons)
   execute_with_workspace(layer.backward(), layer.device);
   const auto expected = reference::linear_backward(s, x, weight, d_y);
   const auto terms = reference::linear_backward(s, magnitudes(x), magnitudes(weight), magnitudes(d_y));
-  check_all<T>(comparisons.d_x, layer.read(layer.d_x), expected.d_x, terms.d_x, s.out);
-  check_all<float>(comparisons.d_weight, to_double(layer.d_weight.host()), expected.d_weight, terms.d_weight, s.rows);
-  check_all<float>(comparisons.d_bias, to_double(layer.d_bias.host()), expected.d_bias, terms.d_bias, s.rows);
+  check_all<T, T>(comparisons.d_x, layer.device, layer.read(layer.d_x), expected.d_x, terms.d_x, s.out);
+  check_all<T, float>(comparisons.d_weight, layer.device, to_double(layer.d_weight.host()), expected.d_weight,
+                      terms.d_weight, s.rows);
+  check_all<T, float>(comparisons.d_bias, layer.device, to_double(layer.d_bias.host()), expected.d_bias, terms.d_bias,
+                      s.rows);
 }
 
 TEST_P(Linear, MatchesTheReference) {

@@ -1,5 +1,5 @@
 // Choosing by the clock with candidates that are none: what is measured, kept, read and refused.
-#include "kernels/convolution/tuning.h"
+#include "kernels/device/tuning.h"
 
 #include <gtest/gtest.h>
 

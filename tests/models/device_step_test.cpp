@@ -205,7 +205,8 @@ double distance(const Numbers& a, const Numbers& b) {
   return std::sqrt(difference / norm);
 }
 
-class Bfloat16Step : public DeviceStep {
+// Steps in less than float precision.
+class RoundedStep : public DeviceStep {
  protected:
   void SetUp() override {
     DeviceStep::SetUp();
@@ -213,12 +214,13 @@ class Bfloat16Step : public DeviceStep {
   }
 
   // Losses of `steps` steps, and the gradients of the first, against floats on the cpu. On its way through a layer a
-  // value is rounded three times, as weight, as output of the convolution and behind the batch norm, each time by at
-  // most 2^-8 of itself. So every weight of four float runs is off by a random part of 3 * 2^-8; allowed is twice the
-  // largest difference that makes, for the gradient is rounded on its way back too.
-  void expect_agreement_with_float(const std::string& model, int steps) const {
-    constexpr double size = 3 * 0x1p-8;
-    Training floats(kernels::cpu_device(2), model, false), run(device(), model, true, Precision::bfloat16);
+  // value is rounded. bfloat16: three times, as weight, as output of the convolution and behind the batch norm, each
+  // time by at most 2^-8 of itself. tf32: twice, as weight and as what the convolution reads, by at most 2^-11. So
+  // every weight of four float runs is off by a random part of that size; allowed is twice the largest difference that
+  // makes, for the gradient is rounded on its way back too.
+  void expect_agreement_with_float(const std::string& model, int steps, Precision precision) const {
+    const double size = precision == Precision::bfloat16 ? 3 * 0x1p-8 : 2 * 0x1p-11;
+    Training floats(kernels::cpu_device(2), model, false), run(device(), model, true, precision);
     std::vector<double> expected = {floats.step(0)}, actual = {run.step(0)};
     const StateDict gradients = floats.gradients(), rounded = run.gradients();
     for (int i = 1; i < steps; ++i) {
@@ -256,26 +258,53 @@ class Bfloat16Step : public DeviceStep {
       EXPECT_LT(actual.back(), actual.front());
     }
   }
+  void expect_replay_equals_eager(Precision precision) const {
+    Training replayed(device(), "resnet8", true, precision), eager(device(), "resnet8", false, precision);
+    EXPECT_EQ(losses_of(replayed, 4), losses_of(eager, 4));
+    expect_same_bits(replayed.state(), eager.state());
+  }
 };
+class Bfloat16Step : public RoundedStep {};
+class Tf32Step : public RoundedStep {};
 
 TEST_P(Bfloat16Step, AgreesWithFloat) {
   if (IsSkipped()) return;
-  for (const char* model : {"resnet8", "densenet16", "cbr-tiny"}) expect_agreement_with_float(model, 1);
+  for (const char* model : {"resnet8", "densenet16", "cbr-tiny"})
+    expect_agreement_with_float(model, 1, Precision::bfloat16);
+}
+TEST_P(Tf32Step, AgreesWithFloat) {
+  if (IsSkipped()) return;
+  for (const char* model : {"resnet8", "densenet16", "cbr-tiny"})
+    expect_agreement_with_float(model, 1, Precision::tf32);
 }
 
 TEST_P(Bfloat16Step, LearnsAsFloatsDo) {
   skip_where_watched();
   if (IsSkipped()) return;
-  expect_agreement_with_float("resnet8", 30);
+  expect_agreement_with_float("resnet8", 30, Precision::bfloat16);
+}
+TEST_P(Tf32Step, LearnsAsFloatsDo) {
+  skip_where_watched();
+  if (IsSkipped()) return;
+  expect_agreement_with_float("resnet8", 30, Precision::tf32);
 }
 
 TEST_P(Bfloat16Step, ReplayEqualsEagerBitForBit) {
   skip_where_watched();
   if (IsSkipped()) return;
-  Training replayed(device(), "resnet8", true, Precision::bfloat16);
-  Training eager(device(), "resnet8", false, Precision::bfloat16);
-  EXPECT_EQ(losses_of(replayed, 4), losses_of(eager, 4));
-  expect_same_bits(replayed.state(), eager.state());
+  expect_replay_equals_eager(Precision::bfloat16);
+}
+TEST_P(Tf32Step, ReplayEqualsEagerBitForBit) {
+  skip_where_watched();
+  if (IsSkipped()) return;
+  expect_replay_equals_eager(Precision::tf32);
+}
+// Its products are others than those of floats.
+TEST_P(Tf32Step, IsNoFloatStep) {
+  skip_where_watched();
+  if (IsSkipped()) return;
+  Training floats(device(), "resnet8", false), rounded(device(), "resnet8", false, Precision::tf32);
+  EXPECT_NE(floats.step(0), rounded.step(0));
 }
 
 // All but what stays float: statistics, logits, and the partial sums of convolutions.
@@ -291,6 +320,7 @@ TEST_P(Bfloat16Step, HalvesTheMemoryOfAStep) {
 
 INSTANTIATE_ON_ALL_DEVICES(DeviceStep);
 INSTANTIATE_ON_ALL_DEVICES(Bfloat16Step);
+INSTANTIATE_ON_ALL_DEVICES(Tf32Step);
 
 }  // namespace
 }  // namespace preceptor

@@ -34,7 +34,7 @@ class Tuning {
   std::map<std::string, std::string> choices_;
 };
 
-// Of all convolutions of this process.
-Tuning& convolution_tuning();
+// Of all families of this process.
+Tuning& tuning();
 
 }  // namespace preceptor::kernels

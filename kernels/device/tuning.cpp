@@ -1,5 +1,5 @@
 // Choosing by the clock, and the text of choices.
-#include "kernels/convolution/tuning.h"
+#include "kernels/device/tuning.h"
 
 #include <algorithm>
 #include <limits>
@@ -50,13 +50,13 @@ void Tuning::read(const std::string& text, const std::string& name) {
     const std::size_t tab = line.find('\t');
     if (tab == 0 || tab == std::string::npos || tab + 1 == line.size() || line.find('\t', tab + 1) != std::string::npos)
       throw Error(ErrorKind::data, name + " line " + std::to_string(number) +
-                                       ": not a convolution, a tab and the name of what computes it");
+                                       ": not what is computed, a tab and the name of what computes it");
     choices[line.substr(0, tab)] = line.substr(tab + 1);
   }
   for (auto& [what, choice] : choices) choices_[what] = std::move(choice);
 }
 
-Tuning& convolution_tuning() {
+Tuning& tuning() {
   static Tuning tuning;
   return tuning;
 }

@@ -1,0 +1,138 @@
+// Tiles whose factors are floats, multiplied by multiply-adds: a thread multiplies 8 x 8 values of every depth, for
+// which it reads 4 times 16 bytes.
+#pragma once
+
+#include "kernels/device/tile_place.cuh"
+
+namespace preceptor::kernels {
+
+// Stages an operand whose depth runs over the columns of its source, which lie next to each other: groups of a row are
+// turned into columns of the staged tile. A thread keeps its rows, whose coordinates are computed once.
+template <class Source, int extent, int threads>
+class RowFloats {
+ public:
+  static constexpr int staged_depth = 16, size = staged_depth * extent;
+
+ private:
+  static constexpr int width = Source::Group::count;
+  static constexpr int groups = staged_depth / width;  // in which a row of the tile is loaded
+  static constexpr int together = width == 1 ? 8 : 2;  // lanes side by side in a row: a sector of 32 bytes
+  static constexpr int warp_rows = warp_size / together;
+  static constexpr int pass_rows = threads / groups;  // that all threads load at once
+  static constexpr int passes = extent / pass_rows;
+  static_assert(pass_rows % warp_rows == 0 && extent % pass_rows == 0);
+
+ public:
+  __device__ RowFloats(const Source& source, int first) {
+    const int lane = static_cast<int>(threadIdx.x) % warp_size, warp = static_cast<int>(threadIdx.x) / warp_size;
+    constexpr int warps_of_row = groups / together;
+    depth_ = (lane % together + warp % warps_of_row * together) * width;
+    row_ = lane / together + warp / warps_of_row * warp_rows;
+#pragma unroll
+    for (int i = 0; i < passes; ++i) rows_[i] = source.row(first + row_ + i * pass_rows);
+  }
+  // Starts the loads of 16 steps of the depth.
+  __device__ void fetch(const Source& source, int depth) {
+    column_ = source.column(depth + depth_);
+#pragma unroll
+    for (int i = 0; i < passes; ++i) staged_[i] = source.load(rows_[i], column_);
+  }
+  // Writes them to shared memory.
+  __device__ void put(const Source& source, float* tile) const {
+#pragma unroll
+    for (int i = 0; i < passes; ++i) {
+      float values[width];
+      source.convert(staged_[i], column_, values);
+#pragma unroll
+      for (int j = 0; j < width; ++j) tile[position(depth_ + j, row_ + i * pass_rows)] = values[j];
+    }
+  }
+  // Where a value lies: rows next to each other, but those of neighbouring groups `warp_rows` banks apart, so that the
+  // lanes of a warp, which write to different depths, find 32 banks.
+  __device__ static int position(int depth, int row) {
+    return depth * extent + (row ^ (depth / width % together * warp_rows));
+  }
+
+ private:
+  int depth_, row_;
+  typename Source::Row rows_[passes];
+  typename Source::Column column_;
+  typename Source::Loaded staged_[passes];
+};
+
+// Stages an operand whose depth runs over the rows of its source: groups lie in the staged tile as in memory. A thread
+// keeps its columns.
+template <class Source, int extent, int threads>
+class ColumnFloats {
+ public:
+  static constexpr int staged_depth = 16, size = staged_depth * extent;
+
+ private:
+  static constexpr int width = Source::Group::count;
+  static constexpr int lanes = extent / width;  // that load a row of the source
+  static constexpr int pass_depth = threads / lanes;
+  static constexpr int passes = staged_depth / pass_depth;
+  static_assert(pass_depth >= 1 && staged_depth % pass_depth == 0);
+
+ public:
+  __device__ ColumnFloats(const Source& source, int first)
+      : depth_(static_cast<int>(threadIdx.x) / lanes),
+        own_column_(static_cast<int>(threadIdx.x) % lanes * width),
+        column_(source.column(first + own_column_)) {}
+  __device__ void fetch(const Source& source, int depth) {
+#pragma unroll
+    for (int i = 0; i < passes; ++i) staged_[i] = source.load(source.row(depth + depth_ + i * pass_depth), column_);
+  }
+  __device__ void put(const Source& source, float* tile) const {
+#pragma unroll
+    for (int i = 0; i < passes; ++i) {
+      float values[width];
+      source.convert(staged_[i], column_, values);
+      const int depth = depth_ + i * pass_depth;
+      if constexpr (width == 1)
+        tile[position(depth, own_column_)] = values[0];
+      else
+#pragma unroll
+        for (int j = 0; j < width; j += 4)
+          store16(tile + position(depth, own_column_ + j),
+                  Pack<float>{values[j], values[j + 1], values[j + 2], values[j + 3]});
+    }
+  }
+  // A lane that holds 8 values writes them as two groups of 4. Every other 32 words the two change places: then 8 lanes
+  // that write every second group find all banks.
+  __device__ static int position(int depth, int column) {
+    const int linear = depth * extent + column;
+    return width == 8 ? linear ^ (linear / 32 % 2 * 4) : linear;
+  }
+
+ private:
+  int depth_, own_column_;
+  typename Source::Column column_;
+  typename Source::Loaded staged_[passes];
+};
+
+// sum += staged a times staged b.
+template <class Shape, class StageA, class StageB>
+__device__ void multiply_floats(const float* a, const float* b, TileSums& sum) {
+  const TilePlace<Shape> own(0, 0);
+#pragma unroll 4  // more would keep the addresses of all depths in registers
+  for (int depth = 0; depth < StageA::staged_depth; ++depth) {
+    float left[thread_tile], right[thread_tile];
+#pragma unroll
+    for (int half = 0; half < thread_tile; half += 4) {
+      const Pack<float> rows = load16(a + StageA::position(depth, own.row_of(half)));
+      const Pack<float> columns = load16(b + StageB::position(depth, own.column_of(half)));
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        left[half + j] = rows.value[j];
+        right[half + j] = columns.value[j];
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < thread_tile; ++i)
+#pragma unroll
+      for (int j = 0; j < thread_tile; ++j) sum[i][j] = fmaf(left[i], right[j], sum[i][j]);
+  }
+}
+
+}  // namespace preceptor::kernels
