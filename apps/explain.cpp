@@ -136,6 +136,8 @@ Explanation::Explanation(const ExplainOptions& options)
 void Explanation::add_viewer(const std::string& name, const std::string& path) {
   const CardCheckpoint checkpoint = load_card_checkpoint(path);
   require_fits(checkpoint, data_, true);
+  require_data(!checkpoint.card.cumulative, path,
+               ": was trained with --ordinal: its outputs, of which maps are made, are not those of single grades");
   require_data(checkpoint.card.height == data_.height && checkpoint.card.width == data_.width, path,
                ": was trained on images of ", checkpoint.card.height, "x", checkpoint.card.width, ", these have ",
                data_.height, "x", data_.width);

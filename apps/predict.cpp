@@ -160,7 +160,7 @@ struct Cells {
 Cells cells_of(const PredictOptions& options, const LoadedModel& model, const std::vector<std::uint8_t>& pixels) {
   if (options.logits && !options.decisions) return {model.logits(pixels), {}};
   const ModelCard& card = model.card;
-  const auto outputs = static_cast<std::size_t>(card.network.outputs);
+  const std::size_t outputs = card.labels.size();
   const std::vector<float> probabilities = model.probabilities(pixels);
   Cells cells{options.logits ? model.logits(pixels) : probabilities, {}};
   if (options.decisions) {
@@ -174,7 +174,7 @@ Cells cells_of(const PredictOptions& options, const LoadedModel& model, const st
                                                                                   : "0");
   }
   if (options.calibrated) {
-    const std::vector<double> scaled = calibrated(*card.operating_point, card.task, card.network.outputs,
+    const std::vector<double> scaled = calibrated(*card.operating_point, card.task, static_cast<int>(outputs),
                                                   {probabilities.begin(), probabilities.end()});
     for (std::size_t i = 0; i < scaled.size(); ++i) cells.scores[i] = static_cast<float>(scaled[i]);
   }
@@ -251,6 +251,8 @@ int run_predict(int argc, char** argv) {
       model.card.operating_point || !(options.calibrated || options.decisions), options.checkpoint,
       ": holds no operating point for --calibrated and --decisions; a run writes one into best.safetensors when "
       "it finishes");
+  require_data(!options.logits || !model.card.cumulative, options.checkpoint,
+               ": --logits: the network was trained with --ordinal, and its outputs are not those of single grades");
   const std::vector<Source> sources = find_sources(options);
   std::size_t unreadable = 0;
   if (options.out.empty()) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "data/metrics/classes.h"
 #include "data/prediction_cells.h"
 #include "data/table.h"
 #include "engine/check.h"
@@ -17,7 +18,7 @@ const std::string probability_prefix = "probability:", label_prefix = "label:";
 
 // Where the parts of a row stand in the file.
 struct Layout {
-  std::size_t id = 0, class_label = 0;
+  std::size_t id = 0, class_label = 0, decision = 0;
   std::vector<std::size_t> finding_labels, probabilities, columns;
 };
 
@@ -26,12 +27,14 @@ Layout layout_of(const CsvTable& csv, PredictionTable& table) {
   layout.id = csv.find("id");
   require_data(layout.id < csv.header.size(), csv.path, " line 1: no column 'id'");
   layout.class_label = csv.find("label");
+  const bool classes = layout.class_label < csv.header.size();
+  layout.decision = classes ? csv.find("decision") : csv.header.size();
   for (std::size_t c = 0; c < csv.header.size(); ++c) {
     const std::string& name = csv.header[c];
     if (name.starts_with(probability_prefix)) {
       table.label_names.push_back(name.substr(probability_prefix.size()));
       layout.probabilities.push_back(c);
-    } else if (!name.starts_with(label_prefix) && c != layout.id && c != layout.class_label) {
+    } else if (!name.starts_with(label_prefix) && c != layout.id && c != layout.class_label && c != layout.decision) {
       table.columns.push_back({name, {}});
       layout.columns.push_back(c);
     }
@@ -43,7 +46,6 @@ Layout layout_of(const CsvTable& csv, PredictionTable& table) {
     require_data(csv.find(probability_prefix + name.substr(label_prefix.size())) < csv.header.size(), csv.path,
                  " line 1: column '", name.substr(0, 100), "' has no 'probability:' beside it");
   }
-  const bool classes = layout.class_label < csv.header.size();
   for (const std::string& name : table.label_names) {
     const std::size_t at = csv.find(label_prefix + name);
     require_data(classes != (at < csv.header.size()), csv.path,
@@ -108,18 +110,32 @@ Evaluation evaluate(const PredictionTable& table, int resamples, std::uint64_t s
   options.seed = seed;
   options.units = units_of(table, "patient");
   Evaluation result = evaluate_findings(findings(table), options);
-  result.accuracy = accuracy_of(table.task, table.outputs(), table.probabilities, table.labels);
+  result.accuracy = accuracy_of(table);
   return result;
 }
 
+std::vector<int> chosen_classes(const PredictionTable& table) {
+  return table.decisions.empty() ? most_probable(table.probabilities, table.outputs()) : table.decisions;
+}
+
+double accuracy_of(const PredictionTable& table) {
+  if (table.task == Task::multi_label)
+    return accuracy_of(table.task, table.outputs(), table.probabilities, table.labels);
+  return ClassConfusion(table.outputs(), chosen_classes(table), table.labels).accuracy();
+}
+
 PredictionTable select_rows(const PredictionTable& table, const std::vector<int>& rows) {
-  PredictionTable selected{table.source, table.task, table.label_names, {}, {}, {}, {}};
+  PredictionTable selected;
+  selected.source = table.source;
+  selected.task = table.task;
+  selected.label_names = table.label_names;
   for (const TextColumn& column : table.columns) selected.columns.push_back({column.name, {}});
   const auto outputs = static_cast<std::ptrdiff_t>(table.outputs());
   const std::ptrdiff_t labels = table.task == Task::multi_label ? outputs : 1;
   for (const int row : rows) {
     require(row >= 0 && row < table.rows(), "predictions: row ", row, " of ", table.rows());
     selected.ids.push_back(table.ids[static_cast<std::size_t>(row)]);
+    if (!table.decisions.empty()) selected.decisions.push_back(table.decisions[static_cast<std::size_t>(row)]);
     const auto label = table.labels.begin() + row * labels;
     selected.labels.insert(selected.labels.end(), label, label + labels);
     const auto probability = table.probabilities.begin() + row * outputs;
@@ -135,7 +151,7 @@ void write_predictions(const std::string& path, const PredictionTable& table) {
   const auto outputs = static_cast<std::size_t>(table.outputs());
   std::string text = "id";
   for (const TextColumn& column : table.columns) text += "," + csv_field(column.name);
-  if (!independent) text += ",label";
+  if (!independent) text += table.decisions.empty() ? ",label" : ",label,decision";
   if (independent)
     for (const std::string& name : table.label_names) text += "," + csv_field(label_prefix + name);
   for (const std::string& name : table.label_names) text += "," + csv_field(probability_prefix + name);
@@ -148,6 +164,7 @@ void write_predictions(const std::string& path, const PredictionTable& table) {
       const float label = table.labels[i * labels + j];
       text += "," + (std::isnan(label) ? std::string() : number_text(label));
     }
+    if (!table.decisions.empty()) text += "," + std::to_string(table.decisions[i]);
     for (std::size_t j = 0; j < outputs; ++j) text += "," + number_text(table.probabilities[i * outputs + j]);
     text += "\n";
   }
@@ -165,6 +182,8 @@ PredictionTable read_predictions(const std::string& path) {
   for (std::size_t row = 0; row < csv.rows.size(); ++row) {
     for (const std::size_t column : layout.finding_labels) table.labels.push_back(read_finding_label(csv, row, column));
     if (classes) table.labels.push_back(read_class(csv, row, layout.class_label, table.label_names.size()));
+    if (layout.decision < csv.header.size())
+      table.decisions.push_back(static_cast<int>(read_class(csv, row, layout.decision, table.label_names.size())));
     for (const std::size_t column : layout.probabilities)
       table.probabilities.push_back(read_probability(csv, row, column));
     if (classes) require_whole(csv, row, table);

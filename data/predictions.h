@@ -16,6 +16,7 @@ struct PredictionTable {
   std::vector<std::string> ids;          // [rows] different from each other
   std::vector<float> labels;             // [rows] class, or [rows, outputs] 0, 1, NaN (unknown), as in Split
   std::vector<double> probabilities;     // [rows, outputs]
+  std::vector<int> decisions = {};       // [rows] the class of each, where it is not simply the most probable
 
   std::vector<TextColumn> columns;  // patient, sex, age, view, site, or any other
 
@@ -26,6 +27,10 @@ struct PredictionTable {
 
 // Findings of multi-label data; of classes each one against the rest, and for two classes the second alone.
 std::vector<Finding> findings(const PredictionTable& table);
+
+// Of classes the one that was decided for in each row: decisions, or the most probable.
+std::vector<int> chosen_classes(const PredictionTable& table);
+double accuracy_of(const PredictionTable& table);
 
 // Numbers the values of a column in the order of their first rows; a row whose value is unknown is a unit of its own.
 // Empty where there is no such column.
@@ -38,7 +43,8 @@ Evaluation evaluate(const PredictionTable& table, int resamples, std::uint64_t s
 PredictionTable select_rows(const PredictionTable& table, const std::vector<int>& rows);
 
 // CSV with a header: `id`, the columns known, then for multi-label data `label:NAME` (0, 1, empty: unknown) and
-// `probability:NAME` per finding, else `label` (the class's index) and `probability:NAME` per class.
+// `probability:NAME` per finding, else `label` (the class's index), `decision` (likewise, where the table has them) and
+// `probability:NAME` per class.
 // Numbers read back to the same bits. The file appears whole or not at all. Errors: io.
 void write_predictions(const std::string& path, const PredictionTable& table);
 // Classes come back as multi_class: the file does not know of an order. Errors: missing_input; data with file,

@@ -1,6 +1,7 @@
 // Checkpoints as networks: metadata out and in.
 #include "models/loaded_model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -71,6 +72,7 @@ Metadata to_metadata(const ModelCard& card) {
   metadata["mean"] = Json(card.mean).dump();
   metadata["deviation"] = Json(card.deviation).dump();
   metadata["labels"] = Json(card.labels).dump();
+  if (card.cumulative) metadata["cumulative"] = "yes";
   metadata["data"] = card.data;
   metadata["epoch"] = std::to_string(card.epoch);
   metadata["val_auc"] = number_text(card.val_auc);
@@ -104,7 +106,11 @@ ModelCard card_from(const Metadata& metadata, const std::string& path) {
     require_data(side >= 1 && side <= 1 << 15, path, ": the metadata's images are ", card.height, "x", card.width);
   card.mean = channel_values(reader, "mean", card.network.in_channels, -1e6f, path);
   card.deviation = channel_values(reader, "deviation", card.network.in_channels, 1e-6f, path);
-  for (const Json& entry : reader.array("labels", card.network.outputs)) {
+  card.cumulative = metadata.contains("cumulative");
+  require_data(!card.cumulative || card.task != Task::multi_label, path,
+               ": the metadata's labels are independent, and cumulative");
+  const int labels = card.network.outputs + (card.cumulative ? 1 : 0);
+  for (const Json& entry : reader.array("labels", labels)) {
     require_data(entry.is_string(), path, ": the metadata's labels hold something else than names");
     card.labels.push_back(entry.get<std::string>());
   }
@@ -112,8 +118,8 @@ ModelCard card_from(const Metadata& metadata, const std::string& path) {
   card.epoch = reader.count("epoch");
   card.val_auc = reader.number("val_auc", 0, 1);
   if (metadata.contains("operating_point"))
-    card.operating_point = operating_point_from(reader.text("operating_point"), card.network.outputs,
-                                                card.task == Task::multi_label, path);
+    card.operating_point =
+        operating_point_from(reader.text("operating_point"), labels, card.task == Task::multi_label, path);
   return card;
 }
 
@@ -165,7 +171,24 @@ std::vector<float> LoadedModel::logits(std::span<const std::uint8_t> images) con
 
 std::vector<float> LoadedModel::probabilities(std::span<const std::uint8_t> images) const {
   const Tensor scores = features(images, {}).logits;
+  if (card.cumulative) return grade_probabilities(sigmoid(scores).to_host(), card.network.outputs + 1);
   return (card.task == Task::multi_label ? sigmoid(scores) : softmax(scores)).to_host();
+}
+
+std::vector<float> grade_probabilities(const std::vector<float>& above, int grades) {
+  const auto width = static_cast<std::size_t>(grades - 1);
+  require(grades >= 2 && above.size() % width == 0, "grades: ", above.size(), " outputs for ", grades, " grades");
+  std::vector<float> probabilities;
+  for (std::size_t row = 0; row < above.size(); row += width) {
+    float before = 1;
+    for (std::size_t k = 0; k < width; ++k) {
+      const float here = std::min(before, above[row + k]);
+      probabilities.push_back(before - here);
+      before = here;
+    }
+    probabilities.push_back(before);
+  }
+  return probabilities;
 }
 
 }  // namespace preceptor

@@ -21,7 +21,8 @@ struct ModelCard {
   Task task = Task::multi_class;
   int height = 0, width = 0;           // of the images it was trained on
   std::vector<float> mean, deviation;  // per channel, of pixel / 255
-  std::vector<std::string> labels;     // [network.outputs]
+  std::vector<std::string> labels;     // [network.outputs], or of a cumulative network one more
+  bool cumulative = false;             // labels are grades, and an output says whether it is above each but the last
   std::string data;                    // the data set it was trained on
   int epoch = 0;                       // finished epochs
   double val_auc = 0;
@@ -56,9 +57,16 @@ struct LoadedModel {
   std::vector<float> logits(std::span<const std::uint8_t> images) const;
   // Those with the maps of the named taps, on the device.
   Features features(std::span<const std::uint8_t> images, const std::vector<std::string>& taps) const;
-  // The same as probabilities: of independent labels for multi-label networks, else adding up to 1.
+  // Probabilities of the labels, [n, card.labels]: independent for multi-label networks, else adding up to 1.
   std::vector<float> probabilities(std::span<const std::uint8_t> images) const;
 };
+
+// What a cumulative network says of grades: probabilities [rows, grades] from those of being above each but the last,
+// [rows, grades - 1]. What is above a grade is above all before it, but outputs that are learned one by one need not
+// say so: each counts as the least of those up to it, which makes their differences the grades' (Cheng et al. 2008 read
+// outputs in this order, and stop at the first that says no).
+std::vector<float> grade_probabilities(const std::vector<float>& above, int grades);
+
 // Builds the network that the card describes. The context must outlive it. Errors: data, with the file's path.
 LoadedModel load_model(Context& context, const CardCheckpoint& checkpoint);
 

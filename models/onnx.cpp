@@ -177,7 +177,7 @@ ProtobufMessage graph_of(const LoadedModel& model, const OnnxOptions& options) {
       .message(11, value_info("input", {card.network.in_channels, card.height, card.width}))
       .message(12, value_info("logits", {card.network.outputs}));
   if (options.probabilities) {
-    if (card.task == Task::multi_label)
+    if (card.task == Task::multi_label || card.cumulative)
       writer.add_node("Sigmoid", "probabilities", {"logits"});
     else
       writer.add_node("Softmax", "probabilities", {"logits"}, {attribute("axis", 1)});

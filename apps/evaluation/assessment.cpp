@@ -80,14 +80,23 @@ double loss_of(const PredictionTable& table, const Assessment& assessment) {
 }
 
 // The bootstrapped numbers, in this order.
-enum Drawn { auc_macro, auc_weighted, auc_micro, average_precision, balanced_accuracy, kappa, label_precisions };
+enum Drawn {
+  auc_macro,
+  auc_weighted,
+  auc_micro,
+  average_precision,
+  balanced_accuracy,
+  kappa,
+  mean_absolute_error,
+  label_precisions
+};
 
 Bootstrap draw(const PredictionTable& table, const std::vector<Finding>& all, const Units& patients,
                const AssessmentOptions& options) {
   const std::vector<Ranking> rankings = rank_all(all);
   const Ranking pooled = Ranking::pooled(all);
   const bool classes = table.task != Task::multi_label;
-  const std::vector<int> chosen = classes ? most_probable(table.probabilities, table.outputs()) : std::vector<int>();
+  const std::vector<int> chosen = classes ? chosen_classes(table) : std::vector<int>();
   const auto measure = [&](const Times& times) {
     std::vector<double> values(label_precisions, undefined);
     values[auc_macro] = macro_auc(rankings, times);
@@ -97,6 +106,7 @@ Bootstrap draw(const PredictionTable& table, const std::vector<Finding>& all, co
       const ClassConfusion confusion(table.outputs(), chosen, table.labels, times);
       values[balanced_accuracy] = confusion.balanced_accuracy();
       values[kappa] = confusion.quadratic_weighted_kappa();
+      values[mean_absolute_error] = confusion.mean_absolute_error();
     }
     double sum = 0;
     int defined = 0;
@@ -161,7 +171,10 @@ Assessment assess(const Source& source, const AssessmentOptions& options) {
   for (std::size_t j = 0; j < all.size(); ++j) result.labels[j].average_precision = interval(label_precisions + j);
   if (table.task != Task::multi_label) {
     result.balanced_accuracy = interval(balanced_accuracy);
-    if (table.outputs() > 2) result.kappa = interval(kappa);
+    if (table.outputs() > 2) {
+      result.kappa = interval(kappa);
+      result.mean_absolute_error = interval(mean_absolute_error);
+    }
   }
 
   result.calibration = calibration_of(table);

@@ -45,14 +45,15 @@ struct Assessment {
   int rows = 0, patients = 0;  // patients: 0 where the table does not know them
   Evaluation summary;          // as in result.json, its interval by percentiles
   double loss = 0;
-  Interval auc_delong;                               // of the macro average, by patient where known
-  Interval auc_macro, auc_weighted, auc_micro;       // bootstrap
-  Interval average_precision;                        // bootstrap, macro
-  std::optional<Interval> balanced_accuracy, kappa;  // bootstrap, of classes; kappa from 3 classes
-  std::optional<OperatingPoint> point;               // behind the thresholds; without one they are 0.5
-  std::vector<LabelAssessment> labels;               // findings, or classes against the rest
-  CalibrationNumbers calibration;                    // of the probabilities as they are
-  std::optional<CalibrationNumbers> calibrated;      // after the scalings fitted on validation
+  Interval auc_delong;                                 // of the macro average, by patient where known
+  Interval auc_macro, auc_weighted, auc_micro;         // bootstrap
+  Interval average_precision;                          // bootstrap, macro
+  std::optional<Interval> balanced_accuracy;           // bootstrap, of classes
+  std::optional<Interval> kappa, mean_absolute_error;  // bootstrap, from 3 classes
+  std::optional<OperatingPoint> point;                 // behind the thresholds; without one they are 0.5
+  std::vector<LabelAssessment> labels;                 // findings, or classes against the rest
+  CalibrationNumbers calibration;                      // of the probabilities as they are
+  std::optional<CalibrationNumbers> calibrated;        // after the scalings fitted on validation
   std::vector<std::pair<std::string, std::vector<GroupMetrics>>> subgroups;  // by column
 };
 

@@ -67,6 +67,7 @@ nlohmann::ordered_json assessment_json(const Assessment& assessment) {
   json["average_precision"] = interval_json(assessment.average_precision);
   if (assessment.balanced_accuracy) json["balanced_accuracy"] = interval_json(*assessment.balanced_accuracy);
   if (assessment.kappa) json["quadratic_weighted_kappa"] = interval_json(*assessment.kappa);
+  if (assessment.mean_absolute_error) json["mean_absolute_error"] = interval_json(*assessment.mean_absolute_error);
   if (assessment.point) json["operating_point"] = nlohmann::ordered_json::parse(to_text(*assessment.point));
   for (const LabelAssessment& label : assessment.labels) json["labels"].push_back(label_json(label));
   json["calibration"] = calibration_json(assessment.calibration);

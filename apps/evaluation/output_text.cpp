@@ -27,6 +27,7 @@ std::string overall(const Assessment& assessment) {
   table.add({"accuracy", decimal(assessment.summary.accuracy)});
   if (assessment.balanced_accuracy) add("balanced accuracy", *assessment.balanced_accuracy, "bootstrap");
   if (assessment.kappa) add("kappa, quadratic", *assessment.kappa, "bootstrap");
+  if (assessment.mean_absolute_error) add("mean absolute error", *assessment.mean_absolute_error, "bootstrap");
   table.add({"loss", decimal(assessment.loss)});
   return table.text();
 }

@@ -98,8 +98,7 @@ void measure(ComparedArm& arm) {
     for (const Finding& finding : findings(table)) labels.push_back(estimate_auc(Ranking(finding)));
     macros.push_back(mean_auc(labels));
     arm.seed_aucs.push_back(macros.back().auc);
-    arm.accuracy += accuracy_of(table.task, table.outputs(), table.probabilities, table.labels) /
-                    static_cast<double>(arm.runs.size());
+    arm.accuracy += accuracy_of(table) / static_cast<double>(arm.runs.size());
     by_label.resize(labels.size());
     for (std::size_t j = 0; j < labels.size(); ++j) by_label[j].push_back(std::move(labels[j]));
   }
@@ -108,7 +107,7 @@ void measure(ComparedArm& arm) {
 }
 
 std::vector<bool> right(const PredictionTable& table) {
-  const std::vector<int> chosen = most_probable(table.probabilities, table.outputs());
+  const std::vector<int> chosen = chosen_classes(table);
   std::vector<bool> result;
   for (std::size_t i = 0; i < chosen.size(); ++i) result.push_back(static_cast<float>(chosen[i]) == table.labels[i]);
   return result;

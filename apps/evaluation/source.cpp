@@ -48,8 +48,9 @@ Source open_checkpoint(const std::string& path, const SourceOptions& options) {
     const Split& split = name == "test" ? data.test : name == "val" ? data.val : data.train;
     require_data(split.count > 0, options.data, ": has no ", name, " images");
     const Predictions predictions = predictor.predict(split);
-    if (loss != nullptr) *loss = predictions.loss;
-    return prediction_table(data, split, name, predictions.probabilities);
+    // What a cumulative network learns by is not the loss of single grades.
+    if (loss != nullptr && !model.card.cumulative) *loss = predictions.loss;
+    return prediction_table(data, split, name, predictions);
   };
   Source source{path, {}, std::nullopt, checkpoint.card.operating_point, std::nullopt};
   source.table = predict(options.split, &source.loss);

@@ -108,7 +108,7 @@ void add_calibration(RunAnalysis& analysis, const PredictionTable& test, const O
   } else {
     analysis.reliability = reliability(top_class(test.probabilities, test.labels, test.outputs()));
     analysis.reliability_after = reliability(top_class(scaled.probabilities, test.labels, test.outputs()));
-    analysis.confusion.emplace(test.outputs(), most_probable(test.probabilities, test.outputs()), test.labels);
+    analysis.confusion.emplace(test.outputs(), chosen_classes(test), test.labels);
   }
 }
 

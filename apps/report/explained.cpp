@@ -97,6 +97,7 @@ PictureSection explained_images(const Report& report, const Dataset& data, Conte
   for (const RunArm& arm : report.arms) {
     const RunRecord& run = arm.runs.front();
     if (run.test.ids != data.test.ids || run.test.label_names != data.label_names) continue;
+    if (run.card.cumulative) continue;  // its outputs are not those of single grades
     if (run.card.height != data.height || run.card.width != data.width) continue;
     const std::string name = report.arms.size() == 1 ? "probability" : arm.name;
     viewers.push_back({name, &run.test, load_model(context, load_card_checkpoint(run.path + "/best.safetensors"))});
@@ -109,8 +110,10 @@ PictureSection explained_images(const Report& report, const Dataset& data, Conte
                       : "For each label the test image that has it and on which the arms disagree most. ") +
       "Bright places speak for the label (Grad-CAM at the last maps, each map from its own zero to its own maximum); a "
       "map without colour has no such place. A map says where the network looked, not that it was right to.";
-  for (std::size_t label = 0; label < data.label_names.size() && static_cast<int>(section.rows.size()) < most;
-       ++label) {
+  if (viewers.empty())
+    section.note = "The outputs of networks trained with --ordinal are not those of single grades: there are no maps.";
+  for (std::size_t label = 0;
+       !viewers.empty() && label < data.label_names.size() && static_cast<int>(section.rows.size()) < most; ++label) {
     const std::vector<int> rows = positives(*viewers.front().table, label);
     if (rows.empty()) continue;
     section.rows.push_back(viewers.size() == 1 ? row_of_one(viewers.front(), data, rows, label)

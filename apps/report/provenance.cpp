@@ -92,7 +92,8 @@ Section data_section(const Report& report) {
     const ModelCard& card = run.card;
     section.content += definitions(
         {{"Source", run.config.value("data", card.data)},
-         {"Task", card.task == Task::multi_label   ? "several labels, each present or absent"
+         {"Task", card.cumulative ? "one grade of several in order, learned as whether it is above each"
+                  : card.task == Task::multi_label ? "several labels, each present or absent"
                   : card.task == Task::multi_class ? "one class of several"
                                                    : "one grade of several in order"},
          {"Images", message(card.height, " x ", card.width, " pixels, ",

@@ -92,7 +92,8 @@ Table threshold_table(const RunAnalysis& run, const std::string& arm) {
 Table confusion_table(const ClassConfusion& confusion, const std::vector<std::string>& names, const std::string& arm) {
   Table table{message("True class by row, predicted class by column", arm, ". Accuracy ", percent(confusion.accuracy()),
                       ", balanced accuracy ", percent(confusion.balanced_accuracy()), ", quadratic weighted kappa ",
-                      fixed(confusion.quadratic_weighted_kappa(), 3)),
+                      fixed(confusion.quadratic_weighted_kappa(), 3), ", mean absolute error ",
+                      fixed(confusion.mean_absolute_error(), 3)),
               {"True class"},
               {}};
   table.header.insert(table.header.end(), names.begin(), names.end());

@@ -150,8 +150,7 @@ Reference Quickstart::reference(const std::string& name, const std::string& run,
   const auto context = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), 0);
   const LoadedModel model = load_model(*context, load_card_checkpoint(folder(run) + "/best.safetensors"));
   Predictor predictor(*context, *model.network, model.card, target_);
-  const PredictionTable table =
-      prediction_table(target_, target_.test, "test", predictor.predict(target_.test).probabilities);
+  const PredictionTable table = prediction_table(target_, target_.test, "test", predictor.predict(target_.test));
   std::vector<AucEstimate> aucs;
   for (const Ranking& ranking : rank_all(findings(table))) aucs.push_back(estimate_auc(ranking));
   return {name, model.card.network.name + " from site a, not adapted", auc_interval(mean_auc(aucs)), result.seconds};

@@ -38,6 +38,9 @@ void add_data_flags(CLI::App& app, TrainingOptions& options) {
                  "folder:FOLDER, table:FILE.csv, phantom:chest|fundus; docs/data.md says which keys follow")
       ->type_name("FORMAT:PATH")
       ->group("Data");
+  app.add_flag("--ordinal", options.ordinal,
+               "Classes are grades in order: the network learns whether an image is above each, instead of which it is")
+      ->group("Data");
   app.add_option("--augment", options.augment,
                  "How training images are changed at random: flip, shift=PIXELS, rotate=DEGREES, scale=, crop=, "
                  "contrast=, brightness=, noise= (fractions), cutout=PIXELS, mixup=ALPHA")

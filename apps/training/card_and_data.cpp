@@ -56,8 +56,8 @@ void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool
                card.network.in_channels, " channels, ", dataset.source, " has ", dataset.channels);
   require_data(card.task == dataset.task, checkpoint.path, ": the network was trained for ", to_string(card.task),
                " labels, ", dataset.source, " is ", to_string(dataset.task));
-  require_data(card.network.outputs == dataset.outputs, checkpoint.path, ": the network has ", card.network.outputs,
-               " outputs, ", dataset.source, " has ", dataset.outputs, " labels");
+  require_data(static_cast<int>(card.labels.size()) == dataset.outputs, checkpoint.path, ": the network has ",
+               card.labels.size(), " labels, ", dataset.source, " has ", dataset.outputs);
   require_data(!same_names || card.labels == dataset.label_names, checkpoint.path, ": the network's labels (",
                list(card.labels), ") are not those of ", dataset.source, " (", list(dataset.label_names), ")");
 }

@@ -13,7 +13,7 @@ void measure_normalisation(const Dataset& dataset, const Split& split, int threa
 // ImageNet's mean and deviation as torchvision uses them; their averages for a network of 1 channel.
 void use_imagenet_normalisation(ModelCard& card);
 
-// Throws Error (data) unless the network's channels, task and number of outputs are those of the data, and for
+// Throws Error (data) unless the network's channels, task and number of labels are those of the data, and for
 // `same_names` the names of the labels too.
 void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool same_names);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "data/grades.h"
 #include "data/loader.h"
 #include "engine/ops.h"
 #include "kernels/elementwise/elementwise.h"
@@ -27,7 +28,7 @@ TapRelations::Batch relate(const Tensor& map, int images) {
 }  // namespace
 
 PredictionTable prediction_table(const Dataset& dataset, const Split& split, const std::string& name,
-                                 const std::vector<float>& probabilities) {
+                                 const Predictions& predictions) {
   PredictionTable table;
   table.source = dataset.source + ", " + name;
   table.task = dataset.task;
@@ -35,20 +36,21 @@ PredictionTable prediction_table(const Dataset& dataset, const Split& split, con
   table.ids = split.ids;
   table.columns = split.columns;
   table.labels = split.labels;
-  table.probabilities.assign(probabilities.begin(), probabilities.end());
+  table.probabilities.assign(predictions.probabilities.begin(), predictions.probabilities.end());
+  table.decisions = predictions.decisions;
   return table;
 }
 
 Predictor::Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset, int batch,
                      const Resizer* resizer)
-    : context_(context), network_(network), dataset_(dataset), batch_(batch), resizer_(resizer) {
+    : context_(context),
+      network_(network),
+      dataset_(dataset),
+      batch_(batch),
+      resizer_(resizer),
+      cumulative_(card.cumulative) {
   normalisation_.mean = card.mean;
   normalisation_.deviation = card.deviation;
-}
-
-double Predictor::known_labels(const std::vector<float>& labels, int rows) const {
-  const auto end = labels.begin() + static_cast<std::ptrdiff_t>(rows) * dataset_.label_width();
-  return static_cast<double>(std::count_if(labels.begin(), end, [](float label) { return !std::isnan(label); }));
 }
 
 Predictions Predictor::predict(const Split& split, const std::vector<std::string>& taps) {
@@ -61,11 +63,11 @@ Predictions Predictor::predict(const Split& split, const std::vector<std::string
                  .weights = {},
                  .mixup = 0});
   const int batch = loader.batch_size();
-  const bool multi_label = dataset_.task == Task::multi_label;
+  const bool independent = dataset_.task == Task::multi_label || cumulative_;
   const Shape images{batch, dataset_.channels, dataset_.height, dataset_.width};
   const Buffer staged(context_.pool(Lifetime::persistent), images.elements());
   const Buffer total(context_.pool(Lifetime::persistent), sizeof(double));
-  const Tensor labels = context_.empty(multi_label ? Shape{batch, dataset_.outputs} : Shape{batch});
+  const Tensor labels = context_.empty(independent ? Shape{batch, network_.options().outputs} : Shape{batch});
   double loss = 0, known = 0;
   context_.run(kernels::Copy{total.data(), &loss, sizeof loss});
 
@@ -79,7 +81,9 @@ Predictions Predictor::predict(const Split& split, const std::vector<std::string
     const auto valid = static_cast<std::ptrdiff_t>(next->valid) * dataset_.label_width();
     // The rows that fill up the last batch count as unknown.
     std::fill(targets.begin() + valid, targets.end(), std::numeric_limits<float>::quiet_NaN());
-    const double known_here = known_labels(targets, next->valid);
+    if (cumulative_) targets = above_targets(targets, dataset_.outputs);
+    const auto known_here =
+        static_cast<double>(std::count_if(targets.begin(), targets.end(), [](float t) { return !std::isnan(t); }));
     known += known_here;
     context_.run(kernels::Copy{staged.data(), next->images.data(), next->images.size()});
     context_.run(kernels::Copy{labels.data(), targets.data(), targets.size() * sizeof(float)});
@@ -92,15 +96,19 @@ Predictions Predictor::predict(const Split& split, const std::vector<std::string
       // Weighted with the number of known labels, the mean loss of the batch becomes its sum.
       const auto weight = static_cast<float>(known_here);
       const Tensor rows =
-          multi_label ? binary_cross_entropy(logits, labels, weight) : softmax_cross_entropy(logits, labels, weight);
+          independent ? binary_cross_entropy(logits, labels, weight) : softmax_cross_entropy(logits, labels, weight);
       context_.run(kernels::AccumulateSum{rows.data(), batch, static_cast<double*>(total.data())});
     }
-    const std::vector<float> scores = (multi_label ? sigmoid(logits) : softmax(logits)).to_host();
+    std::vector<float> scores = (independent ? sigmoid(logits) : softmax(logits)).to_host();
+    if (cumulative_) scores = grade_probabilities(scores, dataset_.outputs);
     predictions.probabilities.insert(predictions.probabilities.end(), scores.begin(),
                                      scores.begin() + static_cast<std::ptrdiff_t>(next->valid * outputs));
   }
   context_.run(kernels::Copy{&loss, total.data(), sizeof loss});
   context_.stream().synchronize();
+  if (cumulative_)
+    predictions.decisions =
+        median_grades({predictions.probabilities.begin(), predictions.probabilities.end()}, dataset_.outputs);
   predictions.loss = known > 0 ? loss / known : std::numeric_limits<double>::quiet_NaN();
   return predictions;
 }

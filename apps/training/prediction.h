@@ -23,21 +23,23 @@ struct TapRelations {
 };
 
 struct Predictions {
-  std::vector<float> probabilities;     // [count, outputs]
+  std::vector<float> probabilities;     // [count, outputs] of the data
+  std::vector<int> decisions;           // [count] of cumulative networks the grade; else empty: the most probable class
   double loss = 0;                      // of the labels, mean over the known ones; NaN if none is known
   std::vector<TapRelations> relations;  // at the taps that were asked for
 };
 
 // The table of a split's predictions, with what the data set knows of its images. `name` is the split's.
 PredictionTable prediction_table(const Dataset& dataset, const Split& split, const std::string& name,
-                                 const std::vector<float>& probabilities);
+                                 const Predictions& predictions);
 
 // Evaluation uses one batch size everywhere, so that preceptor-evaluate repeats a run's numbers to the last digit.
 inline constexpr int evaluation_batch = 64;
 
 class Predictor {
  public:
-  // Keeps references. The card gives the normalisation; a resizer brings images to another size.
+  // Keeps references. The card gives the normalisation, and says what the outputs are; a resizer brings images to
+  // another size.
   Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset,
             int batch = evaluation_batch, const Resizer* resizer = nullptr);
 
@@ -45,13 +47,12 @@ class Predictor {
   Predictions predict(const Split& split, const std::vector<std::string>& taps = {});
 
  private:
-  double known_labels(const std::vector<float>& labels, int rows) const;
-
   Context& context_;
   Network& network_;
   const Dataset& dataset_;
   int batch_;
   const Resizer* resizer_;
+  bool cumulative_;
   AugmentOptions normalisation_;
 };
 

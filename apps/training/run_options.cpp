@@ -186,6 +186,7 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   if (!options.model.empty()) json["model"] = options.model;
   json["stem"] = options.stem;
   if (!options.init.empty()) json["init"] = options.init;
+  if (options.ordinal) json["ordinal"] = true;
   json["new-head"] = options.new_head;
   json["freeze"] = options.freeze;
   json["unfreeze"] = options.unfreeze;

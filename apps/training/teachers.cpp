@@ -8,6 +8,7 @@
 
 #include "apps/training/agreement.h"
 #include "apps/training/label_match.h"
+#include "data/grades.h"
 #include "data/image_hash.h"
 #include "data/metrics/metrics.h"
 #include "engine/check.h"
@@ -86,6 +87,12 @@ Teachers::Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, co
 
 // The head gets the data's labels in their order.
 CardCheckpoint Teachers::arrange(CardCheckpoint checkpoint, std::vector<bool>& knows, const Note& note) const {
+  if (checkpoint.card.cumulative) {
+    require_data(multi_label_, checkpoint.path, ": was trained with --ordinal, and so must be its student");
+    checkpoint.card.task = Task::multi_label;
+    checkpoint.card.labels = above_names(checkpoint.card.labels);
+    checkpoint.card.cumulative = false;
+  }
   const ModelCard& card = checkpoint.card;
   require_data(card.network.in_channels == dataset_.channels, checkpoint.path, ": the network takes images of ",
                card.network.in_channels, " channels, ", dataset_.source, " has ", dataset_.channels);

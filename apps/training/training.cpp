@@ -12,6 +12,7 @@
 #include "apps/training/run_options.h"
 #include "apps/training/teacher_cache.h"
 #include "apps/training/training_run.h"
+#include "data/grades.h"
 #include "data/listing.h"
 #include "engine/check.h"
 #include "kernels/device/tuning.h"
@@ -66,6 +67,7 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
     data_ = first->data_;
     bad_images_ = first->bad_images_;
   }
+  if (options_.ordinal) above_ = above_grades(*data_);
   build_network(first);
   load_teachers(std::move(teachers));
   make_average();
@@ -154,7 +156,7 @@ void TrainingRun::build_network(const TrainingRun* first) {
                                              : options_.stem == "small";
   network_ = make_model(*context_, {.name = options_.model,
                                     .in_channels = data_->channels,
-                                    .outputs = data_->outputs,
+                                    .outputs = learned().outputs,
                                     .small_stem = small,
                                     .zero_last_gamma = options_.zero_last_gamma,
                                     .dropout = static_cast<float>(options_.dropout)});
@@ -168,6 +170,7 @@ void TrainingRun::build_network(const TrainingRun* first) {
            .mean = {},
            .deviation = {},
            .labels = data_->label_names,
+           .cumulative = options_.ordinal,
            .data = data_->source,
            .epoch = 0,
            .val_auc = 0};
@@ -217,9 +220,9 @@ void TrainingRun::make_methods() {
                                            : teachers_    ? teachers_->width()
                                                           : 0,
                           .images = data_->train.count,
-                          .multi_label = data_->task == Task::multi_label,
+                          .multi_label = learned().task == Task::multi_label,
                           .seed = initial_seed(),
-                          .classes = data_->task == Task::multi_label ? nullptr : &data_->train.labels,
+                          .classes = learned().task == Task::multi_label ? nullptr : &data_->train.labels,
                           .note = [this](const std::string& text) { note_at_start(text); }};
   for (const MethodSettings& settings : transfer_methods(options_))
     methods_.push_back(kind_of(settings).make(setup, settings));
@@ -245,7 +248,8 @@ void TrainingRun::start_from_init() {
     const ModelCard& card = *init_->card;
     require_data(card.network.in_channels == data_->channels, path, ": the network takes images of ",
                  card.network.in_channels, " channels, ", data_->source, " has ", data_->channels);
-    const bool same_labels = card.task == data_->task && card.labels == data_->label_names;
+    const bool same_labels =
+        card.task == data_->task && card.labels == data_->label_names && card.cumulative == options_.ordinal;
     if (!same_labels && !new_head)
       note(message("the head ", head, " starts anew: the labels of ", path, " are not those of ", data_->source));
     new_head |= !same_labels;
@@ -268,13 +272,13 @@ void TrainingRun::load_teachers(std::vector<CardCheckpoint> checkpoints) {
   if (checkpoints.empty()) return;
   if (!continues_ && checkpoints.size() == 1 && same_weights(network_->parameters().state(), checkpoints[0].tensors))
     note(message("the student starts as its teacher ", checkpoints[0].path, ": there is nothing to learn from it"));
-  teachers_.emplace(*context_, std::move(checkpoints), *data_,
+  teachers_.emplace(*context_, std::move(checkpoints), learned(),
                     [this](const std::string& text) { note_at_start(text); });
   taught_ = teachers_->taught();
 }
 
 void TrainingRun::use_predictions(const ProbabilityTable& table) {
-  auto rows = std::make_unique<PredictedRows>(*context_, table, *data_, std::min(options_.batch, data_->train.count),
+  auto rows = std::make_unique<PredictedRows>(*context_, table, learned(), std::min(options_.batch, data_->train.count),
                                               options_.teacher_missing == "skip",
                                               [this](const std::string& text) { note_at_start(text); });
   for (const MethodSettings& settings : transfer_methods(options_))
@@ -288,7 +292,10 @@ void TrainingRun::use_predictions(const ProbabilityTable& table) {
 void TrainingRun::weigh_teachers() {
   if (!teachers_) return;
   teachers_->weigh(options_.teacher_weights, meets_teacher(), [this](const std::string& text) { note_at_start(text); });
-  if (meets_teacher()) teachers_on_validation_ = teachers_->on_validation();
+  if (!meets_teacher()) return;
+  teachers_on_validation_ = teachers_->on_validation();
+  if (options_.ordinal)
+    teachers_on_validation_.probabilities = grade_probabilities(teachers_on_validation_.probabilities, data_->outputs);
 }
 
 void TrainingRun::open_teacher_rows() {
@@ -306,7 +313,7 @@ void TrainingRun::open_teacher_rows() {
   cache.motions = parse_augmentation(options_.augment).input(card_.mean, card_.deviation);
   if (!options_.augment.empty()) cache.changes = options_.augment + ", " + options_.sampling;
   cache.epochs = options_.epochs;
-  teacher_rows_ = open_teacher_cache(*context_, *teachers_, *data_, cache,
+  teacher_rows_ = open_teacher_cache(*context_, *teachers_, learned(), cache,
                                      [this](const std::string& text) { note_at_start(text); });
 }
 

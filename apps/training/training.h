@@ -24,11 +24,12 @@ struct TrainingOptions {
   std::string model = "resnet18";  // empty in the options of several peers
   std::string stem = "auto";       // "imagenet", "small", "auto": small for images of at most 64 pixels
   std::string init;                // weights to start from; a checkpoint's head is kept only if its labels match
-  bool new_head = false;           // the last layer starts anew, whatever init says of it
-  int freeze = 0;                  // first blocks that do not learn (needs init); freeze_all: all but the head
-  int unfreeze = 0;                // every so many epochs the last frozen block begins to learn; 0: never
-  double layer_decay = 1;          // learning rate of a block, by that of the next
-  double l2_sp = 0;                // weight decay towards the start; weight_decay is then the head's alone (needs init)
+  bool ordinal = false;    // classes are grades: an output for each but the last, whether the image's grade is above it
+  bool new_head = false;   // the last layer starts anew, whatever init says of it
+  int freeze = 0;          // first blocks that do not learn (needs init); freeze_all: all but the head
+  int unfreeze = 0;        // every so many epochs the last frozen block begins to learn; 0: never
+  double layer_decay = 1;  // learning rate of a block, by that of the next
+  double l2_sp = 0;        // weight decay towards the start; weight_decay is then the head's alone (needs init)
   bool zero_last_gamma = false;
   double dropout = 0;  // of dense networks
   // Checkpoints; or one "predictions:FILE", probabilities that any program wrote; or "ema", the moving average of the

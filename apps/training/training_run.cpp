@@ -13,6 +13,7 @@
 #include "apps/training/operating_point.h"
 #include "apps/training/results.h"
 #include "apps/training/run_options.h"
+#include "data/grades.h"
 #include "data/sampling.h"
 #include "engine/check.h"
 #include "kernels/device/tuning.h"
@@ -81,7 +82,7 @@ void TrainingRun::train_epochs(const std::vector<TrainingRun*>& runs) {
   if (images_stay_on_device()) images.emplace(*context_, *data_->train.images, options_.threads);
   LoaderOptions batches = loading();
   batches.pixels = !images;
-  Loader loader(*data_, data_->train, batches);
+  Loader loader(learned(), learned().train, batches);
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
   setup.student_input = augmentation.input(card_.mean, card_.deviation);
@@ -90,7 +91,7 @@ void TrainingRun::train_epochs(const std::vector<TrainingRun*>& runs) {
   if (decay_of_teacher(options_)) setup.average_teacher = averaged_.get();
   setup.taught = taught_;
   setup.settings = transfer_methods(options_);
-  setup.dataset = data_;
+  setup.dataset = &learned();
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
   setup.mixup = augmentation.mixup > 0;
@@ -108,29 +109,33 @@ void TrainingRun::train_epochs(const std::vector<TrainingRun*>& runs) {
   set_up_step();
   report_progress(0, 0, nullptr);
   while (state_.epoch < options_.epochs) {
-    const Clock::time_point begin = Clock::now();
     if (frozen_blocks(state_.epoch) < frozen_blocks(std::max(state_.epoch - 1, 0))) {
       thaw();
       set_up_step();
     }
-    EpochRow row;
-    std::vector<float> labels;
-    const std::vector<EpochSums> sums = train_epoch(*step, loader, row, labels);
-    std::vector<EpochRow> rows(runs.size(), row);
-    double val_loss = 0;
-    for (std::size_t k = 0; k < runs.size(); ++k) {
-      runs[k]->state_.balanced = step->balanced(k);
-      runs[k]->summarise(rows[k], sums[k], labels);
-      runs[k]->validate(rows[k]);
-      val_loss += rows[k].val_loss / static_cast<double>(runs.size());
-    }
-    const double seconds = seconds_since(begin);
-    for (std::size_t k = 0; k < runs.size(); ++k) {
-      rows[k].seconds = seconds;
-      runs[k]->prepare_epoch(rows[k], val_loss);
-    }
-    for (TrainingRun* run : runs) run->commit_epoch();
+    train_epoch(runs, *step, loader);
   }
+}
+
+void TrainingRun::train_epoch(const std::vector<TrainingRun*>& runs, StudentStep& step, Loader& loader) {
+  const Clock::time_point begin = Clock::now();
+  EpochRow common;
+  std::vector<float> labels;
+  const std::vector<EpochSums> sums = run_steps(step, loader, common, labels);
+  std::vector<EpochRow> rows(runs.size(), common);
+  double val_loss = 0;
+  for (std::size_t k = 0; k < runs.size(); ++k) {
+    runs[k]->state_.balanced = step.balanced(k);
+    runs[k]->summarise(rows[k], sums[k], labels);
+    runs[k]->validate(rows[k]);
+    val_loss += rows[k].val_loss / static_cast<double>(runs.size());
+  }
+  const double seconds = seconds_since(begin);
+  for (std::size_t k = 0; k < runs.size(); ++k) {
+    rows[k].seconds = seconds;
+    runs[k]->prepare_epoch(rows[k], val_loss);
+  }
+  for (TrainingRun* run : runs) run->commit_epoch();
 }
 
 // Mixtures are made on the host.
@@ -151,8 +156,8 @@ void TrainingRun::thaw() {
 }
 
 // Gives the row what all students have in common.
-std::vector<EpochSums> TrainingRun::train_epoch(StudentStep& step, Loader& loader, EpochRow& row,
-                                                std::vector<float>& labels) {
+std::vector<EpochSums> TrainingRun::run_steps(StudentStep& step, Loader& loader, EpochRow& row,
+                                              std::vector<float>& labels) {
   const Clock::time_point begin = Clock::now();
   Clock::time_point last_report = begin;
   const int batches = loader.batches_per_epoch();
@@ -180,9 +185,13 @@ void TrainingRun::summarise(EpochRow& row, const EpochSums& sums, const std::vec
   row.meters = term_meters(sums.terms, options_.meter_every > 0);
   if (options_.balance > 0) row.meters.push_back({"balance/factor", state_.balanced});
   require_converging(row.epoch, row.train_loss, sums.probabilities);
-  row.train_auc =
-      evaluate_scores(data_->task, data_->outputs, data_->label_names, sums.probabilities, labels, 0, options_.seed)
-          .auc_macro;
+  const auto auc = [&](const std::vector<float>& probabilities, const std::vector<float>& truth) {
+    return evaluate_scores(data_->task, data_->outputs, data_->label_names, probabilities, truth, 0, options_.seed)
+        .auc_macro;
+  };
+  row.train_auc = options_.ordinal ? auc(grade_probabilities(sums.probabilities, data_->outputs),
+                                         grades_from_targets(labels, data_->outputs))
+                                   : auc(sums.probabilities, labels);
 }
 
 void TrainingRun::validate(EpochRow& row) {
@@ -193,8 +202,7 @@ void TrainingRun::validate(EpochRow& row) {
   const Predictions predictions = predictor.predict(
       data_->val, relations ? stage_taps(*network_, data_->height, data_->width) : std::vector<std::string>());
   require_converging(row.epoch, row.train_loss, predictions.probabilities);
-  const Evaluation evaluation = evaluate_scores(data_->task, data_->outputs, data_->label_names,
-                                                predictions.probabilities, data_->val.labels, 0, options_.seed);
+  const Evaluation evaluation = evaluate(prediction_table(*data_, data_->val, "val", predictions), 0, options_.seed);
   row.val_loss = predictions.loss;
   row.val_auc = evaluation.auc_macro;
   row.val_accuracy = evaluation.accuracy;
@@ -242,7 +250,7 @@ TrainingRun::TestedSplit TrainingRun::test_split(Predictor& predictor, const Spl
   const Predictions predictions = predictor.predict(split);
   TestedSplit tested;
   tested.loss = predictions.loss;
-  tested.table = prediction_table(*data_, split, name, predictions.probabilities);
+  tested.table = prediction_table(*data_, split, name, predictions);
   tested.evaluation = evaluate(tested.table, options_.bootstrap, options_.seed);
   write_predictions(directory_.predictions_path(name), tested.table);
   return tested;

@@ -60,9 +60,12 @@ class TrainingRun {
   bool images_stay_on_device() const;
   StepStudent step_student();
   void thaw();
-  std::vector<EpochSums> train_epoch(StudentStep& step, Loader& loader, EpochRow& row, std::vector<float>& labels);
+  void train_epoch(const std::vector<TrainingRun*>& runs, StudentStep& step, Loader& loader);
+  std::vector<EpochSums> run_steps(StudentStep& step, Loader& loader, EpochRow& row, std::vector<float>& labels);
   void summarise(EpochRow& row, const EpochSums& sums, const std::vector<float>& labels) const;
   bool meets_teacher() const { return teachers_ && options_.meter_every > 0; }
+  // What the network learns; what is validated and tested are always data_.
+  const Dataset& learned() const { return above_ ? *above_ : *data_; }
   // What is validated, kept as best and tested.
   Network& evaluated() { return options_.ema > 0 ? *averaged_ : *network_; }
   void validate(EpochRow& row);
@@ -92,6 +95,7 @@ class TrainingRun {
   std::optional<InitialWeights> init_;
   std::optional<Dataset> opened_;
   const Dataset* data_ = nullptr;
+  std::optional<Dataset> above_;      // the data as --ordinal learns them
   std::vector<BadImage> bad_images_;  // left out of it
   ModelCard card_;
   std::unique_ptr<Network> network_;

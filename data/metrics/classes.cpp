@@ -62,6 +62,17 @@ double ClassConfusion::balanced_accuracy() const {
   return occurring == 0 ? undefined : sum / occurring;
 }
 
+double ClassConfusion::mean_absolute_error() const {
+  double sum = 0, all = 0;
+  for (int i = 0; i < classes_; ++i) {
+    for (int j = 0; j < classes_; ++j) {
+      sum += static_cast<double>(count(i, j)) * std::abs(i - j);
+      all += static_cast<double>(count(i, j));
+    }
+  }
+  return all > 0 ? sum / all : undefined;
+}
+
 double ClassConfusion::quadratic_weighted_kappa() const {
   std::vector<double> truth(static_cast<std::size_t>(classes_), 0), predicted(truth);
   double all = 0, observed = 0, expected = 0;

@@ -24,6 +24,8 @@ class ClassConfusion {
   // Cohen's kappa with weights (i - j)^2 (Cohen 1968): 1 - sum w observed / sum w expected. NaN where only one class
   // occurs in truth and prediction together.
   double quadratic_weighted_kappa() const;
+  // Of class indices, for grades: the mean of |i - j|. NaN without rows.
+  double mean_absolute_error() const;
 
  private:
   int classes_;

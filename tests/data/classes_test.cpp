@@ -39,6 +39,12 @@ TEST(Classes, QuadraticWeightedKappaByHand) {
   EXPECT_NEAR(ClassConfusion(3, predicted, truth).quadratic_weighted_kappa(), 1 - 120.0 / 220, 1e-15);
 }
 
+TEST(Classes, AbsoluteErrorOfGrades) {
+  EXPECT_EQ(ClassConfusion(4, {0, 3, 1, 2}, {0, 0, 2, 2}).mean_absolute_error(), 1);
+  EXPECT_EQ(ClassConfusion(4, {0, 3}, {0, 0}, {3, 1}).mean_absolute_error(), 0.75);
+  EXPECT_TRUE(std::isnan(ClassConfusion(3, {}, {}).mean_absolute_error()));
+}
+
 TEST(Classes, KappaOfExtremes) {
   EXPECT_EQ(ClassConfusion(4, {0, 1, 2, 3}, {0, 1, 2, 3}).quadratic_weighted_kappa(), 1);
   EXPECT_EQ(ClassConfusion(2, {1, 0}, {0, 1}).quadratic_weighted_kappa(), -1);

@@ -59,6 +59,23 @@ TEST_F(PredictionsTest, ClassesReadBack) {
   EXPECT_EQ(read_bytes(folder.file("again.csv")), read_bytes(folder.file("predictions.csv")));
 }
 
+TEST_F(PredictionsTest, DecisionsReadBackAndAreWhatIsCounted) {
+  const std::string text =
+      "id,label,decision,probability:a,probability:b,probability:c\nx,1,1,0.4,0.2,0.4\ny,0,1,0.5,0.5,0\n";
+  const PredictionTable table = read_predictions(write(text));
+  EXPECT_EQ(table.decisions, (std::vector<int>{1, 1}));
+  EXPECT_EQ(chosen_classes(table), table.decisions);
+  EXPECT_EQ(accuracy_of(table), 0.5);
+  EXPECT_EQ(evaluate(table, 0, 0).accuracy, 0.5);
+  EXPECT_EQ(select_rows(table, {1}).decisions, std::vector<int>{1});
+  write_predictions(folder.file("again.csv"), table);
+  EXPECT_EQ(read_bytes(folder.file("again.csv")), text);
+  PredictionTable undecided = table;
+  undecided.decisions.clear();
+  EXPECT_EQ(chosen_classes(undecided), (std::vector<int>{0, 0}));
+  refuse("id,label,decision,probability:a,probability:b\nx,1,2,0.25,0.75\n", {"decision", "'2' is no class"});
+}
+
 TEST_F(PredictionsTest, UnitsAreNumbersOfValues) {
   const PredictionTable table = read_predictions(
       write("id,patient,label:a,probability:a\nw,p2,0,0.1\nx,,1,0.2\ny,p2,0,0.3\nz,,1,0.4\nv,p1,1,0.5\n"));

@@ -46,6 +46,31 @@ TEST(OperatingPoint, StandsInTheCard) {
   expect_error([&] { card_from(metadata, "x.safetensors"); }, ErrorKind::data, {"x.safetensors", "operating point"});
 }
 
+TEST(OperatingPoint, OfACumulativeNetworkIsThatOfItsGrades) {
+  ModelCard card;
+  card.network.name = "resnet8";
+  card.network.in_channels = 1;
+  card.network.outputs = 2;
+  card.network.small_stem = true;
+  card.task = Task::ordinal;
+  card.height = card.width = 32;
+  card.mean = {0.5f};
+  card.deviation = {0.25f};
+  card.labels = {"none", "mild", "severe"};
+  card.cumulative = true;
+  card.operating_point = OperatingPoint{"f1", {0.5, 0.4, 0.3}, 2, {}, {}};
+  Metadata metadata = to_metadata(card);
+  const ModelCard back = card_from(metadata, "x");
+  EXPECT_TRUE(back.cumulative);
+  EXPECT_EQ(back.labels, card.labels);
+  EXPECT_EQ(back.operating_point->thresholds.size(), 3u);
+  metadata["task"] = "multi-label";
+  expect_error([&] { card_from(metadata, "x.safetensors"); }, ErrorKind::data, {"x.safetensors", "cumulative"});
+  metadata = to_metadata(card);
+  metadata.erase("cumulative");
+  expect_error([&] { card_from(metadata, "x.safetensors"); }, ErrorKind::data, {"labels", "list of 2"});
+}
+
 TEST(OperatingPoint, RefusesWhatIsNone) {
   const auto refuse = [](const std::string& text, const std::vector<std::string>& words) {
     expect_error([&] { operating_point_from(text, 2, true, "x.safetensors"); }, ErrorKind::data, words);

@@ -183,6 +183,7 @@ def check_classes(evaluate, folder, random, rows, outputs):
     hold("class ECE", result["calibration"]["ece"], calibration_error(probabilities.max(1), (chosen == truth).astype(float))[0])
     if outputs > 2:
         hold("kappa", result["quadratic_weighted_kappa"]["value"], metrics.cohen_kappa_score(truth, chosen, weights="quadratic"))
+        hold("absolute error", result["mean_absolute_error"]["value"], metrics.mean_absolute_error(truth, chosen))
         hold("macro", result["auc_macro"], metrics.roc_auc_score(truth, probabilities, multi_class="ovr"))
     else:
         hold("AUC", result["auc_macro"], metrics.roc_auc_score(truth, probabilities[:, 1]))
