@@ -99,7 +99,7 @@ TEST_P(Convolution, ChannelsThatFitNoBlockAndNoGroup) {
 
 // What kernels/convolution/few_outputs.cpp computes on a cpu, with and without all that may stand around it.
 TEST_P(Convolution, OneByOneToAFewChannels) {
-  for_storage("few outputs", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_factors("few outputs", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     for (int outputs : {1, 2, 7}) {
       check_layer<T>(random, device(), {3, 64, outputs, 9, 5, {1, 1, 1, 0}}, comparisons);
