@@ -252,8 +252,6 @@ TEST_P(Elementwise, MovesWhatCostSays) {
       expect_moves_what_cost_says(LeakyReluForward<T>{a.map(), b.map(), 0.1f}, device(), text + ", leaky");
       expect_moves_what_cost_says(LeakyReluBackward<T>{a.map(), b.map(), b.map(), 0.1f}, device(),
                                   text + ", leaky backward");
-      const DeviceBuffer<float> margin(device(), std::vector<float>(static_cast<std::size_t>(channels)));
-      expect_moves_what_cost_says(MarginRelu<T>{a.map(), b.map(), margin.data()}, device(), text + ", margin");
     }
   });
   const DeviceBuffer<float> memory(device(), std::vector<float>(5000));
