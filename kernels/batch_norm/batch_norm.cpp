@@ -19,15 +19,20 @@ constexpr int chunk = 4096;  // values: 16 KiB, so a chunk that needs a second l
 // Groups whose sums are added up before they join those of the chunk: 4 + 16 additions in a row round less than 64.
 constexpr int run = 16 * lanes;
 
-// sum[j] and other[j] of all groups of values, lane by lane; body(i, j, first, second) adds value i + j to them.
+// sum[j] and other[j] of all groups of values, lane by lane and run by run; body(i, j, first, second) adds value i + j.
 template <class Body>
 void add_in_runs(int values, float (&sum)[lanes], float (&other)[lanes], const Body& body) {
-  float all_first[lanes] = {}, all_second[lanes] = {};  // not the arguments: these stay in registers
-  for (int begin = 0; begin + lanes <= values; begin += run) {
-    float first[lanes] = {}, second[lanes] = {};
-    const int end = std::min(begin + run, values - lanes + 1);
+  const int rest = values - values % lanes;
+  const auto add_run = [&](int begin, float(&first)[lanes], float(&second)[lanes]) {
+    const int end = std::min(begin + run, rest);
     for (int i = begin; i < end; i += lanes)
       for (int j = 0; j < lanes; ++j) body(i, j, first[j], second[j]);
+  };
+  float all_first[lanes] = {}, all_second[lanes] = {};  // not the arguments: these stay in registers
+  add_run(0, all_first, all_second);
+  for (int begin = run; begin < rest; begin += run) {
+    float first[lanes] = {}, second[lanes] = {};
+    add_run(begin, first, second);
     for (int j = 0; j < lanes; ++j) {
       all_first[j] += first[j];
       all_second[j] += second[j];
@@ -35,7 +40,6 @@ void add_in_runs(int values, float (&sum)[lanes], float (&other)[lanes], const B
   }
   std::copy_n(all_first, lanes, sum);
   std::copy_n(all_second, lanes, other);
-  const int rest = values - values % lanes;
 #pragma omp simd
   for (int j = 0; j < values - rest; ++j) body(rest, j, sum[j], other[j]);
 }
