@@ -161,6 +161,7 @@ void time_batch_norms(KernelBench& bench) {
                                       .mean = mean.data(),
                                       .inverse_deviation = deviation.data(),
                                       .offset = offset.data(),
+                                      .roundings = roundings.data(),
                                       .d_gamma = d_gamma.data(),
                                       .d_beta = d_beta.data(),
                                       .relu = true,
