@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/training/augmentation.h"
+#include "data/metrics/bootstrap.h"
 #include "engine/check.h"
 #include "engine/numbers.h"
 #include "models/registry.h"
@@ -151,7 +152,7 @@ void check_options(const TrainingOptions& options) {
   require_one_of("--on-bad-image", options.on_bad_image, {"stop", "skip"});
   require_range("--bad-image-limit", options.bad_image_limit, 0.0, 1.0);
   require_range("--threads", options.threads, 0, 4096);
-  require_range("--bootstrap", options.bootstrap, 0, 1'000'000);
+  require_resamples(options.bootstrap);
 }
 
 std::optional<std::string> predictions_of_teacher(const TrainingOptions& options) {

@@ -163,7 +163,7 @@ TEST(Report, SetsGapsBesideTheFirstArms) {
     }
     write_bytes(place.path(path), text);
   }
-  place.run({"preceptor-report", "teacher", "student", "--out", "r.html", "--bootstrap", "20", "--pictures", "0"});
+  place.run({"preceptor-report", "teacher", "student", "--out", "r.html", "--bootstrap", "40", "--pictures", "0"});
   const std::string page = place.bytes("r.html");
   expect_sound_page(page);
   EXPECT_EQ(count_of(page, "Gaps by sex, student beside teacher"), 2u) << "the caption, and what is announced";
@@ -173,7 +173,7 @@ TEST(Report, SetsGapsBesideTheFirstArms) {
 TEST(Report, ClassesGetAConfusionTable) {
   const Workplace place;
   place.run(tiny_training("run", {"--data", "phantom:fundus?n=64&val=32&test=48&size=32"}));
-  place.run({"preceptor-report", "run", "--out", "r.html", "--bootstrap", "20", "--pictures", "2"});
+  place.run({"preceptor-report", "run", "--out", "r.html", "--bootstrap", "40", "--pictures", "2"});
   const std::string page = place.bytes("r.html");
   expect_sound_page(page);
   EXPECT_NE(page.find("quadratic weighted kappa"), std::string::npos);
