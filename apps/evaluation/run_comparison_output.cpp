@@ -8,17 +8,12 @@
 #include "apps/training/results.h"
 #include "data/table.h"
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace preceptor {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string seeds_of(const ComparedArm& arm) {
-  std::string text;
-  for (const ComparedRun& run : arm.runs) text += (text.empty() ? "" : ", ") + run.seed();
-  return text;
-}
 
 std::string arm_table(const RunComparison& comparison) {
   TextTable table({"", "AUC macro", "95 % over images", "95 % over seeds", "accuracy", "best epoch", "seconds", "of"});
@@ -30,7 +25,8 @@ std::string arm_table(const RunComparison& comparison) {
         {arm.letter, decimal(images.value), bounds(images), bounds(t_interval(arm.score.aucs)), decimal(arm.accuracy),
          is_run ? std::to_string(first.best_epoch) : "-", is_run ? decimal(first.seconds, 1) : "-",
          first.source.name +
-             (is_run ? message(" (", arm.runs.size() == 1 ? "seed " : "seeds ", seeds_of(arm), ")") : std::string())});
+             (is_run ? message(" (", arm.runs.size() == 1 ? "seed " : "seeds ", list(arm.runs, &ComparedRun::seed), ")")
+                     : std::string())});
   }
   return table.text();
 }

@@ -9,16 +9,11 @@
 #include "data/metrics/bootstrap.h"
 #include "engine/check.h"
 #include "engine/numbers.h"
+#include "engine/text.h"
 #include "models/registry.h"
 
 namespace preceptor {
 namespace {
-
-std::string list(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
 
 void require_one_of(const char* flag, const std::string& value, const std::vector<std::string>& valid) {
   require(std::find(valid.begin(), valid.end(), value) != valid.end(), flag, " ", value, ": not one of ", list(valid));
