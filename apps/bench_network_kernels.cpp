@@ -79,7 +79,8 @@ void time_batch_norms(KernelBench& bench) {
     };
     const auto x = map(), residual = map(), y = map(), d_y = map();
     const Tensor gamma = bench.normal({layer.out}), beta = bench.normal({layer.out}), mean = bench.normal({layer.out});
-    const Tensor deviation = bench.normal({layer.out}), offset = bench.normal({layer.out});
+    const Tensor deviation = bench.normal({layer.out}), offset = bench.normal({layer.out}),
+                 roundings = bench.normal({2, layer.out});
     const Tensor d_gamma = bench.normal({layer.out}), d_beta = bench.normal({layer.out});
     const std::string text =
         message(bench.options().batch, "x", layer.out, "x", side, "x", side, " + residual, ReLU", storage_text<T>);
@@ -93,6 +94,7 @@ void time_batch_norms(KernelBench& bench) {
                                                            .mean = mean.data(),
                                                            .inverse_deviation = deviation.data(),
                                                            .offset = offset.data(),
+                                                           .roundings = roundings.data(),
                                                            .epsilon = 1e-5f,
                                                            .momentum = 0.1f,
                                                            .relu = true,
@@ -107,6 +109,7 @@ void time_batch_norms(KernelBench& bench) {
                                                             .mean = mean.data(),
                                                             .inverse_deviation = deviation.data(),
                                                             .offset = offset.data(),
+                                                            .roundings = roundings.data(),
                                                             .d_gamma = d_gamma.data(),
                                                             .d_beta = d_beta.data(),
                                                             .relu = true,

@@ -48,6 +48,23 @@ std::vector<std::int64_t> integers(const Array& array, const std::string& place)
   return result;
 }
 
+std::vector<double> real_numbers(const Array& array, const std::string& place) {
+  require_data(array.dtype == "<f4" || array.dtype == "<f8", place, ": element type '", array.dtype,
+               "' where real numbers are expected");
+  std::vector<double> result;
+  const auto append = [&]<class Element>(Element value) {
+    for (std::size_t offset = 0; offset < array.bytes.size(); offset += sizeof value) {
+      std::memcpy(&value, array.bytes.data() + offset, sizeof value);
+      result.push_back(static_cast<double>(value));
+    }
+  };
+  if (array.dtype == "<f4")
+    append(0.0f);
+  else
+    append(0.0);
+  return result;
+}
+
 Npz::Npz(const std::string& path) : archive_(path) {}
 
 std::vector<std::string> Npz::names() const {

@@ -19,6 +19,9 @@ struct Array {
 // The elements of an integer or boolean array; Error (data) for other types. `place` begins the message.
 std::vector<std::int64_t> integers(const Array& array, const std::string& place);
 
+// The elements of an array of float32 or float64; Error (data) for other types.
+std::vector<double> real_numbers(const Array& array, const std::string& place);
+
 // Not for concurrent use. Errors: missing_input (no such file), io (unreadable), data (damaged or not supported); they
 // name file, member and reason.
 class Npz {

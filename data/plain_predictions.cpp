@@ -1,10 +1,13 @@
-// Probabilities of other programs, joined with labels from a second file.
+// Probabilities of other programs, alone or joined with labels from a second file.
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <limits>
 #include <set>
 #include <unordered_map>
 
+#include "data/listing.h"
+#include "data/npz.h"
 #include "data/prediction_cells.h"
 #include "data/predictions.h"
 #include "engine/check.h"
@@ -114,6 +117,32 @@ class TruthFile {
   std::set<std::string> known_;
 };
 
+ProbabilityTable read_arrays(const std::string& path) {
+  const Npz file(path);
+  const std::vector<std::string> present = file.names();
+  ProbabilityTable table{path, {}, {}, {}};
+  std::int64_t outputs = 0;
+  for (const std::string part : {"train", "val", "test"}) {
+    const std::string name = part + "_teacher_probs", place = path + ": " + name;
+    if (std::find(present.begin(), present.end(), name) == present.end()) continue;
+    const Array array = file.read(name);
+    const bool is_table = array.shape.size() == 2 && array.shape[0] > 0 && array.shape[1] > 0;
+    require_data(is_table && array.shape[0] <= std::numeric_limits<int>::max(), place,
+                 ": is no table of probabilities, a row for each image");
+    require_data(outputs == 0 || array.shape[1] == outputs, place, " has ", array.shape[1],
+                 " columns, the part before ", outputs);
+    outputs = array.shape[1];
+    const std::vector<double> probabilities = real_numbers(array, place);
+    for (std::size_t i = 0; i < probabilities.size(); ++i)
+      require_data(probabilities[i] >= 0 && probabilities[i] <= 1, place, ", row ", i / outputs, ", column ",
+                   i % outputs, ": ", probabilities[i], " is no probability");
+    table.probabilities.insert(table.probabilities.end(), probabilities.begin(), probabilities.end());
+    for (std::string& id : numbered_ids(part, static_cast<int>(array.shape[0]))) table.ids.push_back(std::move(id));
+  }
+  require_data(!table.ids.empty(), path, ": holds none of train_teacher_probs, val_teacher_probs, test_teacher_probs");
+  return table;
+}
+
 }  // namespace
 
 PredictionTable read_plain_predictions(const std::string& path, const std::string& labels_path) {
@@ -143,6 +172,7 @@ PredictionTable read_plain_predictions(const std::string& path, const std::strin
 }
 
 ProbabilityTable read_probabilities(const std::string& path) {
+  if (path.ends_with(".npz")) return read_arrays(path);
   const CsvTable csv = read_csv(path);
   const std::size_t known = csv.find("id"), id = known < csv.header.size() ? known : 0;
   std::vector<std::size_t> marked, others;

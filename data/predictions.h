@@ -62,13 +62,17 @@ PredictionTable read_plain_predictions(const std::string& path, const std::strin
 // Probabilities of images without the truth about them.
 struct ProbabilityTable {
   std::string source;                    // the file
-  std::vector<std::string> label_names;  // [outputs]
+  std::vector<std::string> label_names;  // [outputs]; empty: the file does not name its columns
   std::vector<std::string> ids;          // [rows] different from each other
   std::vector<double> probabilities;     // [rows, outputs]
+
+  std::size_t outputs() const { return ids.empty() ? 0 : probabilities.size() / ids.size(); }
 };
 
 // Either kind of table: images are named in the column `id`, else in the first; findings or classes are the columns
-// with the prefix "probability:" or "prob_", else all others. Errors: missing_input; data with file, line, column and
+// with the prefix "probability:" or "prob_", else all others. Or an .npz file, by its name: those of the arrays
+// train_teacher_probs, val_teacher_probs and test_teacher_probs [images, outputs] that are there, of the images of a
+// MedMNIST file's parts in their order. Errors: missing_input; data with file, line, column (array, element) and
 // reason.
 ProbabilityTable read_probabilities(const std::string& path);
 

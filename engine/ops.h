@@ -17,6 +17,7 @@ namespace preceptor {
 struct ConvolutionOptions {
   int stride = 1;
   int padding = 0;
+  bool direct = false;  // no Winograd, which is faster and rounds more
 };
 
 // y [n, out, h', w'] from x [n, in, h, w] and weight [out, in, kh, kw]; h' = (h + 2 padding - kh) / stride + 1.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <string_view>
 #include <unordered_map>
 
@@ -36,7 +37,7 @@ PredictedRows::PredictedRows(Context& context, const ProbabilityTable& table, co
     if (!present_.back() && missing_++ == 0) first_missing = image;
     for (const int column : columns_) {
       const bool known = present_.back() && column >= 0;
-      const auto at = static_cast<std::size_t>(known ? rows[image] : 0) * table.label_names.size();
+      const auto at = static_cast<std::size_t>(known ? rows[image] : 0) * table.outputs();
       all_.push_back(known ? logit_of(table.probabilities[at + static_cast<std::size_t>(column)], multi_label) : 0.0f);
     }
   }
@@ -53,6 +54,14 @@ PredictedRows::PredictedRows(Context& context, const ProbabilityTable& table, co
 }
 
 void PredictedRows::pair_labels(const ProbabilityTable& table, const Dataset& dataset) {
+  if (table.label_names.empty()) {
+    require_data(table.outputs() == dataset.label_names.size(), table.source, ": ", table.outputs(),
+                 " columns without names, ", dataset.source, " has ", dataset.label_names.size(), " labels");
+    columns_.resize(table.outputs());
+    std::iota(columns_.begin(), columns_.end(), 0);
+    taught_.assign(table.outputs(), true);
+    return;
+  }
   columns_ = match_labels(dataset.label_names, table.label_names);
   std::string missing;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -86,7 +95,7 @@ void PredictedRows::note_worth(const ProbabilityTable& table, const Dataset& dat
     const std::vector<std::ptrdiff_t> rows = rows_of(table, *split);
     for (std::size_t image = 0; image < rows.size(); ++image) {
       if (rows[image] < 0) continue;
-      const auto at = static_cast<std::size_t>(rows[image]) * table.label_names.size();
+      const auto at = static_cast<std::size_t>(rows[image]) * table.outputs();
       for (const int column : columns_)
         probabilities.push_back(
             column < 0 ? 0.0f : static_cast<float>(table.probabilities[at + static_cast<std::size_t>(column)]));

@@ -12,9 +12,10 @@
 
 namespace preceptor {
 
-// Images are found by their ids, findings by their names (label_match.h). Probabilities become logits, log(p / (1 - p))
-// for findings and log p for classes, of p kept from 1e-6 to 1 - 1e-6: an overconfident row must not become infinite.
-// They are of the images as they are, whatever the student's augmentation makes of them.
+// Images are found by their ids, findings by their names (label_match.h), or by their order where the file names none.
+// Probabilities become logits, log(p / (1 - p)) for findings and log p for classes, of p kept from 1e-6 to 1 - 1e-6: an
+// overconfident row must not become infinite. They are of the images as they are, whatever the student's augmentation
+// makes of them.
 class PredictedRows final : public TeacherRows {
  public:
   // skip_missing: images without a row teach nothing, and learn from their labels alone; else they are an error. Notes

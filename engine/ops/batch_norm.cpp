@@ -7,9 +7,9 @@ namespace preceptor {
 
 namespace {
 
-// What the forward pass leaves for the gradient and for doing it again, each [c].
+// What the forward pass leaves for the gradient and for doing it again, each [c], the last [2, c].
 struct Statistics {
-  Tensor mean, inverse_deviation, offset;
+  Tensor mean, inverse_deviation, offset, roundings;
 };
 
 // y from the batch's own statistics; moves the running ones.
@@ -17,7 +17,8 @@ Statistics normalise(const Tensor& x, const BatchNormParameters& p, bool relu, c
                      const Tensor& y) {
   Context& context = x.context();
   const Shape channels = p.gamma.shape();
-  const Statistics statistics{context.empty(channels), context.empty(channels), context.empty(channels)};
+  const Statistics statistics{context.empty(channels), context.empty(channels), context.empty(channels),
+                              context.empty({2, channels[0]})};
   context.run_with_workspace(x.storage(), [&]<class T>(T) {
     return kernels::BatchNormForward<T>{.x = x.map<T>(),
                                         .residual = residual.map<T>(),
@@ -29,6 +30,7 @@ Statistics normalise(const Tensor& x, const BatchNormParameters& p, bool relu, c
                                         .mean = statistics.mean.data(),
                                         .inverse_deviation = statistics.inverse_deviation.data(),
                                         .offset = statistics.offset.data(),
+                                        .roundings = statistics.roundings.data(),
                                         .epsilon = p.epsilon,
                                         .momentum = p.momentum,
                                         .relu = relu,
@@ -63,6 +65,7 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
                                            .mean = statistics.mean.data(),
                                            .inverse_deviation = statistics.inverse_deviation.data(),
                                            .offset = statistics.offset.data(),
+                                           .roundings = statistics.roundings.data(),
                                            .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
                                            .d_beta = want_beta ? p.beta.gradient() : nullptr,
                                            .relu = relu,

@@ -41,7 +41,8 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
                                           .y = y.map<T>(),
                                           .geometry = geometry,
                                           .relu = false,
-                                          .tf32 = context.multiplies_tf32()};
+                                          .tf32 = context.multiplies_tf32(),
+                                          .direct = options.direct};
   });
   const bool want_weight = context.tape().recording() && weight.watched();
   const bool want_bias = context.tape().recording() && bias && bias->watched();
@@ -60,7 +61,8 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
                                                                            .d_weight = weight.gradient(),
                                                                            .d_bias = want_bias ? b.gradient() : nullptr,
                                                                            .geometry = geometry,
-                                                                           .tf32 = context.multiplies_tf32()};
+                                                                           .tf32 = context.multiplies_tf32(),
+                                                                           .direct = options.direct};
                             });
                           }
                           if (!want_x) return;
@@ -70,7 +72,8 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
                                                                        .weight = weight.value_for<T>(),
                                                                        .d_x = d_x.map<T>(),
                                                                        .geometry = geometry,
-                                                                       .tf32 = context.multiplies_tf32()};
+                                                                       .tf32 = context.multiplies_tf32(),
+                                                                       .direct = options.direct};
                           });
                           context.tape().accumulate(source, std::move(d_x));
                         });
@@ -112,7 +115,8 @@ Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, cons
                                           .y = y.map<T>(),
                                           .geometry = geometry,
                                           .relu = relu,
-                                          .tf32 = context.multiplies_tf32()};
+                                          .tf32 = context.multiplies_tf32(),
+                                          .direct = options.direct};
   });
   return y;
 }

@@ -16,6 +16,34 @@ using Backward = BatchNormBackward<float>;
 
 constexpr int chunk = 4096;  // values: 16 KiB, so a chunk that needs a second look is still in L1
 
+// Groups whose sums are added up before they join those of the chunk: 4 + 16 additions in a row round less than 64.
+constexpr int run = 16 * lanes;
+
+// sum[j] and other[j] of all groups of values, lane by lane and run by run; body(i, j, first, second) adds value i + j.
+template <class Body>
+void add_in_runs(int values, float (&sum)[lanes], float (&other)[lanes], const Body& body) {
+  const int rest = values - values % lanes;
+  const auto add_run = [&](int begin, float(&first)[lanes], float(&second)[lanes]) {
+    const int end = std::min(begin + run, rest);
+    for (int i = begin; i < end; i += lanes)
+      for (int j = 0; j < lanes; ++j) body(i, j, first[j], second[j]);
+  };
+  float all_first[lanes] = {}, all_second[lanes] = {};  // not the arguments: these stay in registers
+  add_run(0, all_first, all_second);
+  for (int begin = run; begin < rest; begin += run) {
+    float first[lanes] = {}, second[lanes] = {};
+    add_run(begin, first, second);
+    for (int j = 0; j < lanes; ++j) {
+      all_first[j] += first[j];
+      all_second[j] += second[j];
+    }
+  }
+  std::copy_n(all_first, lanes, sum);
+  std::copy_n(all_second, lanes, other);
+#pragma omp simd
+  for (int j = 0; j < values - rest; ++j) body(rest, j, sum[j], other[j]);
+}
+
 // Images are summed in at most this many groups, merged in order: the result does not depend on the threads.
 constexpr int most_groups = 16;
 
@@ -51,21 +79,11 @@ struct Moments {
 // Sums of x - shift and of its square, lane by lane.
 void shifted_sums(const float* x, int values, const float (&shift)[lanes], float (&sum)[lanes],
                   float (&square)[lanes]) {
-  float first[lanes] = {}, second[lanes] = {};  // not the arguments: these stay in registers
-  int i = 0;
-  for (; i + lanes <= values; i += lanes)
-    for (int j = 0; j < lanes; ++j) {
-      const float difference = x[i + j] - shift[j];
-      first[j] += difference;
-      second[j] += difference * difference;
-    }
-  std::copy_n(first, lanes, sum);
-  std::copy_n(second, lanes, square);
-  for (int j = 0; j < values - i; ++j) {
+  add_in_runs(values, sum, square, [&](int i, int j, float& first, float& second) {
     const float difference = x[i + j] - shift[j];
-    sum[j] += difference;
-    square[j] += difference * difference;
-  }
+    first += difference;
+    second += difference * difference;
+  });
 }
 
 // Merges a chunk into `total`. It is summed around the mean so far; where that lies more than about four deviations
@@ -94,13 +112,25 @@ void add_chunk(const float* x, int values, Moments<block>& total, float (&shift)
   tile_lanes<block>(total.mean, shift);
 }
 
+// What the first chunk is summed around: the mean of a few pixels. Around one pixel, which may lie deviations off, sums
+// would grow with every value, and the mean be off by 1e-7 deviations where it now is by 1e-8.
+template <int block>
+void first_shift(const float* x, int pixels, float (&shift)[lanes]) {
+  const int few = std::min(pixels, 16);
+  float mean[block] = {};
+  for (int pixel = 0; pixel < few; ++pixel)
+    for (int channel = 0; channel < block; ++channel) mean[channel] += x[pixel * block + channel];
+  for (float& value : mean) value /= static_cast<float>(few);
+  tile_lanes<block>(mean, shift);
+}
+
 // Statistics of one channel block over some images.
 template <int block>
 Moments<block> sum_images(const Forward& a, int channel_block, int first_image, int last_image) {
   Moments<block> total;
   const int values = a.x.plane() * block;
   float shift[lanes];
-  tile_lanes<block>(a.x.block_data(first_image, channel_block), shift);
+  first_shift<block>(a.x.block_data(first_image, channel_block), a.x.plane(), shift);
   if (values <= chunk / 4) {
     // Small maps of several images make one chunk: closing one takes longer than copying them.
     float* gathered = scratch<float>(chunk);
@@ -168,15 +198,18 @@ void finish(const Forward& a, int channel_block, const Moments<block>& moments, 
   for (int i = 0; i < block; ++i) {
     const int channel = channel_block * block + i;
     const double variance = moments.squares[i] / moments.count;
-    const float inverse = static_cast<float>(1 / std::sqrt(variance + static_cast<double>(a.epsilon)));
+    const double exact = 1 / std::sqrt(variance + static_cast<double>(a.epsilon));
+    const float inverse = static_cast<float>(exact);
     mean[i] = static_cast<float>(moments.mean[i]);
     scale[i] = a.gamma[channel] * inverse;
     // Rounding the mean to float moves x - mean; the offset takes that back.
-    const double rounding = static_cast<double>(mean[i]) - moments.mean[i];
-    offset[i] = static_cast<float>(static_cast<double>(a.beta[channel]) + rounding * static_cast<double>(scale[i]));
+    const double rounding = moments.mean[i] - static_cast<double>(mean[i]);
+    offset[i] = static_cast<float>(static_cast<double>(a.beta[channel]) - rounding * static_cast<double>(scale[i]));
     a.mean[channel] = mean[i];
     a.inverse_deviation[channel] = inverse;
     a.offset[channel] = offset[i];
+    a.roundings[channel] = static_cast<float>(rounding);
+    a.roundings[a.x.channels + channel] = static_cast<float>(exact - static_cast<double>(inverse));
     if (!a.running_mean) continue;
     const double unbiased = moments.count > 1 ? moments.squares[i] / (moments.count - 1) : variance;
     a.running_mean[channel] += a.momentum * (mean[i] - a.running_mean[channel]);
@@ -225,29 +258,15 @@ template <int block, Mask mask>
 void add_gradient_chunk(const float* x, const float* y, const float* d_y, int values, const Affine& affine,
                         GradientSums<block>& sums) {
   const Affine local = affine;
-  float plain[lanes] = {}, centred[lanes] = {};
-  const auto gradient_at = [&](int i, int j) {
-    return masked<mask>(d_y[i + j], x[i + j], y + i + j, local.mean[j], local.scale[j], local.offset[j]);
-  };
-  int i = 0;
-  for (; i + lanes <= values; i += lanes) {
-    for (int j = 0; j < lanes; ++j) {
-      const float gradient = gradient_at(i, j);
-      plain[j] += gradient;
-      centred[j] += gradient * (x[i + j] - local.mean[j]);
-    }
-  }
-  float all_plain[lanes], all_centred[lanes];  // the rest's run-time bound would push the sums out of registers
-  std::copy_n(plain, lanes, all_plain);
-  std::copy_n(centred, lanes, all_centred);
-#pragma omp simd
-  for (int j = 0; j < values - i; ++j) {
-    const float gradient = gradient_at(i, j);
-    all_plain[j] += gradient;
-    all_centred[j] += gradient * (x[i + j] - local.mean[j]);
-  }
-  fold_lanes<block>(all_plain, sums.plain);
-  fold_lanes<block>(all_centred, sums.centred);
+  float plain[lanes], centred[lanes];
+  add_in_runs(values, plain, centred, [&](int i, int j, float& first, float& second) {
+    const float gradient =
+        masked<mask>(d_y[i + j], x[i + j], y + i + j, local.mean[j], local.scale[j], local.offset[j]);
+    first += gradient;
+    second += gradient * (x[i + j] - local.mean[j]);
+  });
+  fold_lanes<block>(plain, sums.plain);
+  fold_lanes<block>(centred, sums.centred);
 }
 
 // The forward pass's affine map of a channel block.
@@ -292,11 +311,17 @@ void finish(const Backward& a, int channel_block, const GradientSums<block>& sum
   float constant[block], slope[block];
   for (int i = 0; i < block; ++i) {
     const int channel = channel_block * block + i;
-    const double inverse = static_cast<double>(a.inverse_deviation[channel]);
-    const double factor = static_cast<double>(a.gamma[channel]) * inverse;
-    const double normalised = sums.centred[i] * inverse;
-    constant[i] = a.batch_statistics ? static_cast<float>(factor * sums.plain[i] / count) : 0;
-    slope[i] = a.batch_statistics ? static_cast<float>(factor * inverse * normalised / count) : 0;
+    const auto rounding = [&](int which) {
+      return a.roundings ? static_cast<double>(a.roundings[which * a.x.channels + channel]) : 0;
+    };
+    const double inverse = static_cast<double>(a.inverse_deviation[channel]) + rounding(1);
+    const double normalised = (sums.centred[i] - rounding(0) * sums.plain[i]) * inverse;
+    // The factor of every element, as it was rounded: what is taken off must fit it.
+    const double factor = static_cast<double>(a.gamma[channel] * a.inverse_deviation[channel]);
+    const double exact_slope = a.batch_statistics ? factor * inverse * normalised / count : 0;
+    constant[i] =
+        a.batch_statistics ? static_cast<float>(factor * sums.plain[i] / count - rounding(0) * exact_slope) : 0;
+    slope[i] = static_cast<float>(exact_slope);
     if (a.d_gamma) a.d_gamma[channel] = static_cast<float>(normalised);
     if (a.d_beta) a.d_beta[channel] = static_cast<float>(sums.plain[i]);
   }

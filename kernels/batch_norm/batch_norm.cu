@@ -20,11 +20,14 @@ template <class T>
 __device__ void finish_moments(const BatchNormForward<T>& a, int channel, float origin, const Sums<1>& moments) {
   const float count = moments.count, variance = moments.second[0] / count;
   const double exact = static_cast<double>(origin) + static_cast<double>(moments.first[0]);
-  const float mean = static_cast<float>(exact), rounding = static_cast<float>(static_cast<double>(mean) - exact);
-  const float inverse = 1 / sqrtf(variance + a.epsilon);
+  const float mean = static_cast<float>(exact), rounding = static_cast<float>(exact - static_cast<double>(mean));
+  const double exact_inverse = 1 / sqrt(static_cast<double>(variance) + static_cast<double>(a.epsilon));
+  const float inverse = static_cast<float>(exact_inverse);
   a.mean[channel] = mean;
   a.inverse_deviation[channel] = inverse;
-  a.offset[channel] = fmaf(rounding, a.gamma[channel] * inverse, a.beta[channel]);
+  a.offset[channel] = fmaf(-rounding, a.gamma[channel] * inverse, a.beta[channel]);
+  a.roundings[channel] = rounding;
+  a.roundings[a.x.channels + channel] = static_cast<float>(exact_inverse - static_cast<double>(inverse));
   if (!a.running_mean) return;
   const float unbiased = count > 1 ? moments.second[0] / (count - 1) : variance;
   float &running_mean = a.running_mean[channel], &running_variance = a.running_variance[channel];
@@ -153,11 +156,16 @@ __device__ float* means_of_gradients(const BatchNormBackward<T>& a, const Tiling
 template <class T>
 __device__ void finish_gradients(const BatchNormBackward<T>& a, int channel, const Sums<1>& sums, const Tiling& t) {
   float* means = means_of_gradients(a, t);
-  const float inverse = a.inverse_deviation[channel], normalised = sums.second[0] * inverse;
-  if (a.d_gamma) a.d_gamma[channel] = normalised;
+  const double of_mean = a.roundings ? static_cast<double>(a.roundings[channel]) : 0;
+  const double of_inverse = a.roundings ? static_cast<double>(a.roundings[a.x.channels + channel]) : 0;
+  const double inverse = static_cast<double>(a.inverse_deviation[channel]) + of_inverse;
+  const double plain = static_cast<double>(sums.first[0]), count = static_cast<double>(sums.count);
+  const double normalised = (static_cast<double>(sums.second[0]) - of_mean * plain) * inverse;
+  const double slope = inverse * normalised / count;
+  if (a.d_gamma) a.d_gamma[channel] = static_cast<float>(normalised);
   if (a.d_beta) a.d_beta[channel] = sums.first[0];
-  means[channel] = sums.first[0] / sums.count;
-  means[t.stride() + channel] = inverse * normalised / sums.count;
+  means[channel] = static_cast<float>(plain / count - of_mean * slope);
+  means[t.stride() + channel] = static_cast<float>(slope);
 }
 
 // mapping: Tiling, as sum_moments; bytes: x, d_y (and y) once; operations: 3 per element, 5 with the mask recomputed;

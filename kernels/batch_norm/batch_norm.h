@@ -25,6 +25,7 @@ struct BatchNormForward {
   float* inverse_deviation;      // [channels] out: 1 / sqrt(biased variance + epsilon)
   float* offset;                 // [channels] out: beta without what rounding the mean to float adds to y, so that
                                  // y = relu?((x - mean) (gamma inverse_deviation) + offset + residual?) to the last bit
+  float* roundings;              // [2][channels] out: what rounding to float took from mean and inverse_deviation
   float epsilon, momentum;       // running = (1 - momentum) running + momentum batch
   bool relu;
   void* workspace;  // workspace_bytes(arguments), 64-byte aligned
@@ -74,6 +75,7 @@ struct BatchNormBackward {
   const float* mean;               // [channels] as the forward pass used it
   const float* inverse_deviation;  // [channels]
   const float* offset;             // [channels] of the forward pass, or beta; read only where y is recomputed
+  const float* roundings;          // [2][channels] of the forward pass; nullptr: none
   float* d_gamma;                  // [channels], overwritten; nullptr: not wanted
   float* d_beta;                   // [channels], overwritten; nullptr: not wanted
   bool relu;                       // of the forward pass

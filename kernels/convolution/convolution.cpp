@@ -27,7 +27,7 @@ struct PlanKey {
   int images, in_channels, in_height, in_width, in_block, in_pitch;
   int out_channels, out_height, out_width, out_block, out_pitch;
   int kernel_height, kernel_width, stride, padding;
-  int bias, residual, relu;
+  int bias, residual, relu, direct;
 
   bool operator==(const PlanKey& other) const { return std::memcmp(this, &other, sizeof *this) == 0; }
 };
@@ -75,6 +75,7 @@ PlanKey make_key(Direction direction, const FeatureMap<Input>& in, const Feature
           g.padding,
           0,
           0,
+          0,
           0};
 }
 
@@ -87,9 +88,10 @@ WeightOrder order_of(const PlanKey& key) {
 // algorithm in all three directions on maps of 4x4 and more, slower below (most of each tile is padding there).
 // Where oneDNN has none (AVX2, and every version from 3.0) the direct algorithm is used.
 bool winograd_pays(const PlanKey& key) {
-  return key.kernel_height == 3 && key.kernel_width == 3 && key.stride == 1 && key.padding == 1 && key.in_block == 16 &&
-         key.out_block == 16 && key.in_pitch == key.in_channels && key.out_pitch == key.out_channels &&
-         key.out_height >= 4 && key.out_width >= 4 && key.in_channels >= 32 && key.out_channels >= 32;
+  return !key.direct && key.kernel_height == 3 && key.kernel_width == 3 && key.stride == 1 && key.padding == 1 &&
+         key.in_block == 16 && key.out_block == 16 && key.in_pitch == key.in_channels &&
+         key.out_pitch == key.out_channels && key.out_height >= 4 && key.out_width >= 4 && key.in_channels >= 32 &&
+         key.out_channels >= 32;
 }
 
 onednn::ConvolutionDescription describe(const PlanKey& key) {
@@ -223,14 +225,18 @@ PlanKey key_of(const ConvolutionForward<float>& a) {
   key.bias = a.bias != nullptr;
   key.residual = a.residual.data != nullptr;
   key.relu = a.relu;
+  key.direct = a.direct;
   return key;
 }
 PlanKey key_of(const ConvolutionDataGradient<float>& a) {
-  return make_key(Direction::data_gradient, a.d_x, a.d_y, a.geometry);
+  PlanKey key = make_key(Direction::data_gradient, a.d_x, a.d_y, a.geometry);
+  key.direct = a.direct;
+  return key;
 }
 PlanKey key_of(const ConvolutionWeightGradient<float>& a) {
   PlanKey key = make_key(Direction::weight_gradient, a.x, a.d_y, a.geometry);
   key.bias = a.d_bias != nullptr;
+  key.direct = a.direct;
   return key;
 }
 
@@ -243,6 +249,69 @@ Arguments behind_input(Arguments a) {
   a.input = {};
   if (a.workspace) a.workspace = static_cast<std::byte*>(a.workspace) + bytes;
   return a;
+}
+
+// What the direct weight gradient adds up at once: images of at least this many pixels together. A float sum over all
+// of a batch would round like a walk of that many steps.
+constexpr int pixels_at_once = 512;
+
+// The weight gradient of some of the images.
+ConvolutionWeightGradient<float> of_images(ConvolutionWeightGradient<float> a, int first, int count) {
+  a.x.data = a.x.block_data(first, 0);
+  a.d_y.data = a.d_y.block_data(first, 0);
+  a.x.images = a.d_y.images = count;
+  return a;
+}
+int images_at_once(const ConvolutionWeightGradient<float>& a) {
+  return std::min(a.x.images, (pixels_at_once + a.d_y.plane() - 1) / a.d_y.plane());
+}
+
+std::size_t bytes_of_weights(const ConvolutionWeightGradient<float>& a) {
+  return sizeof(float) * a.d_y.channels * a.x.channels * a.geometry.kernel_height * a.geometry.kernel_width;
+}
+
+std::size_t bytes_at_once(const ConvolutionWeightGradient<float>& a) {
+  return small_map_weight_gradient_pays(a) ? 0 : plan_for(key_of(a)).workspace_bytes();
+}
+void gradient_at_once(const ConvolutionWeightGradient<float>& a) {
+  if (small_map_weight_gradient_pays(a)) return small_map_weight_gradient(a);
+  Plan& plan = plan_for(key_of(a));
+  plan.ours.set_data_handle(a.d_weight);
+  if (plan.reorder) plan.theirs.set_data_handle(static_cast<std::byte*>(a.workspace) + plan.scratch_bytes);
+  set(plan, DNNL_ARG_SRC, a.x.data);
+  set(plan, DNNL_ARG_DIFF_DST, a.d_y.data);
+  if (a.d_bias) set(plan, DNNL_ARG_DIFF_BIAS, a.d_bias);
+  execute(plan, a.workspace);
+  if (plan.reorder) plan.reorder->execute(onednn::stream(), plan.theirs, plan.ours);
+}
+
+// Workspace: gradients of weights and bias by a group of images, then what computes them.
+std::size_t bytes_in_groups(const ConvolutionWeightGradient<float>& a) {
+  const int together = images_at_once(a), rest = a.x.images % together;
+  std::size_t bytes = bytes_at_once(of_images(a, 0, together));
+  if (rest > 0) bytes = std::max(bytes, bytes_at_once(of_images(a, 0, rest)));
+  return aligned(bytes_of_weights(a)) + aligned(sizeof(float) * a.d_y.channels) + bytes;
+}
+void gradient_in_groups(const ConvolutionWeightGradient<float>& a) {
+  const int together = images_at_once(a);
+  const std::size_t weights = bytes_of_weights(a);
+  auto* workspace = static_cast<std::byte*>(a.workspace);
+  auto* d_weight = reinterpret_cast<float*>(workspace);
+  auto* d_bias = reinterpret_cast<float*>(workspace + aligned(weights));
+  workspace += aligned(weights) + aligned(sizeof(float) * a.d_y.channels);
+  for (int first = 0; first < a.x.images; first += together) {
+    ConvolutionWeightGradient<float> group = of_images(a, first, std::min(together, a.x.images - first));
+    group.workspace = workspace;
+    if (first > 0) {
+      group.d_weight = d_weight;
+      group.d_bias = a.d_bias ? d_bias : nullptr;
+    }
+    gradient_at_once(group);
+    if (first == 0) continue;
+#pragma omp parallel for simd schedule(static)
+    for (std::size_t i = 0; i < weights / sizeof(float); ++i) a.d_weight[i] += d_weight[i];
+    for (int i = 0; a.d_bias && i < a.d_y.channels; ++i) a.d_bias[i] += d_bias[i];
+  }
 }
 
 }  // namespace
@@ -267,8 +336,8 @@ std::size_t cpu_workspace_bytes(const ConvolutionDataGradient<float>& a) {
 }
 std::size_t cpu_workspace_bytes(const ConvolutionWeightGradient<float>& a) {
   if (has_few_outputs(a)) return 0;
-  const std::size_t plan = small_map_weight_gradient_pays(a) ? 0 : plan_for(key_of(behind_input(a))).workspace_bytes();
-  return plan + bytes_of_transformed(a.x, a.input);
+  const ConvolutionWeightGradient<float> behind = behind_input(a);
+  return (a.direct ? bytes_in_groups(behind) : bytes_at_once(behind)) + bytes_of_transformed(a.x, a.input);
 }
 
 // oneDNN adds to what y holds, so a residual elsewhere is copied there first; callers let y take over the residual's
@@ -314,15 +383,7 @@ void run_on(Cpu, const ConvolutionWeightGradient<float>& a) {
     return run_on(Cpu{}, behind_input(a));
   }
   if (has_few_outputs(a)) return few_outputs(a);
-  if (small_map_weight_gradient_pays(a)) return small_map_weight_gradient(a);
-  Plan& plan = plan_for(key_of(a));
-  plan.ours.set_data_handle(a.d_weight);
-  if (plan.reorder) plan.theirs.set_data_handle(static_cast<std::byte*>(a.workspace) + plan.scratch_bytes);
-  set(plan, DNNL_ARG_SRC, a.x.data);
-  set(plan, DNNL_ARG_DIFF_DST, a.d_y.data);
-  if (a.d_bias) set(plan, DNNL_ARG_DIFF_BIAS, a.d_bias);
-  execute(plan, a.workspace);
-  if (plan.reorder) plan.reorder->execute(onednn::stream(), plan.theirs, plan.ours);
+  return a.direct ? gradient_in_groups(a) : gradient_at_once(a);
 }
 
 void run_on(Cpu, const ReorderWeights& a) {

@@ -9,7 +9,8 @@ namespace preceptor::kernels {
 
 // Maps and weights are stored in T, float or bfloat16 (cpu: float), sums are float. Products are of floats or, on cuda
 // and emulated, of bfloat16 where T is that, and of floats rounded to tf32 (kernels/device/tf32.h) where `tf32` asks
-// for it and T is float. Maps are channel-blocked on the cpu, channels-last on cuda and emulated. Everything
+// for it and T is float. `direct` asks for sums of the products themselves: Winograd's transforms are faster and round
+// several times as much. Maps are channel-blocked on the cpu, channels-last on cuda and emulated. Everything
 // [channels], and gradients of parameters, are float.
 
 // Convolution weights in the device's order [out / out_block][in / in_block][height][width][in_block][out_block].
@@ -64,6 +65,7 @@ struct ConvolutionForward {
   float* squared_deviations = nullptr;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
   bool tf32 = false;
+  bool direct = false;
 };
 template <class T>
 Cost cost(const ConvolutionForward<T>& arguments);
@@ -85,6 +87,7 @@ struct ConvolutionDataGradient {
   ConvolutionGeometry geometry;
   void* workspace = nullptr;
   bool tf32 = false;
+  bool direct = false;
 };
 template <class T>
 Cost cost(const ConvolutionDataGradient<T>& arguments);
@@ -108,6 +111,7 @@ struct ConvolutionWeightGradient {
   ChannelAffine input = {};  // of the forward pass
   void* workspace = nullptr;
   bool tf32 = false;
+  bool direct = false;
 };
 template <class T>
 Cost cost(const ConvolutionWeightGradient<T>& arguments);

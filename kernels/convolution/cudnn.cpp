@@ -174,7 +174,7 @@ template <template <class> class Family, class T>
 std::string line_of(const Family<T>& a) {
   static const std::string first = card_name({DeviceKind::cuda}) + ", cuDNN " + std::to_string(cudnnGetVersion());
   const char* const factors = data_type<T> != fe::DataType_t::FLOAT ? " bfloat16 " : a.tf32 ? " tf32 " : " float ";
-  return first + ", " + Family<T>::name + factors + text_of(a);
+  return first + ", " + Family<T>::name + factors + (a.direct ? "direct " : "") + text_of(a);
 }
 
 // A graph, and its engines that can be run.
@@ -186,7 +186,8 @@ struct Plans {
 };
 
 // Sums in float. The same numbers every time: engines that add up in any order are left out, and for floats those that
-// drop bits of them, but for tensor cores where tf32 is asked for: what they are given of floats are tf32.
+// drop bits of them, but for tensor cores where tf32 is asked for: what they are given of floats are tf32. No Winograd
+// where sums are to be direct.
 template <class Arguments>
 std::unique_ptr<Plans> make_plans(const Arguments& a, bool is_float) {
   auto plans = std::make_unique<Plans>();
@@ -197,6 +198,7 @@ std::unique_ptr<Plans> make_plans(const Arguments& a, bool is_float) {
   std::vector<fe::NumericalNote_t> unwanted = {fe::NumericalNote_t::NONDETERMINISTIC};
   if (is_float) unwanted.push_back(fe::NumericalNote_t::DOWN_CONVERT_INPUTS);
   if (is_float && !a.tf32) unwanted.push_back(fe::NumericalNote_t::TENSOR_CORE);
+  if (a.direct) unwanted.push_back(fe::NumericalNote_t::WINOGRAD);
   const cudnnHandle_t handle = handle_on(nullptr);
   if (graph.validate().is_bad() || graph.build_operation_graph(handle).is_bad() ||
       graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}).is_bad())

@@ -2,16 +2,19 @@
 // which it reads 4 times 16 bytes.
 #pragma once
 
+#include "kernels/device/tile_columns.cuh"
 #include "kernels/device/tile_place.cuh"
 
 namespace preceptor::kernels {
+
+constexpr int float_depth = 16;  // of a staged tile: 64 bytes
 
 // Stages an operand whose depth runs over the columns of its source, which lie next to each other: groups of a row are
 // turned into columns of the staged tile. A thread keeps its rows, whose coordinates are computed once.
 template <class Source, int extent, int threads>
 class RowFloats {
  public:
-  static constexpr int staged_depth = 16, size = staged_depth * extent;
+  static constexpr int staged_depth = float_depth, size = staged_depth * extent;
 
  private:
   static constexpr int width = Source::Group::count;
@@ -60,43 +63,17 @@ class RowFloats {
   typename Source::Loaded staged_[passes];
 };
 
-// Stages an operand whose depth runs over the rows of its source: groups lie in the staged tile as in memory. A thread
-// keeps its columns.
-template <class Source, int extent, int threads>
-class ColumnFloats {
- public:
-  static constexpr int staged_depth = 16, size = staged_depth * extent;
-
- private:
-  static constexpr int width = Source::Group::count;
-  static constexpr int lanes = extent / width;  // that load a row of the source
-  static constexpr int pass_depth = threads / lanes;
-  static constexpr int passes = staged_depth / pass_depth;
-  static_assert(pass_depth >= 1 && staged_depth % pass_depth == 0);
-
- public:
-  __device__ ColumnFloats(const Source& source, int first)
-      : depth_(static_cast<int>(threadIdx.x) / lanes),
-        own_column_(static_cast<int>(threadIdx.x) % lanes * width),
-        column_(source.column(first + own_column_)) {}
-  __device__ void fetch(const Source& source, int depth) {
+// Groups of a row of the source lie in the staged tile as in memory.
+template <int width, int extent>
+struct FloatColumns {
+  __device__ static void put(float* tile, int depth, int column, const float (&values)[width]) {
+    if constexpr (width == 1)
+      tile[position(depth, column)] = values[0];
+    else
 #pragma unroll
-    for (int i = 0; i < passes; ++i) staged_[i] = source.load(source.row(depth + depth_ + i * pass_depth), column_);
-  }
-  __device__ void put(const Source& source, float* tile) const {
-#pragma unroll
-    for (int i = 0; i < passes; ++i) {
-      float values[width];
-      source.convert(staged_[i], column_, values);
-      const int depth = depth_ + i * pass_depth;
-      if constexpr (width == 1)
-        tile[position(depth, own_column_)] = values[0];
-      else
-#pragma unroll
-        for (int j = 0; j < width; j += 4)
-          store16(tile + position(depth, own_column_ + j),
-                  Pack<float>{values[j], values[j + 1], values[j + 2], values[j + 3]});
-    }
+      for (int j = 0; j < width; j += 4)
+        store16(tile + position(depth, column + j),
+                Pack<float>{values[j], values[j + 1], values[j + 2], values[j + 3]});
   }
   // A lane that holds 8 values writes them as two groups of 4. Every other 32 words the two change places: then 8 lanes
   // that write every second group find all banks.
@@ -104,12 +81,12 @@ class ColumnFloats {
     const int linear = depth * extent + column;
     return width == 8 ? linear ^ (linear / 32 % 2 * 4) : linear;
   }
-
- private:
-  int depth_, own_column_;
-  typename Source::Column column_;
-  typename Source::Loaded staged_[passes];
 };
+
+// Stages an operand whose depth runs over the rows of its source.
+template <class Source, int extent, int threads>
+using ColumnFloats =
+    ColumnStage<Source, float, FloatColumns<Source::Group::count, extent>, float_depth, extent, threads>;
 
 // sum += staged a times staged b.
 template <class Shape, class StageA, class StageB>

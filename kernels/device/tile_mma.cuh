@@ -8,6 +8,7 @@
 
 #include "kernels/device/mma.cuh"
 #include "kernels/device/tf32.h"
+#include "kernels/device/tile_columns.cuh"
 #include "kernels/device/tile_place.cuh"
 
 namespace preceptor::kernels {
@@ -141,45 +142,8 @@ struct ColumnPlaces<tf32, extent> {
 
 // Stages an operand whose depth runs over the rows of its source.
 template <class Source, class Factor, int extent, int threads>
-class ColumnFactors {
- public:
-  static constexpr int staged_depth = staged_depth_of<typename Source::Group, Factor>;
-  static constexpr int size = extent * staged_depth;
-
- private:
-  using Places = ColumnPlaces<Factor, extent>;
-  static constexpr int width = Source::Group::count;
-  static constexpr int lanes = extent / width;  // that load a row of the source
-  static constexpr int pass_depth = threads / lanes;
-  static constexpr int passes = staged_depth / pass_depth;
-  static_assert(pass_depth >= 1 && staged_depth % pass_depth == 0);
-
- public:
-  __device__ ColumnFactors(const Source& source, int first)
-      : depth_(static_cast<int>(threadIdx.x) / lanes),
-        line_(static_cast<int>(threadIdx.x) % lanes * width),
-        column_(source.column(first + line_)) {}
-  __device__ void fetch(const Source& source, int depth) {
-#pragma unroll
-    for (int i = 0; i < passes; ++i) staged_[i] = source.load(source.row(depth + depth_ + i * pass_depth), column_);
-  }
-  __device__ void put(const Source& source, Factor* tile) const {
-#pragma unroll
-    for (int i = 0; i < passes; ++i) {
-      Factor values[width];
-      source.convert(staged_[i], column_, values);
-      Places::put(tile, depth_ + i * pass_depth, line_, values);
-    }
-  }
-  __device__ static void load_block(const Factor* tile, int block, int step, unsigned (&matrices)[4]) {
-    Places::load_block(tile, block, step, matrices);
-  }
-
- private:
-  int depth_, line_;
-  typename Source::Column column_;
-  typename Source::Loaded staged_[passes];
-};
+using ColumnFactors = ColumnStage<Source, Factor, ColumnPlaces<Factor, extent>,
+                                  staged_depth_of<typename Source::Group, Factor>, extent, threads>;
 
 // sum += staged a times staged b: a warp's 64 x 32 results, 4 x 4 mma for every 32 bytes of the depth.
 template <class Shape, class StageA, class StageB>

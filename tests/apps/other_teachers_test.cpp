@@ -93,6 +93,36 @@ TEST_F(OtherTeachers, PredictionsTeachAsTheirNetwork) {
   EXPECT_FALSE(place.exists("run"));
 }
 
+// The same numbers from a table and from arrays teach to the same bits.
+TEST_F(OtherTeachers, PredictionsMayBeArrays) {
+  const SmallMedmnist small;
+  write_bytes(place.path("grades.npz"), small.bytes());
+  std::string table =
+      "id,probability:grade 0,probability:grade 1,probability:grade 2,probability:grade 3,probability:grade 4\n";
+  std::vector<float> probabilities;
+  for (int image = 0; image < small.train; ++image) {
+    table += "train/" + std::to_string(image);
+    for (int grade = 0; grade < small.grades; ++grade) {
+      const int eighths = grade == image % small.grades ? 4 : 1;
+      probabilities.push_back(static_cast<float>(eighths) / 8);
+      table += "," + std::to_string(probabilities.back());
+    }
+    table += "\n";
+  }
+  write_bytes(place.path("table.csv"), table);
+  const std::string train = raw(probabilities);
+  write_bytes(place.path("arrays.npz"),
+              stored_archive({{"train_teacher_probs.npy", npy(npy_header("<f4", "(48, 5)"), train)}}));
+  write_bytes(place.path("narrow.npz"),
+              stored_archive({{"train_teacher_probs.npy", npy(npy_header("<f4", "(60, 4)"), train)}}));
+  const std::string data = "medmnist:grades.npz?task=ordinal";
+  for (const std::string from : {"table.csv", "arrays.npz"})
+    said_by(student(from + "-run", {"--teacher", "predictions:" + from, "--epochs", "1"}, data));
+  EXPECT_TRUE(place.bytes("table.csv-run/last.safetensors") == place.bytes("arrays.npz-run/last.safetensors"));
+  place.refuse(student("run", {"--teacher", "predictions:narrow.npz"}, data), 65,
+               {"narrow.npz", "4 columns without names", "5 labels"});
+}
+
 TEST_F(OtherTeachers, PredictionsThatDoNotFitAreRefused) {
   write_bytes(place.path("some.csv"), "image,Edema\ntrain/0,0.5\n");
   write_bytes(place.path("bad.csv"), "image,Effusion\ntrain/0,1.5\n");
@@ -123,6 +153,13 @@ TEST_F(OtherTeachers, ARealDenseNetKnownByItsPredictionsAlone) {
   ASSERT_NE(at, std::string::npos) << said;
   EXPECT_GT(std::stod(said.substr(at + 15)), 0.65) << said;
   EXPECT_TRUE(std::isfinite(transfer_losses("run").at(0)));
+  // The same network's, in the layout and order of the data.
+  const std::string arrays = folder + "/nih621_64_chestmnist_layout.npz";
+  const std::string of_arrays = said_by(
+      student("arrays", {"--teacher", "predictions:" + arrays, "--epochs", "1"}, "medmnist:" + arrays + "?n=64"));
+  const std::size_t worth = of_arrays.find("validation AUC 0.");
+  ASSERT_NE(worth, std::string::npos) << of_arrays;
+  EXPECT_GT(std::stod(of_arrays.substr(worth + 15)), 0.65) << of_arrays;
 }
 
 TEST_F(OtherTeachers, TheStudentsAverageTeachesAndIsResumed) {

@@ -186,5 +186,33 @@ TEST_F(PredictionsTest, ProbabilitiesAreReadWithoutTheTruth) {
   refuse_table("path,Mass\na,0.5\na,0.5\n", {"line 3", "twice"});
 }
 
+TEST_F(PredictionsTest, ProbabilitiesAreReadFromArrays) {
+  const auto array = [](const char* part, const char* type, const char* shape, const std::string& data) {
+    return std::pair{std::string(part) + "_teacher_probs.npy", npy(npy_header(type, shape), data)};
+  };
+  const auto read = [&](const Members& members) {
+    return read_probabilities(write(stored_archive(members), "probs.npz"));
+  };
+  const auto train = array("train", "<f4", "(2, 3)", raw(std::vector<float>{0, 0.1f, 1, 0.5f, 0.25f, 0.125f}));
+  const auto test = array("test", "<f8", "(1, 3)", raw(std::vector<double>{0.1, 0.2, 0.3}));
+  const ProbabilityTable table = read({test, train});
+  EXPECT_TRUE(table.label_names.empty());
+  EXPECT_EQ(table.outputs(), 3u);
+  EXPECT_EQ(table.ids, (std::vector<std::string>{"train/0", "train/1", "test/0"}));
+  EXPECT_EQ(table.probabilities,
+            (std::vector<double>{0, static_cast<double>(0.1f), 1, 0.5, 0.25, 0.125, 0.1, 0.2, 0.3}));
+  const auto refuse_arrays = [&](const Members& members, const std::vector<std::string>& words) {
+    expect_error([&] { read(members); }, ErrorKind::data, words);
+  };
+  refuse_arrays({{"train_labels.npy", npy(npy_header("|u1", "(1, 1)"), "1")}}, {"probs.npz", "none of", "val_teacher"});
+  refuse_arrays({train, array("val", "<f4", "(1, 2)", raw(std::vector<float>{0, 1}))},
+                {"val_teacher_probs", "2 columns", "3"});
+  refuse_arrays({array("val", "<f4", "(2,)", raw(std::vector<float>{0, 1}))}, {"val_teacher_probs", "no table"});
+  refuse_arrays({array("val", "<f4", "(0, 3)", "")}, {"val_teacher_probs", "no table"});
+  refuse_arrays({array("val", "|u1", "(1, 2)", "ab")}, {"val_teacher_probs", "'|u1'"});
+  refuse_arrays({array("val", "<f4", "(1, 2)", raw(std::vector<float>{0, 1.5f}))}, {"row 0, column 1", "1.5"});
+  refuse_arrays({array("val", "<f4", "(1, 2)", raw(std::vector<float>{unknown, 1}))}, {"row 0, column 0", "nan"});
+}
+
 }  // namespace
 }  // namespace preceptor::test

@@ -11,6 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const std::string& name : npz.names()) {
       const Array array = npz.read(name);
       if (array.dtype.size() == 3 && (array.dtype[1] == 'u' || array.dtype[1] == 'i')) integers(array, name);
+      if (array.dtype.size() == 3 && array.dtype[1] == 'f') real_numbers(array, name);
     }
   });
 }

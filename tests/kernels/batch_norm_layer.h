@@ -72,6 +72,7 @@ struct Layer {
         mean(on, unset()),
         inverse(on, unset()),
         offset(on, unset()),
+        roundings(on, std::vector<float>(2 * unset().size(), std::bit_cast<float>(guard))),
         d_gamma(on, unset()),
         d_beta(on, unset()) {
     x.set(values);
@@ -90,6 +91,7 @@ struct Layer {
             .mean = mean.data(),
             .inverse_deviation = inverse.data(),
             .offset = offset.data(),
+            .roundings = roundings.data(),
             .epsilon = epsilon,
             .momentum = 0.1f,
             .relu = relu,
@@ -111,6 +113,7 @@ struct Layer {
             .mean = mean.data(),
             .inverse_deviation = inverse.data(),
             .offset = offset.data(),
+            .roundings = batch_statistics ? roundings.data() : nullptr,
             .d_gamma = d_gamma.data(),
             .d_beta = d_beta.data(),
             .relu = relu,
@@ -133,7 +136,7 @@ struct Layer {
   MapShape shape;
   BatchNormSizes sizes;
   DeviceMap<T> x, residual, y, d_y, d_x, d_residual;
-  Floats gamma, beta, running_mean, running_variance, mean, inverse, offset, d_gamma, d_beta;
+  Floats gamma, beta, running_mean, running_variance, mean, inverse, offset, roundings, d_gamma, d_beta;
 
  private:
   std::vector<float> unset() const {
@@ -172,6 +175,7 @@ void check_forward(Layer<T>& layer, bool with_residual, bool relu, Comparison& o
   BatchStatistics<double> running = old;
   reference::move_running_statistics(layer.sizes, batch, static_cast<double>(0.1f), running);
   const auto mean = layer.mean.host(), inverse_deviation = layer.inverse.host();
+  const auto roundings = to_double(layer.roundings.host());
   const auto running_mean = layer.running_mean.host(), running_variance = layer.running_variance.host();
   for (std::size_t c = 0; c < gamma.size(); ++c) {
     const double deviation = std::sqrt(batch.variance[c]);
@@ -180,6 +184,9 @@ void check_forward(Layer<T>& layer, bool with_residual, bool relu, Comparison& o
     const double mean_error = allowed(n, mean_terms * deviation) + 2 * float_roundoff * std::abs(batch.mean[c]);
     statistics.check(static_cast<double>(mean[c]), batch.mean[c], mean_error, c);
     statistics.check(static_cast<double>(inverse_deviation[c]), inverse, allowed(n, deviation_terms * inverse), c);
+    // Not more than half of the last bit.
+    statistics.check(roundings[c], 0, float_roundoff * std::abs(static_cast<double>(mean[c])), c);
+    statistics.check(roundings[gamma.size() + c], 0, float_roundoff * static_cast<double>(inverse_deviation[c]), c);
     statistics.check(static_cast<double>(running_mean[c]), running.mean[c],
                      mean_error + allowed(2, std::abs(old.mean[c])), c);
     statistics.check(static_cast<double>(running_variance[c]), running.variance[c],
@@ -191,7 +198,12 @@ template <class T>
 void check_backward(Layer<T>& layer, bool with_residual, bool relu, bool fixed, Comparison& outputs, Comparison& sums) {
   namespace reference = kernels::reference;
   const auto x = layer.x.plain(), d_y = layer.d_y.plain(), gamma = to_double(layer.gamma.host());
-  const auto mean = to_double(layer.mean.host()), inverse = to_double(layer.inverse.host());
+  auto mean = to_double(layer.mean.host()), inverse = to_double(layer.inverse.host());
+  const auto roundings = to_double(layer.roundings.host());
+  for (std::size_t c = 0; c < mean.size() && !fixed; ++c) {
+    mean[c] += roundings[c];
+    inverse[c] += roundings[mean.size() + c];
+  }
   const auto y = relu ? layer.y.plain() : std::vector<double>{};
   layer.run(layer.backward(with_residual, relu, !fixed));
   const auto expected = reference::batch_norm_backward(layer.sizes, x, y, d_y, gamma, mean, inverse, fixed);

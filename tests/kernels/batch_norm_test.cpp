@@ -173,6 +173,44 @@ TEST_P(BatchNorm, BackwardMatchesTheReference) {
   });
 }
 
+// Moving all x of a channel, or spreading them, changes no y, so d_x has no part along either. An error there is the
+// same for all pixels and does not average out in the gradient of a convolution's weights, as that of rounding d_x
+// does.
+TEST_P(BatchNorm, GradientHasNoPartAlongWhatChangesNothing) {
+  Random random("batch norm along");
+  Comparison shift(label<float>("along a shift")), spread(label<float>("along a spread"));
+  // What is taken off is rounded once, and as much again is left for the sums behind it. Those of a cpu are double
+  // beyond some values, the others' float all the way.
+  const double allowed_roundings = on_cpu() ? 2 : 8;
+  for (float offset : {0.0f, 0.5f, 3.0f}) {
+    const MapShape shape{6, 32, 16, 16};
+    std::vector<float> values = random.values(shape.elements());
+    for (float& value : values) value += offset;
+    Layer<float> layer(random, device(), {shape, on_cpu() ? channel_blocked(32, 16, false) : channels_last(32)},
+                       values);
+    layer.d_y.set(values);  // all along the two
+    layer.run(layer.forward(false, false));
+    layer.run(layer.backward(false, false, true));
+    const auto x = layer.x.plain(), d_x = layer.d_x.plain(), d_y = layer.d_y.plain();
+    const auto gamma = to_double(layer.gamma.host());
+    const auto batch = reference::batch_statistics(layer.sizes, x);
+    const auto inverse = [&](std::size_t c) { return 1 / std::sqrt(batch.variance[c] + wide_epsilon); };
+    std::vector<double> plain(32), along(32), of_plain(32), of_along(32);
+    reference::for_each_element(layer.sizes, [&](std::size_t c, std::size_t at) {
+      const double h = (x[at] - batch.mean[c]) * inverse(c), scale = std::abs(gamma[c]) * inverse(c);
+      plain[c] += d_x[at];
+      // Epsilon keeps a spread from changing nothing at all.
+      along[c] += d_x[at] * h - gamma[c] * inverse(c) * d_y[at] * h * wide_epsilon * inverse(c) * inverse(c);
+      of_plain[c] += scale * std::abs(d_y[at]);
+      of_along[c] += scale * std::abs(d_y[at] * h);
+    });
+    for (std::size_t c = 0; c < plain.size(); ++c) {
+      shift.check(plain[c], 0, allowed_roundings * float_roundoff * of_plain[c], c);
+      spread.check(along[c], 0, allowed_roundings * float_roundoff * of_along[c], c);
+    }
+  }
+}
+
 // y is within a rounding of 0 for many values, or too small for bfloat16: the recomputed mask must still be y's.
 TEST_P(BatchNorm, TheRecomputedMaskIsThatOfY) {
   for_storage_types(device(), [&](auto type) {

@@ -27,6 +27,7 @@ inline std::string text_of(const ConvolutionSizes& s) {
 // What comes before and after the products.
 struct Around {
   bool bias = false, residual = false, relu = false, affine = false, affine_relu = false, moments = false;
+  bool direct = false;
 };
 
 // Channels of wider maps beside those of x and y; cpu: blocks.
@@ -109,12 +110,18 @@ struct ConvolutionLayer {
     kernels::ConvolutionForward<T> a{
         x.map(), weight.data(), around.bias ? bias.data() : nullptr, {}, y.map(), sizes.geometry, around.relu, input()};
     a.tf32 = is_tf32;
+    a.direct = around.direct;
     if (around.residual) a.residual = residual.map();
     if (around.moments) a.mean = mean.data(), a.squared_deviations = squares.data();
     return a;
   }
   kernels::ConvolutionDataGradient<T> data_gradient() const {
-    return {.d_y = d_y.map(), .weight = weight.data(), .d_x = d_x.map(), .geometry = sizes.geometry, .tf32 = is_tf32};
+    return {.d_y = d_y.map(),
+            .weight = weight.data(),
+            .d_x = d_x.map(),
+            .geometry = sizes.geometry,
+            .tf32 = is_tf32,
+            .direct = around.direct};
   }
   kernels::ConvolutionWeightGradient<T> weight_gradient() const {
     return {.x = x.map(),
@@ -123,7 +130,8 @@ struct ConvolutionLayer {
             .d_bias = around.bias ? d_bias.data() : nullptr,
             .geometry = sizes.geometry,
             .input = input(),
-            .tf32 = is_tf32};
+            .tf32 = is_tf32,
+            .direct = around.direct};
   }
   template <class Arguments>
   void run(const Arguments& arguments) const {
@@ -161,8 +169,8 @@ struct ConvolutionLayer {
   // Lavin and Gray 2016), so rounding errors are up to 16 * 16 times those of the direct sum.
   double amplification() const {
     const kernels::ConvolutionGeometry& g = sizes.geometry;
-    const bool may_be_winograd =
-        device.kind == kernels::DeviceKind::cpu && g.kernel_height == 3 && g.kernel_width == 3 && g.stride == 1;
+    const bool may_be_winograd = !around.direct && device.kind == kernels::DeviceKind::cpu && g.kernel_height == 3 &&
+                                 g.kernel_width == 3 && g.stride == 1;
     return may_be_winograd ? 256 : 1;
   }
 

@@ -3,8 +3,7 @@
     python tests/peers/compare_methods.py [--program build/release/tests/transfer-losses] [--only at,rkd]
 
 Loss, gradient by the student's outputs and maps, and gradient by what a method learns must agree to 1e-6, gradients
-relative to their largest value. Where long sums follow each other it is what those round
-in float (SUMS). The definitions below are written from the papers and read in their authors' terms; they share nothing
+relative to their largest value. The definitions below are written from the papers and read in their authors' terms; they share nothing
 with the program. Prints a row per case and fails (1) where one is off. Exit code 77, which ctest shows as skipped, where torch
 or safetensors are missing.
 """
@@ -26,9 +25,6 @@ except ImportError as missing:
 
 BOUND = 1e-6
 BATCH, CLASSES = 6, 5
-# Terms of the longest float sums that follow each other on a gradient's way: 3x3 convolutions of 64 channels, gradients of
-# weights over all positions. Each rounds like a random walk, 2^-24 sqrt(terms).
-SUMS = {"ofd": [BATCH * 16 * 16], "ft": 3 * [9 * 64]}
 # Of the training images, of which the batch holds some: one of them twice.
 IMAGE_CLASSES = [0, 1, 2, 3, 4, 2, 0, 1, 1, 4, 3]
 POSITIONS = [2, 7, 0, 10, 2, 5]
@@ -457,8 +453,7 @@ def compare(number, case, program, folder):
             continue
         errors[name] = ((gradient - value.grad).abs().max() / value.grad.abs().max()).item()
     worst = max(errors, key=errors.get)
-    rounding = 2**-24 * sum(terms**0.5 for terms in SUMS.get(method.split(":")[0], []))
-    good = errors["loss"] <= BOUND and errors[worst] <= max(BOUND, rounding)
+    good = errors[worst] <= BOUND
     print(f"{method:40} {'per label' if multi_label else '':10} loss {loss.item():10.4g}  "
           f"off by {errors['loss']:.1e}, at most {errors[worst]:.1e} ({worst})  {'good' if good else 'WRONG'}", flush=True)
     return good
