@@ -1,9 +1,13 @@
-// Convolutions, batch norms, pooling, loss and update: on the shapes of ResNet-18.
+// Augmentation, convolutions, batch norms, pooling, the last layer, loss and update: on the shapes of ResNet-18.
+#include <algorithm>
+
 #include "apps/kernel_bench.h"
+#include "kernels/augment/augment.h"
 #include "kernels/batch_norm/batch_norm.h"
 #include "kernels/convolution/convolution.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/linear/linear.h"
 #include "kernels/optimizer/optimizer.h"
 #include "kernels/pooling/pooling.h"
 
@@ -30,6 +34,37 @@ std::vector<Layer> layers(int size) {
     in = out;
   }
   return rows;
+}
+
+void time_augment(KernelBench& bench) {
+  constexpr int channels = 3;
+  const int batch = bench.options().batch, size = bench.options().size;
+  std::vector<std::uint8_t> pixels;
+  for (float value : random_normal(static_cast<std::size_t>(batch) * size * size * channels, 1))
+    pixels.push_back(static_cast<std::uint8_t>(std::clamp(128 + 40 * value, 0.0f, 255.0f)));
+  const auto images = bench.to_device(pixels);
+  const Tensor out = bench.normal({batch, channels, size, size});
+  const std::string shape = message(batch, "x", channels, "x", size, "x", size);
+  const auto time = [&](float rotate, float noise, const char* changes) {
+    bench.time(kernels::Augment<float>{.images = static_cast<const std::uint8_t*>(images->data()),
+                                       .out = out.map(),
+                                       .state = bench.context().step_state(),
+                                       .mean = {0.5f, 0.5f, 0.5f},
+                                       .deviation = {0.25f, 0.25f, 0.25f},
+                                       .flip = true,
+                                       .shift = std::min(4, size - 1),
+                                       .rotate = rotate,
+                                       .scale = 0,
+                                       .crop = 0,
+                                       .brightness = 0,
+                                       .contrast = 0,
+                                       .noise = noise,
+                                       .cutout = 0},
+               message(shape, " ", changes));
+  };
+  time(0, 0, "flip, shift");
+  time(15, 0, "flip, shift, rotate");
+  time(0, 0.02f, "flip, shift, noise");
 }
 
 void time_convolutions(KernelBench& bench) {
@@ -116,6 +151,23 @@ void time_batch_norms(KernelBench& bench) {
                                                             .batch_statistics = true,
                                                             .workspace = nullptr},
                               text);
+    bench.time_with_workspace(
+        kernels::BatchNormBackward<T>{.x = x,
+                                      .y = {},
+                                      .d_y = d_y,
+                                      .d_x = d_y,
+                                      .d_residual = {},
+                                      .gamma = gamma.data(),
+                                      .mean = mean.data(),
+                                      .inverse_deviation = deviation.data(),
+                                      .offset = offset.data(),
+                                      .roundings = roundings.data(),
+                                      .d_gamma = d_gamma.data(),
+                                      .d_beta = d_beta.data(),
+                                      .relu = true,
+                                      .batch_statistics = true,
+                                      .workspace = nullptr},
+        message(bench.options().batch, "x", layer.out, "x", side, "x", side, " ReLU, y recomputed", storage_text<T>));
   }
 }
 
@@ -144,6 +196,34 @@ void time_max_pool(KernelBench& bench) {
       kernels::MaxPoolBackward<float>{
           .d_y = y.map(), .winner = positions, .d_x = x.map(), .window = 3, .stride = 2, .padding = 1},
       text);
+}
+
+void time_linear(KernelBench& bench) {
+  constexpr int in = 512;
+  const int rows = bench.options().batch;
+  for (const int out : {14, 1000}) {
+    const Tensor x = bench.normal({rows, in}), y = bench.normal({rows, out}), weight = bench.normal({out, in});
+    const Tensor bias = bench.normal({out}), d_x = bench.normal({rows, in}), d_weight = bench.normal({out, in});
+    const std::string shape = message(rows, "x", in, " to ", out);
+    bench.time_with_workspace(kernels::LinearForward<float>{.x = x.data(),
+                                                            .weight = weight.data(),
+                                                            .bias = bias.data(),
+                                                            .y = y.data(),
+                                                            .rows = rows,
+                                                            .in = in,
+                                                            .out = out},
+                              shape);
+    bench.time_with_workspace(kernels::LinearBackward<float>{.x = x.data(),
+                                                             .weight = weight.data(),
+                                                             .d_y = y.data(),
+                                                             .d_x = d_x.data(),
+                                                             .d_weight = d_weight.data(),
+                                                             .d_bias = bias.data(),
+                                                             .rows = rows,
+                                                             .in = in,
+                                                             .out = out},
+                              shape);
+  }
 }
 
 void time_cross_entropy(KernelBench& bench) {
@@ -205,6 +285,7 @@ void time_updates(KernelBench& bench) {
 std::vector<KernelGroup> network_kernels() {
   using namespace kernels;
   return {
+      {{Augment<float>::name}, time_augment},
       {{ConvolutionForward<float>::name, ConvolutionDataGradient<float>::name, ConvolutionWeightGradient<float>::name},
        time_convolutions},
       {{BatchNormForward<float>::name, BatchNormBackward<float>::name},
@@ -214,6 +295,7 @@ std::vector<KernelGroup> network_kernels() {
        }},
       {{ReluForward<float>::name, ReluBackward<float>::name, Add<float>::name}, time_pointwise},
       {{MaxPoolForward<float>::name, MaxPoolBackward<float>::name}, time_max_pool},
+      {{LinearForward<float>::name, LinearBackward<float>::name}, time_linear},
       {{SoftmaxCrossEntropy<float>::name}, time_cross_entropy},
       {{Update::name}, time_updates}};
 }

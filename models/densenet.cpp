@@ -64,7 +64,7 @@ Tensor DenseNet::run(const Tensor& input, Mode mode, Taps& taps) {
     x = max_pool(x, 3, 2, 1);
     taps.offer("features.pool0", x);
   }
-  int depth = 0;  // layers so far
+  int depth = options().first_dropout;  // and layers so far
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     const Mode block_mode = mode_of(1 + b, mode);
     const bool drops = block_mode == Mode::train && options().dropout > 0;

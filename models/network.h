@@ -16,6 +16,7 @@ struct NetworkOptions {
   bool small_stem = false;       // 3x3 stride 1 without max pool, for images of 28 to 64 pixels
   bool zero_last_gamma = false;  // residual networks: the last batch norm of every block starts at 0
   float dropout = 0;             // dense networks, in training: the probability of a new channel's value to fall
+  int first_dropout = 0;         // number of the first layer that drops: apart for networks that learn side by side
 };
 
 // What a forward pass leaves: logits, and the maps that were asked for.

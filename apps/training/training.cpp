@@ -159,7 +159,8 @@ void TrainingRun::build_network(const TrainingRun* first) {
                                     .outputs = learned().outputs,
                                     .small_stem = small,
                                     .zero_last_gamma = options_.zero_last_gamma,
-                                    .dropout = static_cast<float>(options_.dropout)});
+                                    .dropout = static_cast<float>(options_.dropout),
+                                    .first_dropout = std::max(0, options_.peer - 1) * 1024});
   const bool has_small = network_->options().small_stem;
   require(options_.stem != "imagenet" || !has_small, "--stem imagenet: ", options_.model, " has the small stem only");
   options_.stem = has_small ? "small" : "imagenet";

@@ -1,5 +1,5 @@
-// Augmentation on the cpu: an output row is read from one row of the stored image, at most flipped and clamped; or,
-// when it is read between pixels, pixel by pixel.
+// Augmentation on the cpu, row by row: an output row is one row of the stored image, at most flipped and clamped, or is
+// read between pixels.
 #include "kernels/augment/augment.h"
 
 #include <algorithm>
@@ -23,70 +23,92 @@ void write_row(const std::uint8_t* first, float* out, int width, int right, floa
   for (int x = end; x < width; ++x) out[x * stride] = value(width - 1);
 }
 
-// What is done with the row y of a channel once it is written: noise, and the square.
-template <int stride>
-void finish_row(const Augment<float>& a, const Shades& shades, const Tone& tone, int image, int channel, int y,
-                float* out) {
-  const int width = a.out.width;
-  if (shades.noisy)
-    for (int x = 0; x < width; ++x)
-      out[x * stride] = shades.with_noise(out[x * stride], noise_of(a, image, x, y), channel);
-  if (y < tone.top || y >= tone.top + shades.cutout) return;
-  const int begin = std::max(tone.left, 0), end = std::min(tone.left + shades.cutout, width);
-  for (int x = begin; x < end; ++x) out[x * stride] = 0;
-}
-
-// Rows of one channel of one image.
+// The row y of all channels, moved by whole pixels.
 template <int channels, int stride>
-void write_plane(const Augment<float>& a, const Shades& shades, const std::uint8_t* pixels, int image, int channel,
-                 float* out, const Change& change) {
-  const int width = a.out.width, height = a.out.height;
+void move_row(const Change& change, const Shades& shades, const std::uint8_t* pixels, int width, int height, int y,
+              float* const (&out)[channels]) {
   const int right = static_cast<int>(change.motion.right >> pixel_bits),
             down = static_cast<int>(change.motion.down >> pixel_bits);
-  const float factor = shades.factor_of(change.tone, channel), offset = shades.offset_of(change.tone, channel);
-  for (int y = 0; y < height; ++y, out += static_cast<std::ptrdiff_t>(width) * stride) {
-    const int from = std::clamp(y - down, 0, height - 1);
+  const int from = std::clamp(y - down, 0, height - 1);
+  for (int channel = 0; channel < channels; ++channel) {
+    const float factor = shades.factor_of(change.tone, channel), offset = shades.offset_of(change.tone, channel);
     const std::uint8_t* row = pixels + static_cast<std::ptrdiff_t>(from) * width * channels + channel;
     if (change.motion.flip)
-      write_row<-channels, stride>(row + static_cast<std::ptrdiff_t>(width - 1) * channels, out, width, right, factor,
-                                   offset);
+      write_row<-channels, stride>(row + static_cast<std::ptrdiff_t>(width - 1) * channels, out[channel], width, right,
+                                   factor, offset);
     else
-      write_row<channels, stride>(row, out, width, right, factor, offset);
-    finish_row<stride>(a, shades, change.tone, image, channel, y, out);
+      write_row<channels, stride>(row, out[channel], width, right, factor, offset);
   }
 }
 
-// An image that is read between pixels.
-template <int channels>
-void sample_image(const Augment<float>& a, const Shades& shades, const std::uint8_t* pixels, int image,
-                  const Change& change) {
-  const int width = a.out.width, height = a.out.height;
-  for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) {
-      const Neighbours row(change.motion.row(x, y, height, width), height);
-      Neighbours column(change.motion.column(x, y, height, width), width);
-      if (change.motion.flip) flip(column, width);
-      const auto noise = shades.noisy ? noise_of(a, image, x, y) : std::array<std::uint32_t, 4>{};
-      const bool cut = shades.cuts(change.tone, x, y);
-      for (int channel = 0; channel < channels; ++channel) {
-        float value = shades(sample<channels>(pixels, width, row, column, channel), change.tone, channel);
-        if (shades.noisy) value = shades.with_noise(value, noise, channel);
-        a.out.data[a.out.offset(image, channel, y, x)] = cut ? 0 : value;
+// The row y of all channels, between pixels: where they lie first, then their values, channel by channel.
+template <int channels, int stride>
+void sample_row(const Change& change, const Shades& shades, const std::uint8_t* pixels, int width, int height, int y,
+                float* const (&out)[channels]) {
+  const Motion& motion = change.motion;
+  for_each_group(width, [&](int first, auto count) {
+    std::int64_t corner[4][lanes];
+    float right[lanes], down[lanes];
+    for (int i = 0; i < count; ++i) {
+      const Neighbours row(motion.row(first + i, y, height, width), height);
+      Neighbours column(motion.column(first + i, y, height, width), width);
+      if (motion.flip) flip(column, width);
+      for (int j = 0; j < 4; ++j)
+        corner[j][i] =
+            (std::int64_t{j < 2 ? row.first : row.second} * width + (j % 2 ? column.second : column.first)) * channels;
+      right[i] = column.weight;
+      down[i] = row.weight;
+    }
+    for (int channel = 0; channel < channels; ++channel) {
+      const float factor = shades.factor_of(change.tone, channel), offset = shades.offset_of(change.tone, channel);
+      const auto at = [&](int j, int i) { return static_cast<float>(pixels[corner[j][i] + channel]); };
+      float* to = out[channel] + first * stride;
+      for (int i = 0; i < count; ++i) {
+        const float above = interpolate(at(0, i), at(1, i), right[i]),
+                    below = interpolate(at(2, i), at(3, i), right[i]);
+        to[i * stride] = fmaf(interpolate(above, below, down[i]), factor, offset);
       }
     }
+  });
 }
 
-template <int channels>
+// What is done with the row y once it is written: noise, whose numbers serve all channels of a pixel, and the square.
+template <int channels, int stride>
+void finish_row(const Augment<float>& a, const Shades& shades, const Tone& tone, int image, int y,
+                float* const (&out)[channels]) {
+  const int width = a.out.width;
+  if (shades.noisy)
+    for_each_group(width, [&](int first, auto count) {
+      std::uint32_t bits[4][lanes];
+      for (int i = 0; i < count; ++i) {
+        const auto random = noise_of(a, image, first + i, y);
+        for (int j = 0; j < 4; ++j) bits[j][i] = random[j];
+      }
+      for (int channel = 0; channel < channels; ++channel) {
+        float* to = out[channel] + first * stride;
+        for (int i = 0; i < count; ++i) to[i * stride] = shades.with_noise(to[i * stride], bits[channel][i], channel);
+      }
+    });
+  if (y < tone.top || y >= tone.top + shades.cutout) return;
+  const int begin = std::max(tone.left, 0), end = std::min(tone.left + shades.cutout, width);
+  for (float* to : out)
+    for (int x = begin; x < end; ++x) to[x * stride] = 0;
+}
+
+template <int channels, int stride>
 void write_image(const Augment<float>& a, const Shades& shades, int image) {
   const Change change = change_of(a, image);
   const std::uint8_t* pixels = stored_image(a, image);
-  if (a.between_pixels()) return sample_image<channels>(a, shades, pixels, image, change);
-  for (int channel = 0; channel < channels; ++channel) {
-    float* out = a.out.data + a.out.offset(image, channel, 0, 0);
-    if (a.out.block == 1)
-      write_plane<channels, 1>(a, shades, pixels, image, channel, out, change);
+  const int width = a.out.width, height = a.out.height;
+  float* out[channels];
+  for (int channel = 0; channel < channels; ++channel) out[channel] = a.out.data + a.out.offset(image, channel, 0, 0);
+  for (int y = 0; y < height; ++y) {
+    if (a.between_pixels())
+      sample_row<channels, stride>(change, shades, pixels, width, height, y, out);
     else
-      write_plane<channels, channels>(a, shades, pixels, image, channel, out, change);
+      move_row<channels, stride>(change, shades, pixels, width, height, y, out);
+    finish_row<channels, stride>(a, shades, change.tone, image, y, out);
+    for (float*& row : out) row += static_cast<std::ptrdiff_t>(width) * stride;
   }
 }
 
@@ -100,12 +122,13 @@ void run_on(Cpu, const Augment<float>& a) {
   const int work = a.between_pixels() || shades.noisy ? 16 : 1;
 #pragma omp parallel for schedule(static) if (worth_threads(a.out.elements(), 1, work))
   for (int image = 0; image < a.out.images; ++image) {
+    const bool planes = a.out.block == 1;
     if (a.out.channels == 1)
-      write_image<1>(a, shades, image);
+      write_image<1, 1>(a, shades, image);
     else if (a.out.channels == 2)
-      write_image<2>(a, shades, image);
+      planes ? write_image<2, 1>(a, shades, image) : write_image<2, 2>(a, shades, image);
     else
-      write_image<3>(a, shades, image);
+      planes ? write_image<3, 1>(a, shades, image) : write_image<3, 3>(a, shades, image);
   }
 }
 

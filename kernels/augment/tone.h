@@ -71,7 +71,9 @@ struct Shades {
     return x >= tone.left && x < tone.left + cutout && y >= tone.top && y < tone.top + cutout;
   }
   ON_ANY_DEVICE float with_noise(float value, const std::array<std::uint32_t, 4>& random, int channel) const {
-    const std::uint32_t bits = channel == 0 ? random[0] : channel == 1 ? random[1] : random[2];
+    return with_noise(value, channel == 0 ? random[0] : channel == 1 ? random[1] : random[2], channel);
+  }
+  ON_ANY_DEVICE float with_noise(float value, std::uint32_t bits, int channel) const {
     const std::uint32_t sum = (bits & 255u) + (bits >> 8 & 255u) + (bits >> 16 & 255u) + (bits >> 24);
     return fmaf(static_cast<float>(static_cast<int>(sum) - 510), choose(noise, channel), value);
   }

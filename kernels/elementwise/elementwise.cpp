@@ -66,8 +66,8 @@ void run_on(Cpu, const ReluBackward<float>& a) {
 
 // mapping: pieces of 64 KiB over threads; bytes: x read, y written; operations: 2 per element.
 void run_on(Cpu, const LeakyReluForward<float>& a) {
-  const float slope = a.slope;
   for_each_piece(runs_of(a.x, a.y), [&](int image, std::int64_t begin, int count) {
+    const float slope = a.slope;
     const float* x = a.x.block_data(image, 0) + begin;
     float* y = a.y.block_data(image, 0) + begin;
 #pragma omp simd
@@ -77,8 +77,8 @@ void run_on(Cpu, const LeakyReluForward<float>& a) {
 
 // mapping: as forward; bytes: y, d_y read, d_x written; operations: 2 per element.
 void run_on(Cpu, const LeakyReluBackward<float>& a) {
-  const float slope = a.slope;
   for_each_piece(runs_of(a.y, a.d_y, a.d_x), [&](int image, std::int64_t begin, int count) {
+    const float slope = a.slope;
     const float* y = a.y.block_data(image, 0) + begin;
     const float* d_y = a.d_y.block_data(image, 0) + begin;
     float* d_x = a.d_x.block_data(image, 0) + begin;

@@ -23,18 +23,24 @@ void for_each_part(const Arguments& a, const Body& body) {
   }
 }
 
-// sums[n] += the term of every value of group n; term(position, n).
-template <class Arguments, class Term>
-void add_up(const Arguments& a, std::size_t first, int groups, double* sums, const Term& term) {
-  std::fill_n(sums, groups, 0.0);
-  if (groups == 1) {
-    double sum = 0;
-    for (int i = 0; i < a.length; ++i) sum += term(first + static_cast<std::size_t>(i) * a.inner, 0);
-    sums[0] = sum;
+// Calls visit(position, n) for every value of groups n < `groups`, in the order of memory.
+template <class Arguments, class Visit>
+void for_each_value(const Arguments& a, std::size_t first, int groups, const Visit& visit) {
+  // A row of its own is a loop over neighbours, which fills vectors; n is known then, so a sum stays in registers.
+  if (a.inner == 1) {
+    for (int i = 0; i < a.length; ++i) visit(first + i, 0);
     return;
   }
   for (int i = 0; i < a.length; ++i)
-    for (int n = 0; n < groups; ++n) sums[n] += term(first + static_cast<std::size_t>(i) * a.inner + n, n);
+    for (int n = 0; n < groups; ++n) visit(first + static_cast<std::size_t>(i) * a.inner + n, n);
+}
+
+// sums[n] = the terms of all values of group n; term(position, n).
+template <class Arguments, class Term>
+void add_up(const Arguments& a, std::size_t first, int groups, double* sums, const Term& term) {
+  double local[most_together] = {};
+  for_each_value(a, first, groups, [&](std::size_t at, int n) { local[n] += term(at, n); });
+  std::copy_n(local, groups, sums);
 }
 
 }  // namespace
@@ -59,11 +65,9 @@ void run_on(Cpu, const Normalize<float>& a) {
       factors[n] = static_cast<double>(a.scale) / std::max(norm, epsilon);
       a.inverse[first_group + n] = norm <= epsilon ? 0 : static_cast<float>(1 / norm);
     }
-    for (int i = 0; i < a.length; ++i)
-      for (int n = 0; n < groups; ++n) {
-        const std::size_t at = first + static_cast<std::size_t>(i) * a.inner + n;
-        a.y[at] = static_cast<float>(factors[n] * (static_cast<double>(a.x[at]) - means[n]));
-      }
+    for_each_value(a, first, groups, [&](std::size_t at, int n) {
+      a.y[at] = static_cast<float>(factors[n] * (static_cast<double>(a.x[at]) - means[n]));
+    });
   });
 }
 
@@ -78,13 +82,11 @@ void run_on(Cpu, const NormalizeBackward<float>& a) {
     const double square = static_cast<double>(a.scale) * static_cast<double>(a.scale);
     add_up(a, first, groups, projections,
            [&](std::size_t at, int) { return static_cast<double>(a.d_y[at]) * static_cast<double>(a.y[at]) / square; });
-    for (int i = 0; i < a.length; ++i)
-      for (int n = 0; n < groups; ++n) {
-        const std::size_t at = first + static_cast<std::size_t>(i) * a.inner + n;
-        const double factor = static_cast<double>(a.scale) * static_cast<double>(a.inverse[first_group + n]);
-        a.d_x[at] = static_cast<float>(
-            factor * (static_cast<double>(a.d_y[at]) - means[n] - projections[n] * static_cast<double>(a.y[at])));
-      }
+    for_each_value(a, first, groups, [&](std::size_t at, int n) {
+      const double factor = static_cast<double>(a.scale) * static_cast<double>(a.inverse[first_group + n]);
+      a.d_x[at] = static_cast<float>(
+          factor * (static_cast<double>(a.d_y[at]) - means[n] - projections[n] * static_cast<double>(a.y[at])));
+    });
   });
 }
 

@@ -84,39 +84,40 @@ void similarity_loss(const RelationLoss& a) {
 
 }  // namespace
 
-// mapping: rows over threads; bytes: x read by every row, which stays in the cache, distances written; operations: 3
-// per pair and column.
+// mapping: rows over threads in turn, because row i has i distances and the others are theirs mirrored; bytes: x read
+// by every row, which stays in the cache, distances written; operations: 3 per pair and column.
 void run_on(Cpu, const SquaredDistances& a) {
-#pragma omp parallel for schedule(static) if (worth_threads(a.rows, static_cast <std::int64_t>(a.rows) * a.columns))
-  for (int i = 0; i < a.rows; ++i)
-    for (int j = 0; j < a.rows; ++j) {
-      const float *x = a.x + static_cast<std::size_t>(i) * a.columns,
-                  *y = a.x + static_cast<std::size_t>(j) * a.columns;
+  const std::size_t rows = static_cast<std::size_t>(a.rows), columns = static_cast<std::size_t>(a.columns);
+#pragma omp parallel for schedule(static, 1) if (worth_threads(a.rows, static_cast <std::int64_t>(a.rows) * a.columns))
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j <= i; ++j) {
+      const float *x = a.x + i * columns, *y = a.x + j * columns;
       double sum = 0;
       for (int c = 0; c < a.columns; ++c) {
         const double d = static_cast<double>(x[c]) - static_cast<double>(y[c]);
         sum += d * d;
       }
-      a.distances[static_cast<std::size_t>(i) * a.rows + j] = static_cast<float>(sum);
+      a.distances[i * rows + j] = a.distances[j * rows + i] = static_cast<float>(sum);
     }
 }
 
-// mapping: rows over threads; bytes: x read by every row, d_x written; operations: 3 per pair and column.
+// mapping: rows over threads, 64 columns at a time, whose sums stay in registers; bytes: x read by every row, d_x
+// written; operations: 3 per pair and column.
 void run_on(Cpu, const SquaredDistancesBackward& a) {
+  const std::size_t rows = static_cast<std::size_t>(a.rows), columns = static_cast<std::size_t>(a.columns);
 #pragma omp parallel for schedule(static) if (worth_threads(a.rows, static_cast <std::int64_t>(a.rows) * a.columns))
-  for (int i = 0; i < a.rows; ++i) {
-    double* sums = scratch<double>(static_cast<std::size_t>(a.columns));
-    for (int c = 0; c < a.columns; ++c) sums[c] = 0;
-    const float* x = a.x + static_cast<std::size_t>(i) * a.columns;
-    for (int j = 0; j < a.rows; ++j) {
-      const float* y = a.x + static_cast<std::size_t>(j) * a.columns;
-      const double weight = static_cast<double>(a.d_distances[static_cast<std::size_t>(i) * a.rows + j]) +
-                            static_cast<double>(a.d_distances[static_cast<std::size_t>(j) * a.rows + i]);
-      for (int c = 0; c < a.columns; ++c) sums[c] += weight * (static_cast<double>(x[c]) - static_cast<double>(y[c]));
-    }
-    for (int c = 0; c < a.columns; ++c)
-      a.d_x[static_cast<std::size_t>(i) * a.columns + c] = static_cast<float>(2 * sums[c]);
-  }
+  for (std::size_t i = 0; i < rows; ++i)
+    for_each_group(a.columns, [&](int first, auto count) {
+      const float* x = a.x + i * columns + first;
+      double sums[lanes] = {};
+      for (std::size_t j = 0; j < rows; ++j) {
+        const float* y = a.x + j * columns + first;
+        const double weight =
+            static_cast<double>(a.d_distances[i * rows + j]) + static_cast<double>(a.d_distances[j * rows + i]);
+        for (int c = 0; c < count; ++c) sums[c] += weight * (static_cast<double>(x[c]) - static_cast<double>(y[c]));
+      }
+      for (int c = 0; c < count; ++c) a.d_x[i * columns + first + c] = static_cast<float>(2 * sums[c]);
+    });
 }
 
 // bytes: both matrices read, d_student written.

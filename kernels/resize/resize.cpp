@@ -58,36 +58,39 @@ Axis Axis::transposed(int from) const {
 
 namespace {
 
-// A row of a channel block: the channels of a pixel lie next to each other and are summed together.
+// A row of a channel block. The rows that it is made of are added up first, then their columns, one tap of all outputs
+// after the other: loops as long as a row fill vectors, those over a pixel's three taps do not.
 template <int block>
 void resize_row(const Resize<float>& a, int image, int channel_block, int row) {
-  const float* x =
-      a.x.block_data(image, channel_block) + static_cast<std::ptrdiff_t>(a.first_row[row]) * a.x.width * block;
-  float* y = a.y.block_data(image, channel_block) + static_cast<std::ptrdiff_t>(row) * a.y.width * block;
+  const int from = a.x.width * block, to = a.y.width, taps = a.column_taps;
+  const float* x = a.x.block_data(image, channel_block) + static_cast<std::ptrdiff_t>(a.first_row[row]) * from;
   const float* row_weight = a.row_weight + static_cast<std::ptrdiff_t>(row) * a.row_taps;
-  for (int column = 0; column < a.y.width; ++column) {
-    const float* column_weight = a.column_weight + static_cast<std::ptrdiff_t>(column) * a.column_taps;
-    float sum[block] = {};
-    for (int i = 0; i < a.row_taps; ++i) {
-      const float* pixel = x + (static_cast<std::ptrdiff_t>(i) * a.x.width + a.first_column[column]) * block;
-      float of_row[block] = {};
-      for (int j = 0; j < a.column_taps; ++j, pixel += block)
-        for (int c = 0; c < block; ++c) of_row[c] += column_weight[j] * pixel[c];
-      for (int c = 0; c < block; ++c) sum[c] += row_weight[i] * of_row[c];
-    }
-    std::copy_n(sum, block, y + static_cast<std::ptrdiff_t>(column) * block);
+  float* const of_rows = scratch<float>(static_cast<std::size_t>(from));
+  std::fill_n(of_rows, from, 0.0f);
+  for (int i = 0; i < a.row_taps; ++i, x += from)
+#pragma omp simd
+    for (int c = 0; c < from; ++c) of_rows[c] += row_weight[i] * x[c];
+
+  float* const y = a.y.block_data(image, channel_block) + static_cast<std::ptrdiff_t>(row) * to * block;
+  const int* const first = a.first_column;
+  std::fill_n(y, static_cast<std::ptrdiff_t>(to) * block, 0.0f);
+  for (int j = 0; j < taps; ++j) {
+    const float *weight = a.column_weight + j, *pixel = of_rows + static_cast<std::ptrdiff_t>(j) * block;
+#pragma omp simd
+    for (int column = 0; column < to; ++column)
+      for (int c = 0; c < block; ++c) y[column * block + c] += weight[column * taps] * pixel[first[column] * block + c];
   }
 }
 
 }  // namespace
 
-// mapping: a thread per row of a channel block of an image; bytes: x read, y written; operations: two per tap of a row
-// and column.
+// mapping: a thread per row of a channel block of an image; bytes: x read, y written; operations: two per tap of a
+// column, and of a row for every input of it.
 void run_on(Cpu, const Resize<float>& a) {
   const int rows = a.y.height, blocks = a.y.channel_blocks();
   specialise_block(a.y.block, [&](auto block) {
 #pragma omp parallel for schedule( \
-    static) if (worth_threads(static_cast <std::int64_t>(a.y.elements()), a.row_taps, a.column_taps))
+    static) if (worth_threads(static_cast <std::int64_t>(a.y.elements()), a.row_taps + a.column_taps))
     for (int task = 0; task < a.y.images * blocks * rows; ++task)
       resize_row<block()>(a, task / rows / blocks, task / rows % blocks, task % rows);
   });

@@ -11,10 +11,10 @@ constexpr int images = 2, size = 16;
 class DropoutTest : public testing::Test {
  protected:
   // Logits of a fresh network on fixed images after `step` steps.
-  static std::vector<float> logits(float dropout, Mode mode, std::int64_t step, std::uint64_t seed = 1) {
+  static std::vector<float> logits(float dropout, Mode mode, std::int64_t step, std::uint64_t seed = 1, int first = 0) {
     const auto context = Context::on_cpu(2, seed);
-    const auto network =
-        make_model(*context, {.name = "densenet16", .in_channels = 1, .outputs = 4, .dropout = dropout});
+    const auto network = make_model(
+        *context, {.name = "densenet16", .in_channels = 1, .outputs = 4, .dropout = dropout, .first_dropout = first});
     network->initialize(1);
     network->fold();
     context->write_step_state({.learning_rate = 0, .step = step, .seed = seed});
@@ -38,6 +38,7 @@ TEST_F(DropoutTest, TrainingDropsAnewInEveryStep) {
   EXPECT_NE(first, logits(0.5f, Mode::train, 1));
   EXPECT_NE(first, logits(0.5f, Mode::train, 0, 2));
   EXPECT_NE(first, logits(0, Mode::train, 0));
+  EXPECT_NE(first, logits(0.5f, Mode::train, 0, 1, 1024)) << "of a network that learns beside it";
 }
 
 TEST_F(DropoutTest, OtherNetworksRefuseIt) {
