@@ -47,8 +47,7 @@ bool parse(CompareOptions& options, int argc, char** argv) {
     app.add_option(flag, value, text)->type_name("COUNT")->check(CLI::Range(low, high))->capture_default_str();
   };
   number("--minimum-group", options.comparison.minimum_group, "Images below which a subgroup is left out", 1, 1 << 30);
-  number("--bootstrap", options.comparison.resamples, "Resamplings behind the intervals of AUPRC and of gaps", 0,
-         1'000'000);
+  add_bootstrap_flag(app, options.comparison.resamples, "the intervals of AUPRC and of gaps");
   app.add_option("--stratify", options.comparison.stratify,
                  "Resample within the values of this column (site), or of classes within each (label)")
       ->type_name("COLUMN");

@@ -6,6 +6,7 @@
 #include "apps/data_commands.h"
 #include "apps/support/run_app.h"
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace preceptor {
 namespace {
@@ -35,17 +36,15 @@ int run_data(int argc, char** argv) {
     std::cout << help();
     return 0;
   }
-  std::string names;
   for (const Command& command : commands) {
     if (wanted == command.name) {
       std::string name = "preceptor-data " + wanted;
       argv[1] = name.data();
       return command.run(argc - 1, argv + 1);
     }
-    names += (names.empty() ? "" : ", ") + std::string(command.name);
   }
   fail(ErrorKind::usage, wanted.empty() ? "a command is missing" : "'" + wanted + "' is no command",
-       "; commands: ", names);
+       "; commands: ", list(commands, &Command::name));
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ bool parse(EvaluateOptions& options, int argc, char** argv) {
     app.add_option(flag, value, text)->type_name("COUNT")->check(CLI::Range(low, high))->capture_default_str();
   };
   number("--batch", options.source.batch, "Images at a time", 1, 1 << 16);
-  number("--bootstrap", options.assessment.resamples, "Resamplings behind the intervals; 0: none", 0, 1'000'000);
+  add_bootstrap_flag(app, options.assessment.resamples, "the intervals");
   number("--minimum-group", options.assessment.minimum_group, "Images below which a subgroup is left out", 1, 1 << 30);
   app.add_option("--seed", options.assessment.seed, "Of the resamplings")->type_name("NUMBER")->capture_default_str();
   add_device_flags(app, options.source.device, options.source.threads);

@@ -37,10 +37,7 @@ bool parse(ReportOptions& options, int argc, char** argv) {
                  "How thresholds are chosen on validation: f1, youden, sensitivity=0.9, specificity=0.9")
       ->type_name("RULE")
       ->capture_default_str();
-  app.add_option("--bootstrap", options.analysis.resamples, "Resamplings behind intervals and bands; 0: none")
-      ->type_name("COUNT")
-      ->check(CLI::Range(0, 1'000'000))
-      ->capture_default_str();
+  add_bootstrap_flag(app, options.analysis.resamples, "intervals and bands");
   app.add_option("--pictures", options.pictures,
                  "Labels for which test images are shown under Grad-CAM; 0: none, and the data are not opened")
       ->type_name("COUNT")

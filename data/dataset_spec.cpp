@@ -5,18 +5,9 @@
 #include <charconv>
 
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace preceptor {
-namespace {
-
-std::string list(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
-}  // namespace
-
 const std::string* DatasetSpec::find(const std::string& key) const {
   for (const auto& [name, value] : keys) {
     if (name == key) return &value;

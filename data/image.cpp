@@ -8,6 +8,7 @@
 #include "data/decode.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
+#include "engine/text.h"
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
@@ -100,9 +101,7 @@ Image read_image(const std::string& path, int channels, int height, int width) {
 }
 
 bool has_image_name(const std::string& path) {
-  std::string ending = std::filesystem::path(path).extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  const std::string ending = lower(std::filesystem::path(path).extension().string());
   for (const char* known : {".png", ".jpg", ".jpeg", ".bmp", ".tga", ".pgm", ".ppm", ".dcm", ".dicom"})
     if (ending == known) return true;
   return false;

@@ -6,17 +6,12 @@
 
 #include "data/image_table.h"
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace preceptor {
 namespace {
 
 namespace files = std::filesystem;
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  return text;
-}
 
 std::optional<std::size_t> first_column(const TableReader& table, std::initializer_list<const char*> names) {
   for (const char* name : names)

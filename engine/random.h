@@ -1,4 +1,5 @@
-// Random numbers for the host side of layers above the kernels.
+// Random numbers for the start of parameters: the kernels' generator, on the host. data/random.h draws orders, splits and
+// phantoms from another one; either in the other's place would change the bits of every run that is recorded.
 #pragma once
 
 #include <array>

@@ -3,6 +3,8 @@
 
 #include <charconv>
 
+#include "engine/text.h"
+
 namespace preceptor {
 namespace {
 
@@ -64,12 +66,9 @@ std::vector<std::string> model_names() {
 const Architecture& architecture_of(const NetworkOptions& options) {
   require(options.in_channels > 0 && options.outputs > 0, options.name, ": ", options.in_channels,
           " input channels and ", options.outputs, " outputs are out of range");
-  std::string names;
-  for (const Named& entry : architectures()) {
+  for (const Named& entry : architectures())
     if (options.name == entry.name) return entry.architecture;
-    names += (names.empty() ? "" : ", ") + std::string(entry.name);
-  }
-  fail(ErrorKind::usage, "there is no model ", options.name, "; the models are ", names);
+  fail(ErrorKind::usage, "there is no model ", options.name, "; the models are ", list(architectures(), &Named::name));
 }
 
 std::unique_ptr<Network> make_model(Context& context, const NetworkOptions& options) {

@@ -160,10 +160,8 @@ Assessment assess(const Source& source, const AssessmentOptions& options) {
 
   const Bootstrap drawn = draw(table, all, patients, options);
   const auto interval = [&](std::size_t which) { return options.bca ? drawn.bca(which) : drawn.percentile(which); };
-  if (options.resamples > 0) {
-    result.summary.auc_low = drawn.percentile(auc_macro).low;
-    result.summary.auc_high = drawn.percentile(auc_macro).high;
-  }
+  result.summary.auc_low = drawn.percentile(auc_macro).low;
+  result.summary.auc_high = drawn.percentile(auc_macro).high;
   result.auc_macro = interval(auc_macro);
   result.auc_weighted = interval(auc_weighted);
   result.auc_micro = interval(auc_micro);

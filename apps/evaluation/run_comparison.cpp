@@ -8,8 +8,6 @@
 #include <set>
 #include <unordered_map>
 
-#include "apps/training/results.h"
-#include "apps/training/run_directory.h"
 #include "data/metrics/classes.h"
 #include "data/metrics/metrics.h"
 #include "engine/check.h"
@@ -27,17 +25,7 @@ ComparedRun open_compared(const std::string& input, const std::string& split) {
           ": neither a run directory nor a table of predictions (.csv)");
   ComparedRun run;
   run.source = open_source(input, options);
-  if (!std::filesystem::is_directory(input)) return run;
-  const RunDirectory directory(input);
-  const Json result = Json::parse(read_file(directory.result_path()), nullptr, false);
-  require_data(result.is_object() && result.contains("config") && result["config"].is_object() &&
-                   result.contains("best_epoch") && result["best_epoch"].is_number_integer() &&
-                   result.contains("seconds") && result["seconds"].is_number(),
-               directory.result_path(), ": not the result of a run");
-  run.config = result["config"];
-  run.best_epoch = result["best_epoch"].get<int>();
-  run.seconds = result["seconds"].get<double>();
-  run.epochs = read_metrics(directory.metrics_path());
+  if (std::filesystem::is_directory(input)) static_cast<RunOutcome&>(run) = read_outcome(input);
   return run;
 }
 
@@ -63,28 +51,13 @@ void align(const PredictionTable& first, PredictionTable& table) {
                  ", in ", first.source, " ", first.labels[i]);
 }
 
-Json config_of_arm(const Json& config) {
-  Json rest = config;
-  rest.erase("seed");
-  rest.erase("threads");
-  return rest;
-}
-
 std::vector<ComparedArm> gather(std::vector<ComparedRun> runs) {
   std::vector<ComparedArm> arms;
-  for (ComparedRun& run : runs) {
-    const auto same = [&](const ComparedArm& arm) {
-      return !run.config.empty() && config_of_arm(arm.runs.front().config) == config_of_arm(run.config);
-    };
-    const auto found = std::find_if(arms.begin(), arms.end(), same);
-    if (found != arms.end()) {
-      found->runs.push_back(std::move(run));
-      continue;
-    }
+  for (std::vector<ComparedRun>& of_arm : by_arm(std::move(runs))) {
+    const std::size_t index = arms.size();
     arms.emplace_back();
-    const auto index = arms.size() - 1;
     arms.back().letter = index < 26 ? std::string(1, static_cast<char>('A' + index)) : message("A", index);
-    arms.back().runs.push_back(std::move(run));
+    arms.back().runs = std::move(of_arm);
   }
   return arms;
 }
@@ -97,12 +70,11 @@ void measure(ComparedArm& arm) {
     std::vector<AucEstimate> labels;
     for (const Finding& finding : findings(table)) labels.push_back(estimate_auc(Ranking(finding)));
     macros.push_back(mean_auc(labels));
-    arm.seed_aucs.push_back(macros.back().auc);
     arm.accuracy += accuracy_of(table) / static_cast<double>(arm.runs.size());
     by_label.resize(labels.size());
     for (std::size_t j = 0; j < labels.size(); ++j) by_label[j].push_back(std::move(labels[j]));
   }
-  arm.macro = mean_auc(macros);
+  arm.score = score_of(arm.runs, macros);
   for (const std::vector<AucEstimate>& label : by_label) arm.labels.push_back(mean_auc(label));
 }
 
@@ -111,19 +83,6 @@ std::vector<bool> right(const PredictionTable& table) {
   std::vector<bool> result;
   for (std::size_t i = 0; i < chosen.size(); ++i) result.push_back(static_cast<float>(chosen[i]) == table.labels[i]);
   return result;
-}
-
-// The AUCs of both arms in the order of their common seeds; nothing unless all are common.
-std::optional<Difference> over_seeds(const ComparedArm& arm, const ComparedArm& base) {
-  std::vector<double> values, base_values;
-  for (std::size_t i = 0; i < arm.runs.size(); ++i)
-    for (std::size_t j = 0; j < base.runs.size(); ++j)
-      if (arm.runs[i].seed() == base.runs[j].seed() && !arm.runs[i].seed().empty()) {
-        values.push_back(arm.seed_aucs[i]);
-        base_values.push_back(base.seed_aucs[j]);
-      }
-  if (values.size() < 2 || values.size() != arm.runs.size() || values.size() != base.runs.size()) return std::nullopt;
-  return compare_paired(values, base_values);
 }
 
 std::vector<Decider> deciders(const ComparedArm& arm) {
@@ -172,8 +131,8 @@ Units strata_of(const PredictionTable& table, const std::string& name) {
 ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, const Units& patients,
                            const ComparisonOptions& options) {
   ArmDifference result;
-  result.by_image = compare_aucs(arm.macro, base.macro, patients);
-  result.over_seeds = over_seeds(arm, base);
+  result.by_image = compare_aucs(arm.score.mean, base.score.mean, patients);
+  result.over_seeds = compare_by_seed(arm.score, base.score);
   const PredictionTable& table = arm.runs.front().source.table;
   if (table.task != Task::multi_label)
     result.decisions = compare_decisions(right(table), right(base.runs.front().source.table));
@@ -193,8 +152,7 @@ ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, cons
   const MeanPrecision first(base), second(arm);
   const Bootstrap drawn =
       bootstrap([&](const Times& times) { return std::vector{second(times) - first(times)}; }, table.rows(), how);
-  result.precision = drawn.percentile(0);
-  result.precision_p = drawn.p_of_zero(0);
+  result.precision = {drawn.percentile(0), undefined, drawn.p_of_zero(0)};
   for (const std::string& column : options.subgroups)
     result.subgroups.emplace_back(
         column, gap_changes(deciders(base), deciders(arm), groups_by(table, column, options.minimum_group), how));
@@ -202,26 +160,14 @@ ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, cons
 }
 
 void adjust(std::vector<ArmDifference>& differences) {
-  std::vector<double> images, seeds, precisions, labels;
-  for (const ArmDifference& one : differences) {
-    images.push_back(one.by_image.p);
-    seeds.push_back(one.over_seeds ? one.over_seeds->p : undefined);
-    precisions.push_back(one.precision_p);
-    for (const Difference& label : one.labels) labels.push_back(label.p);
+  std::vector<Difference*> images, seeds, precisions, labels;
+  for (ArmDifference& one : differences) {
+    images.push_back(&one.by_image);
+    if (one.over_seeds) seeds.push_back(&*one.over_seeds);
+    precisions.push_back(&one.precision);
+    for (Difference& label : one.labels) labels.push_back(&label);
   }
-  images = holm(images);
-  seeds = holm(seeds);
-  precisions = holm(precisions);
-  labels = holm(labels);
-  auto next = labels.begin();
-  for (std::size_t i = 0; i < differences.size(); ++i) {
-    differences[i].by_image_holm = images[i];
-    differences[i].over_seeds_holm = seeds[i];
-    differences[i].precision_holm = precisions[i];
-    const auto count = static_cast<std::ptrdiff_t>(differences[i].labels.size());
-    differences[i].labels_holm.assign(next, next + count);
-    next += count;
-  }
+  for (const std::vector<Difference*>& family : {images, seeds, precisions, labels}) adjust(family);
 }
 
 std::vector<RunComparison::ConfigRow> config_rows(const std::vector<ComparedArm>& arms) {
@@ -247,11 +193,6 @@ std::vector<RunComparison::ConfigRow> config_rows(const std::vector<ComparedArm>
 }
 
 }  // namespace
-
-std::string ComparedRun::seed() const {
-  const auto found = config.find("seed");
-  return found == config.end() ? "" : found->dump();
-}
 
 RunComparison compare_runs(const std::vector<std::string>& inputs, const ComparisonOptions& options) {
   require(inputs.size() >= 2, "two runs or more are needed to compare; ", inputs.size(), " given");

@@ -6,45 +6,33 @@
 #include <string>
 #include <vector>
 
+#include "apps/evaluation/arms.h"
 #include "apps/evaluation/assessment.h"
-#include "apps/training/training.h"
-#include "data/metrics/significance.h"
 #include "data/metrics/subgroup.h"
 
 namespace preceptor {
 
-struct ComparedRun {
+struct ComparedRun : RunOutcome {
   Source source;
-  nlohmann::ordered_json config = nlohmann::ordered_json::object();  // of result.json; empty for a table
-  std::vector<EpochRow> epochs;                                      // empty for a table
-  int best_epoch = 0;
-  double seconds = 0;
-
-  std::string seed() const;  // empty for a table
 };
 
-// Runs that share every option but the seed (and the number of threads); a table is an arm of its own.
 struct ComparedArm {
   std::string letter;  // "A" for the first, which the others are compared with
   std::vector<ComparedRun> runs;
-  AucEstimate macro;                // mean over its runs: an estimate on the same images
-  std::vector<AucEstimate> labels;  // the same by label
-  std::vector<double> seed_aucs;    // macro AUC of each run
+  ArmScore score;
+  std::vector<AucEstimate> labels;  // the mean over its runs by label
   double accuracy = 0;              // mean over its runs
 };
 
+// p values are Holm's too: over the arms, of labels over all labels and arms.
 struct ArmDifference {
-  Difference by_image;                   // macro AUC, paired DeLong, by patient where known
-  double by_image_holm = 0;              // over the arms
-  std::optional<Difference> over_seeds;  // paired t, where both arms have the same seeds, at least two
-  double over_seeds_holm = 0;
-  Interval precision;                             // macro average precision, paired bootstrap
-  double precision_p = 0, precision_holm = 0;     // NaN without resamples
+  Difference by_image;                            // macro AUC, paired DeLong, by patient where known
+  std::optional<Difference> over_seeds;           // compare_by_seed()
+  Difference precision;                           // macro average precision, paired bootstrap; NaN without resamples
   std::optional<McNemar> decisions;               // of classes, first seeds
   std::optional<NonInferiority> non_inferiority;  // where a margin is given
   double images_needed = 0;                       // to see this difference with 80 % power; NaN where there is none
   std::vector<Difference> labels;
-  std::vector<double> labels_holm;                                        // over all labels and arms
   std::vector<std::pair<std::string, std::vector<GapChange>>> subgroups;  // by column
 };
 

@@ -8,29 +8,25 @@
 #include "apps/training/results.h"
 #include "data/table.h"
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace preceptor {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string seeds_of(const ComparedArm& arm) {
-  std::string text;
-  for (const ComparedRun& run : arm.runs) text += (text.empty() ? "" : ", ") + run.seed();
-  return text;
-}
-
 std::string arm_table(const RunComparison& comparison) {
   TextTable table({"", "AUC macro", "95 % over images", "95 % over seeds", "accuracy", "best epoch", "seconds", "of"});
   for (const ComparedArm& arm : comparison.arms) {
     const ComparedRun& first = arm.runs.front();
-    const Interval images = auc_interval(arm.macro, units_of(first.source.table, "patient"));
+    const Interval images = auc_interval(arm.score.mean, units_of(first.source.table, "patient"));
     const bool is_run = !first.config.empty();
     table.add(
-        {arm.letter, decimal(images.value), bounds(images), bounds(t_interval(arm.seed_aucs)), decimal(arm.accuracy),
+        {arm.letter, decimal(images.value), bounds(images), bounds(t_interval(arm.score.aucs)), decimal(arm.accuracy),
          is_run ? std::to_string(first.best_epoch) : "-", is_run ? decimal(first.seconds, 1) : "-",
          first.source.name +
-             (is_run ? message(" (", arm.runs.size() == 1 ? "seed " : "seeds ", seeds_of(arm), ")") : std::string())});
+             (is_run ? message(" (", arm.runs.size() == 1 ? "seed " : "seeds ", list(arm.runs, &ComparedRun::seed), ")")
+                     : std::string())});
   }
   return table.text();
 }
@@ -60,12 +56,12 @@ std::string difference_table(const RunComparison& comparison) {
     const ArmDifference& one = comparison.differences[i];
     const std::string name = comparison.arms[i + 1].letter + " - " + comparison.arms.front().letter;
     images.add({name, decimal(one.by_image.interval.value, 4, true), bounds(one.by_image.interval, 4, true),
-                p_text(one.by_image.p), p_text(one.by_image_holm), decimal(one.images_needed, 0)});
-    precisions.add({name, decimal(one.precision.value, 4, true), bounds(one.precision, 4, true),
-                    p_text(one.precision_p), p_text(one.precision_holm)});
+                p_text(one.by_image.p), p_text(one.by_image.p_holm), decimal(one.images_needed, 0)});
+    precisions.add({name, decimal(one.precision.interval.value, 4, true), bounds(one.precision.interval, 4, true),
+                    p_text(one.precision.p), p_text(one.precision.p_holm)});
     if (one.over_seeds)
       seeds.add({name, decimal(one.over_seeds->interval.value, 4, true), bounds(one.over_seeds->interval, 4, true),
-                 p_text(one.over_seeds->p), p_text(one.over_seeds_holm)});
+                 p_text(one.over_seeds->p), p_text(one.over_seeds->p_holm)});
     if (one.decisions)
       decisions.add({name, std::to_string(one.decisions->only_first_right),
                      std::to_string(one.decisions->only_second_right), p_text(one.decisions->exact_p),
@@ -115,8 +111,8 @@ std::string label_table(const RunComparison& comparison) {
       } else {
         const ArmDifference& difference = comparison.differences[i - 1];
         const Interval& interval = difference.labels[j].interval;
-        cells.insert(cells.end(),
-                     {decimal(interval.value, 4, true), bounds(interval, 4, true), p_text(difference.labels_holm[j])});
+        cells.insert(cells.end(), {decimal(interval.value, 4, true), bounds(interval, 4, true),
+                                   p_text(difference.labels[j].p_holm)});
       }
       table.add(cells);
     }
@@ -151,9 +147,7 @@ std::string learning_curves_text(const RunComparison& comparison) {
   for (const ComparedArm& arm : comparison.arms) {
     for (const ComparedRun& run : arm.runs) {
       if (run.epochs.empty()) continue;
-      const auto best_index =
-          static_cast<std::size_t>(std::clamp<int>(run.best_epoch, 1, static_cast<int>(run.epochs.size()))) - 1;
-      const EpochRow& best = run.epochs[best_index];
+      const EpochRow& best = run.best();
       table.add({arm.letter + ", seed " + run.seed(), sparkline(run.epochs, low, high),
                  decimal(run.epochs.front().val_auc), decimal(best.val_auc), decimal(run.epochs.back().val_auc),
                  decimal(best.train_auc - best.val_auc, 4, true)});
@@ -167,19 +161,20 @@ Json difference_json(const Difference& difference) {
           {"low", difference.interval.low},
           {"high", difference.interval.high},
           {"standard_error", difference.standard_error},
-          {"p", difference.p}};
+          {"p", difference.p},
+          {"p_holm", difference.p_holm}};
 }
 
 Json arm_json(const RunComparison& comparison, const ComparedArm& arm) {
   Json json;
   json["arm"] = arm.letter;
-  json["auc_macro"] = interval_json(auc_interval(arm.macro, units_of(arm.runs.front().source.table, "patient")));
-  json["auc_over_seeds"] = interval_json(t_interval(arm.seed_aucs));
+  json["auc_macro"] = interval_json(auc_interval(arm.score.mean, units_of(arm.runs.front().source.table, "patient")));
+  json["auc_over_seeds"] = interval_json(t_interval(arm.score.aucs));
   json["accuracy"] = arm.accuracy;
   for (std::size_t j = 0; j < arm.labels.size(); ++j) json["auc"][comparison.label_names[j]] = arm.labels[j].auc;
   for (std::size_t i = 0; i < arm.runs.size(); ++i) {
     const ComparedRun& run = arm.runs[i];
-    Json entry{{"source", run.source.name}, {"auc_macro", arm.seed_aucs[i]}};
+    Json entry{{"source", run.source.name}, {"auc_macro", arm.score.aucs[i]}};
     if (!run.config.empty()) {
       entry["seed"] = run.config.value("seed", Json());
       entry["best_epoch"] = run.best_epoch;
@@ -194,15 +189,11 @@ Json arm_difference_json(const RunComparison& comparison, std::size_t index) {
   const ArmDifference& one = comparison.differences[index];
   Json json{{"arm", comparison.arms[index + 1].letter}, {"against", comparison.arms.front().letter}};
   json["by_image"] = difference_json(one.by_image);
-  json["by_image"]["p_holm"] = one.by_image_holm;
   json["images_needed"] = one.images_needed;
-  json["average_precision"] = interval_json(one.precision);
-  json["average_precision"]["p"] = one.precision_p;
-  json["average_precision"]["p_holm"] = one.precision_holm;
-  if (one.over_seeds) {
-    json["over_seeds"] = difference_json(*one.over_seeds);
-    json["over_seeds"]["p_holm"] = one.over_seeds_holm;
-  }
+  json["average_precision"] = interval_json(one.precision.interval);
+  json["average_precision"]["p"] = one.precision.p;
+  json["average_precision"]["p_holm"] = one.precision.p_holm;
+  if (one.over_seeds) json["over_seeds"] = difference_json(*one.over_seeds);
   if (one.decisions)
     json["mcnemar"] = {{"only_this_right", one.decisions->only_first_right},
                        {"only_other_right", one.decisions->only_second_right},
@@ -212,10 +203,8 @@ Json arm_difference_json(const RunComparison& comparison, std::size_t index) {
     json["non_inferiority"] = {{"lower_bound", one.non_inferiority->bound},
                                {"p", one.non_inferiority->p},
                                {"shown", one.non_inferiority->shown}};
-  for (std::size_t j = 0; j < one.labels.size(); ++j) {
-    Json& label = json["labels"][comparison.label_names[j]] = difference_json(one.labels[j]);
-    label["p_holm"] = one.labels_holm[j];
-  }
+  for (std::size_t j = 0; j < one.labels.size(); ++j)
+    json["labels"][comparison.label_names[j]] = difference_json(one.labels[j]);
   for (const auto& [column, groups] : one.subgroups) {
     Json& list = json["subgroups"][column] = Json::array();
     for (const GapChange& group : groups)

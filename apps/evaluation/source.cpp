@@ -20,15 +20,8 @@ Source open_run(const std::string& path, const SourceOptions& options) {
           "/best.safetensors to evaluate it on other images");
   require(options.split != "train", path, ": a run keeps predictions of val and test; --split train needs ", path,
           "/best.safetensors and --data");
-  const RunDirectory run(path);
-  const auto predictions = [&](const std::string& split) {
-    const std::string file = run.predictions_path(split);
-    if (!std::filesystem::exists(file))
-      fail(ErrorKind::missing_input, file,
-           ": is not there; a run writes it when it finishes (preceptor-train --resume ", path, ")");
-    return read_predictions(file);
-  };
-  return {path, predictions(options.split), predictions("val"), std::nullopt, std::nullopt};
+  return {path, read_run_predictions(path, options.split), read_run_predictions(path, "val"), std::nullopt,
+          std::nullopt};
 }
 
 Source open_checkpoint(const std::string& path, const SourceOptions& options) {
@@ -59,6 +52,14 @@ Source open_checkpoint(const std::string& path, const SourceOptions& options) {
 }
 
 }  // namespace
+
+PredictionTable read_run_predictions(const std::string& run, const std::string& split) {
+  const std::string file = RunDirectory(run).predictions_path(split);
+  if (!std::filesystem::exists(file))
+    fail(ErrorKind::missing_input, file, ": is not there; a run writes it when it finishes (preceptor-train --resume ",
+         run, ")");
+  return read_predictions(file);
+}
 
 Source open_source(const std::string& input, const SourceOptions& options) {
   if (std::filesystem::is_directory(input)) return open_run(input, options);

@@ -59,7 +59,7 @@ std::string interval_figure(const Report& report) {
 Cell difference_cell(const std::optional<Difference>& difference) {
   if (!difference) return {"–", "", false};
   const Interval& interval = difference->interval;
-  const double p = difference->p;
+  const double p = difference->p_holm;
   return {fixed(interval.value, 3, true),
           bounds(interval.low, interval.high, true) + (p < 0.001 ? "\np < 0.001" : "\np = " + fixed(p, 3)), p < 0.05};
 }

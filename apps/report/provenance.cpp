@@ -7,6 +7,7 @@
 #include "apps/report/text.h"
 #include "apps/support/progress.h"
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace preceptor {
 namespace {
@@ -16,10 +17,7 @@ using Json = nlohmann::ordered_json;
 std::string value_text(const Json& value) {
   if (value.is_null()) return "–";
   if (value.is_string()) return value.get<std::string>();
-  if (!value.is_array()) return value.dump();
-  std::string text;
-  for (const Json& entry : value) text += (text.empty() ? "" : ", ") + value_text(entry);
-  return text;
+  return value.is_array() ? list(value, value_text) : value.dump();
 }
 
 double number_in(const Json& json, const char* name) {

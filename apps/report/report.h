@@ -9,7 +9,6 @@
 #include "apps/report/analysis.h"
 #include "apps/report/run_record.h"
 #include "data/image.h"
-#include "data/metrics/significance.h"
 
 namespace preceptor {
 
@@ -57,8 +56,8 @@ struct ArmSummary {
   double average_precision = 0;  // macro, mean over runs
   double gap = 0;                // training minus validation AUC at the chosen epoch, mean over runs
   double seconds = 0;            // mean of a run
-  // Against the first arm: macro AUC paired by seed, where both have the same seeds and at least two; and paired by
-  // image (DeLong), where both saw the same test images. p values are Holm's over the arms.
+  // Against the first arm, where both saw the same test images: macro AUC paired by seed (compare_by_seed) and by image
+  // (DeLong). p_holm is over the arms.
   std::optional<Difference> over_seeds, over_images;
 };
 std::vector<ArmSummary> summarize(const Report& report);

@@ -1,4 +1,4 @@
-// Reading of run directories, and their grouping by configuration.
+// Reading of run directories, and names of arms.
 #include "apps/report/run_record.h"
 
 #include <openssl/evp.h>
@@ -7,7 +7,7 @@
 #include <array>
 #include <filesystem>
 
-#include "apps/training/results.h"
+#include "apps/evaluation/source.h"
 #include "apps/training/run_directory.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
@@ -15,22 +15,7 @@
 namespace preceptor {
 namespace {
 
-using Json = nlohmann::ordered_json;
 namespace files = std::filesystem;
-
-void require_there(const std::string& path, const std::string& directory, const char* advice) {
-  std::error_code ignored;
-  if (!files::exists(path, ignored)) fail(ErrorKind::missing_input, path, ": not there; ", advice, " ", directory);
-}
-
-Json read_result(const std::string& path) {
-  Json result = Json::parse(read_file(path), nullptr, false);
-  const auto best = result.is_object() ? result.find("best_epoch") : result.end();
-  require_data(result.is_object() && result.value("format", "") == "preceptor-result-1" && result.contains("config") &&
-                   result["config"].is_object() && best != result.end() && best->is_number_integer(),
-               path, ": not the result of a run");
-  return result;
-}
 
 // "student-seed0" without the seed.
 std::string without_seed(std::string name) {
@@ -41,12 +26,6 @@ std::string without_seed(std::string name) {
       break;
     }
   return name;
-}
-
-Json without_seed(Json config) {
-  config.erase("seed");
-  config.erase("threads");
-  return config;
 }
 
 }  // namespace
@@ -66,24 +45,12 @@ std::string sha256(const std::string& bytes) {
 
 RunRecord read_run(const std::string& directory) {
   RunRecord run;
+  static_cast<RunOutcome&>(run) = read_outcome(directory);
   run.path = directory;
   files::path path = files::path(directory).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
   run.name = path.filename().string();
   const RunDirectory written(directory);
-  require_there(written.config_path(), directory, "this is no run directory:");
-  require_there(written.result_path(), directory, "the run has not finished: preceptor-train --resume");
-  run.result = read_result(written.result_path());
-  run.config = run.result["config"];
-  run.result.erase("config");
-
-  const std::string metrics = written.metrics_path();
-  run.epochs = read_metrics(metrics);
-  const auto best = run.result["best_epoch"].get<std::int64_t>();
-  require_data(best >= 1 && best <= static_cast<std::int64_t>(run.epochs.size()), written.result_path(),
-               ": best_epoch is ", best, ", but ", metrics, " has ", run.epochs.size(), " epochs");
-  run.best_epoch = static_cast<int>(best);
-
   const CardCheckpoint checkpoint = load_card_checkpoint(written.best_path());
   run.card = checkpoint.card;
   for (const auto& [name, tensor] : checkpoint.tensors)
@@ -93,11 +60,9 @@ RunRecord read_run(const std::string& directory) {
   run.checkpoint_bytes = bytes.size();
 
   for (const auto& [name, table] : {std::pair{"val", &run.validation}, std::pair{"test", &run.test}}) {
-    const std::string predictions = written.predictions_path(name);
-    require_there(predictions, directory, "a run of an earlier version; this writes it: preceptor-train --resume");
-    *table = read_predictions(predictions);
+    *table = read_run_predictions(directory, name);
     if (run.card.task == Task::ordinal) table->task = Task::ordinal;
-    require_data(table->label_names == run.card.labels && table->rows() > 0, predictions,
+    require_data(table->label_names == run.card.labels && table->rows() > 0, table->source,
                  ": has other labels than the run's checkpoint, or no rows");
   }
   return run;
@@ -105,18 +70,10 @@ RunRecord read_run(const std::string& directory) {
 
 std::vector<RunArm> arms_of(std::vector<RunRecord> runs) {
   std::vector<RunArm> arms;
-  for (RunRecord& run : runs) {
-    const auto same = std::find_if(arms.begin(), arms.end(), [&](const RunArm& arm) {
-      return without_seed(arm.runs.front().config) == without_seed(run.config);
-    });
-    if (same != arms.end())
-      same->runs.push_back(std::move(run));
-    else
-      arms.push_back({run.name, "", {std::move(run)}});
-  }
-  for (RunArm& arm : arms) {
-    const std::string name = without_seed(arm.name);
-    if (arm.runs.size() > 1 && !name.empty()) arm.name = name;
+  for (std::vector<RunRecord>& of_arm : by_arm(std::move(runs))) {
+    const std::string& first = of_arm.front().name;
+    const std::string shorter = without_seed(first);
+    arms.push_back({of_arm.size() > 1 && !shorter.empty() ? shorter : first, "", std::move(of_arm)});
   }
   return arms;
 }

@@ -1,22 +1,17 @@
 // A finished run as its directory tells it, and runs that differ in nothing but their seed as one arm.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "apps/training/training.h"
+#include "apps/evaluation/arms.h"
 #include "data/predictions.h"
 #include "models/loaded_model.h"
 
 namespace preceptor {
 
-struct RunRecord {
+struct RunRecord : RunOutcome {
   std::string path, name;            // the directory and its last part
-  nlohmann::ordered_json config;     // by flag
-  nlohmann::ordered_json result;     // result.json without the configuration
-  std::vector<EpochRow> epochs;      // at least up to the best one
-  int best_epoch = 0;                // from 1
   ModelCard card;                    // of best.safetensors
   std::string checkpoint_digest;     // SHA-256 of best.safetensors, as sha256sum prints it
   std::size_t checkpoint_bytes = 0;  // its size
@@ -24,16 +19,16 @@ struct RunRecord {
   PredictionTable validation, test;  // of the best epoch
 };
 
-// Reads config and result, metrics, predictions and the best checkpoint's metadata. Nothing of them is trusted. Errors:
+// Reads what read_outcome() does, predictions and the best checkpoint's metadata. Nothing of them is trusted. Errors:
 // missing_input, with what writes the missing file; data, io.
 RunRecord read_run(const std::string& directory);
 
-// Runs with the same configuration but the seed and the number of threads, in the order given.
 struct RunArm {
   std::string name;  // of its directories, without what tells seeds apart; for charts
   std::string note;  // a second line, for tables; may be empty
   std::vector<RunRecord> runs;
 };
+// by_arm(), with names.
 std::vector<RunArm> arms_of(std::vector<RunRecord> runs);
 
 // SHA-256 in hexadecimal digits.

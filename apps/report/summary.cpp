@@ -1,7 +1,6 @@
 // Arms compared, and sentences that follow from the numbers.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "apps/report/report.h"
 #include "apps/report/text.h"
@@ -10,39 +9,16 @@
 namespace preceptor {
 namespace {
 
-constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
-
-std::vector<double> test_aucs(const std::vector<RunAnalysis>& runs) {
-  std::vector<double> values;
-  for (const RunAnalysis& run : runs) values.push_back(run.macro.auc);
-  return values;
-}
-
-AucEstimate mean_over_runs(const std::vector<RunAnalysis>& runs) {
+ArmScore score_of(const Report& report, std::size_t arm) {
   std::vector<AucEstimate> estimates;
-  for (const RunAnalysis& run : runs) estimates.push_back(run.macro);
-  return mean_auc(estimates);
-}
-
-std::vector<std::string> seeds_of(const RunArm& arm) {
-  std::vector<std::string> seeds;
-  for (const RunRecord& run : arm.runs) seeds.push_back(run.config.value("seed", nlohmann::ordered_json(0)).dump());
-  return seeds;
+  for (const RunAnalysis& run : report.analyses[arm]) estimates.push_back(run.macro);
+  return score_of(report.arms[arm].runs, estimates);
 }
 
 bool same_images(const PredictionTable& a, const PredictionTable& b) {
   const auto same_label = [](float x, float y) { return x == y || (std::isnan(x) && std::isnan(y)); };
   return a.ids == b.ids && a.label_names == b.label_names &&
          std::equal(a.labels.begin(), a.labels.end(), b.labels.begin(), b.labels.end(), same_label);
-}
-
-// Replaces p values by Holm's.
-void adjust(std::vector<ArmSummary>& arms, std::optional<Difference> ArmSummary::*difference) {
-  std::vector<double> p;
-  for (const ArmSummary& arm : arms) p.push_back(arm.*difference ? (arm.*difference)->p : nothing);
-  p = holm(p);
-  for (std::size_t i = 0; i < arms.size(); ++i)
-    if (arms[i].*difference) (arms[i].*difference)->p = p[i];
 }
 
 std::string p_text(double p) { return p < 0.001 ? "p < 0.001" : "p = " + fixed(p, 3); }
@@ -60,8 +36,8 @@ std::string difference_clauses(const Report& report, const std::vector<ArmSummar
     if (!(arms[i].*difference)) continue;
     const Difference& d = *(arms[i].*difference);
     const std::string part = message(lower_start(report.arms[i].name), " (", fixed(d.interval.value, 3, true), ", ",
-                                     bounds(d.interval.low, d.interval.high, true), ", ", p_text(d.p), ")");
-    (d.p < 0.05 && d.interval.value > 0 ? higher : d.p < 0.05 ? lower : open).push_back(part);
+                                     bounds(d.interval.low, d.interval.high, true), ", ", p_text(d.p_holm), ")");
+    (d.p_holm < 0.05 && d.interval.value > 0 ? higher : d.p_holm < 0.05 ? lower : open).push_back(part);
   }
   std::vector<std::string> clauses;
   if (!higher.empty()) clauses.push_back("higher for " + listed(higher));
@@ -124,7 +100,7 @@ std::string label_text(const RunAnalysis& run) {
 }
 
 std::string generalisation_text(const RunRecord& run, const RunAnalysis& analysis) {
-  const EpochRow& best = run.epochs[static_cast<std::size_t>(run.best_epoch - 1)];
+  const EpochRow& best = run.best();
   std::string text = message("Epoch ", run.best_epoch, " of ", run.epochs.size(), " was chosen by validation AUC (",
                              fixed(best.val_auc, 3), "); training AUC was then ", fixed(best.train_auc, 3), ", ",
                              fixed(std::abs(best.train_auc - best.val_auc), 3),
@@ -176,33 +152,32 @@ void analyse(Report& report, const AnalysisOptions& options) {
 }
 
 std::vector<ArmSummary> summarize(const Report& report) {
-  std::vector<ArmSummary> all;
-  const RunArm& base = report.arms.front();
-  const std::vector<double> base_aucs = test_aucs(report.analyses.front());
-  const AucEstimate base_mean = mean_over_runs(report.analyses.front());
-  const Units patients = units_of(base.runs.front().test, "patient");
+  std::vector<ArmSummary> all(report.arms.size());
+  const PredictionTable& base_table = report.arms.front().runs.front().test;
+  const ArmScore base = score_of(report, 0);
+  const Units patients = units_of(base_table, "patient");
+  std::vector<Difference*> seeds, images;
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
     const RunArm& arm = report.arms[i];
-    ArmSummary summary;
-    const std::vector<double> aucs = test_aucs(report.analyses[i]);
-    const AucEstimate mean = mean_over_runs(report.analyses[i]);
-    summary.auc = t_interval(aucs);
-    summary.auc_images = auc_interval(mean, units_of(arm.runs.front().test, "patient"));
+    const PredictionTable& table = arm.runs.front().test;
+    ArmSummary& summary = all[i];
+    const ArmScore score = score_of(report, i);
+    summary.auc = t_interval(score.aucs);
+    summary.auc_images = auc_interval(score.mean, units_of(table, "patient"));
+    const auto count = static_cast<double>(arm.runs.size());
     for (const RunAnalysis& run : report.analyses[i])
-      summary.average_precision += run.macro_average_precision.value / static_cast<double>(aucs.size());
+      summary.average_precision += run.macro_average_precision.value / count;
     for (const RunRecord& run : arm.runs) {
-      const EpochRow& best = run.epochs[static_cast<std::size_t>(run.best_epoch - 1)];
-      summary.gap += (best.train_auc - best.val_auc) / static_cast<double>(arm.runs.size());
-      for (const EpochRow& row : run.epochs) summary.seconds += row.seconds / static_cast<double>(arm.runs.size());
+      summary.gap += (run.best().train_auc - run.best().val_auc) / count;
+      summary.seconds += run.seconds / count;
     }
-    if (i > 0 && same_images(arm.runs.front().test, base.runs.front().test)) {
-      summary.over_images = compare_aucs(mean, base_mean, patients);
-      if (aucs.size() > 1 && seeds_of(arm) == seeds_of(base)) summary.over_seeds = compare_paired(aucs, base_aucs);
-    }
-    all.push_back(summary);
+    if (i == 0 || !same_images(table, base_table)) continue;
+    images.push_back(&summary.over_images.emplace(compare_aucs(score.mean, base.mean, patients)));
+    summary.over_seeds = compare_by_seed(score, base);
+    if (summary.over_seeds) seeds.push_back(&*summary.over_seeds);
   }
-  adjust(all, &ArmSummary::over_seeds);
-  adjust(all, &ArmSummary::over_images);
+  adjust(seeds);
+  adjust(images);
   return all;
 }
 

@@ -250,7 +250,7 @@ nlohmann::ordered_json Quickstart::results(const std::vector<ArmSummary>& arms) 
                                  {"seconds", arms[i].seconds}};
     if (arms[i].over_seeds) {
       entry["difference_from_scratch"] = interval_json(arms[i].over_seeds->interval);
-      entry["difference_from_scratch"]["p_holm"] = arms[i].over_seeds->p;
+      entry["difference_from_scratch"]["p_holm"] = arms[i].over_seeds->p_holm;
     }
     for (const RunRecord& run : report_.arms[i].runs)
       entry["runs"].push_back({{"best_epoch", run.best_epoch}, {"test", run.result["test"]}});

@@ -6,6 +6,7 @@
 
 #include "apps/support/run_app.h"
 #include "apps/support/toml.h"
+#include "data/metrics/bootstrap.h"
 #include "engine/check.h"
 #include "engine/checkpoint.h"
 #include "kernels/device/device.h"
@@ -107,6 +108,17 @@ CLI::Option* add_graph_flag(CLI::App& app, std::string& graph) {
       ->type_name("on|off")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
+}
+
+void add_bootstrap_flag(CLI::App& app, int& resamples, const std::string& what) {
+  const auto set = [&resamples](int count) {
+    require_resamples(count);
+    resamples = count;
+  };
+  app.add_option_function<int>("--bootstrap", set,
+                               message("Resamplings behind ", what, "; 0: none, else ", fewest_resamples, " or more"))
+      ->type_name("COUNT")
+      ->default_str(std::to_string(resamples));
 }
 
 void add_quiet_flag(CLI::App& app, bool& quiet) {

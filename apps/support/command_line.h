@@ -19,6 +19,9 @@ void add_precision_flag(CLI::App& app, std::string& precision);
 // Adds --graph on|off: whether steps are recorded and replayed.
 CLI::Option* add_graph_flag(CLI::App& app, std::string& graph);
 
+// Adds --bootstrap, resamplings behind `what`, as require_resamples() allows.
+void add_bootstrap_flag(CLI::App& app, int& resamples, const std::string& what);
+
 // Adds --quiet: then the app says nothing on stderr but errors.
 void add_quiet_flag(CLI::App& app, bool& quiet);
 

@@ -224,7 +224,8 @@ void add_run_flags(CLI::App& app, TrainingOptions& options) {
       ->transform(CLI::Transformer({{"auto", std::to_string(device_images_auto)}}))
       ->capture_default_str()
       ->group("Run");
-  number("--bootstrap", options.bootstrap, "Resamplings behind the interval of the test AUC; 0: none", "COUNT");
+  number("--bootstrap", options.bootstrap, "Resamplings behind the interval of the test AUC; 0: none, else 40 or more",
+         "COUNT");
   app.add_flag("--tensorboard,!--no-tensorboard", options.tensorboard, "Write events for TensorBoard (the default)")
       ->group("Run");
 }

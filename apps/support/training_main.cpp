@@ -1,6 +1,7 @@
 // A training run on the command line.
 #include "apps/support/training_main.h"
 
+#include <cmath>
 #include <cstdio>
 
 #include "apps/support/progress.h"
@@ -9,6 +10,17 @@
 #include "apps/training/peers.h"
 
 namespace preceptor {
+namespace {
+
+void say_result(const TrainingResult& result) {
+  const Evaluation& test = result.test;
+  std::fprintf(stderr, "best epoch %d of %zu, test AUC %.4f", result.best_epoch, result.epochs.size(), test.auc_macro);
+  if (!std::isnan(test.auc_low)) std::fprintf(stderr, " (95 %% interval %.4f to %.4f)", test.auc_low, test.auc_high);
+  std::fprintf(stderr, ", accuracy %.4f; %s in %s\n", test.accuracy, duration_text(result.seconds).c_str(),
+               result.directory.c_str());
+}
+
+}  // namespace
 
 int run_training_app(TrainingApp kind, int argc, char** argv) {
   const std::optional<TrainingCommand> command = parse_training_command(kind, argc, argv);
@@ -32,11 +44,7 @@ int run_training_app(TrainingApp kind, int argc, char** argv) {
   else
     results = {train(command->options, command->resume, report)};
   if (command->quiet) return 0;
-  for (const TrainingResult& result : results)
-    std::fprintf(stderr, "best epoch %d of %zu, test AUC %.4f (95 %% interval %.4f to %.4f), accuracy %.4f; %s in %s\n",
-                 result.best_epoch, result.epochs.size(), result.test.auc_macro, result.test.auc_low,
-                 result.test.auc_high, result.test.accuracy, duration_text(result.seconds).c_str(),
-                 result.directory.c_str());
+  for (const TrainingResult& result : results) say_result(result);
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace preceptor {
 namespace {
@@ -32,18 +33,12 @@ std::vector<Setting> settings_of(Augmentation& a) {
           {"mixup", &a.mixup, 1}};
 }
 
-std::string names_of(const std::vector<Setting>& settings) {
-  std::string names;
-  for (const Setting& setting : settings) names += (names.empty() ? "" : ", ") + std::string(setting.name);
-  return names;
-}
-
 void read_setting(const std::string& item, const std::vector<Setting>& settings, std::vector<std::string>& seen) {
   const std::size_t equal = item.find('=');
   const std::string name = item.substr(0, equal);
   const auto setting =
       std::find_if(settings.begin(), settings.end(), [&](const Setting& known) { return name == known.name; });
-  require(setting != settings.end(), "--augment: there is no '", name, "'; there are ", names_of(settings));
+  require(setting != settings.end(), "--augment: there is no '", name, "'; there are ", list(settings, &Setting::name));
   require(std::find(seen.begin(), seen.end(), name) == seen.end(), "--augment: ", name, " is given twice");
   seen.push_back(name);
   if (bool* const* flag = std::get_if<bool*>(&setting->value)) {

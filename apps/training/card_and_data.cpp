@@ -8,6 +8,7 @@
 #include "data/parallel.h"
 #include "data/pixel_sums.h"
 #include "engine/check.h"
+#include "engine/text.h"
 
 namespace preceptor {
 namespace {
@@ -15,9 +16,8 @@ namespace {
 // Decoding all of a large set would cost as much as an epoch and change the fourth digit.
 constexpr int most_measured_images = 8192;
 
-std::string list(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+std::string short_list(const std::vector<std::string>& names) {
+  const std::string text = list(names);
   return text.size() > 200 ? text.substr(0, 200) + " ..." : text;
 }
 
@@ -59,7 +59,8 @@ void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool
   require_data(static_cast<int>(card.labels.size()) == dataset.outputs, checkpoint.path, ": the network has ",
                card.labels.size(), " labels, ", dataset.source, " has ", dataset.outputs);
   require_data(!same_names || card.labels == dataset.label_names, checkpoint.path, ": the network's labels (",
-               list(card.labels), ") are not those of ", dataset.source, " (", list(dataset.label_names), ")");
+               short_list(card.labels), ") are not those of ", dataset.source, " (", short_list(dataset.label_names),
+               ")");
 }
 
 }  // namespace preceptor

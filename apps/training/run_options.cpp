@@ -6,18 +6,14 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/training/augmentation.h"
+#include "data/metrics/bootstrap.h"
 #include "engine/check.h"
 #include "engine/numbers.h"
+#include "engine/text.h"
 #include "models/registry.h"
 
 namespace preceptor {
 namespace {
-
-std::string list(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
 
 void require_one_of(const char* flag, const std::string& value, const std::vector<std::string>& valid) {
   require(std::find(valid.begin(), valid.end(), value) != valid.end(), flag, " ", value, ": not one of ", list(valid));
@@ -151,7 +147,7 @@ void check_options(const TrainingOptions& options) {
   require_one_of("--on-bad-image", options.on_bad_image, {"stop", "skip"});
   require_range("--bad-image-limit", options.bad_image_limit, 0.0, 1.0);
   require_range("--threads", options.threads, 0, 4096);
-  require_range("--bootstrap", options.bootstrap, 0, 1'000'000);
+  require_resamples(options.bootstrap);
 }
 
 std::optional<std::string> predictions_of_teacher(const TrainingOptions& options) {

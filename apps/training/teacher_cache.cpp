@@ -7,6 +7,7 @@
 
 #include "data/image_hash.h"
 #include "engine/check.h"
+#include "engine/text.h"
 #include "kernels/copy_map/copy_map.h"
 
 namespace preceptor {
@@ -190,11 +191,9 @@ Metadata metadata_of(Context& context, const Teachers& teachers, const Dataset& 
 void forecast(const std::string& path, const RowLayout& layout, const Teachers::Note& note) {
   std::error_code unknown;
   const std::filesystem::space_info space = std::filesystem::space(std::filesystem::path(path).parent_path(), unknown);
-  std::string names;
-  for (const RowTensor& tensor : layout.tensors) names += (names.empty() ? "" : ", ") + tensor.name;
   const std::uint64_t bytes = layout.file_bytes();
-  note(message("teacher cache ", path, ": ", layout.rows, " rows of ", names, " take ", megabytes(bytes),
-               unknown ? std::string() : " of the " + megabytes(space.available) + " that are free"));
+  note(message("teacher cache ", path, ": ", layout.rows, " rows of ", list(layout.tensors, &RowTensor::name), " take ",
+               megabytes(bytes), unknown ? std::string() : " of the " + megabytes(space.available) + " that are free"));
   if (!unknown && bytes > space.available)
     fail(ErrorKind::io, path, ": would take ", megabytes(bytes), ", and ", megabytes(space.available), " are free");
 }

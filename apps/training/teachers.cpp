@@ -13,16 +13,11 @@
 #include "data/metrics/metrics.h"
 #include "engine/check.h"
 #include "engine/numbers.h"
+#include "engine/text.h"
 #include "models/registry.h"
 
 namespace preceptor {
 namespace {
-
-std::string list(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
 
 std::uint64_t hash_of(const std::string& text, std::uint64_t seed) {
   return content_hash({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, seed);

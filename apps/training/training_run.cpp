@@ -31,13 +31,6 @@ std::size_t peak_memory_bytes() {
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
 }
 
-// Before the metrics, which accept no NaN, and before the commit: the last good epoch stays.
-void require_converging(int epoch, double loss, const std::vector<float>& probabilities) {
-  const bool finite = std::isfinite(loss) && std::all_of(probabilities.begin(), probabilities.end(),
-                                                         [](float value) { return std::isfinite(value); });
-  require(finite, "epoch ", epoch, ": the training diverged (loss ", loss, "); a lower --lr or --clip-norm 1 may help");
-}
-
 // Nothing to tell apart where labels are the only term.
 std::vector<Meter> term_meters(const std::vector<TermSummary>& terms, bool shares) {
   std::vector<Meter> meters;
@@ -138,7 +131,6 @@ void TrainingRun::train_epoch(const std::vector<TrainingRun*>& runs, StudentStep
   for (TrainingRun* run : runs) run->commit_epoch();
 }
 
-// Mixtures are made on the host.
 bool TrainingRun::images_stay_on_device() const {
   // Mixtures are made, and cached rows compared with their images, on the host.
   if (parse_augmentation(options_.augment).mixup > 0 || teacher_rows_) return false;
@@ -178,13 +170,21 @@ std::vector<EpochSums> TrainingRun::run_steps(StudentStep& step, Loader& loader,
   return sums;
 }
 
+// Before the metrics, which accept no NaN, and before the commit: the last good epoch stays.
+void TrainingRun::require_converging(const EpochRow& row, const std::vector<float>& probabilities) const {
+  const bool finite = std::isfinite(row.train_loss) &&
+                      std::ranges::all_of(probabilities, [](float value) { return std::isfinite(value); });
+  require(finite, options_.out, ": epoch ", row.epoch, ": the training diverged (loss ", row.train_loss,
+          "); a lower --lr or --clip-norm 1 may help");
+}
+
 void TrainingRun::summarise(EpochRow& row, const EpochSums& sums, const std::vector<float>& labels) const {
   row.label_loss = sums.label_loss;
   row.transfer_loss = sums.transfer_loss;
   row.train_loss = sums.label_weight * sums.label_loss + sums.transfer_loss;
   row.meters = term_meters(sums.terms, options_.meter_every > 0);
   if (options_.balance > 0) row.meters.push_back({"balance/factor", state_.balanced});
-  require_converging(row.epoch, row.train_loss, sums.probabilities);
+  require_converging(row, sums.probabilities);
   const auto auc = [&](const std::vector<float>& probabilities, const std::vector<float>& truth) {
     return evaluate_scores(data_->task, data_->outputs, data_->label_names, probabilities, truth, 0, options_.seed)
         .auc_macro;
@@ -201,7 +201,7 @@ void TrainingRun::validate(EpochRow& row) {
   const bool relations = !teachers_on_validation_.relations.empty();
   const Predictions predictions = predictor.predict(
       data_->val, relations ? stage_taps(*network_, data_->height, data_->width) : std::vector<std::string>());
-  require_converging(row.epoch, row.train_loss, predictions.probabilities);
+  require_converging(row, predictions.probabilities);
   const Evaluation evaluation = evaluate(prediction_table(*data_, data_->val, "val", predictions), 0, options_.seed);
   row.val_loss = predictions.loss;
   row.val_auc = evaluation.auc_macro;

@@ -63,6 +63,7 @@ class TrainingRun {
   void train_epoch(const std::vector<TrainingRun*>& runs, StudentStep& step, Loader& loader);
   std::vector<EpochSums> run_steps(StudentStep& step, Loader& loader, EpochRow& row, std::vector<float>& labels);
   void summarise(EpochRow& row, const EpochSums& sums, const std::vector<float>& labels) const;
+  void require_converging(const EpochRow& row, const std::vector<float>& probabilities) const;
   bool meets_teacher() const { return teachers_ && options_.meter_every > 0; }
   // What the network learns; what is validated and tested are always data_.
   const Dataset& learned() const { return above_ ? *above_ : *data_; }

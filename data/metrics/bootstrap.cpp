@@ -111,6 +111,11 @@ double quantile(const std::vector<double>& sorted, double fraction) {
 
 }  // namespace
 
+void require_resamples(int resamples) {
+  require(resamples == 0 || (resamples >= fewest_resamples && resamples <= most_resamples), "--bootstrap ", resamples,
+          ": must be 0, for no intervals, or from ", fewest_resamples, " to ", most_resamples);
+}
+
 int Bootstrap::undefined_samples(std::size_t statistic) const {
   const std::vector<double>& values = samples.at(statistic);
   return static_cast<int>(std::count_if(values.begin(), values.end(), [](double value) { return std::isnan(value); }));

@@ -10,6 +10,11 @@ namespace preceptor {
 // Any numbers computed from rows that count so often; always the same number of them, NaN where undefined.
 using Statistics = std::function<std::vector<double>(const Times&)>;
 
+// Beyond each bound of a 95 % interval one of forty resamples is expected; from fewer the bounds are no quantiles.
+constexpr int fewest_resamples = 40, most_resamples = 1'000'000;
+// Errors: usage, unless `resamples`, what --bootstrap says, is 0 (no intervals) or between the two.
+void require_resamples(int resamples);
+
 struct BootstrapOptions {
   int resamples = 1000;
   std::uint64_t seed = 0;

@@ -22,7 +22,8 @@ Evaluation evaluate_findings(const std::vector<Finding>& findings, const Bootstr
     result.auc_names.push_back(findings[j].name);
     if (std::isnan(area)) result.undefined.push_back(findings[j].name);
   }
-  result.auc_macro = result.auc_low = result.auc_high = macro_auc(rankings);
+  result.auc_macro = macro_auc(rankings);
+  result.auc_low = result.auc_high = std::numeric_limits<double>::quiet_NaN();
   if (options.resamples == 0) return result;
   const auto macro = [&](const Times& times) { return std::vector{macro_auc(rankings, times)}; };
   const Interval interval = bootstrap(macro, result.count, options).percentile(0);

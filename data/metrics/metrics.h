@@ -15,7 +15,7 @@ namespace preceptor {
 struct Evaluation {
   int count = 0;
   double auc_macro = 0;              // mean of the defined per-label AUCs; NaN if none is defined
-  double auc_low = 0, auc_high = 0;  // 95 % percentile bootstrap interval of auc_macro over images
+  double auc_low = 0, auc_high = 0;  // 95 % percentile bootstrap interval of auc_macro over images; NaN without one
   std::vector<std::optional<double>>
       auc;  // [outputs]; multi-class: one against the rest (for 2 classes: of class 1, one entry)
   std::vector<std::string> auc_names;  // names of the entries of auc
@@ -23,8 +23,7 @@ struct Evaluation {
   double accuracy = 0;  // multi-class: arg max; multi-label: mean over known labels at probability 0.5 (at least)
 };
 
-// Areas and interval of findings (findings_of); no resamples leave the interval equal to the estimate. The accuracy is
-// left to the caller.
+// Areas and interval of findings (findings_of); no resamples, no interval. The accuracy is left to the caller.
 Evaluation evaluate_findings(const std::vector<Finding>& findings, const BootstrapOptions& options);
 
 // Arg max of classes; of findings the mean over those with known labels, at probability 0.5. NaN if nothing is known.

@@ -32,7 +32,9 @@ Difference compare_paired(const std::vector<double>& first, const std::vector<do
   require(first.size() == second.size(), "metrics: ", first.size(), " and ", second.size(), " values cannot be paired");
   std::vector<double> differences;
   for (std::size_t i = 0; i < first.size(); ++i) differences.push_back(first[i] - second[i]);
-  Difference result{t_interval(differences), undefined, undefined};
+  Difference result;
+  result.interval = t_interval(differences);
+  result.standard_error = result.p = undefined;
   if (differences.size() < 2) return result;
   const auto degrees = static_cast<double>(differences.size() - 1);
   double squares = 0;
@@ -74,6 +76,13 @@ std::vector<double> holm(const std::vector<double>& p_values) {
     adjusted[order[k]] = highest;
   }
   return adjusted;
+}
+
+void adjust(const std::vector<Difference*>& differences) {
+  std::vector<double> p_values;
+  for (const Difference* difference : differences) p_values.push_back(difference->p);
+  const std::vector<double> adjusted = holm(p_values);
+  for (std::size_t i = 0; i < differences.size(); ++i) differences[i]->p_holm = adjusted[i];
 }
 
 NonInferiority non_inferiority(const Difference& difference, double margin) {

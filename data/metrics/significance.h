@@ -1,6 +1,8 @@
 // Tests of whether two models differ, and how many images it takes to see it.
 #pragma once
 
+#include <limits>
+
 #include "data/metrics/delong.h"
 #include "data/metrics/threshold.h"
 
@@ -10,6 +12,7 @@ namespace preceptor {
 struct Difference {
   Interval interval;
   double standard_error = 0, p = 0;
+  double p_holm = std::numeric_limits<double>::quiet_NaN();  // p as one among several, by adjust()
 };
 
 // Two AUCs, or means of AUCs, of the same rows (DeLong et al. 1988). p is 1 where both have the same deviations.
@@ -29,6 +32,8 @@ McNemar compare_decisions(const std::vector<bool>& first_right, const std::vecto
 // Holm 1979: p values adjusted so that the chance of one false finding among all stays below the level. In the order
 // given; NaN stays NaN and is not counted.
 std::vector<double> holm(const std::vector<double>& p_values);
+// Gives each of these differences its p_holm.
+void adjust(const std::vector<Difference*>& differences);
 
 // Whether first is worse than second by less than `margin` (> 0): the one-sided p of "difference <= -margin" and the
 // lower 97.5 % bound that must lie above -margin (ICH E9).

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/text.h"
 #include "models/transfer/methods.h"
 
 namespace preceptor {
@@ -44,7 +45,6 @@ const std::vector<MethodKind>& method_kinds() {
 
 MethodSettings parse_method(const std::string& text) {
   const std::string name = text.substr(0, text.find(':'));
-  std::string names;
   for (const MethodKind& kind : method_kinds()) {
     if (kind.name == name) {
       MethodSettings settings = parse_settings(text, kind.keys);
@@ -55,9 +55,9 @@ MethodSettings parse_method(const std::string& text) {
               " on, before its warm-up of ", warmup, " epochs is over");
       return settings;
     }
-    names += (names.empty() ? "" : ", ") + kind.name;
   }
-  fail(ErrorKind::usage, "--method ", text, ": there is no method ", name, "; the methods are ", names);
+  fail(ErrorKind::usage, "--method ", text, ": there is no method ", name, "; the methods are ",
+       list(method_kinds(), &MethodKind::name));
 }
 
 const MethodKind& kind_of(const MethodSettings& settings) {

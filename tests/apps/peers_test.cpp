@@ -259,6 +259,19 @@ TEST_F(Peers, CommitAnEpochForAllOrForNone) {
                {"peer2/last.state.safetensors", "epoch 1", "epoch 2"});
 }
 
+// At rates a hundred times smaller or larger, too, one step leaves the shallow network finite and not the deep one.
+TEST_F(Peers, AreNamedWhenTheyDiverge) {
+  for (const auto& [order, named] :
+       {std::pair{"resnet8,densenet16", "run/peer2"}, std::pair{"densenet16,resnet8", "run/peer1"}}) {
+    Process process =
+        place.start(peers("run", {"--peers", order, "--batch", "64", "--optimizer", "sgd", "--lr", "1e8"}));
+    EXPECT_EQ(process.wait(), 64);
+    EXPECT_NE(process.err().find(message(named, ": epoch 1: the training diverged")), std::string::npos)
+        << process.err();
+    std::filesystem::remove_all(place.path("run"));
+  }
+}
+
 TEST_F(Peers, AreRefusedWithOneLine) {
   const auto refuse = [&](const Arguments& more, const std::vector<std::string>& words) {
     place.refuse(peers("run", more), 64, words);

@@ -5,31 +5,16 @@
 
 #include <numeric>
 
-#include "data/image.h"
-#include "kernels/device/error.h"
 #include "tests/data/dicom_encoder.h"
+#include "tests/data/image_file.h"
 #include "tests/data/jpeg2000_writer.h"
 #include "tests/data/real_data.h"
 
 namespace preceptor::test {
 namespace {
 
-class Dicom : public testing::Test {
+class Dicom : public ImageFile {
  protected:
-  Image read(const std::string& bytes) const {
-    write_bytes(path, bytes);
-    return read_image(path);
-  }
-  void refuse(const std::string& bytes, const std::string& word) const {
-    try {
-      read(bytes);
-      ADD_FAILURE() << "read: " << word;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::data);
-      EXPECT_EQ(std::string(error.what()).rfind(path + ": ", 0), 0u) << error.what();
-      EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
-    }
-  }
   // The grey values of one row.
   std::vector<std::uint8_t> shown(DicomHeader header, const std::vector<int>& values) const {
     header.columns = static_cast<int>(values.size());
@@ -37,9 +22,18 @@ class Dicom : public testing::Test {
     EXPECT_EQ(image.channels, 1);
     return image.pixels;
   }
-
-  TemporaryFolder folder;
-  std::string path = folder.file("film.dcm");
+  // A film of 12 bits and the window that shows all of them.
+  static std::pair<DicomHeader, std::vector<int>> twelve_bits() {
+    DicomHeader header;
+    header.rows = 40;
+    header.columns = 30;
+    header.stored = 12;
+    header.centre = "2048";
+    header.width = "4096";
+    std::vector<int> values(1200);
+    for (int i = 0; i < 1200; ++i) values[static_cast<std::size_t>(i)] = (i * 3 + i / 30 * 7) % 4096;
+    return {header, values};
+  }
 };
 
 using Bytes = std::vector<std::uint8_t>;
@@ -117,14 +111,7 @@ TEST_F(Dicom, RowsComeInOrder) {
 }
 
 TEST_F(Dicom, EveryEncoding) {
-  DicomHeader header;
-  header.rows = 40;
-  header.columns = 30;
-  header.stored = 12;
-  header.centre = "2048";
-  header.width = "4096";
-  std::vector<int> values(1200);
-  for (int i = 0; i < 1200; ++i) values[static_cast<std::size_t>(i)] = (i * 3 + i / 30 * 7) % 4096;
+  auto [header, values] = twelve_bits();
   const std::string plain = dicom(header, values);
   const Image expected = read(plain);
   const DJ_RPLossless lossless;
@@ -154,14 +141,7 @@ TEST_F(Dicom, EveryEncoding) {
 }
 
 TEST_F(Dicom, Jpeg2000) {
-  DicomHeader header;
-  header.rows = 40;
-  header.columns = 30;
-  header.stored = 12;
-  header.centre = "2048";
-  header.width = "4096";
-  std::vector<int> values(1200);
-  for (int i = 0; i < 1200; ++i) values[static_cast<std::size_t>(i)] = (i * 3 + i / 30 * 7) % 4096;
+  auto [header, values] = twelve_bits();
   const Image expected = read(dicom(header, values));
   header.syntax = "1.2.840.10008.1.2.4.90";
   const std::string stream = jpeg2000(header, values);
@@ -203,8 +183,8 @@ TEST_F(Dicom, NamesWhatIsWrong) {
   header.rows = header.columns = 8;
   const std::vector<int> values(64, 5);
   const std::string sound = dicom(header, values);
-  refuse(sound.substr(0, sound.size() - 60), "film.dcm");
-  refuse(sound.substr(0, 200), "film.dcm");
+  refuse(sound.substr(0, sound.size() - 60), path);
+  refuse(sound.substr(0, 200), path);
   refuse(dicom_header(header), "no pixels");
   refuse(dicom(header, std::vector<int>(63, 5)), "126 bytes of pixels for 8x8");
   header.frames = "2";
@@ -240,7 +220,7 @@ TEST_F(Dicom, ClaimsAreNotBelieved) {
   std::string claim = dicom(header, std::vector<int>(64, 5));
   const std::size_t pixels = claim.size() - 128;
   claim.replace(pixels - 4, 4, "\xf0\xff\xff\xff");
-  refuse(claim, "film.dcm");
+  refuse(claim, path);
   std::string nested = dicom_header(header);
   for (int depth = 0; depth < 50000; ++depth)
     nested += std::string("\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff", 20);

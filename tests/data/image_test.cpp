@@ -5,32 +5,13 @@
 
 #include <cmath>
 
-#include "kernels/device/error.h"
+#include "tests/data/image_file.h"
 #include "tests/data/png_writer.h"
 
 namespace preceptor::test {
 namespace {
 
-class ImageTest : public testing::Test {
- protected:
-  Image read(const std::string& bytes) const {
-    write_bytes(path, bytes);
-    return read_image(path);
-  }
-  void refuse(const std::string& bytes, const std::string& word) const {
-    try {
-      read(bytes);
-      ADD_FAILURE() << "read: " << word;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::data);
-      EXPECT_EQ(std::string(error.what()).rfind(path + ": ", 0), 0u) << error.what();
-      EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
-    }
-  }
-
-  TemporaryFolder folder;
-  std::string path = folder.file("image");
-};
+using ImageTest = ImageFile;
 
 void expect_equal(const Image& got, const Image& expected) {
   EXPECT_EQ(got.height, expected.height);

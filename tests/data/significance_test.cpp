@@ -75,6 +75,12 @@ TEST(Holm, StepsDown) {
   EXPECT_TRUE(std::isnan(with_unknown[0]));
   EXPECT_DOUBLE_EQ(with_unknown[1], 0.04);
   EXPECT_TRUE(holm({}).empty());
+  Difference one{{}, 0, 0.03}, other{{}, 0, 0.02};
+  EXPECT_TRUE(std::isnan(one.p_holm));
+  adjust({&one, &other});
+  EXPECT_EQ(one.p_holm, 0.04);
+  EXPECT_EQ(other.p_holm, 0.04);
+  EXPECT_EQ(one.p, 0.03);
 }
 
 // Student 1908 (Biometrika 6): hours of sleep gained by ten patients with two drugs; t = 4.0621, p = 0.002833.

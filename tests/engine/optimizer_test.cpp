@@ -115,6 +115,27 @@ TEST(Optimizer, FollowsTorchForFiveSteps) {
   std::printf("optimizers: largest error is %.2g of what is allowed\n", worst);
 }
 
+// Networks that learn in one step share its number, by which Adam corrects its moments: the last optimiser moves it on.
+TEST(Optimizer, UpdateLeavesTheStepCountToTheLast) {
+  Model alone, first;
+  Parameters last{*first.context};
+  last.add("head", {24}, ParameterKind::plain);
+  Optimizer of_alone(alone.parameters, {}), of_first(first.parameters, {}), of_last(last, {});
+  for (int step = 0; step < 3; ++step) {
+    const Values gradient = grid_values(64, step);
+    alone.set_gradients(gradient);
+    first.set_gradients(gradient);
+    first.copy_to(last.find("head").gradient(), gradient.data(), 24);
+    of_alone.step();
+    of_first.update();
+    EXPECT_EQ(first.context->read_step_state().step, step);
+    of_last.step();
+    EXPECT_EQ(first.context->read_step_state().step, step + 1);
+    EXPECT_EQ(first.values(), alone.values()) << "step " << step;
+    EXPECT_EQ(last.state().at("head").values, alone.parameters.state().at("head").values) << "step " << step;
+  }
+}
+
 TEST(Optimizer, ClipsByValue) {
   Model model(1);
   OptimizerOptions options = plain_sgd();

@@ -1,16 +1,15 @@
-// What several engine tests need: exact random values, filled tensors, expected errors and a folder of their own.
+// What several engine tests need: exact random values, filled tensors, and expected errors.
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <random>
 
 #include "engine/context.h"
+#include "tests/support/temporary_folder.h"
 
 namespace preceptor::test {
 
@@ -51,32 +50,5 @@ void expect_error(ErrorKind kind, const std::vector<std::string>& parts, const F
   }
   ADD_FAILURE() << "nothing was thrown";
 }
-
-// Removed with all it holds at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    static int number = 0;
-    folder_ = std::filesystem::temp_directory_path() / message("preceptor_engine_", getpid(), "_", number++);
-    std::filesystem::create_directories(folder_);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return folder_; }
-  std::string file(const std::string& name) const { return (folder_ / name).string(); }
-  std::vector<std::string> names() const {
-    std::vector<std::string> result;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_))
-      result.push_back(entry.path().filename().string());
-    return result;
-  }
-
- private:
-  std::filesystem::path folder_;
-};
 
 }  // namespace preceptor::test
