@@ -57,7 +57,7 @@ class OtherTeachers : public testing::Test {
     write_bytes(place.path(to), text);
   }
 
-  const Workplace place;
+  const Workplace place{};
 };
 
 // Each half of the images teaches what it teaches when all do, and the other half nothing: the losses add up.

@@ -164,7 +164,7 @@ class Peers : public testing::Test {
     }
   }
 
-  const Workplace place;
+  const Workplace place{};
 };
 
 TEST_F(Peers, AreRunsThatEveryAppReads) {

@@ -54,8 +54,7 @@ inline std::string dicom_header(const DicomHeader& header) {
 
 inline std::string dicom(const DicomHeader& header, const std::vector<int>& values) {
   std::string pixels;
-  for (const int value : values)
-    pixels += little_endian(static_cast<std::uint64_t>(value), static_cast<std::size_t>(header.allocated) / 8);
+  for (const int value : values) pixels += little_endian(static_cast<std::uint64_t>(value), header.allocated / 8);
   return dicom_header(header) + dicom_element(0x7fe0, 0x10, header.allocated == 8 ? "OB" : "OW", pixels);
 }
 
