@@ -135,39 +135,26 @@ void time_batch_norms(KernelBench& bench) {
                                                            .relu = true,
                                                            .workspace = nullptr},
                               text);
-    bench.time_with_workspace(kernels::BatchNormBackward<T>{.x = x,
-                                                            .y = y,
-                                                            .d_y = d_y,
-                                                            .d_x = x,
-                                                            .d_residual = d_y,
-                                                            .gamma = gamma.data(),
-                                                            .mean = mean.data(),
-                                                            .inverse_deviation = deviation.data(),
-                                                            .offset = offset.data(),
-                                                            .roundings = roundings.data(),
-                                                            .d_gamma = d_gamma.data(),
-                                                            .d_beta = d_beta.data(),
-                                                            .relu = true,
-                                                            .batch_statistics = true,
-                                                            .workspace = nullptr},
-                              text);
-    bench.time_with_workspace(
-        kernels::BatchNormBackward<T>{.x = x,
-                                      .y = {},
-                                      .d_y = d_y,
-                                      .d_x = d_y,
-                                      .d_residual = {},
-                                      .gamma = gamma.data(),
-                                      .mean = mean.data(),
-                                      .inverse_deviation = deviation.data(),
-                                      .offset = offset.data(),
-                                      .roundings = roundings.data(),
-                                      .d_gamma = d_gamma.data(),
-                                      .d_beta = d_beta.data(),
-                                      .relu = true,
-                                      .batch_statistics = true,
-                                      .workspace = nullptr},
-        message(bench.options().batch, "x", layer.out, "x", side, "x", side, " ReLU, y recomputed", storage_text<T>));
+    kernels::BatchNormBackward<T> backward{.x = x,
+                                           .y = y,
+                                           .d_y = d_y,
+                                           .d_x = x,
+                                           .d_residual = d_y,
+                                           .gamma = gamma.data(),
+                                           .mean = mean.data(),
+                                           .inverse_deviation = deviation.data(),
+                                           .offset = offset.data(),
+                                           .roundings = roundings.data(),
+                                           .d_gamma = d_gamma.data(),
+                                           .d_beta = d_beta.data(),
+                                           .relu = true,
+                                           .batch_statistics = true,
+                                           .workspace = nullptr};
+    bench.time_with_workspace(backward, text);
+    backward.y = backward.d_residual = {};
+    backward.d_x = d_y;
+    bench.time_with_workspace(backward, message(bench.options().batch, "x", layer.out, "x", side, "x", side,
+                                                " ReLU, y recomputed", storage_text<T>));
   }
 }
 
