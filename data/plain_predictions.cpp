@@ -6,7 +6,7 @@
 #include <set>
 #include <unordered_map>
 
-#include "data/listing.h"
+#include "data/dataset.h"
 #include "data/npz.h"
 #include "data/prediction_cells.h"
 #include "data/predictions.h"

@@ -107,8 +107,7 @@ void add_network_flags(CLI::App& app, TrainingOptions& options) {
 void add_transfer_flags(CLI::App& app, TrainingOptions& options) {
   app.add_option("--teacher", options.teachers,
                  "Checkpoint of the teacher; repeated, they teach by their mean; or predictions:FILE.csv or .npz, "
-                 "probabilities "
-                 "by image that any program wrote; or ema:decay=0.999, the student's own moving average")
+                 "probabilities by image that any program wrote; or ema:decay=0.999, the student's own moving average")
       ->type_name("FILE")
       ->allow_extra_args(false)
       ->group("Transfer");
