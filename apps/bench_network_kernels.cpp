@@ -114,12 +114,13 @@ void time_batch_norms(KernelBench& bench) {
     };
     const auto x = map(), residual = map(), y = map(), d_y = map();
     const Tensor gamma = bench.normal({layer.out}), beta = bench.normal({layer.out}), mean = bench.normal({layer.out});
-    const Tensor deviation = bench.normal({layer.out}), offset = bench.normal({layer.out}),
-                 roundings = bench.normal({2, layer.out});
+    const Tensor deviation = bench.normal({layer.out}), scale = bench.normal({layer.out}),
+                 offset = bench.normal({layer.out}), roundings = bench.normal({2, layer.out});
     const Tensor d_gamma = bench.normal({layer.out}), d_beta = bench.normal({layer.out});
     const std::string text =
         message(bench.options().batch, "x", layer.out, "x", side, "x", side, " + residual, ReLU", storage_text<T>);
     bench.time_with_workspace(kernels::BatchNormForward<T>{.x = x,
+                                                           .moments = nullptr,
                                                            .residual = residual,
                                                            .y = y,
                                                            .gamma = gamma.data(),
@@ -128,6 +129,7 @@ void time_batch_norms(KernelBench& bench) {
                                                            .running_variance = nullptr,
                                                            .mean = mean.data(),
                                                            .inverse_deviation = deviation.data(),
+                                                           .scale = scale.data(),
                                                            .offset = offset.data(),
                                                            .roundings = roundings.data(),
                                                            .epsilon = 1e-5f,
@@ -140,9 +142,9 @@ void time_batch_norms(KernelBench& bench) {
                                            .d_y = d_y,
                                            .d_x = x,
                                            .d_residual = d_y,
-                                           .gamma = gamma.data(),
                                            .mean = mean.data(),
                                            .inverse_deviation = deviation.data(),
+                                           .scale = scale.data(),
                                            .offset = offset.data(),
                                            .roundings = roundings.data(),
                                            .d_gamma = d_gamma.data(),

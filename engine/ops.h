@@ -17,13 +17,12 @@ namespace preceptor {
 struct ConvolutionOptions {
   int stride = 1;
   int padding = 0;
-  bool direct = false;  // no Winograd, which is faster and rounds more
+  bool direct = false;   // no Winograd, which is faster and rounds more
+  bool moments = false;  // y keeps its moments, for a batch norm behind it, where the device finds them on the way
 };
 
 // y [n, out, h', w'] from x [n, in, h, w] and weight [out, in, kh, kw]; h' = (h + 2 padding - kh) / stride + 1.
-// rebuild: makes x again for the gradient, so that x is not kept until then; empty: x is kept.
-Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const ConvolutionOptions& options,
-                   std::function<Tensor()> rebuild = nullptr);
+Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const ConvolutionOptions& options);
 
 struct BatchNormParameters {
   Parameter gamma, beta;                     // [c]
@@ -33,11 +32,12 @@ struct BatchNormParameters {
 };
 
 // relu?(batch_norm(x) + residual?); with batch statistics, which also move the running ones, or with the running ones.
+// x is not read for statistics whose moments it keeps.
 Tensor batch_norm(const Tensor& x, const BatchNormParameters& parameters, bool batch_statistics, bool relu,
                   const Tensor& residual = Tensor());
 
-// convolution(relu(batch_norm(x))) with batch statistics: the order of DenseNet. The gradient computes
-// relu(batch_norm(x)) again instead of keeping it.
+// convolution(relu(batch_norm(x))) with batch statistics: the order of DenseNet. Nobody keeps relu(batch_norm(x)): it
+// is computed where it is read, here and in the gradient.
 Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& norm, const Parameter& weight,
                               const ConvolutionOptions& options);
 
@@ -61,6 +61,7 @@ Tensor add(const Tensor& a, const Tensor& b);  // rank 4, equal shapes
 
 // Concatenation in one wider map: pieces are copied to where they belong, and joined without another copy; the gradient
 // by the joined channels is a range of the gradient by the whole.
+// Where the wider map keeps moments, those of the piece are found once, for all batch norms of what it is joined to.
 Tensor copy_into(const Tensor& x, const Tensor& into);  // a copy of x in channels of a wider map
 // The same with dropout: in every step each value is 0 with the probability, in [0, 1), else divided by what that
 // leaves. Layers of one network drop independently when their numbers, from 0, differ.

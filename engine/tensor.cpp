@@ -35,17 +35,17 @@ Tensor Tensor::channels(int begin, int count) const {
   view.shape_ = {shape_[0], count, shape_[2], shape_[3]};
   view.data_ = data_ + channel_offset(begin);
   view.slot_ = -1;
+  if (moments_) view.moments_ = {moments_, moments_.get() + begin};
   return view;
 }
 
 Tensor Tensor::reshaped(const Shape& shape) const {
   require(shape.elements() == shape_.elements() && (shape_.rank() != 4 || pitch_ == shape_[1]), "reshaped: ", shape_,
           " has gaps, or not the elements of ", shape);
-  Tensor view = *this;
+  Tensor view = overwritten();
   view.shape_ = shape;
   view.block_ = shape.rank() == 4 ? context_->device().channel_block(shape[1]) : 1;
   view.pitch_ = shape.rank() == 4 ? shape[1] : 0;
-  view.slot_ = -1;
   return view;
 }
 
@@ -56,6 +56,7 @@ Tensor Tensor::joined_with(const Tensor& next) const {
   Tensor joined = *this;
   joined.shape_ = {shape_[0], shape_[1] + next.shape_[1], shape_[2], shape_[3]};
   joined.slot_ = -1;
+  if (moments_ && next.moments() != moments() + shape_[1]) joined.moments_.reset();
   return joined;
 }
 
@@ -63,6 +64,20 @@ Tensor Tensor::without_values() const {
   Tensor tensor = *this;
   tensor.buffer_.reset();
   tensor.data_ = nullptr;
+  tensor.moments_.reset();
+  return tensor;
+}
+
+void Tensor::keep_moments() {
+  require(shape_.rank() == 4, "keep_moments: ", shape_, " is no feature map");
+  const std::shared_ptr<Buffer> memory = context_->scratch(shape_[1] * sizeof(kernels::ChannelMoments));
+  moments_ = {memory, static_cast<kernels::ChannelMoments*>(memory->data())};
+}
+
+Tensor Tensor::overwritten() const {
+  Tensor tensor = *this;
+  tensor.slot_ = -1;
+  tensor.moments_.reset();
   return tensor;
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/shape.h"
 #include "engine/storage.h"
+#include "kernels/device/channel_moments.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor {
@@ -55,6 +56,15 @@ class Tensor {
   // These channels and those of `next`, which lie right behind them in the same map.
   Tensor joined_with(const Tensor& next) const;
 
+  // The moments of a feature map's channels, in device memory, so that no batch norm of the map, or of one that it is
+  // part of, reads it for them; nullptr where nobody keeps them. keep_moments() makes room for them: who then writes
+  // the map's values, writes them too.
+  kernels::ChannelMoments* moments() const { return moments_.get(); }
+  void keep_moments();
+
+  // The same memory for other values: no place on the tape, no moments.
+  Tensor overwritten() const;
+
   // Shape and place on the tape alone: what an op keeps of an input whose values its gradient does not need.
   Tensor without_values() const;
 
@@ -84,6 +94,7 @@ class Tensor {
   int block_ = 1;
   int pitch_ = 0;
   int slot_ = -1;
+  std::shared_ptr<kernels::ChannelMoments> moments_;
 };
 
 }  // namespace preceptor

@@ -49,8 +49,8 @@ void DenseNet::adjust_initial(StateDict& state) const {
 
 Tensor DenseNet::run_layer(Layer& layer, const Tensor& x, Mode mode) {
   if (mode == Mode::train) {
-    const Tensor bottleneck = batch_norm_convolution(x, layer.norm1, layer.conv1.weight, {});
-    return batch_norm_convolution(bottleneck, layer.conv1.norm, layer.conv2, {.padding = 1});
+    const Tensor bottleneck = batch_norm_convolution(x, layer.norm1, layer.conv1.weight, {.moments = true});
+    return batch_norm_convolution(bottleneck, layer.conv1.norm, layer.conv2, {.padding = 1, .moments = true});
   }
   const Tensor bottleneck = layer.conv1.forward(batch_norm(x, layer.norm1, false, true), mode, true);
   return convolution(bottleneck, layer.conv2, nullptr, {.padding = 1});
@@ -71,7 +71,8 @@ Tensor DenseNet::run(const Tensor& input, Mode mode, Taps& taps) {
     const std::string number = std::to_string(b + 1);
     const int added = growth_ * static_cast<int>(blocks_[b].size());
     int channels = x.shape()[1];
-    const Tensor maps = context.empty({x.shape()[0], channels + added, x.shape()[2], x.shape()[3]});
+    Tensor maps = context.empty({x.shape()[0], channels + added, x.shape()[2], x.shape()[3]});
+    if (block_mode == Mode::train) maps.keep_moments();
     x = copy_into(x, maps.channels(0, channels));
     for (Layer& layer : blocks_[b]) {
       const Tensor added_maps = run_layer(layer, x, block_mode), place = maps.channels(channels, growth_);

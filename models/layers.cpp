@@ -17,7 +17,7 @@ ConvolutionBatchNorm::ConvolutionBatchNorm(Parameters& parameters, const std::st
                                            int padding)
     : weight(parameters.add(convolution + ".weight", {out, in, kernel, kernel}, ParameterKind::convolution)),
       norm(add_batch_norm(parameters, batch_norm, out)),
-      options{stride, padding} {}
+      options{.stride = stride, .padding = padding, .moments = true} {}
 
 Tensor ConvolutionBatchNorm::forward(const Tensor& x, Mode mode, bool relu, Tensor residual) {
   if (mode == Mode::inference) return folded_convolution(x, folded, weight, options, relu, std::move(residual));

@@ -1,36 +1,31 @@
 // Batch norm with the residual sum and ReLU behind it.
 #include "kernels/batch_norm/batch_norm.h"
 
-#include "engine/ops.h"
+#include "engine/ops/convolution.h"
 
 namespace preceptor {
 
 namespace {
 
-// What the forward pass leaves for the gradient and for doing it again, each [c], the last [2, c].
-struct Statistics {
-  Tensor mean, inverse_deviation, offset, roundings;
-};
-
-// y from the batch's own statistics; moves the running ones.
-Statistics normalise(const Tensor& x, const BatchNormParameters& p, bool relu, const Tensor& residual,
-                     const Tensor& y) {
+// y, unless it is undefined, from the batch's own statistics; moves the running ones.
+BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, bool relu, const Tensor& residual,
+                              const Tensor& y) {
   Context& context = x.context();
-  const Shape channels = p.gamma.shape();
-  const Statistics statistics{context.empty(channels), context.empty(channels), context.empty(channels),
-                              context.empty({2, channels[0]})};
+  const BatchNormStatistics statistics{context.empty({6, p.gamma.shape()[0]})};
   context.run_with_workspace(x.storage(), [&]<class T>(T) {
     return kernels::BatchNormForward<T>{.x = x.map<T>(),
+                                        .moments = x.moments(),
                                         .residual = residual.map<T>(),
                                         .y = y.map<T>(),
                                         .gamma = p.gamma.value(),
                                         .beta = p.beta.value(),
                                         .running_mean = p.running_mean.value(),
                                         .running_variance = p.running_variance.value(),
-                                        .mean = statistics.mean.data(),
-                                        .inverse_deviation = statistics.inverse_deviation.data(),
-                                        .offset = statistics.offset.data(),
-                                        .roundings = statistics.roundings.data(),
+                                        .mean = statistics.mean(),
+                                        .inverse_deviation = statistics.inverse_deviation(),
+                                        .scale = statistics.scale(),
+                                        .offset = statistics.offset(),
+                                        .roundings = statistics.roundings(),
                                         .epsilon = p.epsilon,
                                         .momentum = p.momentum,
                                         .relu = relu,
@@ -41,7 +36,7 @@ Statistics normalise(const Tensor& x, const BatchNormParameters& p, bool relu, c
 
 // Records normalise().
 void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tensor& residual,
-            const Statistics& statistics, Tensor& y) {
+            const BatchNormStatistics& statistics, Tensor& y) {
   Context& context = x.context();
   const bool recording = context.tape().recording();
   const bool want_gamma = recording && p.gamma.watched(), want_beta = recording && p.beta.watched();
@@ -61,11 +56,11 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
                                            .d_y = d_y.map<T>(),
                                            .d_x = d_x.map<T>(),
                                            .d_residual = d_residual.map<T>(),
-                                           .gamma = p.gamma.value(),
-                                           .mean = statistics.mean.data(),
-                                           .inverse_deviation = statistics.inverse_deviation.data(),
-                                           .offset = statistics.offset.data(),
-                                           .roundings = statistics.roundings.data(),
+                                           .mean = statistics.mean(),
+                                           .inverse_deviation = statistics.inverse_deviation(),
+                                           .scale = statistics.scale(),
+                                           .offset = statistics.offset(),
+                                           .roundings = statistics.roundings(),
                                            .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
                                            .d_beta = want_beta ? p.beta.gradient() : nullptr,
                                            .relu = relu,
@@ -93,7 +88,7 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
   Context& context = x.context();
   Tensor y = context.empty(x.shape());
   if (batch_statistics) {
-    const Statistics statistics = normalise(x, p, relu, residual, y);
+    const BatchNormStatistics statistics = normalise(x, p, relu, residual, y);
     record(x, p, relu, residual, statistics, y);
     return y;
   }
@@ -120,26 +115,11 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
 Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& p, const Parameter& weight,
                               const ConvolutionOptions& options) {
   require_fits(x, p);
-  Context& context = x.context();
-  Tensor activation = context.empty(x.shape());
-  const Statistics statistics = normalise(x, p, true, Tensor(), activation);
+  const BatchNormStatistics statistics = normalise(x, p, true, Tensor(), Tensor());
+  Tensor activation = x.without_values();
+  activation.set_slot(-1);
   record(x, p, true, Tensor(), statistics, activation);
-  return convolution(activation, weight, nullptr, options, [=, &context] {
-    const Tensor again = context.empty(x.shape());
-    context.run(x.storage(), [&]<class T>(T) {
-      return kernels::BatchNormInference<T>{x.map<T>(),
-                                            {},
-                                            again.map<T>(),
-                                            p.gamma.value(),
-                                            statistics.offset.data(),
-                                            statistics.mean.data(),
-                                            nullptr,
-                                            statistics.inverse_deviation.data(),
-                                            p.epsilon,
-                                            true};
-    });
-    return again;
-  });
+  return convolution(activation, x, statistics, weight, nullptr, options);
 }
 
 }  // namespace preceptor

@@ -1,7 +1,16 @@
 // Concatenation of channels in one map.
-#include "engine/ops.h"
+#include "engine/ops/channels.h"
+
+#include "kernels/batch_norm/batch_norm.h"
 
 namespace preceptor {
+
+void find_moments(const Tensor& x) {
+  if (!x.moments()) return;
+  x.context().run_with_workspace(x.storage(), [&]<class T>(T) {
+    return kernels::FindMoments<T>{x.map<T>(), x.moments(), nullptr};
+  });
+}
 
 Tensor copy_into(const Tensor& x, const Tensor& into) {
   require(x.shape().rank() == 4 && x.shape() == into.shape(), "copy_into: ", x.shape(), " does not fit into ",
@@ -10,6 +19,10 @@ Tensor copy_into(const Tensor& x, const Tensor& into) {
   Tensor y = into;
   y.set_slot(-1);
   x.copy_to(y);
+  if (x.moments() && y.moments())
+    context.run(kernels::Copy{y.moments(), x.moments(), x.shape()[1] * sizeof(kernels::ChannelMoments)});
+  else
+    find_moments(y);
   if (!context.tape().watches(x)) return y;
   // A copy, not the range itself: convolutions are fast on maps without gaps only.
   context.tape().record(y, [source = x.without_values(), &context](const Tensor& d_y) {

@@ -1,8 +1,8 @@
 // Convolution with its gradients, and the folded form of inference.
-#include "kernels/convolution/convolution.h"
+#include "engine/ops/convolution.h"
 
-#include "engine/ops.h"
 #include "kernels/batch_norm/batch_norm.h"
+#include "kernels/convolution/convolution.h"
 
 namespace preceptor {
 namespace {
@@ -23,24 +23,36 @@ kernels::ConvolutionGeometry geometry_of(const Parameter& weight, const Convolut
   return {weight.shape()[2], weight.shape()[3], options.stride, options.padding};
 }
 
+kernels::ChannelAffine affine_of(const BatchNormStatistics& before) {
+  if (!before.values.defined()) return {};
+  return {before.mean(), before.scale(), before.offset(), true};
+}
+
 }  // namespace
 
-Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const ConvolutionOptions& options,
-                   std::function<Tensor()> rebuild) {
+Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const ConvolutionOptions& options) {
+  return convolution(x, x, {}, weight, bias, options);
+}
+
+Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatistics& before, const Parameter& weight,
+                   const Parameter* bias, const ConvolutionOptions& options) {
   const kernels::ConvolutionGeometry geometry = geometry_of(weight, options);
   Context& context = x.context();
   Tensor y = context.empty(output_shape(x, weight.shape(), geometry));
   if (bias)
     require(bias->shape() == Shape{weight.shape()[0]}, "convolution: bias ", bias->shape(), " does not fit weights ",
             weight.shape());
+  if (options.moments && kernels::finds_moments(context.device())) y.keep_moments();
   context.run_with_workspace(x.storage(), [&]<class T>(T) {
-    return kernels::ConvolutionForward<T>{.x = x.map<T>(),
+    return kernels::ConvolutionForward<T>{.x = input.map<T>(),
                                           .weight = weight.value_for<T>(),
                                           .bias = bias ? bias->value() : nullptr,
                                           .residual = {},
                                           .y = y.map<T>(),
                                           .geometry = geometry,
                                           .relu = false,
+                                          .input = affine_of(before),
+                                          .moments = y.moments(),
                                           .tf32 = context.multiplies_tf32(),
                                           .direct = options.direct};
   });
@@ -50,21 +62,20 @@ Tensor convolution(const Tensor& x, const Parameter& weight, const Parameter* bi
   if (!want_weight && !want_bias && !want_x) return y;
   require(!want_bias || want_weight, "convolution: a bias cannot be trained under frozen weights");
 
-  const Tensor kept = want_weight && !rebuild ? x : Tensor();
+  const Tensor kept = want_weight ? input : Tensor();
   context.tape().record(y,
                         [=, source = x.without_values(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
-                          if (want_weight) {
-                            const Tensor input = kept.defined() ? kept : rebuild();
-                            context.run_with_workspace(input.storage(), [&]<class T>(T) {
-                              return kernels::ConvolutionWeightGradient<T>{.x = input.map<T>(),
+                          if (want_weight)
+                            context.run_with_workspace(kept.storage(), [&]<class T>(T) {
+                              return kernels::ConvolutionWeightGradient<T>{.x = kept.map<T>(),
                                                                            .d_y = d_y.map<T>(),
                                                                            .d_weight = weight.gradient(),
                                                                            .d_bias = want_bias ? b.gradient() : nullptr,
                                                                            .geometry = geometry,
+                                                                           .input = affine_of(before),
                                                                            .tf32 = context.multiplies_tf32(),
                                                                            .direct = options.direct};
                             });
-                          }
                           if (!want_x) return;
                           Tensor d_x = context.empty(source.shape());
                           context.run_with_workspace(d_x.storage(), [&]<class T>(T) {
@@ -105,8 +116,7 @@ Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, cons
   if (residual.defined())
     require(residual.shape() == shape, "folded_convolution: output ", shape, " and residual ", residual.shape(),
             " differ");
-  Tensor y = residual.defined() && residual.owns_alone() ? residual : context.empty(shape);
-  y.set_slot(-1);
+  const Tensor y = residual.defined() && residual.owns_alone() ? residual.overwritten() : context.empty(shape);
   context.run_with_workspace(x.storage(), [&]<class T>(T) {
     return kernels::ConvolutionForward<T>{.x = x.map<T>(),
                                           .weight = folded.weight.data<T>(),

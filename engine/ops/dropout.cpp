@@ -1,7 +1,7 @@
 // Dropout with its gradient.
 #include "kernels/dropout/dropout.h"
 
-#include "engine/ops.h"
+#include "engine/ops/channels.h"
 
 namespace preceptor {
 
@@ -19,6 +19,7 @@ Tensor dropout_into(const Tensor& x, float probability, int layer, const Tensor&
     });
   };
   drop(x, y);
+  find_moments(y);
   if (!context.tape().watches(x)) return y;
   context.tape().record(y, [source = x.without_values(), drop, &context](const Tensor& d_y) {
     Tensor d_x = context.empty(source.shape());

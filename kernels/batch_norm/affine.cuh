@@ -1,16 +1,12 @@
-// What normalisation does to a value before residual and ReLU, in all kernels that need it.
+// The affine map of a batch norm's channels, as the threads of a block share it.
 #pragma once
 
+#include "kernels/batch_norm/normalise.h"
 #include "kernels/batch_norm/reduce_rows.cuh"
 #include "kernels/device/channels_last.cuh"
 
 namespace preceptor::kernels {
 
-// Every kernel that needs the value before residual and ReLU gets it from here: the gradient's recomputed mask has to
-// have the forward pass's bits.
-__device__ inline float normalise(float x, float mean, float scale, float offset) {
-  return fmaf(x - mean, scale, offset);
-}
 // Whether a value is still above zero once it is stored. bfloat16 rounds up to 2^-134, half its smallest number, to 0.
 template <class T>
 __device__ bool stored_positive(float value) {
@@ -23,19 +19,20 @@ template <int width>
 struct Affine {
   float mean[width], scale[width], offset[width];
 
-  // inverse_deviation is nullptr: it comes from variance. offset is nullptr: not needed.
+  // scale is nullptr: it comes from gamma and variance. offset is nullptr: not needed.
   __device__ static void stage(float (&staged)[3][Staging<width>::size], const Position& at, const float* mean,
-                               const float* inverse_deviation, const float* variance, float epsilon, const float* gamma,
+                               const float* scale, const float* gamma, const float* variance, float epsilon,
                                const float* offset) {
     if (at.row != 0 || !at.inside) return;
     Affine own;
-    float deviation[width];
     load_floats(mean + at.channel, own.mean);
-    load_floats(gamma + at.channel, own.scale);
-    load_floats((inverse_deviation ? inverse_deviation : variance) + at.channel, deviation);
+    load_floats((scale ? scale : gamma) + at.channel, own.scale);
+    if (!scale) {
+      float deviation[width];
+      load_floats(variance + at.channel, deviation);
 #pragma unroll
-    for (int j = 0; j < width; ++j)
-      own.scale[j] *= inverse_deviation ? deviation[j] : 1 / sqrtf(deviation[j] + epsilon);
+      for (int j = 0; j < width; ++j) own.scale[j] *= 1 / sqrtf(deviation[j] + epsilon);
+    }
     Staging<width>::put(staged[0], at.lane, own.mean);
     Staging<width>::put(staged[1], at.lane, own.scale);
     if (!offset) return;

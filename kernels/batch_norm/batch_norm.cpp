@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/batch_norm/normalise.h"
 #include "kernels/device/lanes.h"
 
 namespace preceptor::kernels {
@@ -124,19 +125,19 @@ void first_shift(const float* x, int pixels, float (&shift)[lanes]) {
   tile_lanes<block>(mean, shift);
 }
 
-// Statistics of one channel block over some images.
+// Moments of one channel block over some images.
 template <int block>
-Moments<block> sum_images(const Forward& a, int channel_block, int first_image, int last_image) {
+Moments<block> moments_of_images(const FeatureMap<const float>& x, int channel_block, int first_image, int last_image) {
   Moments<block> total;
-  const int values = a.x.plane() * block;
+  const int values = x.plane() * block;
   float shift[lanes];
-  first_shift<block>(a.x.block_data(first_image, channel_block), a.x.plane(), shift);
+  first_shift<block>(x.block_data(first_image, channel_block), x.plane(), shift);
   if (values <= chunk / 4) {
     // Small maps of several images make one chunk: closing one takes longer than copying them.
     float* gathered = scratch<float>(chunk);
     int filled = 0;
     for (int image = first_image; image < last_image; ++image) {
-      std::copy_n(a.x.block_data(image, channel_block), values, gathered + filled);
+      std::copy_n(x.block_data(image, channel_block), values, gathered + filled);
       filled += values;
       if (filled + values <= chunk && image + 1 < last_image) continue;
       add_chunk<block>(gathered, filled, total, shift);
@@ -145,20 +146,28 @@ Moments<block> sum_images(const Forward& a, int channel_block, int first_image, 
     return total;
   }
   for (int image = first_image; image < last_image; ++image) {
-    const float* plane = a.x.block_data(image, channel_block);
+    const float* plane = x.block_data(image, channel_block);
     for (int i = 0; i < values; i += chunk) add_chunk<block>(plane + i, std::min(chunk, values - i), total, shift);
   }
   return total;
 }
 
-// The value before residual and ReLU. Its multiply-add is written out because the gradient's recomputed mask has to
-// have the forward pass's bits in whatever loop it stands.
-inline float normalise(float x, float mean, float scale, float offset) {
-#ifdef FP_FAST_FMAF
-  return std::fma(x - mean, scale, offset);
-#else
-  return (x - mean) * scale + offset;
-#endif
+template <int block>
+Moments<block> sum_images(const FindMoments<float>& a, int channel_block, int first_image, int last_image) {
+  return moments_of_images<block>(a.x, channel_block, first_image, last_image);
+}
+template <int block>
+Moments<block> sum_images(const Forward& a, int channel_block, int first_image, int last_image) {
+  if (!a.moments) return moments_of_images<block>(a.x, channel_block, first_image, last_image);
+  Moments<block> given;
+  if (first_image > 0) return given;  // the first group has all of them
+  given.count = static_cast<double>(a.x.images) * a.x.plane();
+  for (int i = 0; i < block; ++i) {
+    const ChannelMoments& moments = a.moments[channel_block * block + i];
+    given.mean[i] = moments.mean;
+    given.squares[i] = moments.squared_deviations;
+  }
+  return given;
 }
 
 // What normalise() takes of a channel, tiled over the lanes.
@@ -194,30 +203,29 @@ void apply(const Arguments& a, int image, int channel_block, const Affine& affin
 // Writes the statistics of a channel block and prepares the affine map that applies them.
 template <int block>
 void finish(const Forward& a, int channel_block, const Moments<block>& moments, Affine& affine) {
-  float mean[block], scale[block], offset[block];
   for (int i = 0; i < block; ++i) {
     const int channel = channel_block * block + i;
     const double variance = moments.squares[i] / moments.count;
-    const double exact = 1 / std::sqrt(variance + static_cast<double>(a.epsilon));
-    const float inverse = static_cast<float>(exact);
-    mean[i] = static_cast<float>(moments.mean[i]);
-    scale[i] = a.gamma[channel] * inverse;
+    const Rounded mean(moments.mean[i]), inverse(1 / std::sqrt(variance + static_cast<double>(a.epsilon)));
+    const float scale = a.gamma[channel] * inverse.value;
+    a.mean[channel] = mean.value;
+    a.inverse_deviation[channel] = inverse.value;
+    a.scale[channel] = scale;
     // Rounding the mean to float moves x - mean; the offset takes that back.
-    const double rounding = moments.mean[i] - static_cast<double>(mean[i]);
-    offset[i] = static_cast<float>(static_cast<double>(a.beta[channel]) - rounding * static_cast<double>(scale[i]));
-    a.mean[channel] = mean[i];
-    a.inverse_deviation[channel] = inverse;
-    a.offset[channel] = offset[i];
-    a.roundings[channel] = static_cast<float>(rounding);
-    a.roundings[a.x.channels + channel] = static_cast<float>(exact - static_cast<double>(inverse));
+    const double rounding = moments.mean[i] - static_cast<double>(mean.value);
+    a.offset[channel] =
+        static_cast<float>(static_cast<double>(a.beta[channel]) - rounding * static_cast<double>(scale));
+    a.roundings[channel] = mean.rounding;
+    a.roundings[a.x.channels + channel] = inverse.rounding;
     if (!a.running_mean) continue;
     const double unbiased = moments.count > 1 ? moments.squares[i] / (moments.count - 1) : variance;
-    a.running_mean[channel] += a.momentum * (mean[i] - a.running_mean[channel]);
+    a.running_mean[channel] += a.momentum * (mean.value - a.running_mean[channel]);
     a.running_variance[channel] += a.momentum * (static_cast<float>(unbiased) - a.running_variance[channel]);
   }
-  tile_lanes<block>(mean, affine.mean);
-  tile_lanes<block>(scale, affine.scale);
-  tile_lanes<block>(offset, affine.offset);
+  const int first = channel_block * block;
+  tile_lanes<block>(a.mean + first, affine.mean);
+  tile_lanes<block>(a.scale + first, affine.scale);
+  tile_lanes<block>(a.offset + first, affine.offset);
 }
 
 // Sums of the masked d_y and of masked d_y (x - mean), for the channels of one block.
@@ -273,10 +281,8 @@ void add_gradient_chunk(const float* x, const float* y, const float* d_y, int va
 template <int block>
 void tile_affine(const Backward& a, int channel_block, Affine& affine) {
   const int first = channel_block * block;
-  float scale[block];
-  for (int i = 0; i < block; ++i) scale[i] = a.gamma[first + i] * a.inverse_deviation[first + i];
   tile_lanes<block>(a.mean + first, affine.mean);
-  tile_lanes<block>(scale, affine.scale);
+  tile_lanes<block>(a.scale + first, affine.scale);
   if (a.recomputes_y()) tile_lanes<block>(a.offset + first, affine.offset);
 }
 
@@ -317,7 +323,7 @@ void finish(const Backward& a, int channel_block, const GradientSums<block>& sum
     const double inverse = static_cast<double>(a.inverse_deviation[channel]) + rounding(1);
     const double normalised = (sums.centred[i] - rounding(0) * sums.plain[i]) * inverse;
     // The factor of every element, as it was rounded: what is taken off must fit it.
-    const double factor = static_cast<double>(a.gamma[channel] * a.inverse_deviation[channel]);
+    const double factor = static_cast<double>(a.scale[channel]);
     const double exact_slope = a.batch_statistics ? factor * inverse * normalised / count : 0;
     constant[i] =
         a.batch_statistics ? static_cast<float>(factor * sums.plain[i] / count - rounding(0) * exact_slope) : 0;
@@ -369,10 +375,9 @@ bool one_thread_per_block(int channel_blocks) {
   return channel_blocks % threads == 0 || channel_blocks >= 8 * threads;
 }
 
-// Both directions: sums over groups of images, merged in order, then every element once. The images are applied last
-// to first, because the last ones are still in the cache.
-template <int block, class Sums, class Coefficients, class Arguments>
-void reduce_and_apply(const Arguments& a) {
+// Calls finish(channel block, its sums over groups of images, merged in order) for all channel blocks.
+template <int block, class Sums, class Arguments, class Finish>
+void reduce(const Arguments& a, const Finish& finish) {
   const int blocks = a.x.channel_blocks();
   const ImageGroups groups(a.x.images, a.x.plane() * block);
   [[maybe_unused]] const bool threaded = worth_threads(a.x.elements());
@@ -382,14 +387,11 @@ void reduce_and_apply(const Arguments& a) {
       Sums total = sum_images<block>(a, channel_block, 0, groups.first(1));
       for (int group = 1; group < groups.count; ++group)
         total.merge(sum_images<block>(a, channel_block, groups.first(group), groups.first(group + 1)));
-      Coefficients coefficients;
-      finish(a, channel_block, total, coefficients);
-      for (int image = a.x.images - 1; image >= 0; --image) apply(a, image, channel_block, coefficients);
+      finish(channel_block, total);
     }
     return;
   }
   Sums* partial = scratch<Sums>(static_cast<std::size_t>(blocks) * groups.count);
-  Coefficients* coefficients = scratch<Coefficients>(blocks);
 #pragma omp parallel if (threaded)
   {
 #pragma omp for schedule(static)
@@ -401,27 +403,53 @@ void reduce_and_apply(const Arguments& a) {
     for (int channel_block = 0; channel_block < blocks; ++channel_block) {
       Sums total = partial[channel_block];
       for (int group = 1; group < groups.count; ++group) total.merge(partial[group * blocks + channel_block]);
-      finish(a, channel_block, total, coefficients[channel_block]);
+      finish(channel_block, total);
     }
-#pragma omp for schedule(static)
-    for (int task = 0; task < blocks * a.x.images; ++task)
-      apply(a, task / blocks, task % blocks, coefficients[task % blocks]);
   }
+}
+
+// Both directions: the sums, then every element once. The images are applied last to first, because the last ones are
+// still in the cache.
+template <int block, class Sums, class Coefficients, class Arguments>
+void reduce_and_apply(const Arguments& a, bool applies) {
+  const int blocks = a.x.channel_blocks();
+  const bool at_once = one_thread_per_block(blocks);
+  Coefficients* coefficients = scratch<Coefficients>(blocks);
+  reduce<block, Sums>(a, [&](int channel_block, const Sums& total) {
+    finish(a, channel_block, total, coefficients[channel_block]);
+    if (!applies || !at_once) return;
+    for (int image = a.x.images - 1; image >= 0; --image) apply(a, image, channel_block, coefficients[channel_block]);
+  });
+  if (!applies || at_once) return;
+#pragma omp parallel for schedule(static) if (worth_threads(a.x.elements()))
+  for (int task = 0; task < blocks * a.x.images; ++task)
+    apply(a, task / blocks, task % blocks, coefficients[task % blocks]);
 }
 
 }  // namespace
 
+// mapping: reduce; bytes: x read; operations: about 5 per element; hazard: as in the forward pass.
+void run_on(Cpu, const FindMoments<float>& a) {
+  specialise_block(a.x.block, [&](auto block) {
+    reduce<block(), Moments<block()>>(a, [&](int channel_block, const Moments<block()>& moments) {
+      for (int i = 0; i < block(); ++i) a.moments[channel_block * block() + i] = {moments.mean[i], moments.squares[i]};
+    });
+  });
+}
+
 // mapping: reduce_and_apply; bytes: x (and residual) read, y written, x read again where it does not stay in a cache;
 // operations: about 8 per element; hazard: with a mean far from zero E[x^2] - E[x]^2 would have no digits left.
 void run_on(Cpu, const Forward& a) {
-  specialise_block(a.x.block, [&](auto block) { reduce_and_apply<block(), Moments<block()>, Affine>(a); });
+  specialise_block(a.x.block,
+                   [&](auto block) { reduce_and_apply<block(), Moments<block()>, Affine>(a, a.y.data != nullptr); });
 }
 
 // mapping: reduce_and_apply; bytes: x, d_y (and y) read, d_x (and d_residual) written, the inputs read again where they
 // do not stay in a cache; operations: about 9 per element; hazard: outputs may be d_y's memory, so each element is read
 // before it is written.
 void run_on(Cpu, const Backward& a) {
-  specialise_block(a.x.block, [&](auto block) { reduce_and_apply<block(), GradientSums<block()>, GradientAffine>(a); });
+  specialise_block(a.x.block,
+                   [&](auto block) { reduce_and_apply<block(), GradientSums<block()>, GradientAffine>(a, true); });
 }
 
 // mapping: (image, channel block) over threads; bytes: each map once; operations: 3 or 4 per element.
@@ -433,8 +461,8 @@ void run_on(Cpu, const BatchNormInference<float>& a) {
       const int first = channel_block * block;
       float scale[largest_block];
       for (int i = 0; i < block; ++i)
-        scale[i] = a.gamma[first + i] * (a.inverse_deviation ? a.inverse_deviation[first + i]
-                                                             : 1 / std::sqrt(a.variance[first + i] + a.epsilon));
+        scale[i] =
+            a.scale ? a.scale[first + i] : a.gamma[first + i] * (1 / std::sqrt(a.variance[first + i] + a.epsilon));
       tile_lanes<block()>(a.mean + first, affine[channel_block].mean);
       tile_lanes<block()>(scale, affine[channel_block].scale);
       tile_lanes<block()>(a.beta + first, affine[channel_block].offset);

@@ -15,32 +15,44 @@ __device__ inline int channel_of_thread(const Tiling& t) {
   return static_cast<int>(blockIdx.x) * t.tile_channels() + static_cast<int>(threadIdx.x);
 }
 
-// The results of a channel from its moments around an origin.
+// The results of a channel from its moments.
 template <class T>
-__device__ void finish_moments(const BatchNormForward<T>& a, int channel, float origin, const Sums<1>& moments) {
-  const float count = moments.count, variance = moments.second[0] / count;
-  const double exact = static_cast<double>(origin) + static_cast<double>(moments.first[0]);
-  const float mean = static_cast<float>(exact), rounding = static_cast<float>(exact - static_cast<double>(mean));
-  const double exact_inverse = 1 / sqrt(static_cast<double>(variance) + static_cast<double>(a.epsilon));
-  const float inverse = static_cast<float>(exact_inverse);
-  a.mean[channel] = mean;
-  a.inverse_deviation[channel] = inverse;
-  a.offset[channel] = fmaf(-rounding, a.gamma[channel] * inverse, a.beta[channel]);
-  a.roundings[channel] = rounding;
-  a.roundings[a.x.channels + channel] = static_cast<float>(exact_inverse - static_cast<double>(inverse));
+__device__ void finish(const FindMoments<T>& a, int channel, const ChannelMoments& moments) {
+  a.moments[channel] = moments;
+}
+template <class T>
+__device__ void finish(const BatchNormForward<T>& a, int channel, const ChannelMoments& moments) {
+  const double count = static_cast<double>(a.x.images) * a.x.height * a.x.width;
+  const double variance = moments.squared_deviations / count;
+  const Rounded mean(moments.mean), inverse(1 / sqrt(variance + static_cast<double>(a.epsilon)));
+  const float scale = a.gamma[channel] * inverse.value;
+  a.mean[channel] = mean.value;
+  a.inverse_deviation[channel] = inverse.value;
+  a.scale[channel] = scale;
+  // Rounding the mean to float moves x - mean; the offset takes that back.
+  a.offset[channel] = fmaf(-mean.rounding, scale, a.beta[channel]);
+  a.roundings[channel] = mean.rounding;
+  a.roundings[a.x.channels + channel] = inverse.rounding;
   if (!a.running_mean) return;
-  const float unbiased = count > 1 ? moments.second[0] / (count - 1) : variance;
+  const float unbiased = static_cast<float>(count > 1 ? moments.squared_deviations / (count - 1) : variance);
   float &running_mean = a.running_mean[channel], &running_variance = a.running_variance[channel];
-  running_mean = fmaf(a.momentum, mean - running_mean, running_mean);
+  running_mean = fmaf(a.momentum, mean.value - running_mean, running_mean);
   running_variance = fmaf(a.momentum, unbiased - running_variance, running_variance);
+}
+
+// mapping: a channel a thread; bytes: about 60 per channel; operations: about 20.
+template <class T>
+__global__ void finish_given(BatchNormForward<T> a) {
+  const int channel = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (channel < a.x.channels) finish(a, channel, a.moments[channel]);
 }
 
 // mapping: Tiling; a thread sums its channels over its rows in registers, around its own first value; the last block of
 // a tile merges the blocks' moments; bytes: x once; operations: 3 per element; hazard: E[x^2] - E[x]^2 would lose the
 // digits of (mean / deviation)^2. n values that are summed around one of themselves lose a factor of n + 1 at most, and
 // a thread has few. Means are kept as distances from the map's first row, so 10^4 deviations cost no digit of them.
-template <class T, class Group>
-__global__ void __launch_bounds__(Tiling::threads, 2) sum_moments(BatchNormForward<T> a, Tiling t, unsigned* tickets) {
+template <class Group, class Arguments>
+__global__ void __launch_bounds__(Tiling::threads, 2) sum_moments(Arguments a, Tiling t, unsigned* tickets) {
   constexpr int width = Group::count;
   SHARED(float, origin, [Staging<width>::size]);
   const Position at(t);
@@ -79,8 +91,8 @@ __global__ void __launch_bounds__(Tiling::threads, 2) sum_moments(BatchNormForwa
 
   Sums<1> total;
   if (reduce_map_rows(own, MergeMoments{}, t, static_cast<float*>(a.workspace), tickets, total))
-    finish_moments(a, channel_of_thread(t), origin[Staging<width>::slot_of_channel(static_cast<int>(threadIdx.x))],
-                   total);
+    finish(a, channel_of_thread(t),
+           moments_of(total, origin[Staging<width>::slot_of_channel(static_cast<int>(threadIdx.x))]));
 }
 
 // mapping: Tiling, a share's rows from the last to the first, which finds the rows that the statistics read last in L2;
@@ -91,7 +103,7 @@ __global__ void __launch_bounds__(Tiling::threads, 2) apply(BatchNormInference<T
   SHARED(float, staged, [3][Staging<width>::size]);
   const Position at(t);
   const int step = t.rows_at_once();
-  Affine<width>::stage(staged, at, a.mean, a.inverse_deviation, a.variance, a.epsilon, a.gamma, a.beta);
+  Affine<width>::stage(staged, at, a.mean, a.scale, a.gamma, a.variance, a.epsilon, a.beta);
   __syncthreads();
   Affine<width> affine{};
   affine.fetch(staged, at, true);
@@ -178,7 +190,7 @@ __global__ void __launch_bounds__(Tiling::threads, 2)
   const Position at(t);
   const int step = t.rows_at_once();
   const bool recomputed = mask == Mask::recomputed;
-  Affine<width>::stage(staged, at, a.mean, a.inverse_deviation, nullptr, 0, a.gamma, recomputed ? a.offset : nullptr);
+  Affine<width>::stage(staged, at, a.mean, a.scale, nullptr, nullptr, 0, recomputed ? a.offset : nullptr);
   __syncthreads();
   Affine<width> affine{};
   affine.fetch(staged, at, recomputed);
@@ -210,7 +222,7 @@ __global__ void __launch_bounds__(Tiling::threads) apply_gradients(BatchNormBack
   const Position at(t);
   const int step = t.rows_at_once();
   const bool recomputed = mask == Mask::recomputed, moving = a.batch_statistics;
-  Affine<width>::stage(staged, at, a.mean, a.inverse_deviation, nullptr, 0, a.gamma, recomputed ? a.offset : nullptr);
+  Affine<width>::stage(staged, at, a.mean, a.scale, nullptr, nullptr, 0, recomputed ? a.offset : nullptr);
   if (moving && at.row == 0 && at.inside) {
     float values[width];
     for (int i = 0; i < 2; ++i) {
@@ -289,22 +301,33 @@ void launch_gradients(Gpu gpu, const BatchNormBackward<T>& a, Group) {
 
 template <class T>
 void run_on(Gpu gpu, const BatchNormForward<T>& a) {
-  const bool aligned = rows_aligned(a.x, a.residual, a.y) && aligned16(a.gamma, a.mean, a.inverse_deviation, a.offset);
+  const bool aligned = rows_aligned(a.x, a.residual, a.y) && aligned16(a.mean, a.scale, a.offset);
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
     const Tiling t = tiling_of(a.x, Group::count);
     const dim3 grid(t.tiles, t.shares);
-    launch(gpu, sum_moments<T, Group>, grid, Tiling::threads, 0, a, t, gpu.tickets);
-    const BatchNormInference<T> given{a.x,     a.residual,          a.y,       a.gamma, a.offset, a.mean,
-                                      nullptr, a.inverse_deviation, a.epsilon, a.relu};
+    if (a.moments)
+      launch(gpu, finish_given<T>, steps(a.x.channels, 128), 128, 0, a);
+    else
+      launch(gpu, sum_moments<Group, BatchNormForward<T>>, grid, Tiling::threads, 0, a, t, gpu.tickets);
+    if (!a.y.data) return;
+    const BatchNormInference<T> given{a.x, a.residual, a.y, nullptr, a.offset, a.mean, nullptr, a.scale, 0, a.relu};
     launch(gpu, apply<T, Group>, grid, Tiling::threads, 0, given, t);
   });
 }
 
 template <class T>
+void run_on(Gpu gpu, const FindMoments<T>& a) {
+  with_group<T>(rows_aligned(a.x), [&](auto group) {
+    using Group = decltype(group);
+    const Tiling t = tiling_of(a.x, Group::count);
+    launch(gpu, sum_moments<Group, FindMoments<T>>, dim3(t.tiles, t.shares), Tiling::threads, 0, a, t, gpu.tickets);
+  });
+}
+
+template <class T>
 void run_on(Gpu gpu, const BatchNormInference<T>& a) {
-  const bool aligned =
-      rows_aligned(a.x, a.residual, a.y) && aligned16(a.gamma, a.beta, a.mean, a.variance, a.inverse_deviation);
+  const bool aligned = rows_aligned(a.x, a.residual, a.y) && aligned16(a.gamma, a.beta, a.mean, a.variance, a.scale);
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
     const Tiling t = tiling_of(a.x, Group::count);
@@ -314,8 +337,7 @@ void run_on(Gpu gpu, const BatchNormInference<T>& a) {
 
 template <class T>
 void run_on(Gpu gpu, const BatchNormBackward<T>& a) {
-  const bool aligned =
-      rows_aligned(a.x, a.y, a.d_y, a.d_x, a.d_residual) && aligned16(a.gamma, a.mean, a.inverse_deviation, a.offset);
+  const bool aligned = rows_aligned(a.x, a.y, a.d_y, a.d_x, a.d_residual) && aligned16(a.mean, a.scale, a.offset);
   with_group<T>(aligned, [&](auto group) {
     if (!a.relu)
       launch_gradients<Mask::none>(gpu, a, group);
@@ -331,6 +353,8 @@ void run_on(Gpu gpu, const FoldBatchNorm& a) {
   launch(gpu, fold, dim3(t.tiles, t.shares, a.out_channels / a.out_block), Tiling::threads, 0, a, t);
 }
 
+template void run_on(Gpu, const FindMoments<float>&);
+template void run_on(Gpu, const FindMoments<bfloat16>&);
 template void run_on(Gpu, const BatchNormForward<float>&);
 template void run_on(Gpu, const BatchNormForward<bfloat16>&);
 template void run_on(Gpu, const BatchNormInference<float>&);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/device/bfloat16.h"
+#include "kernels/device/channel_moments.h"
 #include "kernels/device/device.h"
 #include "kernels/device/feature_map.h"
 
@@ -10,23 +11,43 @@ namespace preceptor::kernels {
 // Maps are stored in T, float or bfloat16 (cpu: float): channel-blocked on the cpu, channels-last on cuda and emulated.
 // Everything [channels] is float.
 
+// The moments of a map's channels, for a batch norm of it or of a wider map that holds it.
+template <class T>
+struct FindMoments {
+  static constexpr const char* name = "find_moments";
+  FeatureMap<const T> x;
+  ChannelMoments* moments;  // [channels] out
+  void* workspace;          // workspace_bytes(arguments), 64-byte aligned
+};
+template <class T>
+Cost cost(const FindMoments<T>& arguments);
+template <class T>
+std::size_t workspace_bytes(const FindMoments<T>& arguments, const Device& device);
+void run_on(Cpu, const FindMoments<float>& arguments);
+template <class T>
+void run_on(Cuda, const FindMoments<T>& arguments);
+template <class T>
+void run_on(Emulated, const FindMoments<T>& arguments);
+
 // y = relu?(gamma (x - mean) / sqrt(variance + epsilon) + beta + residual?) with the batch's own statistics.
 template <class T>
 struct BatchNormForward {
   static constexpr const char* name = "batch_norm_forward";
   FeatureMap<const T> x;
-  FeatureMap<const T> residual;  // data is nullptr: none; else the shape of x
-  FeatureMap<T> y;               // shape of x
-  const float* gamma;            // [channels]
-  const float* beta;             // [channels]
-  float* running_mean;           // [channels] moved by momentum; nullptr: not updated
-  float* running_variance;       // [channels] with the unbiased batch variance, as torch does
-  float* mean;                   // [channels] out: of this batch, for the gradient
-  float* inverse_deviation;      // [channels] out: 1 / sqrt(biased variance + epsilon)
-  float* offset;                 // [channels] out: beta without what rounding the mean to float adds to y, so that
-                                 // y = relu?((x - mean) (gamma inverse_deviation) + offset + residual?) to the last bit
-  float* roundings;              // [2][channels] out: what rounding to float took from mean and inverse_deviation
-  float epsilon, momentum;       // running = (1 - momentum) running + momentum batch
+  const ChannelMoments* moments;  // [channels] of x, from what stored it; nullptr: found here
+  FeatureMap<const T> residual;   // data is nullptr: none; else the shape of x
+  FeatureMap<T> y;                // shape of x; data is nullptr: the statistics alone, for who normalises as it reads x
+  const float* gamma;             // [channels]
+  const float* beta;              // [channels]
+  float* running_mean;            // [channels] moved by momentum; nullptr: not updated
+  float* running_variance;        // [channels] with the unbiased batch variance, as torch does
+  float* mean;                    // [channels] out: of this batch, for the gradient
+  float* inverse_deviation;       // [channels] out: 1 / sqrt(biased variance + epsilon)
+  float* scale;                   // [channels] out: gamma inverse_deviation
+  float* offset;                  // [channels] out: beta without what rounding the mean to float adds to y, so that
+                                  // y = relu?((x - mean) scale + offset + residual?) to the last bit
+  float* roundings;               // [2][channels] out: what rounding to float took from mean and inverse_deviation
+  float epsilon, momentum;        // running = (1 - momentum) running + momentum batch
   bool relu;
   void* workspace;  // workspace_bytes(arguments), 64-byte aligned
 };
@@ -41,7 +62,7 @@ template <class T>
 void run_on(Emulated, const BatchNormForward<T>& arguments);
 
 // The same with given statistics: evaluation, frozen blocks in training, and the forward pass done again from its mean,
-// inverse_deviation and (as beta) offset, which gives its bits.
+// scale and (as beta) offset, which gives its bits.
 template <class T>
 struct BatchNormInference {
   static constexpr const char* name = "batch_norm_inference";
@@ -49,7 +70,7 @@ struct BatchNormInference {
   FeatureMap<const T> residual;  // data is nullptr: none
   FeatureMap<T> y;
   const float *gamma, *beta, *mean, *variance;  // [channels]
-  const float* inverse_deviation;               // [channels]; nullptr: 1 / sqrt(variance + epsilon), else no variance
+  const float* scale;  // [channels]; nullptr: gamma / sqrt(variance + epsilon), else neither of them is read
   float epsilon;
   bool relu;
 };
@@ -71,9 +92,9 @@ struct BatchNormBackward {
   FeatureMap<const T> d_y;
   FeatureMap<T> d_x;               // may be d_y's memory when d_residual is not d_y's memory
   FeatureMap<T> d_residual;        // data is nullptr: no residual; the masked d_y; may be d_y's memory
-  const float* gamma;              // [channels]
   const float* mean;               // [channels] as the forward pass used it
   const float* inverse_deviation;  // [channels]
+  const float* scale;              // [channels] gamma inverse_deviation
   const float* offset;             // [channels] of the forward pass, or beta; read only where y is recomputed
   const float* roundings;          // [2][channels] of the forward pass; nullptr: none
   float* d_gamma;                  // [channels], overwritten; nullptr: not wanted

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/batch_norm/tiling.h"
+#include "kernels/device/channel_moments.h"
 #include "kernels/device/group.cuh"
 #include "kernels/device/reduce.cuh"
 
@@ -84,6 +85,11 @@ struct MergeMoments {
     into.count = count;
   }
 };
+
+// A channel's moments, from those of all its values around an origin.
+__device__ inline ChannelMoments moments_of(const Sums<1>& sums, float origin) {
+  return {static_cast<double>(origin) + static_cast<double>(sums.first[0]), static_cast<double>(sums.second[0])};
+}
 
 // The sums of a block's threads. Thread i gets those of channel i of the tile; what the others get means nothing. The
 // caller puts a barrier between two calls.

@@ -3,12 +3,13 @@
 
 #include <omp.h>
 
+#include <cassert>
 #include <cstring>
 #include <memory>
 #include <string_view>
 #include <unordered_map>
 
-#include "kernels/convolution/channel_passes.h"
+#include "kernels/convolution/behind_input.h"
 #include "kernels/convolution/cpu_workspace.h"
 #include "kernels/convolution/few_outputs.h"
 #include "kernels/convolution/small_map_data_gradient.h"
@@ -240,17 +241,6 @@ PlanKey key_of(const ConvolutionWeightGradient<float>& a) {
   return key;
 }
 
-// The same convolution of what its input map makes of x, which then lies first in the workspace.
-template <class Arguments>
-Arguments behind_input(Arguments a) {
-  if (!a.input.scale) return a;
-  const std::size_t bytes = bytes_of_transformed(a.x, a.input);
-  a.x = {static_cast<float*>(a.workspace), a.x.images, a.x.channels, a.x.height, a.x.width, a.x.block, a.x.channels};
-  a.input = {};
-  if (a.workspace) a.workspace = static_cast<std::byte*>(a.workspace) + bytes;
-  return a;
-}
-
 // What the direct weight gradient adds up at once: images of at least this many pixels together. A float sum over all
 // of a batch would round like a walk of that many steps.
 constexpr int pixels_at_once = 512;
@@ -329,7 +319,7 @@ WeightOrder device_weight_order(const Device& device, int out_channels, int in_c
 
 std::size_t cpu_workspace_bytes(const ConvolutionForward<float>& a) {
   if (has_few_outputs(a)) return 0;
-  return plan_for(key_of(behind_input(a))).workspace_bytes() + bytes_of_transformed(a.x, a.input);
+  return plan_for(key_of(behind_input(a))).workspace_bytes() + bytes_of_normalised(a.x, a.input);
 }
 std::size_t cpu_workspace_bytes(const ConvolutionDataGradient<float>& a) {
   return has_few_outputs(a) || small_map_data_gradient_pays(a) ? 0 : plan_for(key_of(a)).workspace_bytes();
@@ -337,21 +327,18 @@ std::size_t cpu_workspace_bytes(const ConvolutionDataGradient<float>& a) {
 std::size_t cpu_workspace_bytes(const ConvolutionWeightGradient<float>& a) {
   if (has_few_outputs(a)) return 0;
   const ConvolutionWeightGradient<float> behind = behind_input(a);
-  return (a.direct ? bytes_in_groups(behind) : bytes_at_once(behind)) + bytes_of_transformed(a.x, a.input);
+  return (a.direct ? bytes_in_groups(behind) : bytes_at_once(behind)) + bytes_of_normalised(a.x, a.input);
 }
 
 // oneDNN adds to what y holds, so a residual elsewhere is copied there first; callers let y take over the residual's
 // memory where they can.
 void run_on(Cpu, const ConvolutionForward<float>& a) {
+  assert(!a.moments);
   if (a.input.scale) {
-    transform(a.x, a.input, static_cast<float*>(a.workspace));
+    run_on(Cpu{}, normalise_input(a));
     return run_on(Cpu{}, behind_input(a));
   }
-  if (has_few_outputs(a)) {
-    few_outputs(a);
-    if (a.mean) find_moments(a.y, a.mean, a.squared_deviations);
-    return;
-  }
+  if (has_few_outputs(a)) return few_outputs(a);
   Plan& plan = plan_for(key_of(a));
   if (a.residual.data && a.residual.data != a.y.data) {
 #pragma omp parallel for schedule(static)
@@ -364,7 +351,6 @@ void run_on(Cpu, const ConvolutionForward<float>& a) {
   set(plan, DNNL_ARG_DST, a.y.data);
   if (a.bias) set(plan, DNNL_ARG_BIAS, a.bias);
   execute(plan, a.workspace);
-  if (a.mean) find_moments(a.y, a.mean, a.squared_deviations);
 }
 
 void run_on(Cpu, const ConvolutionDataGradient<float>& a) {
@@ -379,7 +365,7 @@ void run_on(Cpu, const ConvolutionDataGradient<float>& a) {
 
 void run_on(Cpu, const ConvolutionWeightGradient<float>& a) {
   if (a.input.scale) {
-    transform(a.x, a.input, static_cast<float*>(a.workspace));
+    run_on(Cpu{}, normalise_input(a));
     return run_on(Cpu{}, behind_input(a));
   }
   if (has_few_outputs(a)) return few_outputs(a);

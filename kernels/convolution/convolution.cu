@@ -57,8 +57,8 @@ __global__ void __launch_bounds__(Shape::threads, resident_blocks<Shape>)
   const TilePlace<Shape> place(row_tile * Shape::rows, column_tile * Shape::columns);
   TileSums sum = {};
   multiply_tile<Shape>(x, weight, row_tile * Shape::rows, column_tile * Shape::columns, 0, x.source.columns, sum);
-  store_outputs(a, place, x.source.rows, whole, a.mean != nullptr, sum);
-  if (a.mean)
+  store_outputs(a, place, x.source.rows, whole, a.moments != nullptr, sum);
+  if (a.moments)
     write_moments(sum, place, x.source.rows, a.y.channels, column_tile * Shape::columns, partial_moments(a, row_tile));
 }
 
@@ -132,6 +132,8 @@ bool stores_fours(const FeatureMap<T>& map) {
   return kernels::stores_fours(map.data, map.channels, map.pitch);
 }
 
+bool aligned(const ChannelAffine& input) { return aligned16(input.mean, input.scale, input.offset); }
+
 // Calls launch_for(patches) with the kind of patches that the input needs.
 template <class Group, class T, class Launch>
 void with_patches(const FeatureMap<const T>& x, const FeatureMap<const T>& y, const ChannelAffine& input,
@@ -147,9 +149,8 @@ template <class Factor, class T>
 void run_with(Gpu gpu, const ConvolutionForward<T>& a) {
   const int pixels = pixels_of(a.y), channels = a.y.channels;
   const bool whole = stores_fours(a.y) && (!a.residual.data || stores_fours(a.residual));
-  const bool aligned =
-      rows_aligned(a.x) && loads_groups(a.weight, a.x.channels) && aligned16(a.input.scale, a.input.shift);
-  with_group<T>(aligned, [&](auto group) {
+  const bool groups = rows_aligned(a.x) && loads_groups(a.weight, a.x.channels) && aligned(a.input);
+  with_group<T>(groups, [&](auto group) {
     using Group = decltype(group);
     with_patches<Group, T>(a.x, a.y, a.input, a.geometry, [&](const auto& x) {
       constexpr bool affine = std::is_same_v<std::decay_t<decltype(x)>, Patches<Group, T, true>>;
@@ -159,7 +160,7 @@ void run_with(Gpu gpu, const ConvolutionForward<T>& a) {
         const Matrix<Group, T> weight{a.weight, channels, x.columns, x.columns};
         launch(gpu, forward<Shape, Group, T, affine>, row_tiles * tiles, Shape::threads, 0, a,
                ByRows<Patches<Group, T, affine>>{x}, ByRows<Matrix<Group, T>>{weight}, whole);
-        if (a.mean) launch_merge_moments(gpu, a, static_cast<int>(row_tiles), Shape::rows);
+        if (a.moments) launch_merge_moments(gpu, a, static_cast<int>(row_tiles), Shape::rows);
       });
     });
   });
@@ -184,8 +185,8 @@ void run_with(Gpu gpu, const ConvolutionDataGradient<T>& a) {
 template <class Factor, class T>
 void run_with(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
   const int pixels = pixels_of(a.d_y), channels = a.d_y.channels;
-  const bool aligned = rows_aligned(a.x, a.d_y) && aligned16(a.input.scale, a.input.shift);
-  with_group<T>(aligned, [&](auto group) {
+  const bool groups = rows_aligned(a.x, a.d_y) && aligned(a.input);
+  with_group<T>(groups, [&](auto group) {
     using Group = decltype(group);
     const Matrix<Group, T> d_y{a.d_y.data, pixels, channels, a.d_y.pitch};
     with_patches<Group, T>(a.x, a.d_y, a.input, a.geometry, [&](const auto& x) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/device/bfloat16.h"
+#include "kernels/device/channel_moments.h"
 #include "kernels/device/device.h"
 #include "kernels/device/feature_map.h"
 
@@ -39,11 +40,12 @@ struct ConvolutionGeometry {
   int out_size(int in_size, int kernel) const { return (in_size + 2 * padding - kernel) / stride + 1; }
 };
 
-// What a convolution reads in place of x: relu?(scale[c] x + shift[c]), a batch norm before it whose output is then
-// never stored. Padding is zero behind this map.
+// What a convolution reads in place of x: relu?((x - mean) scale + offset) by channel, a batch norm before it whose
+// output is then never stored; the bits are the batch norm's. Padding is zero behind this map.
 struct ChannelAffine {
-  const float* scale = nullptr;  // [in channels]; nullptr: x itself
-  const float* shift = nullptr;  // [in channels]
+  const float* mean = nullptr;    // [in channels]
+  const float* scale = nullptr;   // [in channels]; nullptr: x itself is read
+  const float* offset = nullptr;  // [in channels]
   bool relu = false;
 };
 
@@ -59,14 +61,16 @@ struct ConvolutionForward {
   ConvolutionGeometry geometry;
   bool relu;
   ChannelAffine input = {};
-  // [out channels] out: mean of y as it is stored, and sum of squared distances from it, over all images and pixels, so
-  // that a batch norm behind this layer need not read y for its statistics; nullptr: not wanted. Both or none.
-  float* mean = nullptr;
-  float* squared_deviations = nullptr;
+  // [out channels] out: of y as it is stored, so that a batch norm behind this layer need not read y for its
+  // statistics; nullptr: not wanted. Only where finds_moments().
+  ChannelMoments* moments = nullptr;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
   bool tf32 = false;
   bool direct = false;
 };
+// Whether a convolution finds the moments of y on its way to memory: cuda and emulated. On a cpu they are a pass over y
+// like any other, which a batch norm does better itself while it has y in its cache.
+bool finds_moments(const Device& device);
 template <class T>
 Cost cost(const ConvolutionForward<T>& arguments);
 template <class T>

@@ -32,6 +32,8 @@ std::size_t workspace_on(const Arguments& a, const Device& device, const GpuByte
 
 }  // namespace
 
+bool finds_moments(const Device& device) { return device.kind != DeviceKind::cpu; }
+
 template <class T>
 Cost cost(const ConvolutionForward<T>& a) {
   Cost result = convolution_cost<T>(a.x, a.y, a.geometry);
@@ -50,7 +52,7 @@ Cost cost(const ReorderWeights& a) { return {8.0 * static_cast<double>(a.from_or
 
 template <class T>
 std::size_t workspace_bytes(const ConvolutionForward<T>& a, const Device& device) {
-  return workspace_on(a, device, [&] { return a.mean ? moments_bytes(a) : 0; });
+  return workspace_on(a, device, [&] { return a.moments ? moments_bytes(a) : 0; });
 }
 template <class T>
 std::size_t workspace_bytes(const ConvolutionDataGradient<T>& a, const Device& device) {

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "kernels/convolution/behind_input.h"
 #include "kernels/convolution/fastest.h"
 #include "kernels/device/card.h"
 #include "kernels/device/cuda/cuda_device.h"
@@ -82,17 +83,35 @@ fe::graph::Pointwise_attributes pointwise(fe::PointwiseMode_t mode) {
 }
 
 // Whether cuDNN is asked at all.
-template <class T>
-bool has_graph(const ConvolutionForward<T>& a) {
-  return a.input.scale == nullptr && a.mean == nullptr;
-}
-template <class T>
-bool has_graph(const ConvolutionDataGradient<T>&) {
+template <class Arguments>
+bool has_graph(const Arguments& a) {
+  if constexpr (requires { a.d_bias; }) return a.d_bias == nullptr;
   return true;
 }
+
+// What an engine computes of it; what is before and behind are launches of ours.
+template <class Arguments>
+Arguments engine_part(const Arguments& a) {
+  if constexpr (requires { a.input; })
+    return behind_input(a);
+  else
+    return a;
+}
 template <class T>
-bool has_graph(const ConvolutionWeightGradient<T>& a) {
-  return a.input.scale == nullptr && a.d_bias == nullptr;
+FindMoments<T> moments_behind(const ConvolutionForward<T>& a) {
+  return {a.y, a.moments, engine_part(a).workspace};
+}
+// Bytes of the workspace for that: what lies before the engine's own, and what is wanted once that has run.
+template <class Arguments>
+std::size_t bytes_before(const Arguments& a) {
+  if constexpr (requires { a.input; }) return bytes_of_normalised(a.x, a.input);
+  return 0;
+}
+template <class Arguments>
+std::size_t bytes_behind(const Arguments& a) {
+  if constexpr (requires { a.moments; })
+    if (a.moments) return workspace_bytes(moments_behind(a), {DeviceKind::cuda});
+  return 0;
 }
 
 template <class T>
@@ -157,10 +176,14 @@ std::string text_of(const ConvolutionGeometry& g) {
   text << g.kernel_height << 'x' << g.kernel_width << " stride " << g.stride << " padding " << g.padding;
   return text.str();
 }
+std::string text_of(const ChannelAffine& input) {
+  return input.scale ? input.relu ? ", behind a batch norm and relu" : ", behind a batch norm" : "";
+}
 template <class T>
 std::string text_of(const ConvolutionForward<T>& a) {
   return text_of(a.x) + " to " + text_of(a.y) + ", " + text_of(a.geometry) + (a.bias ? ", bias" : "") +
-         (a.residual.data ? ", residual of " + std::to_string(a.residual.pitch) : "") + (a.relu ? ", relu" : "");
+         (a.residual.data ? ", residual of " + std::to_string(a.residual.pitch) : "") + (a.relu ? ", relu" : "") +
+         text_of(a.input) + (a.moments ? ", moments" : "");
 }
 template <class T>
 std::string text_of(const ConvolutionDataGradient<T>& a) {
@@ -168,7 +191,8 @@ std::string text_of(const ConvolutionDataGradient<T>& a) {
 }
 template <class T>
 std::string text_of(const ConvolutionWeightGradient<T>& a) {
-  return text_of(a.x) + " and " + text_of(a.d_y) + ", " + text_of(a.geometry);
+  return text_of(a.x) + " and " + text_of(a.d_y) + ", " + text_of(a.geometry) + (a.d_bias ? ", bias" : "") +
+         text_of(a.input);
 }
 template <template <class> class Family, class T>
 std::string line_of(const Family<T>& a) {
@@ -194,7 +218,7 @@ std::unique_ptr<Plans> make_plans(const Arguments& a, bool is_float) {
   if (!has_graph(a)) return plans;
   fe::graph::Graph& graph = plans->graph;
   graph.set_intermediate_data_type(fe::DataType_t::FLOAT).set_compute_data_type(fe::DataType_t::FLOAT);
-  fill(graph, a);
+  fill(graph, engine_part(a));
   std::vector<fe::NumericalNote_t> unwanted = {fe::NumericalNote_t::NONDETERMINISTIC};
   if (is_float) unwanted.push_back(fe::NumericalNote_t::DOWN_CONVERT_INPUTS);
   if (is_float && !a.tf32) unwanted.push_back(fe::NumericalNote_t::TENSOR_CORE);
@@ -210,7 +234,8 @@ std::unique_ptr<Plans> make_plans(const Arguments& a, bool is_float) {
     if (graph.build_plan_at_index(i).is_bad() || graph.get_plan_name_at_index(i, name).is_bad()) continue;
     plans->candidates.push_back(name);
     plans->engines.push_back(i);
-    plans->workspaces.push_back(static_cast<std::size_t>(graph.get_workspace_size_plan_at_index(i)));
+    const auto wanted = static_cast<std::size_t>(graph.get_workspace_size_plan_at_index(i));
+    plans->workspaces.push_back(bytes_before(a) + std::max(wanted, bytes_behind(a)));
   }
   return plans;
 }
@@ -229,9 +254,16 @@ bool run_candidate(Cuda gpu, Plans& plans, int candidate, const Arguments& a, vo
     own(gpu, a);
     return true;
   }
-  Pointers pointers = pointers_of(a);
+  if constexpr (requires { a.input; })
+    if (a.input.scale) run_on(gpu, normalise_input(a));
+  const Arguments plain = engine_part(a);
+  Pointers pointers = pointers_of(plain);
   const std::int64_t engine = plans.engines[static_cast<std::size_t>(candidate)];
-  return plans.graph.execute_plan_at_index(handle_on(gpu.stream), pointers, a.workspace, engine).is_good();
+  if (plans.graph.execute_plan_at_index(handle_on(gpu.stream), pointers, plain.workspace, engine).is_bad())
+    return false;
+  if constexpr (requires { a.moments; })
+    if (a.moments) run_on(gpu, moments_behind(a));
+  return true;
 }
 
 // What may be run several times without changing what it reads: not a sum into its own residual.

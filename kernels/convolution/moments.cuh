@@ -65,14 +65,16 @@ __device__ void write_moments(const TileSums& values, const TilePlace<Shape>& pl
 }
 
 // mapping: Tiling with the tiles of the forward pass as rows, all in one share; a thread merges every rows_at_once()-th
-// tile of its channels; bytes: the tiles' moments read; operations: about 8 per channel and tile; hazard: the last tile
-// may have fewer pixels than the others.
+// tile of its channels; bytes: the tiles' moments read; operations: about 9 per channel and tile; hazard: the last tile
+// may have fewer pixels than the others. Means are kept as distances from the first tile's, as those of a batch norm.
 template <class Group, class T>
 __global__ void __launch_bounds__(Tiling::threads)
     merge_moments(const ConvolutionForward<T> a, Tiling t, int pixels, int tile_pixels) {
   constexpr int width = Group::count;
   const Position at(t);
   const int step = t.rows_at_once();
+  float origin[width] = {};
+  if (at.inside) load_floats(partial_moments(a, 0) + at.channel, origin);
   Sums<width> own{};
   for_each_row<2>(at, step, [&](int tile, auto tiles) {
     Sums<width> loaded[tiles.value];
@@ -84,14 +86,16 @@ __global__ void __launch_bounds__(Tiling::threads)
       load_floats(from + t.stride(), loaded[u].second);
     }
 #pragma unroll
-    for (int u = 0; u < tiles.value; ++u) MergeMoments{}(own, loaded[u]);
+    for (int u = 0; u < tiles.value; ++u) {
+      for (int j = 0; j < width; ++j) loaded[u].first[j] -= origin[j];
+      MergeMoments{}(own, loaded[u]);
+    }
   });
   const Sums<1> total = reduce_block_rows(own, MergeMoments{}, t);
   const int thread = static_cast<int>(threadIdx.x);
   const int channel = static_cast<int>(blockIdx.x) * t.tile_channels() + thread;
   if (thread >= t.tile_channels() || channel >= t.channels) return;
-  a.mean[channel] = total.first[0];
-  a.squared_deviations[channel] = total.second[0];
+  a.moments[channel] = moments_of(total, *(partial_moments(a, 0) + channel));
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 // The matrices that a convolution multiplies without their being in memory, as sources of tile_product.cuh.
 #pragma once
 
+#include "kernels/batch_norm/normalise.h"
 #include "kernels/convolution/convolution.h"
 #include "kernels/device/divisor.h"
 #include "kernels/device/tile_source.cuh"
@@ -83,12 +84,13 @@ class Patches {
   template <class Factor>
   __device__ void convert(const Loaded& loaded, const Column& column, Factor (&factors)[Group::count]) const {
     if constexpr (affine) {
-      float scale[Group::count], shift[Group::count];
+      float mean[Group::count], scale[Group::count], offset[Group::count];
+      load_floats(affine_.mean + column.channel, mean);
       load_floats(affine_.scale + column.channel, scale);
-      load_floats(affine_.shift + column.channel, shift);
+      load_floats(affine_.offset + column.channel, offset);
 #pragma unroll
       for (int j = 0; j < Group::count; ++j) {
-        const float value = fmaf(to_float(loaded.group.value[j]), scale[j], shift[j]);
+        const float value = normalise(to_float(loaded.group.value[j]), mean[j], scale[j], offset[j]);
         factors[j] = from_float<Factor>(!loaded.inside || (affine_.relu && value < 0) ? 0 : value);
       }
     } else {

@@ -71,6 +71,7 @@ struct Layer {
         running_variance(on, random_variance(random)),
         mean(on, unset()),
         inverse(on, unset()),
+        scale(on, unset()),
         offset(on, unset()),
         roundings(on, std::vector<float>(2 * unset().size(), std::bit_cast<float>(guard))),
         d_gamma(on, unset()),
@@ -82,6 +83,7 @@ struct Layer {
 
   kernels::BatchNormForward<T> forward(bool with_residual, bool relu) const {
     return {.x = x.map(),
+            .moments = nullptr,
             .residual = with_residual ? residual.map() : kernels::FeatureMap<T>{},
             .y = y.map(),
             .gamma = gamma.data(),
@@ -90,6 +92,7 @@ struct Layer {
             .running_variance = running_variance.data(),
             .mean = mean.data(),
             .inverse_deviation = inverse.data(),
+            .scale = scale.data(),
             .offset = offset.data(),
             .roundings = roundings.data(),
             .epsilon = epsilon,
@@ -109,9 +112,9 @@ struct Layer {
             .d_y = d_y.map(),
             .d_x = d_x.map(),
             .d_residual = with_residual ? d_residual.map() : kernels::FeatureMap<T>{},
-            .gamma = gamma.data(),
             .mean = mean.data(),
             .inverse_deviation = inverse.data(),
+            .scale = scale.data(),
             .offset = offset.data(),
             .roundings = batch_statistics ? roundings.data() : nullptr,
             .d_gamma = d_gamma.data(),
@@ -136,7 +139,7 @@ struct Layer {
   MapShape shape;
   BatchNormSizes sizes;
   DeviceMap<T> x, residual, y, d_y, d_x, d_residual;
-  Floats gamma, beta, running_mean, running_variance, mean, inverse, offset, roundings, d_gamma, d_beta;
+  Floats gamma, beta, running_mean, running_variance, mean, inverse, scale, offset, roundings, d_gamma, d_beta;
 
  private:
   std::vector<float> unset() const {

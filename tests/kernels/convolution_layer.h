@@ -91,10 +91,10 @@ struct ConvolutionLayer {
         d_y(on, out_shape(), layout_of(on, s.out, beside)),
         weight(on, in_order(order, plain_weight)),
         bias(on, random.values(s.out)),
+        mean(on, random.values(s.in)),
         scale(on, random.values(s.in)),
-        shift(on, random.values(s.in)),
-        mean(on, unset(s.out)),
-        squares(on, unset(s.out)),
+        offset(on, random.values(s.in)),
+        moments(on, std::vector<kernels::ChannelMoments>(s.out, {std::nan(""), std::nan("")})),
         d_weight(on, unset(s.weight_elements())),
         d_bias(on, unset(s.out)) {
     x.set(values);
@@ -104,7 +104,7 @@ struct ConvolutionLayer {
 
   kernels::ChannelAffine input() const {
     if (!around.affine) return {};
-    return {scale.data(), shift.data(), around.affine_relu};
+    return {mean.data(), scale.data(), offset.data(), around.affine_relu};
   }
   kernels::ConvolutionForward<T> forward() const {
     kernels::ConvolutionForward<T> a{
@@ -112,7 +112,7 @@ struct ConvolutionLayer {
     a.tf32 = is_tf32;
     a.direct = around.direct;
     if (around.residual) a.residual = residual.map();
-    if (around.moments) a.mean = mean.data(), a.squared_deviations = squares.data();
+    if (has_moments()) a.moments = moments.data();
     return a;
   }
   kernels::ConvolutionDataGradient<T> data_gradient() const {
@@ -137,6 +137,7 @@ struct ConvolutionLayer {
   void run(const Arguments& arguments) const {
     execute_with_workspace(arguments, device);
   }
+  bool has_moments() const { return around.moments && kernels::finds_moments(device); }
   bool neighbours_untouched() const { return y.neighbours_untouched() && d_x.neighbours_untouched(); }
 
   // Values as factors of products.
@@ -145,20 +146,21 @@ struct ConvolutionLayer {
     return values;
   }
   // What is convolved: x behind its channel's affine map, as a factor of products; and the magnitude of what it was
-  // summed from. Factors of fewer bits than a float's are rounded from what the kernels compute in float, which is one
-  // fused operation.
+  // summed from. Factors of fewer bits than a float's are rounded from what the kernels compute in float: a difference
+  // and a fused operation.
   Doubles transformed(bool magnitude) const {
     const Doubles x_values = x.plain();
     if (!around.affine) return magnitude ? magnitudes(factors(x_values)) : factors(x_values);
     Doubles values = x_values;
-    const std::vector<float> scales = scale.host(), shifts = shift.host();
+    const std::vector<float> means = mean.host(), scales = scale.host(), offsets = offset.host();
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::size_t c = i / static_cast<std::size_t>(sizes.height * sizes.width) % scales.size();
-      const double scaled = values[i] * static_cast<double>(scales[c]), shifted = static_cast<double>(shifts[c]);
-      values[i] = magnitude ? std::abs(scaled) + std::abs(shifted) : scaled + shifted;
+      const double scaled = (values[i] - static_cast<double>(means[c])) * static_cast<double>(scales[c]);
+      const double moved = static_cast<double>(offsets[c]);
+      values[i] = magnitude ? std::abs(scaled) + std::abs(moved) : scaled + moved;
       if (magnitude) continue;
       if constexpr (!std::is_same_v<Factor, float>)
-        values[i] = rounded(std::fma(static_cast<float>(x_values[i]), scales[c], shifts[c]));
+        values[i] = rounded(std::fma(static_cast<float>(x_values[i]) - means[c], scales[c], offsets[c]));
       if (around.affine_relu && values[i] < 0) values[i] = 0;
     }
     return values;
@@ -181,7 +183,9 @@ struct ConvolutionLayer {
   std::vector<T> plain_weight;
   DeviceMap<T> x, d_x, residual, y, d_y;
   DeviceBuffer<T> weight;
-  Floats bias, scale, shift, mean, squares, d_weight, d_bias;
+  Floats bias, mean, scale, offset;
+  DeviceBuffer<kernels::ChannelMoments> moments;
+  Floats d_weight, d_bias;
 
  private:
   static double rounded(float value) { return static_cast<double>(static_cast<float>(static_cast<Factor>(value))); }
@@ -189,9 +193,9 @@ struct ConvolutionLayer {
   static std::vector<float> unset(std::size_t count) { return std::vector<float>(count, std::nanf("")); }
 };
 
-// Roundings of a term: two of x behind its affine map where it is a float, one of the product where it is not fused,
+// Roundings of a term: three of x behind its affine map where it is a float, one of the product where it is not fused,
 // and of what is added to the sum: bias and residual, and 3 more for how partial sums are merged.
-inline constexpr double roundings = 8;
+inline constexpr double roundings = 9;
 
 // `n` products of the layer's factors whose magnitudes are `magnitude`, stored in Stored.
 template <class Stored, class Factor>
@@ -218,8 +222,8 @@ struct Comparisons {
 template <class Factor>
 void check_moments(const ConvolutionLayer<Factor>& layer, Comparison& comparison) {
   const Doubles y = layer.y.plain();
-  const std::vector<float> mean = layer.mean.host(), squares = layer.squares.host();
-  const std::size_t channels = mean.size(), plane = y.size() / channels / layer.sizes.images;
+  const std::vector<kernels::ChannelMoments> moments = layer.moments.host();
+  const std::size_t channels = moments.size(), plane = y.size() / channels / layer.sizes.images;
   const double count = static_cast<double>(y.size()) / static_cast<double>(channels);
   for (std::size_t c = 0; c < channels; ++c) {
     const auto sum_of = [&](const auto& term) {
@@ -230,10 +234,10 @@ void check_moments(const ConvolutionLayer<Factor>& layer, Comparison& comparison
     };
     const double expected = sum_of([](double value) { return value; }) / count;
     const double off = allowed(count, sum_of([](double value) { return std::abs(value); }) / count);
-    comparison.check(static_cast<double>(mean[c]), expected, off, c);
+    comparison.check(moments[c].mean, expected, off, c);
     const double distances = sum_of([&](double value) { return std::abs(value - expected); });
     const double squared = sum_of([&](double value) { return (value - expected) * (value - expected); });
-    comparison.check(static_cast<double>(squares[c]), squared,
+    comparison.check(moments[c].squared_deviations, squared,
                      allowed(count, squared) + 2 * off * distances + count * off * off, c);
   }
 }
@@ -256,7 +260,7 @@ void check_forward(const ConvolutionLayer<Factor>& layer, Comparisons& compariso
   layer.run(layer.forward());
   check_sums<typename ConvolutionLayer<Factor>::T>(comparisons.forward, layer, layer.y.plain(), expected, magnitude,
                                                    static_cast<double>(weight.size()) / s.out, layer.amplification());
-  if (layer.around.moments) check_moments(layer, comparisons.moments);
+  if (layer.has_moments()) check_moments(layer, comparisons.moments);
 }
 
 template <class Factor>

@@ -28,9 +28,9 @@ void execute(const Arguments& arguments, int threads = 2) {
 template <class T>
 class DeviceBuffer {
  public:
-  DeviceBuffer(const kernels::Device& device, std::vector<T> values)
+  DeviceBuffer(const kernels::Device& device, const std::vector<T>& values)
       : device_(device), count_(values.size()), data_(static_cast<T*>(kernels::allocate(device, count_ * sizeof(T)))) {
-    execute(kernels::Copy{data_, values.data(), count_ * sizeof(T)}, device_);
+    set(values);
   }
   DeviceBuffer(const DeviceBuffer&) = delete;
   DeviceBuffer& operator=(const DeviceBuffer&) = delete;
@@ -38,6 +38,9 @@ class DeviceBuffer {
 
   T* data() const { return data_; }
   std::size_t size() const { return count_; }
+  void set(const std::vector<T>& values) const {
+    execute(kernels::Copy{data_, values.data(), count_ * sizeof(T)}, device_);
+  }
   std::vector<T> host() const {
     std::vector<T> values(count_);
     execute(kernels::Copy{values.data(), data_, count_ * sizeof(T)}, device_);
