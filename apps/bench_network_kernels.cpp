@@ -140,6 +140,7 @@ void time_batch_norms(KernelBench& bench) {
     kernels::BatchNormBackward<T> backward{.x = x,
                                            .y = y,
                                            .d_y = d_y,
+                                           .d_x_so_far = {},
                                            .d_x = x,
                                            .d_residual = d_y,
                                            .mean = mean.data(),

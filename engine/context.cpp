@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "kernels/convolution/convolution.h"
 #include "kernels/elementwise/elementwise.h"
 
 namespace preceptor {
@@ -51,6 +52,8 @@ Context::~Context() {
   if (branch_memory_) persistent_.release(branch_memory_);
   persistent_.release(step_state_);
 }
+
+bool Context::fuses_batch_norms() const { return kernels::fuses_batch_norms(device()); }
 
 Tensor Context::empty(const Shape& shape, Lifetime lifetime) {
   return empty(shape, shape.rank() == 4 ? map_storage() : Storage::float32, lifetime);

@@ -43,6 +43,9 @@ class Context {
   // Whether convolutions of floats multiply them as tf32.
   bool multiplies_tf32() const { return precision_ == Precision::tf32; }
 
+  // Whether a convolution takes a batch norm before it, and the moments of one behind it, along as it reads and stores.
+  bool fuses_batch_norms() const;
+
   // An uninitialised tensor. Rank 4 is a feature map: it gets the device's channel block and map_storage().
   Tensor empty(const Shape& shape, Lifetime lifetime = Lifetime::step);
   Tensor empty(const Shape& shape, Storage storage, Lifetime lifetime = Lifetime::step);

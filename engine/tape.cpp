@@ -1,6 +1,8 @@
 // Recording and the walk back.
 #include "engine/tape.h"
 
+#include <utility>
+
 #include "engine/context.h"
 #include "kernels/elementwise/elementwise.h"
 
@@ -35,6 +37,11 @@ void Tape::accumulate(const Tensor& input, Tensor contribution) {
     return kernels::Add<T>{gradient.map<T>(), contribution.map<T>(), sum.map<T>()};
   });
   gradient = std::move(sum);
+}
+
+Tensor Tape::take(const Tensor& input) {
+  if (input.slot() < 0 || factor_ != nullptr) return Tensor();
+  return std::exchange(nodes_[static_cast<std::size_t>(input.slot())].gradient, Tensor());
 }
 
 void Tape::backward() {

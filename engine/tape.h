@@ -33,6 +33,10 @@ class Tape {
   // kept without a copy; sharing its memory with other tensors is fine, it is written to only when nobody else has it.
   void accumulate(const Tensor& input, Tensor contribution);
 
+  // What accumulate() has added up by `input` so far, for an op that adds its own share as it computes it and then
+  // gives the sum to accumulate(); undefined where there is nothing yet.
+  Tensor take(const Tensor& input);
+
   // Walks back, then forgets all ops. Gradients of watched inputs stay readable until clear().
   void backward();
 

@@ -21,7 +21,11 @@ ConvolutionBatchNorm::ConvolutionBatchNorm(Parameters& parameters, const std::st
 
 Tensor ConvolutionBatchNorm::forward(const Tensor& x, Mode mode, bool relu, Tensor residual) {
   if (mode == Mode::inference) return folded_convolution(x, folded, weight, options, relu, std::move(residual));
-  return batch_norm(convolution(x, weight, nullptr, options), norm, true, relu, residual);
+  return batch_norm(convolve(x), norm, true, relu, residual);
+}
+
+Tensor ConvolutionBatchNorm::convolve(const Tensor& x, const BatchNormParameters* before) const {
+  return before ? batch_norm_convolution(x, *before, weight, options) : convolution(x, weight, nullptr, options);
 }
 
 }  // namespace preceptor

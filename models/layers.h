@@ -27,6 +27,9 @@ struct ConvolutionBatchNorm {
                        int out, int kernel, int stride, int padding);
 
   Tensor forward(const Tensor& x, Mode mode, bool relu, Tensor residual = Tensor());
+
+  // The convolution alone, in training, of x or of relu(batch_norm(x)).
+  Tensor convolve(const Tensor& x, const BatchNormParameters* before = nullptr) const;
   void fold() { folded.refresh(weight, norm); }
 };
 

@@ -49,11 +49,15 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
     // The derivative that comes in is nobody else's most of the time; then one of the results takes its memory.
     const bool reuse = d_y.owns_alone();
     const Tensor d_residual = !want_residual ? Tensor() : reuse ? d_y : context.empty(x.shape());
-    const Tensor d_x = reuse && !want_residual ? d_y : context.empty(x.shape());
+    const Tensor so_far = context.tape().take(x);
+    const Tensor d_x = so_far.defined() && so_far.owns_alone() ? so_far
+                       : reuse && !want_residual               ? d_y
+                                                               : context.empty(x.shape());
     context.run_with_workspace(x.storage(), [&]<class T>(T) {
       return kernels::BatchNormBackward<T>{.x = x.map<T>(),
                                            .y = kept.map<T>(),
                                            .d_y = d_y.map<T>(),
+                                           .d_x_so_far = so_far.map<T>(),
                                            .d_x = d_x.map<T>(),
                                            .d_residual = d_residual.map<T>(),
                                            .mean = statistics.mean(),

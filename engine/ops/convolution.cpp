@@ -42,7 +42,7 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
   if (bias)
     require(bias->shape() == Shape{weight.shape()[0]}, "convolution: bias ", bias->shape(), " does not fit weights ",
             weight.shape());
-  if (options.moments && kernels::finds_moments(context.device())) y.keep_moments();
+  if (options.moments && context.fuses_batch_norms()) y.keep_moments();
   context.run_with_workspace(x.storage(), [&]<class T>(T) {
     return kernels::ConvolutionForward<T>{.x = input.map<T>(),
                                           .weight = weight.value_for<T>(),

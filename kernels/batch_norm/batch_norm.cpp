@@ -336,13 +336,14 @@ void finish(const Backward& a, int channel_block, const GradientSums<block>& sum
   tile_lanes<block>(slope, affine.slope);
 }
 
-template <Mask mask, bool with_residual, bool batch_statistics>
+template <Mask mask, bool with_residual, bool adds, bool batch_statistics>
 void apply_gradient(const Backward& a, int image, int channel_block, const GradientAffine& affine) {
   const GradientAffine local = affine;
   const Affine& forward = local.forward;
   const float* x = a.x.block_data(image, channel_block);
   const float* y = mask == Mask::given ? a.y.block_data(image, channel_block) : x;
   const float* d_y = a.d_y.block_data(image, channel_block);
+  const float* so_far = adds ? a.d_x_so_far.block_data(image, channel_block) : d_y;
   float* d_x = a.d_x.block_data(image, channel_block);
   float* d_residual = with_residual ? a.d_residual.block_data(image, channel_block) : nullptr;
   for_each_group(a.x.plane() * a.x.block, [&](int i, auto count) {
@@ -353,6 +354,7 @@ void apply_gradient(const Backward& a, int image, int channel_block, const Gradi
       if constexpr (with_residual) d_residual[i + j] = gradient;
       float result = gradient * forward.scale[j];
       if constexpr (batch_statistics) result -= local.constant[j] + (x[i + j] - forward.mean[j]) * local.slope[j];
+      if constexpr (adds) result += so_far[i + j];
       d_x[i + j] = result;
     }
   });
@@ -361,8 +363,10 @@ void apply_gradient(const Backward& a, int image, int channel_block, const Gradi
 void apply(const Backward& a, int image, int channel_block, const GradientAffine& affine) {
   specialise_mask(mask_of(a), [&](auto mask) {
     specialise(a.d_residual.data != nullptr, [&](auto with_residual) {
-      specialise(a.batch_statistics, [&](auto batch_statistics) {
-        apply_gradient<mask(), with_residual(), batch_statistics()>(a, image, channel_block, affine);
+      specialise(a.d_x_so_far.data != nullptr, [&](auto adds) {
+        specialise(a.batch_statistics, [&](auto batch_statistics) {
+          apply_gradient<mask(), with_residual(), adds(), batch_statistics()>(a, image, channel_block, affine);
+        });
       });
     });
   });
@@ -444,9 +448,9 @@ void run_on(Cpu, const Forward& a) {
                    [&](auto block) { reduce_and_apply<block(), Moments<block()>, Affine>(a, a.y.data != nullptr); });
 }
 
-// mapping: reduce_and_apply; bytes: x, d_y (and y) read, d_x (and d_residual) written, the inputs read again where they
-// do not stay in a cache; operations: about 9 per element; hazard: outputs may be d_y's memory, so each element is read
-// before it is written.
+// mapping: reduce_and_apply; bytes: x, d_y (and y, d_x_so_far) read, d_x (and d_residual) written, the inputs read
+// again where they do not stay in a cache; operations: about 9 per element; hazard: outputs may be memory that is read,
+// so each element is read before it is written.
 void run_on(Cpu, const Backward& a) {
   specialise_block(a.x.block,
                    [&](auto block) { reduce_and_apply<block(), GradientSums<block()>, GradientAffine>(a, true); });

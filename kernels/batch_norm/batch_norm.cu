@@ -212,8 +212,9 @@ __global__ void __launch_bounds__(Tiling::threads, 2)
     finish_gradients(a, channel_of_thread(t), total, t);
 }
 
-// mapping: Tiling; bytes: d_y (x, y) read, d_x (and d_residual) written; operations: 5 per element, 7 with the mask
-// recomputed; hazard: d_x or d_residual may be d_y's memory, so a thread reads a group before it writes there.
+// mapping: Tiling; bytes: d_y (x, y, d_x_so_far) read, d_x (and d_residual) written; operations: 5 per element, 7 with
+// the mask recomputed; hazard: d_x or d_residual may be memory that is read, so a thread reads a group before it writes
+// there.
 template <class T, class Group, Mask mask>
 __global__ void __launch_bounds__(Tiling::threads) apply_gradients(BatchNormBackward<T> a, Tiling t) {
   constexpr int width = Group::count;
@@ -240,6 +241,11 @@ __global__ void __launch_bounds__(Tiling::threads) apply_gradients(BatchNormBack
   }
   for_each_row<2>(at, step, [&](int row, auto rows) {
     const MaskedGradient<T, Group, mask, rows.value> gradient(a, row, step, at.channel, moving);
+    Group so_far[rows.value];
+    if (a.d_x_so_far.data)
+#pragma unroll
+      for (int u = 0; u < rows.value; ++u)
+        so_far[u] = load_group<Group>(row_at(a.d_x_so_far, row + u * step, at.channel));
 #pragma unroll
     for (int u = 0; u < rows.value; ++u) {
       Group d_x, d_residual;
@@ -248,7 +254,9 @@ __global__ void __launch_bounds__(Tiling::threads) apply_gradients(BatchNormBack
         float value = gradient.at(u, j, affine);
         d_residual.value[j] = from_float<T>(value);
         if (moving) value -= fmaf(to_float(gradient.x[u].value[j]) - affine.mean[j], slope[j], constant[j]);
-        d_x.value[j] = from_float<T>(value * affine.scale[j]);
+        value *= affine.scale[j];
+        if (a.d_x_so_far.data) value += to_float(so_far[u].value[j]);
+        d_x.value[j] = from_float<T>(value);
       }
       if (a.d_residual.data) store_group(row_at(a.d_residual, row + u * step, at.channel), d_residual);
       store_group(row_at(a.d_x, row + u * step, at.channel), d_x);
@@ -337,7 +345,8 @@ void run_on(Gpu gpu, const BatchNormInference<T>& a) {
 
 template <class T>
 void run_on(Gpu gpu, const BatchNormBackward<T>& a) {
-  const bool aligned = rows_aligned(a.x, a.y, a.d_y, a.d_x, a.d_residual) && aligned16(a.mean, a.scale, a.offset);
+  const bool aligned =
+      rows_aligned(a.x, a.y, a.d_y, a.d_x_so_far, a.d_x, a.d_residual) && aligned16(a.mean, a.scale, a.offset);
   with_group<T>(aligned, [&](auto group) {
     if (!a.relu)
       launch_gradients<Mask::none>(gpu, a, group);

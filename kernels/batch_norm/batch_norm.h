@@ -90,7 +90,8 @@ struct BatchNormBackward {
   FeatureMap<const T> x;
   FeatureMap<const T> y;  // data is nullptr: recomputed, which a residual rules out; not read without relu
   FeatureMap<const T> d_y;
-  FeatureMap<T> d_x;               // may be d_y's memory when d_residual is not d_y's memory
+  FeatureMap<const T> d_x_so_far;  // data is nullptr: none; else added to d_x
+  FeatureMap<T> d_x;               // may be d_x_so_far's memory, or d_y's when d_residual is not d_y's memory
   FeatureMap<T> d_residual;        // data is nullptr: no residual; the masked d_y; may be d_y's memory
   const float* mean;               // [channels] as the forward pass used it
   const float* inverse_deviation;  // [channels]

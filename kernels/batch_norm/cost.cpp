@@ -59,7 +59,7 @@ Cost cost(const BatchNormBackward<T>& a) {
   const int mask = a.relu && a.y.data ? 1 : 0;
   const int sums = a.needs_sums() ? 2 + mask : 0;
   const int x = a.batch_statistics || a.recomputes_y() ? 1 : 0;
-  const int apply = 2 + mask + x + (a.d_residual.data ? 1 : 0);
+  const int apply = 2 + mask + x + (a.d_residual.data ? 1 : 0) + (a.d_x_so_far.data ? 1 : 0);
   return {map_bytes(a.x, sums + apply), static_cast<double>(a.x.elements()) * (a.recomputes_y() ? 13 : 9)};
 }
 Cost cost(const FoldBatchNorm& a) {

@@ -62,15 +62,16 @@ struct ConvolutionForward {
   bool relu;
   ChannelAffine input = {};
   // [out channels] out: of y as it is stored, so that a batch norm behind this layer need not read y for its
-  // statistics; nullptr: not wanted. Only where finds_moments().
+  // statistics; nullptr: not wanted. Only where fuses_batch_norms().
   ChannelMoments* moments = nullptr;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
   bool tf32 = false;
   bool direct = false;
 };
-// Whether a convolution finds the moments of y on its way to memory: cuda and emulated. On a cpu they are a pass over y
-// like any other, which a batch norm does better itself while it has y in its cache.
-bool finds_moments(const Device& device);
+// Whether a convolution passes its input through a batch norm on the way from memory and finds the moments of y on the
+// way there: cuda and emulated. On a cpu an `input` takes a pass of its own, and so would moments, which a batch norm
+// finds better itself while it has y in its cache.
+bool fuses_batch_norms(const Device& device);
 template <class T>
 Cost cost(const ConvolutionForward<T>& arguments);
 template <class T>

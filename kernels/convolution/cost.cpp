@@ -32,7 +32,7 @@ std::size_t workspace_on(const Arguments& a, const Device& device, const GpuByte
 
 }  // namespace
 
-bool finds_moments(const Device& device) { return device.kind != DeviceKind::cpu; }
+bool fuses_batch_norms(const Device& device) { return device.kind != DeviceKind::cpu; }
 
 template <class T>
 Cost cost(const ConvolutionForward<T>& a) {

@@ -84,14 +84,18 @@ class Patches {
   template <class Factor>
   __device__ void convert(const Loaded& loaded, const Column& column, Factor (&factors)[Group::count]) const {
     if constexpr (affine) {
-      float mean[Group::count], scale[Group::count], offset[Group::count];
-      load_floats(affine_.mean + column.channel, mean);
-      load_floats(affine_.scale + column.channel, scale);
-      load_floats(affine_.offset + column.channel, offset);
+      constexpr int some = Group::count < 4 ? Group::count : 4;  // at once: parameters of 8 channels fill 24 registers
 #pragma unroll
-      for (int j = 0; j < Group::count; ++j) {
-        const float value = normalise(to_float(loaded.group.value[j]), mean[j], scale[j], offset[j]);
-        factors[j] = from_float<Factor>(!loaded.inside || (affine_.relu && value < 0) ? 0 : value);
+      for (int first = 0; first < Group::count; first += some) {
+        float mean[some], scale[some], offset[some];
+        load_floats(affine_.mean + column.channel + first, mean);
+        load_floats(affine_.scale + column.channel + first, scale);
+        load_floats(affine_.offset + column.channel + first, offset);
+#pragma unroll
+        for (int j = 0; j < some; ++j) {
+          const float value = normalise(to_float(loaded.group.value[first + j]), mean[j], scale[j], offset[j]);
+          factors[first + j] = from_float<Factor>(!loaded.inside || (affine_.relu && value < 0) ? 0 : value);
+        }
       }
     } else {
 #pragma unroll

@@ -144,7 +144,6 @@ TEST_P(OpGradient, Add) {
   report("add", check.run(forward, check.multilinear_magnitude(forward), 3, 0.25));
 }
 
-// Pieces that an op made and that were copied, joined and used twice: as a part and in the whole.
 // The step does not move between the two points of a difference, so the same values fall.
 TEST_P(OpGradient, Dropout) {
   double worst = 0;
@@ -160,6 +159,7 @@ TEST_P(OpGradient, Dropout) {
   report("dropout", worst);
 }
 
+// Pieces that an op made and that were copied, joined and used twice: as a part and in the whole.
 TEST_P(OpGradient, JoinedChannels) {
   GradientCheck check(51);
   check.add_input(shape);

@@ -243,6 +243,28 @@ TEST_F(TapeTest, BatchNormKeepsItsOutputOnlyForAResidual) {
   }
 }
 
+// A batch norm adds its part to what others have left, in place where nobody else sees it.
+TEST_F(TapeTest, BatchNormAddsToWhatItsInputHasAlready) {
+  Parameters parameters(*context);
+  const BatchNormParameters p = batch_norm_of(parameters, 16);
+  StateDict state = parameters.state();
+  unsigned number = 0;
+  for (auto& [name, tensor] : state) tensor.values = grid_values(tensor.values.size(), ++number);
+  parameters.load(state);
+  parameters.allocate_gradients();
+  const Tensor alone = watched(20), x = watched(20), other = watched(21);
+  for (const Tensor& input : {alone, x}) weigh(batch_norm(input, p, true, true), 0);
+  weigh(add(x, other), 1);  // visited first: one tensor becomes the derivative of both
+  context->tape().backward();
+  const std::vector<float> of_norm = gradient(alone), both = gradient(x), weights = weights_of(1);
+  // Four roundings of terms that are as large as the largest gradient: the sum may be taken in another order.
+  float largest = 0;
+  for (float value : of_norm) largest = std::max(largest, std::abs(value));
+  for (std::size_t i = 0; i < both.size(); ++i)
+    EXPECT_NEAR(both[i], of_norm[i] + weights[i], 0x1p-22f * (largest + std::abs(weights[i]))) << i;
+  EXPECT_EQ(gradient(other), weights);
+}
+
 // What lies between a batch norm and the convolution behind it is made again for the gradient, with the same bits.
 TEST_F(TapeTest, BatchNormConvolutionKeepsItsInputOnly) {
   Parameters parameters(*context);

@@ -110,6 +110,7 @@ struct Layer {
     return {.x = x.map(),
             .y = relu && !recompute ? y.map() : kernels::FeatureMap<T>{},
             .d_y = d_y.map(),
+            .d_x_so_far = {},
             .d_x = d_x.map(),
             .d_residual = with_residual ? d_residual.map() : kernels::FeatureMap<T>{},
             .mean = mean.data(),

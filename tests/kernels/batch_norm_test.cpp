@@ -366,6 +366,40 @@ TEST_P(BatchNorm, BackwardMayOverwriteTheGradientItReads) {
   });
 }
 
+// A gradient by x that is there already is added before d_x is rounded for storage, in its own memory or beside it.
+TEST_P(BatchNorm, BackwardAddsWhatThereIsAlready) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Comparison sums(label<T>("d_x beside what there is"));
+    for_layers<T>("batch norm so far", 1, false, [&](Random& random, const LayerShape& shape, Kind) {
+      Layer<T> layer(random, device(), shape, random.values(shape.shape.elements()));
+      DeviceMap<T> so_far(device(), shape.shape, shape.layout);
+      so_far.set(random.values(shape.shape.elements()));
+      const auto before = so_far.plain();
+      const bool with_residual = random.coin(), relu = random.coin();
+      layer.run(layer.forward(with_residual, relu));
+      BatchNormBackward<T> arguments = layer.backward(with_residual, relu, random.coin());
+      layer.run(arguments);
+      const auto alone = layer.d_x.plain();
+      arguments.d_x_so_far = so_far.map();
+      layer.run(arguments);
+      const auto together = layer.d_x.plain();
+      double largest = 0;
+      for (double value : alone) largest = std::max(largest, std::abs(value));
+      for (std::size_t i = 0; i < alone.size(); ++i) {
+        // Terms as large as the largest gradient, whose sum may be taken in another order; and `alone` was stored.
+        const double expected = alone[i] + before[i], stored_alone = with_storage<T>(0, alone[i]);
+        const double error = allowed(1, largest + std::abs(before[i])) + stored_alone;
+        sums.check(together[i], expected, with_storage<T>(error, expected), i);
+      }
+      arguments.d_x = so_far.map();
+      layer.run(arguments);
+      EXPECT_EQ(so_far.plain(), together);
+      EXPECT_TRUE(layer.neighbours_untouched() && so_far.neighbours_untouched());
+    });
+  });
+}
+
 TEST_P(BatchNorm, TheSameBitsInAnyOrder) {
   for_storage_types(device(), [&](auto type) {
     using T = decltype(type);

@@ -137,7 +137,7 @@ struct ConvolutionLayer {
   void run(const Arguments& arguments) const {
     execute_with_workspace(arguments, device);
   }
-  bool has_moments() const { return around.moments && kernels::finds_moments(device); }
+  bool has_moments() const { return around.moments && kernels::fuses_batch_norms(device); }
   bool neighbours_untouched() const { return y.neighbours_untouched() && d_x.neighbours_untouched(); }
 
   // Values as factors of products.

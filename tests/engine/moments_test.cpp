@@ -1,0 +1,144 @@
+// Moments that maps keep: who finds them, who takes them over, and that batch norms believe them.
+#include "engine/ops.h"
+#include "tests/engine/support.h"
+#include "tests/support/devices.h"
+
+namespace preceptor {
+namespace {
+
+using kernels::ChannelMoments;
+using namespace test;
+
+const Shape piece{3, 16, 5, 7};
+constexpr int pixels = 3 * 5 * 7;
+
+class MomentsOf : public DeviceTest {
+ protected:
+  void SetUp() override {
+    DeviceTest::SetUp();
+    if (!IsSkipped() && !HasFatalFailure()) context = std::make_unique<Context>(device(), 0);
+  }
+  Tensor values(unsigned seed, const Shape& shape = piece) {
+    return tensor_of(*context, shape, grid_values(shape.elements(), seed));
+  }
+  std::vector<ChannelMoments> read(const Tensor& x) {
+    std::vector<ChannelMoments> result(static_cast<std::size_t>(x.shape()[1]));
+    context->run(kernels::Copy{result.data(), x.moments(), result.size() * sizeof(ChannelMoments)});
+    context->stream().synchronize();
+    return result;
+  }
+  // Values lie within [-1, 1]; their float sums are off by less than 2^-20 for each.
+  void expect_moments_of(const Tensor& x) {
+    ASSERT_NE(x.moments(), nullptr);
+    const std::vector<float> plain = x.to_host();
+    const std::vector<ChannelMoments> found = read(x);
+    const std::size_t plane = static_cast<std::size_t>(x.shape()[2]) * x.shape()[3];
+    for (std::size_t c = 0; c < found.size(); ++c) {
+      const auto sum_of = [&](const auto& term) {
+        double sum = 0;
+        for (std::size_t image = 0; image < static_cast<std::size_t>(x.shape()[0]); ++image)
+          for (std::size_t i = 0; i < plane; ++i)
+            sum += term(static_cast<double>(plain[(image * found.size() + c) * plane + i]));
+        return sum;
+      };
+      const double mean = sum_of([](double value) { return value; }) / pixels;
+      EXPECT_NEAR(found[c].mean, mean, 0x1p-20) << c;
+      EXPECT_NEAR(found[c].squared_deviations, sum_of([&](double value) { return (value - mean) * (value - mean); }),
+                  pixels * 0x1p-20)
+          << c;
+    }
+  }
+  BatchNormParameters batch_norm_of(Parameters& parameters, const std::string& name, int channels) {
+    BatchNormParameters p;
+    p.gamma = parameters.add(name + ".weight", {channels}, ParameterKind::plain);
+    p.beta = parameters.add(name + ".bias", {channels}, ParameterKind::plain);
+    p.running_mean = parameters.add(name + ".mean", {channels}, ParameterKind::statistic);
+    p.running_variance = parameters.add(name + ".variance", {channels}, ParameterKind::statistic);
+    return p;
+  }
+  void fill(Parameters& parameters) {
+    StateDict state = parameters.state();
+    unsigned number = 50;
+    for (auto& [name, tensor] : state) tensor.values = grid_values(tensor.values.size(), ++number);
+    parameters.load(state);
+  }
+
+  std::unique_ptr<Context> context;
+};
+
+TEST_P(MomentsOf, PiecesOfAWiderMapAreFoundOnceForAll) {
+  Tensor maps = context->empty({3, 48, 5, 7});
+  maps.keep_moments();
+  const Tensor first = copy_into(values(1), maps.channels(0, 16));
+  const Tensor second = dropout_into(values(2), 0.5f, 0, maps.channels(16, 16));
+  Tensor counted = values(3);
+  counted.keep_moments();
+  const std::vector<ChannelMoments> told(16, {5, 7});
+  context->run(kernels::Copy{counted.moments(), told.data(), told.size() * sizeof(ChannelMoments)});
+  const Tensor third = copy_into(counted, maps.channels(32, 16));
+  expect_moments_of(first);
+  expect_moments_of(second);
+  const Tensor two = join_channels(first, second), three = join_channels(two, third);
+  expect_moments_of(two);
+  EXPECT_EQ(read(three)[15].mean, read(first)[15].mean);
+  EXPECT_EQ(read(three)[16].mean, read(second)[0].mean);
+  EXPECT_EQ(read(three)[47].mean, 5);  // taken over from what was copied
+  EXPECT_EQ(read(three.channels(16, 32))[31].squared_deviations, 7);
+  EXPECT_EQ(copy_into(values(1), context->empty(piece)).moments(), nullptr);
+}
+
+TEST_P(MomentsOf, AreThoseOfTheValuesAlone) {
+  Tensor x = values(1);
+  EXPECT_EQ(x.moments(), nullptr);
+  x.keep_moments();
+  EXPECT_EQ(x.overwritten().moments(), nullptr);
+  EXPECT_EQ(x.overwritten().data(), x.data());
+  EXPECT_EQ(x.without_values().moments(), nullptr);
+  EXPECT_EQ(x.reshaped({3, 16, 35, 1}).moments(), nullptr);
+  expect_error(ErrorKind::usage, {"keep_moments", "no feature map"}, [&] {
+    Tensor matrix = context->empty({3, 4});
+    matrix.keep_moments();
+  });
+}
+
+TEST_P(MomentsOf, AConvolutionFindsThoseOfWhatItStoresWhereItIsAsked) {
+  Parameters parameters(*context);
+  const Parameter weight = parameters.add("weight", {16, 16, 3, 3}, ParameterKind::convolution);
+  fill(parameters);
+  const Tensor x = values(4);
+  EXPECT_EQ(convolution(x, weight, nullptr, {.padding = 1}).moments(), nullptr);
+  const Tensor y = convolution(x, weight, nullptr, {.padding = 1, .moments = true});
+  EXPECT_EQ(y.moments() != nullptr, context->fuses_batch_norms());
+  EXPECT_EQ(context->fuses_batch_norms(), !on_cpu());
+}
+
+// A batch norm takes the moments it is told for the map's, in either form.
+TEST_P(MomentsOf, ABatchNormReadsThemInPlaceOfTheMap) {
+  Parameters parameters(*context);
+  const BatchNormParameters norm = batch_norm_of(parameters, "norm", 16);
+  const Parameter weight = parameters.add("weight", {16, 16, 1, 1}, ParameterKind::convolution);
+  fill(parameters);
+  Tensor x = values(5);
+  const auto forward = [&] {
+    return std::pair{batch_norm(x, norm, true, true).to_host(), batch_norm_convolution(x, norm, weight, {}).to_host()};
+  };
+  const auto own = forward();
+  x.keep_moments();
+  Tensor copy = context->empty(piece);
+  copy.keep_moments();
+  std::vector<ChannelMoments> moments = read(copy_into(x.overwritten(), copy));
+  context->run(kernels::Copy{x.moments(), moments.data(), moments.size() * sizeof(ChannelMoments)});
+  const auto told = forward();
+  EXPECT_EQ(bits(told.first), bits(own.first));
+  EXPECT_EQ(bits(told.second), bits(own.second));
+  for (ChannelMoments& channel : moments) channel.mean += 1;
+  context->run(kernels::Copy{x.moments(), moments.data(), moments.size() * sizeof(ChannelMoments)});
+  const auto moved = forward();
+  EXPECT_NE(bits(moved.first), bits(own.first));
+  EXPECT_NE(bits(moved.second), bits(own.second));
+}
+
+INSTANTIATE_ON_ALL_DEVICES(MomentsOf);
+
+}  // namespace
+}  // namespace preceptor
