@@ -119,9 +119,11 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
 Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& p, const Parameter& weight,
                               const ConvolutionOptions& options) {
   require_fits(x, p);
-  const BatchNormStatistics statistics = normalise(x, p, true, Tensor(), Tensor());
-  Tensor activation = x.without_values();
+  // Where a convolution does not normalise as it reads, a batch norm does it best while it has x in its cache.
+  Context& context = x.context();
+  Tensor activation = context.fuses_batch_norms() ? x.without_values() : context.empty(x.shape());
   activation.set_slot(-1);
+  const BatchNormStatistics statistics = normalise(x, p, true, Tensor(), activation);
   record(x, p, true, Tensor(), statistics, activation);
   return convolution(activation, x, statistics, weight, nullptr, options);
 }

@@ -44,14 +44,14 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
             weight.shape());
   if (options.moments && context.fuses_batch_norms()) y.keep_moments();
   context.run_with_workspace(x.storage(), [&]<class T>(T) {
-    return kernels::ConvolutionForward<T>{.x = input.map<T>(),
+    return kernels::ConvolutionForward<T>{.x = (x.defined() ? x : input).map<T>(),
                                           .weight = weight.value_for<T>(),
                                           .bias = bias ? bias->value() : nullptr,
                                           .residual = {},
                                           .y = y.map<T>(),
                                           .geometry = geometry,
                                           .relu = false,
-                                          .input = affine_of(before),
+                                          .input = x.defined() ? kernels::ChannelAffine{} : affine_of(before),
                                           .moments = y.moments(),
                                           .tf32 = context.multiplies_tf32(),
                                           .direct = options.direct};

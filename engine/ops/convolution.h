@@ -19,8 +19,8 @@ struct BatchNormStatistics {
   float* row(int i) const { return values.data() + i * values.shape()[1]; }
 };
 
-// The convolution of x, whose values are those of `input` or, where `before` is defined, relu(batch_norm(input)), which
-// nobody stores.
+// The convolution of x = relu(batch_norm(input)), or of x = input where `before` is undefined. x may be without values:
+// then what the convolution reads, it computes from the input. The gradient does so in any case, and keeps no x.
 Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatistics& before, const Parameter& weight,
                    const Parameter* bias, const ConvolutionOptions& options);
 
