@@ -36,8 +36,8 @@ struct BatchNormParameters {
 Tensor batch_norm(const Tensor& x, const BatchNormParameters& parameters, bool batch_statistics, bool relu,
                   const Tensor& residual = Tensor());
 
-// convolution(relu(batch_norm(x))) with batch statistics: the order of DenseNet. Nobody keeps relu(batch_norm(x)): it
-// is computed where it is read, here and in the gradient.
+// convolution(relu(batch_norm(x))) with batch statistics: the order of DenseNet. Nobody keeps relu(batch_norm(x)): the
+// gradient computes it where it is read, and so does the forward pass where Context::fuses_batch_norms().
 Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& norm, const Parameter& weight,
                               const ConvolutionOptions& options);
 
