@@ -120,7 +120,7 @@ void check_forward(const LinearLayer<T>& layer, bool with_bias, LinearComparison
   const LinearSizes& s = layer.sizes;
   const Doubles x = layer.read(layer.x), weight = layer.read(layer.weight);
   const Doubles bias = with_bias ? to_double(layer.bias.host()) : Doubles{};
-  execute_on(layer.forward(with_bias), layer.device);
+  execute_with_workspace(layer.forward(with_bias), layer.device);
   check_all<T, T>(comparisons.y, layer.device, layer.read(layer.y), reference::linear(s, x, weight, bias),
                   reference::linear(s, magnitudes(x), magnitudes(weight), magnitudes(bias)), s.in + 1);
 }
@@ -229,7 +229,7 @@ TEST_P(Linear, TheSameBitsInAnyOrder) {
     std::vector<std::vector<float>> first;
     std::vector<std::vector<T>> first_maps;
     for (const Device& variant : five_variants(device())) {
-      execute_on(layer.forward(true), variant);
+      execute_with_workspace(layer.forward(true), variant);
       execute_with_workspace(layer.backward(), variant);
       const std::vector maps{layer.y.host(), layer.d_x.host()};
       const std::vector now{layer.d_weight.host(), layer.d_bias.host()};
@@ -249,7 +249,7 @@ TEST_P(Linear, NotANumberStaysInItsRowAndColumn) {
     std::vector<float> values = random.values(70 * 9);
     values[65 * 9 + 4] = std::numeric_limits<float>::quiet_NaN();
     const LinearLayer<T> layer(random, device(), s, 0, values);
-    execute_on(layer.forward(true), device());
+    execute_with_workspace(layer.forward(true), device());
     execute_with_workspace(layer.backward(), device());
     const Doubles y = layer.read(layer.y), d_weight = to_double(layer.d_weight.host());
     for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isnan(y[i]), i / 5 == 65) << i;
@@ -267,7 +267,7 @@ TEST_P(Linear, MovesWhatTheTilesSay) {
     for (const LinearSizes& s : {LinearSizes{128, 64, 128}, {64, 16, 32}, {70, 9, 5}}) {
       const LinearLayer<T> layer(random, device(), s);
       emulator::start_counting();
-      execute_on(layer.forward(false), device());
+      execute_with_workspace(layer.forward(false), device());
       const emulator::Counters forward = emulator::stop_counting();
       emulator::start_counting();
       execute_with_workspace(layer.backward(), device());
