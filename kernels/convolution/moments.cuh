@@ -7,9 +7,8 @@
 
 namespace preceptor::kernels {
 
-template <class T>
-__device__ float* partial_moments(const ConvolutionForward<T>& a, int tile) {
-  return static_cast<float*>(a.workspace) + 2 * static_cast<std::size_t>(tile) * moment_stride(a);
+__device__ inline float* partial_moments(void* workspace, int channels, int tile) {
+  return static_cast<float*>(workspace) + 2 * static_cast<std::size_t>(tile) * partial_pitch(channels);
 }
 
 // The moments of the tile's rows below `rows`, to [2][stride]. A thread has at most 8 values of a channel and passes
@@ -74,13 +73,13 @@ __global__ void __launch_bounds__(Tiling::threads)
   const Position at(t);
   const int step = t.rows_at_once();
   float origin[width] = {};
-  if (at.inside) load_floats(partial_moments(a, 0) + at.channel, origin);
+  if (at.inside) load_floats(partial_moments(a.workspace, t.channels, 0) + at.channel, origin);
   Sums<width> own{};
   for_each_row<2>(at, step, [&](int tile, auto tiles) {
     Sums<width> loaded[tiles.value];
 #pragma unroll
     for (int u = 0; u < tiles.value; ++u) {
-      const float* from = partial_moments(a, tile + u * step) + at.channel;
+      const float* from = partial_moments(a.workspace, t.channels, tile + u * step) + at.channel;
       loaded[u].count = static_cast<float>(min(tile_pixels, pixels - (tile + u * step) * tile_pixels));
       load_floats(from, loaded[u].first);
       load_floats(from + t.stride(), loaded[u].second);
@@ -95,7 +94,7 @@ __global__ void __launch_bounds__(Tiling::threads)
   const int thread = static_cast<int>(threadIdx.x);
   const int channel = static_cast<int>(blockIdx.x) * t.tile_channels() + thread;
   if (thread >= t.tile_channels() || channel >= t.channels) return;
-  a.moments[channel] = moments_of(total, *(partial_moments(a, 0) + channel));
+  a.moments[channel] = moments_of(total, *(partial_moments(a.workspace, t.channels, 0) + channel));
 }
 
 template <class T>
