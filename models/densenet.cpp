@@ -50,7 +50,8 @@ void DenseNet::adjust_initial(StateDict& state) const {
 Tensor DenseNet::run_layer(Layer& layer, const Tensor& x, Mode mode) {
   if (mode == Mode::train) {
     const Tensor bottleneck = batch_norm_convolution(x, layer.norm1, layer.conv1.weight, {.moments = true});
-    return batch_norm_convolution(bottleneck, layer.conv1.norm, layer.conv2, {.padding = 1, .moments = true});
+    const bool moments = options().dropout == 0;  // else those of what dropout leaves count
+    return batch_norm_convolution(bottleneck, layer.conv1.norm, layer.conv2, {.padding = 1, .moments = moments});
   }
   const Tensor bottleneck = layer.conv1.forward(batch_norm(x, layer.norm1, false, true), mode, true);
   return convolution(bottleneck, layer.conv2, nullptr, {.padding = 1});
