@@ -194,7 +194,7 @@ void time_max_pool(KernelBench& bench) {
 
 void time_linear(KernelBench& bench) {
   const int rows = bench.options().batch;
-  for (const auto [in, out] : {std::pair{512, 14}, {512, 1000}, {1024, 14}}) {
+  for (const auto& [in, out] : {std::pair{512, 14}, {512, 1000}, {1024, 14}}) {
     const Tensor x = bench.normal({rows, in}), y = bench.normal({rows, out}), weight = bench.normal({out, in});
     const Tensor bias = bench.normal({out}), d_x = bench.normal({rows, in}), d_weight = bench.normal({out, in});
     const std::string shape = message(rows, "x", in, " to ", out);
