@@ -14,20 +14,20 @@ namespace preceptor::kernels {
 constexpr int chunk = 4096;  // values: 16 KiB, so a chunk that needs a second look is still in L1
 
 // Groups whose sums are added up before they join those of the chunk: 4 + 16 additions in a row round less than 64.
-constexpr int run = 16 * lanes;
+constexpr int values_in_run = 16 * lanes;
 
 // sum[j] and other[j] of all groups of values, lane by lane and run by run; body(i, j, first, second) adds value i + j.
 template <class Body>
 void add_in_runs(int values, float (&sum)[lanes], float (&other)[lanes], const Body& body) {
   const int rest = values - values % lanes;
   const auto add_run = [&](int begin, float(&first)[lanes], float(&second)[lanes]) {
-    const int end = std::min(begin + run, rest);
+    const int end = std::min(begin + values_in_run, rest);
     for (int i = begin; i < end; i += lanes)
       for (int j = 0; j < lanes; ++j) body(i, j, first[j], second[j]);
   };
   float all_first[lanes] = {}, all_second[lanes] = {};  // not the arguments: these stay in registers
   add_run(0, all_first, all_second);
-  for (int begin = run; begin < rest; begin += run) {
+  for (int begin = values_in_run; begin < rest; begin += values_in_run) {
     float first[lanes] = {}, second[lanes] = {};
     add_run(begin, first, second);
     for (int j = 0; j < lanes; ++j) {
