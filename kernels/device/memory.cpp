@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::size_t alignment = 64;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t default_capacity = std::size_t{1} << 32;  // shadow memory is paid for the whole range
+constexpr std::size_t default_capacity = std::size_t{1} << 30;  // shadow memory is paid for the whole range
 constexpr std::size_t red_zone = 64;
 #else
 constexpr std::size_t default_capacity = std::size_t{1} << 40;

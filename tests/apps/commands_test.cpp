@@ -41,7 +41,7 @@ TEST(Commands, TeacherTransferAndStudent) {
                                 "--bootstrap",
                                 "50"};
   const nlohmann::json result = place.json("runs/student/result.json");
-  expect_same_metrics(nlohmann::json::parse(place.run(with(evaluation, {"--json"}))), result["test"]);
+  expect_same_metrics(parse_json(place.run(with(evaluation, {"--json"}))), result["test"]);
   EXPECT_EQ(result["test"]["n"], 32);
   EXPECT_EQ(result["test"]["auc"].size(), 5u);
   EXPECT_EQ(result["config"]["method"][0], "kd:end=0,temperature=4,warmup=0,weight=0.9");
@@ -300,16 +300,16 @@ TEST(Commands, EveryAppRunsOnThe_emulated_Device) {
                                 "--json",
                                 "--device"};
   const auto evaluate = [&](const char* device) {
-    return nlohmann::json::parse(place.run(with(evaluation, {device})))["loss"].get<double>();
+    return parse_json(place.run(with(evaluation, {device})))["loss"].get<double>();
   };
   EXPECT_NEAR(evaluate("emulated"), evaluate("cpu"), 1e-4);
   const Arguments inspection = {"preceptor-inspect", "resnet8", "--input", "1x16x16", "--batch", "2", "--json",
                                 "--device",          "emulated"};
-  EXPECT_GT(nlohmann::json::parse(place.run(inspection))["training_step"]["step_bytes"].get<double>(), 0);
+  EXPECT_GT(parse_json(place.run(inspection))["training_step"]["step_bytes"].get<double>(), 0);
   const Arguments step = {"preceptor-bench", "step", "--model", "resnet8",  "--stem",    "small",
                           "--size",          "16",   "--batch", "2",        "--outputs", "5",
                           "--repeats",       "2",    "--json",  "--device", "emulated"};
-  EXPECT_EQ(nlohmann::json::parse(place.run(step))["device"], "emulated");
+  EXPECT_EQ(parse_json(place.run(step))["device"], "emulated");
 }
 
 // A run in bfloat16 is evaluated as it was, to the last digit, and by float nearly so; what cannot be is refused before
@@ -337,7 +337,7 @@ TEST(Commands, PrecisionOnThe_emulated_DeviceIsThatOfTheWholeRun) {
                                   device,
                                   "--precision",
                                   precision};
-    return nlohmann::json::parse(place.run(evaluation))["loss"].get<double>();
+    return parse_json(place.run(evaluation))["loss"].get<double>();
   };
   EXPECT_EQ(loss("emulated", "bf16"), result["test"]["loss"].get<double>());
   const double in_floats = loss("cpu", "float");

@@ -33,8 +33,8 @@ TEST(Explain, ATrainedNetworkPointsAtTheLesionAndAnUntrainedOneDoesNot) {
   // So small a rate that nothing is learned.
   place.run(with(train, {"--epochs", "1", "--lr", "1e-12", "--out", "untrained"}));
   const auto play = [&](const std::string& run) {
-    return hits_of(nlohmann::json::parse(place.run({"preceptor-explain", "--checkpoint", run + "/best.safetensors",
-                                                    "--data", lesions, "--json", "--threads", "2", "--quiet"})));
+    return hits_of(parse_json(place.run({"preceptor-explain", "--checkpoint", run + "/best.safetensors", "--data",
+                                         lesions, "--json", "--threads", "2", "--quiet"})));
   };
   const Hits trained = play("trained"), untrained = play("untrained");
   std::printf("pointing game: trained %.3f, untrained %.3f, chance %.3f\n", trained.rate, untrained.rate,
@@ -107,7 +107,7 @@ TEST(Explain, ReadsBoxes) {
   const std::string header = "id,label,left,top,width,height\n";
   write_bytes(place.path("boxes.csv"),
               header + "test/0,nodule,0,0,64,64\ntest/1,nodule,0,0,32,64\nother,nodule,0,0,1,1\n");
-  const nlohmann::json scores = nlohmann::json::parse(place.run(with(explain, {"--box-size", "64", "--json"})));
+  const nlohmann::json scores = parse_json(place.run(with(explain, {"--box-size", "64", "--json"})));
   EXPECT_EQ(scores["nodule"]["findings"], 2);
   EXPECT_DOUBLE_EQ(scores["nodule"]["chance"].get<double>(), 0.75);
   EXPECT_GE(scores["nodule"]["student"]["hits"].get<double>(), 0.5) << "the whole image is always hit";

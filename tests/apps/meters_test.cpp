@@ -83,8 +83,7 @@ TEST_F(MetersTest, ColumnsAreThoseOfTheRun) {
   const EpochRow first = rows("all").at(0);
   std::istringstream lines(place.bytes("all/events.jsonl"));
   nlohmann::json event = nlohmann::json::object();
-  for (std::string line; std::getline(lines, line) && event.value("event", "") != "epoch";)
-    event = nlohmann::json::parse(line);
+  for (std::string line; std::getline(lines, line) && event.value("event", "") != "epoch";) event = parse_json(line);
   std::map<std::string, float> scalars;
   for (const ReadEvent& record : read_events(place.bytes("all/events.out.tfevents.0.preceptor")))
     if (record.step == 1 && record.scalars.contains("cka/layer1")) scalars = record.scalars;

@@ -32,7 +32,7 @@ class Ordinal : public testing::Test {
     return tiny_distillation(out, with({"--data", "medmnist:grades.npz?task=ordinal"}, more));
   }
   nlohmann::json evaluated(const Arguments& more) const {
-    return nlohmann::json::parse(place.run(with({"preceptor-evaluate", "--json", "--bootstrap", "0"}, more)));
+    return parse_json(place.run(with({"preceptor-evaluate", "--json", "--bootstrap", "0"}, more)));
   }
 
   const Workplace place;

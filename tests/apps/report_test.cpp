@@ -106,8 +106,8 @@ TEST(Report, SeedsOfOneConfigurationAreOneArm) {
   EXPECT_NE(page.find(" over 2 seeds)"), std::string::npos);
   // The tests are those of preceptor-compare, where a run's place does not matter.
   const nlohmann::json tested =
-      nlohmann::json::parse(place.run({"preceptor-compare", "plain-seed0", "plain-seed1", "fast & <wide>-seed1",
-                                       "fast & <wide>-seed0", "--bootstrap", "0", "--json"}))["differences"][0];
+      parse_json(place.run({"preceptor-compare", "plain-seed0", "plain-seed1", "fast & <wide>-seed1",
+                            "fast & <wide>-seed0", "--bootstrap", "0", "--json"}))["differences"][0];
   const auto sentence_part = [&](const char* test) {
     const auto number = [&](const char* name) { return tested[test][name].get<double>(); };
     return message(" for fast &amp; &lt;wide&gt; (", fixed(number("value"), 3, true), ", ",

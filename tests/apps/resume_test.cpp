@@ -26,7 +26,7 @@ void expect_every_epoch_once(const Workplace& place, const std::string& run, int
   for (int epoch = 1; epoch <= epochs; ++epoch) wanted.push_back(epoch);
   std::istringstream text(place.bytes(run + "/events.jsonl"));
   for (std::string line; std::getline(text, line);) {
-    const nlohmann::json event = nlohmann::json::parse(line);
+    const nlohmann::json event = parse_json(line);
     if (event["event"] == "epoch") lines.push_back(event["epoch"]);
   }
   EXPECT_EQ(lines, wanted) << run;

@@ -57,7 +57,7 @@ class TeachersTest : public testing::Test {
   void change_labels(const std::string& name, const std::function<void(std::vector<std::string>&)>& change,
                      bool reverse_rows) const {
     Checkpoint checkpoint = load_safetensors(place.path("teacher/best.safetensors"));
-    auto labels = nlohmann::json::parse(checkpoint.metadata.at("labels")).get<std::vector<std::string>>();
+    auto labels = parse_json(checkpoint.metadata.at("labels")).get<std::vector<std::string>>();
     change(labels);
     checkpoint.metadata["labels"] = nlohmann::json(labels).dump();
     if (reverse_rows)

@@ -61,7 +61,7 @@ TEST_F(Weights, AreInspected) {
                             "16x1x3x3", "1 tensors of whole numbers skipped", "module.bn1.bias -> bn1.bias",
                             "looks like resnet8: 1 input channels, 5 outputs, small stem"})
     EXPECT_NE(table.find(words), std::string::npos) << words << " not in:\n" << table;
-  const auto json = nlohmann::json::parse(place.run({"preceptor-inspect", "weights.pth", "--json"}));
+  const auto json = parse_json(place.run({"preceptor-inspect", "weights.pth", "--json"}));
   EXPECT_EQ(json["network"]["model"], "resnet8");
   EXPECT_EQ(json["tensors"].size(), original.tensors.size());
   EXPECT_EQ(json["place"], "state_dict");
@@ -90,8 +90,8 @@ TEST_F(Weights, AreImportedAsACheckpointThatEveryAppTakes) {
   const auto evaluate = [&](const char* checkpoint) {
     return place.run({"preceptor-evaluate", "--data", tiny_chest, "--checkpoint", checkpoint, "--json"});
   };
-  EXPECT_EQ(nlohmann::json::parse(evaluate("imported.safetensors"))["auc_macro"],
-            nlohmann::json::parse(evaluate("teacher/best.safetensors"))["auc_macro"]);
+  EXPECT_EQ(parse_json(evaluate("imported.safetensors"))["auc_macro"],
+            parse_json(evaluate("teacher/best.safetensors"))["auc_macro"]);
   place.run({"preceptor-distill", "--data", tiny_chest, "--teacher", "imported.safetensors", "--model", "resnet8",
              "--epochs", "1", "--threads", "2", "--bootstrap", "0", "--out", "student"});
   const std::string first = place.bytes("imported.safetensors");
@@ -125,14 +125,14 @@ TEST_F(Weights, DefaultsAreImageNets) {
   write_bytes(place.path("weights.pth"), torch_bytes(load_safetensors(place.path("run/best.safetensors")).tensors, ""));
   place.run(import());
   Metadata metadata = load_safetensors(place.path("imported.safetensors")).metadata;
-  EXPECT_EQ(nlohmann::json::parse(metadata.at("mean"))[0].get<float>(), 0.485f);
-  EXPECT_EQ(nlohmann::json::parse(metadata.at("labels"))[4], "label5");
+  EXPECT_EQ(parse_json(metadata.at("mean"))[0].get<float>(), 0.485f);
+  EXPECT_EQ(parse_json(metadata.at("labels"))[4], "label5");
   Process process = place.start(import({"--channels", "1"}));
   ASSERT_EQ(process.wait(), 0) << process.err();
   EXPECT_NE(process.err().find("summed"), std::string::npos) << process.err();
   metadata = load_safetensors(place.path("imported.safetensors")).metadata;
   EXPECT_EQ(metadata.at("in_channels"), "1");
-  EXPECT_NEAR(nlohmann::json::parse(metadata.at("deviation"))[0].get<double>(), 0.226, 1e-6);
+  EXPECT_NEAR(parse_json(metadata.at("deviation"))[0].get<double>(), 0.226, 1e-6);
 }
 
 TEST_F(Weights, StartATraining) {

@@ -1,11 +1,8 @@
 // Comparison with derived tolerances: a pass reports how much of the allowed error was used.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <cstddef>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -42,25 +39,6 @@ class Comparison {
   int failures_ = 0;
   long checks_ = 0;
 };
-
-inline Comparison::~Comparison() {
-  std::printf("[   ratio  ] %-40s largest error / allowed %.3f in %ld values\n", name_.c_str(), largest_, checks_);
-}
-
-inline void Comparison::check(double actual, double expected, double allowed, std::size_t index) {
-  ++checks_;
-  if (std::isnan(expected) && std::isnan(actual)) return;
-  if (actual == expected) return;
-  const double ratio = std::abs(actual - expected) / allowed;
-  if (ratio <= 1) {
-    largest_ = std::max(largest_, ratio);
-    return;
-  }
-  largest_ = std::isnan(ratio) ? std::numeric_limits<double>::infinity() : std::max(largest_, ratio);
-  if (++failures_ > 5) return;  // the first few say it all
-  ADD_FAILURE() << name_ << " [" << index << "]: " << actual << " instead of " << expected << ", off by "
-                << actual - expected << ", allowed " << allowed;
-}
 
 // The same bits, NaNs and zeros' signs included.
 template <class T>
