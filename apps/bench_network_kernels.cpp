@@ -71,35 +71,75 @@ void time_augment(KernelBench& bench) {
   time(0, 0.02f, "flip, shift, noise");
 }
 
+// A feature map of normal values.
+template <class T>
+struct NormalMap {
+  std::shared_ptr<Buffer> memory;
+  kernels::FeatureMap<T> map;
+
+  NormalMap(KernelBench& bench, int channels, int side)
+      : memory(bench.normal_values<T>(static_cast<std::size_t>(bench.options().batch) * channels * side * side)),
+        map{static_cast<T*>(memory->data()),
+            bench.options().batch,
+            channels,
+            side,
+            side,
+            bench.context().device().channel_block(channels),
+            channels} {}
+};
+
+// What a batch norm knows of its channels.
+struct Statistics {
+  Tensor mean, inverse_deviation, scale, offset, roundings, d_gamma, d_beta;
+  std::shared_ptr<Buffer> memory;
+  kernels::ChannelMoments* moments;
+
+  Statistics(KernelBench& bench, int channels)
+      : mean(bench.normal({channels})),
+        inverse_deviation(bench.normal({channels})),
+        scale(bench.normal({channels})),
+        offset(bench.normal({channels})),
+        roundings(bench.normal({2, channels})),
+        d_gamma(bench.normal({channels})),
+        d_beta(bench.normal({channels})),
+        memory(bench.to_device(std::vector<kernels::ChannelMoments>(static_cast<std::size_t>(channels),
+                                                                    {.mean = 0, .squared_deviations = 1}))),
+        moments(static_cast<kernels::ChannelMoments*>(memory->data())) {}
+};
+
+template <class T>
 void time_convolutions(KernelBench& bench) {
+  if (!bench.possible<kernels::ConvolutionForward<T>>()) return;
   for (const Layer& layer : layers(bench.options().size)) {
     const int batch = bench.options().batch;
-    const Tensor x = bench.normal({batch, layer.in, layer.side, layer.side});
-    const Tensor y = bench.normal({batch, layer.out, layer.out_side(), layer.out_side()});
+    const NormalMap<T> x(bench, layer.in, layer.side), y(bench, layer.out, layer.out_side());
     const kernels::WeightOrder order =
         kernels::device_weight_order(bench.context().device(), layer.out, layer.in, layer.kernel, layer.kernel);
-    const Tensor weight = bench.normal({static_cast<int>(order.elements())});
-    const kernels::ConvolutionGeometry geometry{layer.kernel, layer.kernel, layer.stride, layer.kernel / 2};
+    const auto weight = bench.normal_values<T>(order.elements());
+    const Tensor d_weight = bench.normal({static_cast<int>(order.elements())});
+    const Statistics before(bench, layer.in), behind(bench, layer.out);
+    kernels::ConvolutionForward<T> forward{.x = x.map,
+                                           .weight = static_cast<const T*>(weight->data()),
+                                           .bias = nullptr,
+                                           .residual = {},
+                                           .y = y.map,
+                                           .geometry = {layer.kernel, layer.kernel, layer.stride, layer.kernel / 2},
+                                           .relu = false};
+    kernels::ConvolutionWeightGradient<T> weight_gradient{
+        .x = x.map, .d_y = y.map, .d_weight = d_weight.data(), .d_bias = nullptr, .geometry = forward.geometry};
     const std::string shape = message(batch, "x", layer.in, "x", layer.side, "x", layer.side, " ", layer.kernel, "x",
-                                      layer.kernel, " /", layer.stride, " to ", layer.out);
-    bench.time_with_workspace(kernels::ConvolutionForward<float>{.x = x.map(),
-                                                                 .weight = weight.data(),
-                                                                 .bias = nullptr,
-                                                                 .residual = {},
-                                                                 .y = y.map(),
-                                                                 .geometry = geometry,
-                                                                 .relu = false},
-                              shape);
-    // Nothing asks for the gradient by an image.
-    if (layer.in != 3)
-      bench.time_with_workspace(
-          kernels::ConvolutionDataGradient<float>{
-              .d_y = y.map(), .weight = weight.data(), .d_x = x.map(), .geometry = geometry},
-          shape);
+                                      layer.kernel, " /", layer.stride, " to ", layer.out, storage_text<T>);
+    bench.time_with_workspace(forward, shape);
+    bench.time_with_workspace(weight_gradient, shape);
+    if (layer.in == 3) continue;  // an image: nothing asks for its gradient, and no batch norm is before it
     bench.time_with_workspace(
-        kernels::ConvolutionWeightGradient<float>{
-            .x = x.map(), .d_y = y.map(), .d_weight = weight.data(), .d_bias = nullptr, .geometry = geometry},
+        kernels::ConvolutionDataGradient<T>{
+            .d_y = y.map, .weight = forward.weight, .d_x = x.map, .geometry = forward.geometry},
         shape);
+    forward.input = weight_gradient.input = {before.mean.data(), before.scale.data(), before.offset.data(), true};
+    if (kernels::fuses_batch_norms(bench.context().device())) forward.moments = behind.moments;
+    bench.time_with_workspace(forward, shape + (forward.moments ? ", between batch norms" : ", behind a batch norm"));
+    bench.time_with_workspace(weight_gradient, shape + ", behind a batch norm");
   }
 }
 
@@ -108,60 +148,59 @@ void time_batch_norms(KernelBench& bench) {
   if (!bench.possible<kernels::BatchNormForward<T>>()) return;
   for (const Layer& layer : layers(bench.options().size)) {
     if (layer.kernel == 1 || (layer.kernel == 3 && layer.stride == 2)) continue;  // the same map as the next layer's
-    const int side = layer.out_side(), block = bench.context().device().channel_block(layer.out);
-    const std::size_t count = static_cast<std::size_t>(bench.options().batch) * layer.out * side * side;
-    std::vector<std::shared_ptr<Buffer>> maps;
-    const auto map = [&] {
-      maps.push_back(bench.normal_values<T>(count));
-      return kernels::FeatureMap<T>{
-          static_cast<T*>(maps.back()->data()), bench.options().batch, layer.out, side, side, block, layer.out};
+    const int side = layer.out_side();
+    const NormalMap<T> x(bench, layer.out, side), residual(bench, layer.out, side), y(bench, layer.out, side),
+        d_y(bench, layer.out, side), so_far(bench, layer.out, side);
+    const Statistics statistics(bench, layer.out);
+    const Tensor gamma = bench.normal({layer.out}), beta = bench.normal({layer.out});
+    const auto text = [&](const char* what) {
+      return message(bench.options().batch, "x", layer.out, "x", side, "x", side, what, storage_text<T>);
     };
-    const auto x = map(), residual = map(), y = map(), d_y = map();
-    const Tensor gamma = bench.normal({layer.out}), beta = bench.normal({layer.out}), mean = bench.normal({layer.out});
-    const Tensor deviation = bench.normal({layer.out}), scale = bench.normal({layer.out}),
-                 offset = bench.normal({layer.out}), roundings = bench.normal({2, layer.out});
-    const Tensor d_gamma = bench.normal({layer.out}), d_beta = bench.normal({layer.out});
-    const std::string text =
-        message(bench.options().batch, "x", layer.out, "x", side, "x", side, " + residual, ReLU", storage_text<T>);
-    bench.time_with_workspace(kernels::BatchNormForward<T>{.x = x,
-                                                           .moments = nullptr,
-                                                           .residual = residual,
-                                                           .y = y,
-                                                           .gamma = gamma.data(),
-                                                           .beta = beta.data(),
-                                                           .running_mean = nullptr,
-                                                           .running_variance = nullptr,
-                                                           .mean = mean.data(),
-                                                           .inverse_deviation = deviation.data(),
-                                                           .scale = scale.data(),
-                                                           .offset = offset.data(),
-                                                           .roundings = roundings.data(),
-                                                           .epsilon = 1e-5f,
-                                                           .momentum = 0.1f,
-                                                           .relu = true,
-                                                           .workspace = nullptr},
-                              text);
-    kernels::BatchNormBackward<T> backward{.x = x,
-                                           .y = y,
-                                           .d_y = d_y,
+    kernels::BatchNormForward<T> forward{.x = x.map,
+                                         .moments = nullptr,
+                                         .residual = residual.map,
+                                         .y = y.map,
+                                         .gamma = gamma.data(),
+                                         .beta = beta.data(),
+                                         .running_mean = nullptr,
+                                         .running_variance = nullptr,
+                                         .mean = statistics.mean.data(),
+                                         .inverse_deviation = statistics.inverse_deviation.data(),
+                                         .scale = statistics.scale.data(),
+                                         .offset = statistics.offset.data(),
+                                         .roundings = statistics.roundings.data(),
+                                         .epsilon = 1e-5f,
+                                         .momentum = 0.1f,
+                                         .relu = true,
+                                         .workspace = nullptr};
+    bench.time_with_workspace(forward, text(" + residual, ReLU"));
+    forward.residual = {};
+    forward.moments = statistics.moments;
+    bench.time_with_workspace(forward, text(" ReLU, moments given"));
+    bench.time_with_workspace(kernels::FindMoments<T>{x.map, statistics.moments, nullptr}, text(""));
+    kernels::BatchNormBackward<T> backward{.x = x.map,
+                                           .y = y.map,
+                                           .d_y = d_y.map,
                                            .d_x_so_far = {},
-                                           .d_x = x,
-                                           .d_residual = d_y,
-                                           .mean = mean.data(),
-                                           .inverse_deviation = deviation.data(),
-                                           .scale = scale.data(),
-                                           .offset = offset.data(),
-                                           .roundings = roundings.data(),
-                                           .d_gamma = d_gamma.data(),
-                                           .d_beta = d_beta.data(),
+                                           .d_x = x.map,
+                                           .d_residual = d_y.map,
+                                           .mean = statistics.mean.data(),
+                                           .inverse_deviation = statistics.inverse_deviation.data(),
+                                           .scale = statistics.scale.data(),
+                                           .offset = statistics.offset.data(),
+                                           .roundings = statistics.roundings.data(),
+                                           .d_gamma = statistics.d_gamma.data(),
+                                           .d_beta = statistics.d_beta.data(),
                                            .relu = true,
                                            .batch_statistics = true,
                                            .workspace = nullptr};
-    bench.time_with_workspace(backward, text);
+    bench.time_with_workspace(backward, text(" + residual, ReLU"));
     backward.y = backward.d_residual = {};
-    backward.d_x = d_y;
-    bench.time_with_workspace(backward, message(bench.options().batch, "x", layer.out, "x", side, "x", side,
-                                                " ReLU, y recomputed", storage_text<T>));
+    backward.d_x = d_y.map;
+    bench.time_with_workspace(backward, text(" ReLU, y recomputed"));
+    backward.d_x = so_far.map;
+    backward.d_x_so_far = so_far.map;
+    bench.time_with_workspace(backward, text(" ReLU, y recomputed, added to what there is"));
   }
 }
 
@@ -280,8 +319,11 @@ std::vector<KernelGroup> network_kernels() {
   return {
       {{Augment<float>::name}, time_augment},
       {{ConvolutionForward<float>::name, ConvolutionDataGradient<float>::name, ConvolutionWeightGradient<float>::name},
-       time_convolutions},
-      {{BatchNormForward<float>::name, BatchNormBackward<float>::name},
+       [](KernelBench& bench) {
+         time_convolutions<float>(bench);
+         time_convolutions<bfloat16>(bench);
+       }},
+      {{BatchNormForward<float>::name, BatchNormBackward<float>::name, FindMoments<float>::name},
        [](KernelBench& bench) {
          time_batch_norms<float>(bench);
          time_batch_norms<bfloat16>(bench);
