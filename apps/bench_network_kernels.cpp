@@ -1,5 +1,7 @@
-// Augmentation, convolutions, batch norms, pooling, the last layer, loss and update: on the shapes of ResNet-18.
+// Augmentation, convolutions, batch norms, pooling, the last layer, loss and update: on the shapes of ResNet-18
+// and DenseNet-121.
 #include <algorithm>
+#include <utility>
 
 #include "apps/kernel_bench.h"
 #include "kernels/augment/augment.h"
@@ -20,7 +22,7 @@ struct Layer {
   int out_side() const { return (side + stride - 1) / stride; }
 };
 
-// Those of ResNet-18, each once.
+// Those of ResNet-18, each once, and of DenseNet-121's last block: few pixels and a long depth, and 32 channels.
 std::vector<Layer> layers(int size) {
   std::vector<Layer> rows = {{3, 64, 7, 2, size}};
   int side = (size + 3) / 4, in = 64;
@@ -33,6 +35,8 @@ std::vector<Layer> layers(int size) {
     rows.push_back({out, out, 3, 1, side});
     in = out;
   }
+  rows.push_back({1024, 128, 1, 1, side});
+  rows.push_back({128, 32, 3, 1, side});
   return rows;
 }
 
@@ -186,9 +190,8 @@ void time_max_pool(KernelBench& bench) {
 }
 
 void time_linear(KernelBench& bench) {
-  constexpr int in = 512;
   const int rows = bench.options().batch;
-  for (const int out : {14, 1000}) {
+  for (const auto& [in, out] : {std::pair{512, 14}, {512, 1000}, {1024, 14}}) {
     const Tensor x = bench.normal({rows, in}), y = bench.normal({rows, out}), weight = bench.normal({out, in});
     const Tensor bias = bench.normal({out}), d_x = bench.normal({rows, in}), d_weight = bench.normal({out, in});
     const std::string shape = message(rows, "x", in, " to ", out);

@@ -9,97 +9,91 @@
 #include "kernels/convolution/patches.cuh"
 #include "kernels/convolution/shapes.h"
 #include "kernels/device/channels_last.cuh"
+#include "kernels/device/tile_output.cuh"
 #include "kernels/device/weight_gradient.cuh"
 
 namespace preceptor::kernels {
 namespace {
 
-// Stores what follows from the sums of a thread, by fours where `whole`. With `keep` the sums become what is stored.
+// Stores what the sums of a thread give and, where they are wanted, the moments of the tile's pixels as they are
+// stored.
 template <class Shape, class T>
-__device__ void store_outputs(const ConvolutionForward<T>& a, const TilePlace<Shape>& place, int pixels, bool whole,
-                              bool keep, TileSums& sum) {
-  const int channels = a.y.channels;
-  float bias[thread_tile];
-#pragma unroll
-  for (int j = 0; j < thread_tile; ++j)
-    bias[j] = a.bias && place.column_of(j) < channels ? a.bias[place.column_of(j)] : 0;
-#pragma unroll
-  for (int i = 0; i < thread_tile; ++i) {
-    const int pixel = place.row_of(i);
-    if (pixel >= pixels) continue;
-#pragma unroll
-    for (int half = 0; half < thread_tile; half += 4) {
-      const int channel = place.column_of(half);
-      if (channel >= channels) continue;
-      float residual[4] = {}, values[4];
-      if (a.residual.data) load_columns(row_at(a.residual, pixel, channel), channels - channel, whole, residual);
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        const float value = sum[i][half + j] + bias[half + j] + residual[j];
-        values[j] = a.relu && value < 0 ? 0 : value;
-        if (keep) sum[i][half + j] = to_float(from_float<T>(values[j]));
-      }
-      store_columns(row_at(a.y, pixel, channel), channels - channel, whole, values);
-    }
-  }
+__device__ void store_outputs(const Outputs<T>& to, const TilePlace<Shape>& place, int row_tile, int first_channel,
+                              float* moments, TileSums& sum) {
+  store_tile(to, place, sum);
+  if (moments)
+    write_moments(sum, place, to.rows, to.columns, first_channel, partial_moments(moments, to.columns, row_tile));
 }
 
-// mapping: a tile of pixels and output channels a block, the depth (tap, input channel); tiles of the same pixels are
-// neighbours in the grid, so that x comes from memory once; bytes: x once for every 32 or 64 output channels and tap,
-// but from L2 behind the first, the weights once for every 64 or 128 pixels, y written once; operations: 2 per product;
-// hazard: the moments have to be those of y as stored, and the blocks' are kept apart until all are known.
+// mapping: a tile of pixels and output channels a block, over its share of the depth (tap, input channel); tiles of the
+// same pixels are neighbours in the grid, so that x comes from memory once; bytes: x once for every 32 or 64 output
+// channels and tap, but from L2 behind the first, the weights once for every 64 or 128 pixels, y written once, or a
+// float of it for every share; operations: 2 per product; hazard: the moments have to be those of y as stored, and the
+// blocks' are kept apart until all are known.
 template <class Shape, class Group, class T, bool affine>
 __global__ void __launch_bounds__(Shape::threads, resident_blocks<Shape>)
-    forward(const ConvolutionForward<T> a, const ByRows<Patches<Group, T, affine>> x,
-            const ByRows<Matrix<Group, T>> weight, bool whole) {
-  const int tiles = static_cast<int>(steps(a.y.channels, Shape::columns));
-  const int row_tile = static_cast<int>(blockIdx.x) / tiles, column_tile = static_cast<int>(blockIdx.x) % tiles;
-  const TilePlace<Shape> place(row_tile * Shape::rows, column_tile * Shape::columns);
+    forward(const ByRows<Patches<Group, T, affine>> x, const ByRows<Matrix<Group, T>> weight, const Shares shares,
+            const Outputs<T> to, float* moments) {
+  const int tiles = static_cast<int>(steps(to.columns, Shape::columns)), share = static_cast<int>(blockIdx.y);
+  const int row_tile = static_cast<int>(blockIdx.x) / tiles;
+  const int first_row = row_tile * Shape::rows, first_column = static_cast<int>(blockIdx.x) % tiles * Shape::columns;
+  const TilePlace<Shape> place(first_row, first_column);
   TileSums sum = {};
-  multiply_tile<Shape>(x, weight, row_tile * Shape::rows, column_tile * Shape::columns, 0, x.source.columns, sum);
-  store_outputs(a, place, x.source.rows, whole, a.mean != nullptr, sum);
-  if (a.mean)
-    write_moments(sum, place, x.source.rows, a.y.channels, column_tile * Shape::columns, partial_moments(a, row_tile));
+  multiply_tile<Shape>(x, weight, first_row, first_column, shares.begin(share), shares.begin(share + 1), sum);
+  if (shares.divided())
+    shares.keep(share, place, sum);
+  else
+    store_outputs(to, place, row_tile, first_column, moments, sum);
 }
 
-// mapping: a tile of input pixels of one residue class and of input channels a block, the depth (tap, output channel);
-// bytes: d_y once for every 32 or 64 input channels and tap, from L2 behind the first, the weights once for every 64 or
-// 128 pixels, d_x written once; operations: 2 per product; hazard: pixels that no tap reaches are zero.
+// mapping: a tile of pixels and output channels a warp; bytes: all partial results read, y written; operations: one for
+// every partial result; hazard: as above, and shares are added in their order.
+using FinishShape = TileShape<smallest_tile, 32, float>;
+template <class T>
+__global__ void __launch_bounds__(FinishShape::threads)
+    finish_with_moments(const Shares shares, const Outputs<T> to, float* moments) {
+  const int tiles = static_cast<int>(steps(to.columns, FinishShape::columns));
+  const int row_tile = static_cast<int>(blockIdx.x) / tiles;
+  const int first_column = static_cast<int>(blockIdx.x) % tiles * FinishShape::columns;
+  const TilePlace<FinishShape> place(row_tile * FinishShape::rows, first_column);
+  TileSums sum = {};
+  for (int share = 0; share < shares.count(); ++share) shares.add(share, place, sum);
+  store_outputs(to, place, row_tile, first_column, moments, sum);
+}
+
+// mapping: a tile of input pixels of one residue class and of input channels a block, over its share of the depth (tap,
+// output channel); bytes: d_y once for every 32 or 64 input channels and tap, from L2 behind the first, the weights
+// once for every 64 or 128 pixels, d_x written once, or a float of it for every share; operations: 2 per product;
+// hazard: pixels that no tap reaches are zero.
 template <class Shape, class Group, class T>
 __global__ void __launch_bounds__(Shape::threads, resident_blocks<Shape>)
-    data_gradient(const ConvolutionDataGradient<T> a, bool whole) {
+    data_gradient(const ConvolutionDataGradient<T> a, const Shares shares, const Outputs<T> to) {
   const ResidueClass pixels(a.geometry, a.d_x.height, a.d_x.width, static_cast<int>(blockIdx.y));
-  const int rows = a.d_x.images * pixels.height * pixels.width, channels = a.d_x.channels;
-  const int tiles = static_cast<int>(steps(channels, Shape::columns));
+  const int rows = a.d_x.images * pixels.height * pixels.width, share = static_cast<int>(blockIdx.z);
+  const int tiles = static_cast<int>(steps(to.columns, Shape::columns));
   const int first_row = static_cast<int>(blockIdx.x) / tiles * Shape::rows;
   const int first_column = static_cast<int>(blockIdx.x) % tiles * Shape::columns;
   if (first_row >= rows) return;  // the grid is that of the largest class
 
+  const TilePlace<Shape> place(first_row, first_column);
   TileSums sum = {};
   if (pixels.tap_rows > 0 && pixels.tap_columns > 0) {
     const Window window{pixels.tap_rows, pixels.tap_columns, 1, pixels.origin_y, pixels.origin_x, -1};
     const ByRows<Patches<Group, T, false>> d_y{{a.d_y, {}, pixels.height, pixels.width, window}};
-    const ByColumns<TapWeights<Group, T>> weight{{a.weight, a.d_y.channels, channels, a.geometry, pixels}};
-    multiply_tile<Shape>(d_y, weight, first_row, first_column, 0, d_y.source.columns, sum);
+    const ByColumns<TapWeights<Group, T>> weight{{a.weight, a.d_y.channels, to.columns, a.geometry, pixels}};
+    const int end = min(shares.begin(share + 1), d_y.source.columns);
+    multiply_tile<Shape>(d_y, weight, first_row, first_column, shares.begin(share), end, sum);
   }
+  if (shares.divided()) return shares.keep(share, place, sum);  // one class: its rows are the pixels
 
-  const TilePlace<Shape> place(first_row, first_column);
   const Divisor height(pixels.height), width(pixels.width);
-#pragma unroll
-  for (int i = 0; i < thread_tile; ++i) {
-    const int row = place.row_of(i);
-    if (row >= rows) continue;
+  const auto pixel_of = [&](int row) {
     const int line = width.quotient(row), image = height.quotient(line);
     const int y = pixels.first_y + (line - image * pixels.height) * a.geometry.stride;
     const int x = pixels.first_x + (row - line * pixels.width) * a.geometry.stride;
-    const int pixel = (image * a.d_x.height + y) * a.d_x.width + x;
-#pragma unroll
-    for (int half = 0; half < thread_tile; half += 4) {
-      const int channel = place.column_of(half);
-      const float values[4] = {sum[i][half], sum[i][half + 1], sum[i][half + 2], sum[i][half + 3]};
-      if (channel < channels) store_columns(row_at(a.d_x, pixel, channel), channels - channel, whole, values);
-    }
-  }
+    return (image * a.d_x.height + y) * a.d_x.width + x;
+  };
+  store_tile(to, place, rows, pixel_of, sum);
 }
 
 // mapping: a weight a thread; bytes: all read and written once, in the order in which they are written; operations:
@@ -149,6 +143,9 @@ void run_with(Gpu gpu, const ConvolutionForward<T>& a) {
   const bool whole = stores_fours(a.y) && (!a.residual.data || stores_fours(a.residual));
   const bool aligned =
       rows_aligned(a.x) && loads_groups(a.weight, a.x.channels) && aligned16(a.input.scale, a.input.shift);
+  const Outputs<T> y{a.y.data, a.y.pitch, pixels, channels, whole, a.bias, a.residual.data, a.residual.pitch, a.relu};
+  float* const moments = a.mean ? static_cast<float*>(a.workspace) : nullptr;
+  const Shares shares(depth_split(a), static_cast<std::byte*>(a.workspace) + moments_bytes(a), y);
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
     with_patches<Group, T>(a.x, a.y, a.input, a.geometry, [&](const auto& x) {
@@ -157,28 +154,35 @@ void run_with(Gpu gpu, const ConvolutionForward<T>& a) {
         using Shape = decltype(shape);
         const std::int64_t row_tiles = steps(pixels, Shape::rows), tiles = steps(channels, Shape::columns);
         const Matrix<Group, T> weight{a.weight, channels, x.columns, x.columns};
-        launch(gpu, forward<Shape, Group, T, affine>, row_tiles * tiles, Shape::threads, 0, a,
-               ByRows<Patches<Group, T, affine>>{x}, ByRows<Matrix<Group, T>>{weight}, whole);
-        if (a.mean) launch_merge_moments(gpu, a, static_cast<int>(row_tiles), Shape::rows);
+        launch(gpu, forward<Shape, Group, T, affine>, dim3(row_tiles * tiles, shares.count()), Shape::threads, 0,
+               ByRows<Patches<Group, T, affine>>{x}, ByRows<Matrix<Group, T>>{weight}, shares, y, moments);
+        if (moments && !shares.divided()) launch_merge_moments(gpu, a, static_cast<int>(row_tiles), Shape::rows);
       });
     });
   });
+  if (!shares.divided()) return;
+  if (!moments) return launch_finish(gpu, shares, y);
+  const std::int64_t row_tiles = steps(pixels, FinishShape::rows), tiles = steps(channels, FinishShape::columns);
+  launch(gpu, finish_with_moments<T>, row_tiles * tiles, FinishShape::threads, 0, shares, y, moments);
+  launch_merge_moments(gpu, a, static_cast<int>(row_tiles), FinishShape::rows);
 }
 
 template <class Factor, class T>
 void run_with(Gpu gpu, const ConvolutionDataGradient<T>& a) {
-  pixels_of(a.d_x);
   const int stride = a.geometry.stride, channels = a.d_x.channels;
   const int rows = static_cast<int>(a.d_x.images * steps(a.d_x.height, stride) * steps(a.d_x.width, stride));
   const bool aligned = rows_aligned(a.d_y) && loads_groups(a.weight, channels);
+  const Outputs<T> d_x{a.d_x.data, a.d_x.pitch, pixels_of(a.d_x), channels, stores_fours(a.d_x)};
+  const Shares shares(depth_split(a), a.workspace, d_x);
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
     with_shape<Group, Factor>(rows, channels, stride * stride, [&](auto shape) {
       using Shape = decltype(shape);
-      const dim3 grid(steps(rows, Shape::rows) * steps(channels, Shape::columns), stride * stride);
-      launch(gpu, data_gradient<Shape, Group, T>, grid, Shape::threads, 0, a, stores_fours(a.d_x));
+      const dim3 grid(steps(rows, Shape::rows) * steps(channels, Shape::columns), stride * stride, shares.count());
+      launch(gpu, data_gradient<Shape, Group, T>, grid, Shape::threads, 0, a, shares, d_x);
     });
   });
+  if (shares.divided()) launch_finish(gpu, shares, d_x);
 }
 
 template <class Factor, class T>
@@ -192,8 +196,8 @@ void run_with(Gpu gpu, const ConvolutionWeightGradient<T>& a) {
       const auto launch_with = [&](auto shape) {
         launch_weight_gradient<decltype(shape)>(gpu, d_y, x, a.d_weight, a.d_bias, depth_split(a), a.workspace);
       };
-      if constexpr (Group::count > 1 && std::is_same_v<Factor, float>)
-        if (channels <= 32) return launch_with(TileShape<32, 128, Factor>{});
+      if constexpr (Group::count > 1)
+        if (channels <= narrow_columns) return launch_with(TileShape<32, 128, Factor>{});
       channels <= 64 ? launch_with(TileShape<64, 64, Factor>{}) : launch_with(TileShape<128, 64, Factor>{});
     });
   });

@@ -7,9 +7,8 @@
 
 namespace preceptor::kernels {
 
-template <class T>
-__device__ float* partial_moments(const ConvolutionForward<T>& a, int tile) {
-  return static_cast<float*>(a.workspace) + 2 * static_cast<std::size_t>(tile) * moment_stride(a);
+__device__ inline float* partial_moments(void* workspace, int channels, int tile) {
+  return static_cast<float*>(workspace) + 2 * static_cast<std::size_t>(tile) * partial_pitch(channels);
 }
 
 // The moments of the tile's rows below `rows`, to [2][stride]. A thread has at most 8 values of a channel and passes
@@ -78,7 +77,7 @@ __global__ void __launch_bounds__(Tiling::threads)
     Sums<width> loaded[tiles.value];
 #pragma unroll
     for (int u = 0; u < tiles.value; ++u) {
-      const float* from = partial_moments(a, tile + u * step) + at.channel;
+      const float* from = partial_moments(a.workspace, t.channels, tile + u * step) + at.channel;
       loaded[u].count = static_cast<float>(min(tile_pixels, pixels - (tile + u * step) * tile_pixels));
       load_floats(from, loaded[u].first);
       load_floats(from + t.stride(), loaded[u].second);

@@ -5,6 +5,13 @@
 
 namespace preceptor::kernels {
 
+// The groups of a thread are converted one after the other: nvcc would begin with all, and lack registers for many.
+__device__ inline void convert_in_turn() {
+#ifdef __CUDACC__
+  __syncwarp();
+#endif
+}
+
 // A thread keeps its columns of the source, which are neighbouring lines of the tile. Places says where they lie there:
 // put(tile, depth, line, values) writes a group of them.
 template <class Source, class Factor, class Places, int depth_of_tile, int extent, int threads>
@@ -36,6 +43,7 @@ class ColumnStage : public Places {
       Factor values[width];
       source.convert(staged_[i], column_, values);
       Places::put(tile, depth_ + i * pass_depth, line_, values);
+      if constexpr (passes > 4) convert_in_turn();
     }
   }
 

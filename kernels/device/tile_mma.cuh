@@ -145,12 +145,10 @@ template <class Source, class Factor, int extent, int threads>
 using ColumnFactors = ColumnStage<Source, Factor, ColumnPlaces<Factor, extent>,
                                   staged_depth_of<typename Source::Group, Factor>, extent, threads>;
 
-// sum += staged a times staged b: a warp's 64 x 32 results, 4 x 4 mma for every 32 bytes of the depth.
-template <class Shape, class StageA, class StageB>
-__device__ void multiply_factors(const typename Shape::Factor* a, const typename Shape::Factor* b, TileSums& sum) {
-  using Factor = typename Shape::Factor;
-  const int warp = static_cast<int>(threadIdx.x) / warp_size;
-  const int first_row = warp / Shape::warps_across * 4, first_column = warp % Shape::warps_across * 2;  // blocks
+// sum += staged a times staged b, which begin at these blocks: 64 x 32 results of a warp, 4 x 4 mma for every 32 bytes
+// of the depth.
+template <class StageA, class StageB, class Factor>
+__device__ void multiply_blocks(const Factor* a, int first_row, const Factor* b, int first_column, TileSums& sum) {
 #pragma unroll
   for (int step = 0; step < StageA::staged_depth / (2 * Pack<Factor>::count); ++step) {
     unsigned right[2][4], left[2][4];  // left: of these rows and, on their way, of the next
@@ -174,6 +172,37 @@ __device__ void multiply_factors(const typename Shape::Factor* a, const typename
       }
     }
   }
+}
+
+// sum += staged a times staged b, or b times a where the shape is transposed.
+template <class Shape, class StageA, class StageB>
+__device__ void multiply_factors(const typename Shape::Factor* a, const typename Shape::Factor* b, TileSums& sum) {
+  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  if constexpr (Shape::transposed)
+    multiply_blocks<StageB, StageA>(b, warp * 4, a, 0, sum);
+  else
+    multiply_blocks<StageA, StageB>(a, warp / Shape::warps_across * 4, b, warp % Shape::warps_across * 2, sum);
+}
+
+// Turns the sums of a transposed shape. Of four neighbouring columns a thread has the first and third, or the second
+// and fourth, and a lane four away the others: of four such fours each of the two takes two whole ones.
+__device__ inline void exchange_sums(TileSums& sum) {
+  const bool odd = static_cast<int>(threadIdx.x) / 4 % 2 == 1;
+  TileSums turned;
+#pragma unroll
+  for (int i = 0; i < thread_tile; ++i)
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      const float of_first = sum[j][i], of_second = sum[j + 4][i];
+      const float kept = odd ? of_second : of_first;
+      const float taken = __shfl_xor_sync(all_lanes, odd ? of_first : of_second, 4);
+      turned[i][2 * j] = odd ? taken : kept;
+      turned[i][2 * j + 1] = odd ? kept : taken;
+    }
+#pragma unroll
+  for (int i = 0; i < thread_tile; ++i)
+#pragma unroll
+    for (int j = 0; j < thread_tile; ++j) sum[i][j] = turned[i][j];
 }
 
 }  // namespace preceptor::kernels

@@ -9,6 +9,7 @@
 // multiplied, and one barrier a tile is enough.
 #pragma once
 
+#include "kernels/device/depth_split.h"
 #include "kernels/device/tile_fma.cuh"
 #include "kernels/device/tile_mma.cuh"
 
@@ -74,6 +75,7 @@ __device__ void multiply_tile(const A& a, const B& b, int first_row, int first_c
     }
     __syncthreads();
   }
+  if constexpr (Shape::transposed) exchange_sums(sum);
 }
 
 // Calls launch_for(shape) with the tiles for a result of this size, of which there are `copies`: 128 x 64 where that
@@ -82,9 +84,8 @@ __device__ void multiply_tile(const A& a, const B& b, int first_row, int first_c
 // alike.
 template <class Group, class Factor, class Launch>
 void with_shape(std::int64_t rows, int columns, int copies, const Launch& launch_for) {
-  constexpr int blocks_that_fill = 264;  // two for each of 132 multiprocessors
   if constexpr (Group::count > 1) {
-    if (columns <= 32) return launch_for(TileShape<128, 32, Factor>{});
+    if (columns <= narrow_columns) return launch_for(TileShape<128, 32, Factor>{});
     if (steps(rows, 128) * steps(columns, 64) * copies < blocks_that_fill)
       return launch_for(TileShape<64, 64, Factor>{});
   }

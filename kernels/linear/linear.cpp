@@ -56,12 +56,15 @@ Cost cost(const LinearBackward<T>& a) {
 }
 template <class T>
 std::size_t workspace_bytes(const LinearForward<T>& a, const Device& device) {
-  return device.kind == DeviceKind::cuda ? cublaslt_workspace_bytes(a) : 0;
+  const std::size_t own = device.kind == DeviceKind::cpu ? 0 : split_of_y(a).workspace_bytes();
+  return device.kind == DeviceKind::cuda ? std::max(own, cublaslt_workspace_bytes(a)) : own;
 }
 template <class T>
 std::size_t workspace_bytes(const LinearBackward<T>& a, const Device& device) {
-  const std::size_t own =
-      device.kind == DeviceKind::cpu || !(a.d_weight || a.d_bias) ? 0 : depth_split(a).workspace_bytes();
+  std::size_t own = 0;  // the products follow each other in one memory
+  if (device.kind != DeviceKind::cpu && a.d_x) own = split_of_d_x(a).workspace_bytes();
+  if (device.kind != DeviceKind::cpu && (a.d_weight || a.d_bias))
+    own = std::max(own, split_of_weights(a).workspace_bytes());
   return device.kind == DeviceKind::cuda ? std::max(own, cublaslt_workspace_bytes(a)) : own;
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/linear/linear.h"
 
 #include "kernels/device/channels_last.cuh"
+#include "kernels/device/tile_output.cuh"
 #include "kernels/device/weight_gradient.cuh"
 #include "kernels/linear/fastest.h"
 #include "kernels/linear/shapes.h"
@@ -9,51 +10,43 @@
 namespace preceptor::kernels {
 namespace {
 
-// mapping: a tile of the result a block; bytes: the left operand once for every 32 or 64 columns, the right once for
-// every 64 or 128 rows, both from L2 behind the first, the result written once; operations: 2 per product. With the
-// weights by rows this is y, by columns d_x.
+// mapping: a tile of the result a block, over its share of the depth; bytes: the left operand once for every 32 or 64
+// columns, the right once for every 64 or 128 rows, both from L2 behind the first, the result written once, or a float
+// of it for every share; operations: 2 per product. With the weights by rows this is y, by columns d_x.
 template <class Shape, class A, class B, class T>
 __global__ void __launch_bounds__(Shape::threads, resident_blocks<Shape>)
-    multiply(const A left, const B right, const float* bias, T* to, int rows, int columns, bool whole) {
-  const int tiles = static_cast<int>(steps(columns, Shape::columns));
+    multiply(const A left, const B right, const Shares shares, const Outputs<T> to) {
+  const int tiles = static_cast<int>(steps(to.columns, Shape::columns)), share = static_cast<int>(blockIdx.y);
   const int first_row = static_cast<int>(blockIdx.x) / tiles * Shape::rows;
   const int first_column = static_cast<int>(blockIdx.x) % tiles * Shape::columns;
-  TileSums sum = {};
-  multiply_tile<Shape>(left, right, first_row, first_column, 0, left.source.columns, sum);
-
   const TilePlace<Shape> place(first_row, first_column);
-#pragma unroll
-  for (int i = 0; i < thread_tile; ++i) {
-    const int row = place.row_of(i);
-    if (row >= rows) continue;
-#pragma unroll
-    for (int half = 0; half < thread_tile; half += 4) {
-      const int column = place.column_of(half);
-      if (column >= columns) continue;
-      float values[4];
-#pragma unroll
-      for (int j = 0; j < 4; ++j) values[j] = sum[i][half + j] + (bias && column + j < columns ? bias[column + j] : 0);
-      store_columns(to + static_cast<std::int64_t>(row) * columns + column, columns - column, whole, values);
-    }
-  }
+  TileSums sum = {};
+  multiply_tile<Shape>(left, right, first_row, first_column, shares.begin(share), shares.begin(share + 1), sum);
+  if (shares.divided())
+    shares.keep(share, place, sum);
+  else
+    store_tile(to, place, sum);
 }
 
 template <class Group, class T, class Right>
-void launch_product(Gpu gpu, const Matrix<Group, T>& left, const Right& right, const float* bias, T* to, int columns) {
+void launch_product(Gpu gpu, const Matrix<Group, T>& left, const Right& right, const Shares& shares,
+                    const Outputs<T>& to) {
   using Left = ByRows<Matrix<Group, T>>;
-  with_shape<Group, T>(left.rows, columns, 1, [&](auto shape) {
+  with_shape<Group, T>(to.rows, to.columns, 1, [&](auto shape) {
     using Shape = decltype(shape);
-    launch(gpu, multiply<Shape, Left, Right, T>, steps(left.rows, Shape::rows) * steps(columns, Shape::columns),
-           Shape::threads, 0, Left{left}, right, bias, to, left.rows, columns, stores_fours(to, columns, columns));
+    const dim3 grid(steps(to.rows, Shape::rows) * steps(to.columns, Shape::columns), shares.count());
+    launch(gpu, multiply<Shape, Left, Right, T>, grid, Shape::threads, 0, Left{left}, right, shares, to);
   });
+  if (shares.divided()) launch_finish(gpu, shares, to);
 }
 
 template <class T>
 void run_own(Gpu gpu, const LinearForward<T>& a) {
+  const Outputs<T> y{a.y, a.out, a.rows, a.out, stores_fours(a.y, a.out, a.out), a.bias};
+  const Shares shares(split_of_y(a), a.workspace, y);
   with_group<T>(loads_groups(a.x, a.in) && loads_groups(a.weight, a.in), [&](auto group) {
     using Source = Matrix<decltype(group), T>;
-    launch_product(gpu, Source{a.x, a.rows, a.in, a.in}, ByRows<Source>{{a.weight, a.out, a.in, a.in}}, a.bias, a.y,
-                   a.out);
+    launch_product(gpu, Source{a.x, a.rows, a.in, a.in}, ByRows<Source>{{a.weight, a.out, a.in, a.in}}, shares, y);
   });
 }
 
@@ -63,15 +56,16 @@ void run_own(Gpu gpu, const LinearBackward<T>& a) {
   if (a.d_x)
     with_group<T>(d_y_by_groups && loads_groups(a.weight, a.in), [&](auto group) {
       using Source = Matrix<decltype(group), T>;
+      const Outputs<T> d_x{a.d_x, a.in, a.rows, a.in, stores_fours(a.d_x, a.in, a.in)};
       launch_product(gpu, Source{a.d_y, a.rows, a.out, a.out}, ByColumns<Source>{{a.weight, a.out, a.in, a.in}},
-                     nullptr, a.d_x, a.in);
+                     Shares(split_of_d_x(a), a.workspace, d_x), d_x);
     });
   if (a.d_weight || a.d_bias)
     with_group<T>(d_y_by_groups && loads_groups(a.x, a.in), [&](auto group) {
       using Source = Matrix<decltype(group), T>;
       launch_weight_gradient<TileShape<64, 64, T>>(gpu, Source{a.d_y, a.rows, a.out, a.out},
                                                    Source{a.x, a.rows, weight_columns(a), a.in}, a.d_weight, a.d_bias,
-                                                   depth_split(a), a.workspace);
+                                                   split_of_weights(a), a.workspace);
     });
 }
 

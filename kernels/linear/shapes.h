@@ -12,8 +12,16 @@ int weight_columns(const LinearBackward<T>& a) {
   return a.d_weight ? a.in : 0;
 }
 template <class T>
-DepthSplit depth_split(const LinearBackward<T>& a) {
-  return {a.out, weight_columns(a) + (a.d_bias ? 1 : 0), a.rows, sizeof(T)};
+DepthSplit split_of_weights(const LinearBackward<T>& a) {
+  return split_of_gradient(a.out, weight_columns(a) + (a.d_bias ? 1 : 0), a.rows, sizeof(T));
+}
+template <class T>
+DepthSplit split_of_d_x(const LinearBackward<T>& a) {
+  return split_of_product(a.rows, a.in, a.out, sizeof(T));
+}
+template <class T>
+DepthSplit split_of_y(const LinearForward<T>& a) {
+  return split_of_product(a.rows, a.out, a.in, sizeof(T));
 }
 
 }  // namespace preceptor::kernels

@@ -161,6 +161,37 @@ TEST_P(Convolution, ManyPixels) {
   });
 }
 
+// So few tiles and so much depth that it is divided, forward and in the data gradient: in whole groups and in single
+// values, with results that are no multiple of 4 channels, in narrow tiles, and in a last share that is shorter.
+TEST_P(Convolution, DividedDepth) {
+  for_factors("divided depth", [&](auto type, Random& random, Comparisons& comparisons) {
+    using T = decltype(type);
+    const Around all{
+        .bias = true, .residual = true, .relu = true, .affine = true, .affine_relu = true, .moments = true};
+    check_layer<T>(random, device(), {2, 48, 40, 7, 6, {3, 3, 1, 1}}, comparisons, all);
+    check_layer<T>(random, device(), {1, 48, 40, 7, 6, {3, 3, 1, 1}}, comparisons, {.bias = true}, {8, 8});
+    check_layer<T>(random, device(), {1, 31, 65, 4, 5, {3, 3, 1, 1}}, comparisons, all);
+    check_layer<T>(random, device(), {3, 272, 24, 5, 5, {1, 1, 1, 0}}, comparisons, all);
+    check_layer<T>(random, device(), {1, 264, 264, 3, 3, {1, 1, 2, 0}}, comparisons, {.relu = true});
+    if (!watched(device())) check_layer<T>(random, device(), {2, 72, 136, 9, 8, {3, 3, 1, 1}}, comparisons, all);
+  });
+}
+
+// With the moments a divided depth's results come together in another kernel.
+TEST_P(Convolution, MomentsChangeNoResult) {
+  for_factors("moments beside", [&](auto type, Random& random, Comparisons&) {
+    const ConvolutionLayer<decltype(type)> layer(
+        random, device(), {3, 48, 40, 7, 6, {3, 3, 1, 1}},
+        {.bias = true, .residual = true, .relu = true, .moments = true, .direct = true});
+    layer.run(layer.forward());
+    const auto y = layer.y.memory();
+    auto alone = layer.forward();
+    alone.mean = alone.squared_deviations = nullptr;
+    layer.run(alone);
+    EXPECT_TRUE(same_bits(layer.y.memory(), y));
+  });
+}
+
 // Every digit of the deviations survives a mean 10^4 times as large.
 TEST_P(Convolution, LargeMeansCostNoDigitsOfMoments) {
   for_factors("mean 1e4", [&](auto type, Random& random, Comparisons& comparisons) {
@@ -188,8 +219,9 @@ TEST_P(Convolution, ResidualMayShareMemoryWithTheResult) {
 TEST_P(Convolution, TheSameBitsInAnyOrder) {
   for_factors("bits", [&](auto type, Random& random, Comparisons&) {
     using T = decltype(type);
-    for (const ConvolutionSizes& sizes :
-         {ConvolutionSizes{2, 16, 72, 16, 17, {1, 1, 1, 0}}, {2, 5, 7, 17, 18, {3, 3, 2, 1}}}) {
+    for (const ConvolutionSizes& sizes : {ConvolutionSizes{2, 16, 72, 16, 17, {1, 1, 1, 0}},
+                                          {2, 5, 7, 17, 18, {3, 3, 2, 1}},
+                                          {2, 48, 40, 7, 6, {3, 3, 1, 1}}}) {
       const ConvolutionLayer<T> layer(random, device(), sizes,
                                       {.bias = true, .residual = true, .affine = true, .moments = true});
       std::vector<std::vector<typename ConvolutionLayer<T>::T>> first_maps;
@@ -274,7 +306,8 @@ TEST_P(Convolution, WeightsLieAsTheMapsDo) {
 }
 
 // What warps move of a 1x1 convolution is the tile model: x once for every tile of output channels, the weights once
-// for every tile of pixels, y once. No access to shared memory meets a conflict, in any direction and tile.
+// for every tile of pixels, y once, and a divided depth's partial results once there and once back. No access to shared
+// memory meets a conflict, in any direction and tile.
 TEST_P(Convolution, MovesWhatTheTilesSay) {
   if (device().kind != DeviceKind::emulated || !emulator::counters_available())
     GTEST_SKIP() << "the emulated device counts accesses where it watches them";
@@ -287,19 +320,24 @@ TEST_P(Convolution, MovesWhatTheTilesSay) {
       EXPECT_EQ(counters.bank_conflicts, 0) << arguments.name;
       return static_cast<double>(counters.sectors());
     };
-    const ConvolutionSizes wide{1, 64, 128, 16, 8, {1, 1, 1, 0}};
-    const ConvolutionLayer<T> layer(random, device(), wide);
-    const double pixels = 128, sector = 32 / sizeof(T);
-    const double model = (2 * pixels * wide.in + pixels / 64 * wide.in * wide.out + pixels * wide.out) / sector;
-    const double moved = counted(layer.forward());
-    std::printf("[ counters ] %s: sectors / tile model %.3f\n", name_of_factors<T>().c_str(), moved / model);
-    EXPECT_NEAR(moved / model, 1, 0.01);
-    counted(layer.data_gradient());
-    counted(layer.weight_gradient());
+    for (const int shares : {1, 2}) {
+      const ConvolutionSizes wide{1, shares == 1 ? 64 : 256, 128, 16, 8, {1, 1, 1, 0}};
+      const ConvolutionLayer<T> layer(random, device(), wide);
+      const double pixels = 128, results = pixels * wide.out, sector = 32 / sizeof(T);
+      const double partial = shares == 1 ? 0 : 2 * shares * results * sizeof(float) / 32;
+      const double model = (2 * pixels * wide.in + pixels / 64 * wide.in * wide.out + results) / sector + partial;
+      const double moved = counted(layer.forward());
+      std::printf("[ counters ] %s, shares %d: sectors / tile model %.3f\n", name_of_factors<T>().c_str(), shares,
+                  moved / model);
+      EXPECT_NEAR(moved / model, 1, 0.01);
+      counted(layer.data_gradient());
+      counted(layer.weight_gradient());
+    }
     const Around all{.bias = true, .residual = true, .relu = true, .affine = true, .moments = true};
     for (const ConvolutionSizes& sizes : {ConvolutionSizes{2, 16, 32, 9, 8, {3, 3, 1, 1}},
                                           {2, 32, 8, 17, 16, {3, 3, 2, 1}},
                                           {1, 3, 5, 9, 9, {3, 3, 1, 1}},
+                                          {1, 48, 40, 5, 5, {3, 3, 1, 1}},
                                           {1, 16, 72, 7, 5, {1, 1, 2, 0}}}) {
       SCOPED_TRACE(text_of(sizes));
       const ConvolutionLayer<T> other(random, device(), sizes, all);
@@ -317,6 +355,46 @@ TEST(ConvolutionCost, CountsTwoOperationsPerMultiplyAdd) {
   arguments.geometry = {3, 3, 2, 1};
   EXPECT_EQ(cost(arguments).operations, 2.0 * 2 * 16 * 4 * 4 * 3 * 9);
   EXPECT_EQ(cost(arguments).bytes, 4.0 * (2 * 3 * 64 + 2 * 16 * 16 + 16 * 27));
+}
+
+// Shares of whole steps of 64 bytes, 128 deep and more, as many as make 264 tiles; a float for every result of each.
+TEST(ConvolutionWorkspace, HoldsPartialResultsWhereTilesAreFew) {
+  const Device device = emulated_device(1);
+  const auto map = [](int images, int channels, int side) {
+    return FeatureMap<bfloat16>{nullptr, images, channels, side, side, channels, channels};
+  };
+  const auto forward = [&](int images, int in, int out, int side, const ConvolutionGeometry& geometry,
+                           float* moments = nullptr) {
+    ConvolutionForward<bfloat16> a{};
+    const FeatureMap<bfloat16> x = map(images, in, side),
+                               y = map(images, out, geometry.out_size(side, geometry.kernel_height));
+    a.x = x, a.y = y, a.geometry = geometry, a.mean = a.squared_deviations = moments;
+    return workspace_bytes(a, device);
+  };
+  const auto data_gradient = [&](int images, int in, int out, int side, const ConvolutionGeometry& geometry) {
+    const FeatureMap<bfloat16> x = map(images, in, side),
+                               y = map(images, out, geometry.out_size(side, geometry.kernel_height));
+    return workspace_bytes(
+        ConvolutionDataGradient<bfloat16>{.d_y = y, .weight = nullptr, .d_x = x, .geometry = geometry}, device);
+  };
+  const ConvolutionGeometry one{1, 1, 1, 0}, three{3, 3, 1, 1}, strided{3, 3, 2, 1};
+  constexpr std::size_t word = sizeof(float);
+  // DenseNet-121's last block at 256 pixels, batch 24: 48 tiles, 5 shares of 7 steps at most; 12 tiles, 9 shares.
+  EXPECT_EQ(forward(24, 1024, 128, 8, one), 5 * 1536 * 128 * word);
+  EXPECT_EQ(forward(24, 128, 32, 8, three), 9 * 1536 * 32 * word);
+  // Its moments come in 24 tiles of 64 pixels.
+  float moments = 0;
+  EXPECT_EQ(forward(24, 1024, 128, 8, one, &moments), (5 * 1536 + 24 * 2) * 128 * word);
+  // 37 channels are kept as 40; a depth of 255 is not two shares.
+  EXPECT_EQ(forward(1, 512, 37, 7, one), 4 * 49 * 40 * word);
+  EXPECT_EQ(forward(1, 255, 37, 7, one), 0u);
+  // 132 tiles are doubled, 133 are not.
+  EXPECT_EQ(forward(132, 256, 64, 8, one), 2 * 132 * 64 * 64 * word);
+  EXPECT_EQ(forward(133, 256, 64, 8, one), 0u);
+  // The data gradient sums over output channels; with stride it has four grids.
+  EXPECT_EQ(data_gradient(1, 64, 512, 7, three), 36 * 49 * 64 * word);
+  EXPECT_EQ(data_gradient(1, 64, 512, 8, strided), 0u);
+  EXPECT_EQ(forward(1, 64, 512, 8, strided), 4 * 16 * 512 * word);
 }
 
 INSTANTIATE_ON_ALL_DEVICES(Convolution);

@@ -120,7 +120,7 @@ void check_forward(const LinearLayer<T>& layer, bool with_bias, LinearComparison
   const LinearSizes& s = layer.sizes;
   const Doubles x = layer.read(layer.x), weight = layer.read(layer.weight);
   const Doubles bias = with_bias ? to_double(layer.bias.host()) : Doubles{};
-  execute_on(layer.forward(with_bias), layer.device);
+  execute_with_workspace(layer.forward(with_bias), layer.device);
   check_all<T, T>(comparisons.y, layer.device, layer.read(layer.y), reference::linear(s, x, weight, bias),
                   reference::linear(s, magnitudes(x), magnitudes(weight), magnitudes(bias)), s.in + 1);
 }
@@ -181,6 +181,51 @@ TEST_P(Linear, GroupsTilesAndSplits) {
   });
 }
 
+// Few rows and columns over a long depth, in y and in d_x.
+TEST_P(Linear, DividedDepth) {
+  for_storage_types(device(), [&](auto type) {
+    using T = decltype(type);
+    Random random("linear divided");
+    LinearComparisons comparisons(label<T>("divided, "));
+    for (const LinearSizes& s : {LinearSizes{24, 1024, 14}, {33, 14, 1000}, {3, 259, 65}, {70, 520, 40}}) {
+      SCOPED_TRACE(std::to_string(s.rows) + "x" + std::to_string(s.in) + "x" + std::to_string(s.out));
+      const LinearLayer<T> layer(random, device(), s);
+      check_forward(layer, true, comparisons);
+      check_backward(layer, comparisons);
+    }
+  });
+}
+
+// A result of a divided depth is the sum of the products of the shares, in their order, and then the bias.
+TEST(LinearShares, AreAddedInTheirOrder) {
+  const Device device = emulated_device(1);
+  Random random("linear shares");
+  const LinearSizes s{5, 400, 7};
+  constexpr int share = 144;  // three shares of 9 steps of 16 floats at most
+  const LinearLayer<float> layer(random, device, s);
+  EXPECT_EQ(workspace_bytes(layer.forward(true), device), 3u * 5 * 8 * sizeof(float));
+  execute_with_workspace(layer.forward(true), device);
+  const std::vector<float> x = layer.x.host(), weight = layer.weight.host(), bias = layer.bias.host();
+  std::vector<float> expected(static_cast<std::size_t>(s.rows) * s.out, 0.0f);
+  for (int begin = 0; begin < s.in; begin += share) {
+    const int depth = std::min(share, s.in - begin);
+    const auto columns = [&](const std::vector<float>& values, int rows) {
+      std::vector<float> result;
+      for (int row = 0; row < rows; ++row)
+        result.insert(result.end(), values.begin() + row * s.in + begin, values.begin() + row * s.in + begin + depth);
+      return DeviceBuffer<float>(device, result);
+    };
+    const DeviceBuffer<float> of_x = columns(x, s.rows), of_weight = columns(weight, s.out), y(device, expected);
+    const LinearForward<float> product{of_x.data(), of_weight.data(), nullptr, y.data(), s.rows, depth, s.out};
+    EXPECT_EQ(workspace_bytes(product, device), 0u);
+    execute_on(product, device);
+    const std::vector<float> sums = y.host();
+    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += sums[i];
+  }
+  for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % bias.size()];
+  EXPECT_TRUE(same_bits(layer.y.host(), expected));
+}
+
 // Enough rows and columns for blocks of the largest tiles.
 TEST_P(Linear, LargeProducts) {
   if (watched(device())) GTEST_SKIP() << "the same kernels in smaller products above, but for their size";
@@ -229,7 +274,7 @@ TEST_P(Linear, TheSameBitsInAnyOrder) {
     std::vector<std::vector<float>> first;
     std::vector<std::vector<T>> first_maps;
     for (const Device& variant : five_variants(device())) {
-      execute_on(layer.forward(true), variant);
+      execute_with_workspace(layer.forward(true), variant);
       execute_with_workspace(layer.backward(), variant);
       const std::vector maps{layer.y.host(), layer.d_x.host()};
       const std::vector now{layer.d_weight.host(), layer.d_bias.host()};
@@ -249,7 +294,7 @@ TEST_P(Linear, NotANumberStaysInItsRowAndColumn) {
     std::vector<float> values = random.values(70 * 9);
     values[65 * 9 + 4] = std::numeric_limits<float>::quiet_NaN();
     const LinearLayer<T> layer(random, device(), s, 0, values);
-    execute_on(layer.forward(true), device());
+    execute_with_workspace(layer.forward(true), device());
     execute_with_workspace(layer.backward(), device());
     const Doubles y = layer.read(layer.y), d_weight = to_double(layer.d_weight.host());
     for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isnan(y[i]), i / 5 == 65) << i;
@@ -267,7 +312,7 @@ TEST_P(Linear, MovesWhatTheTilesSay) {
     for (const LinearSizes& s : {LinearSizes{128, 64, 128}, {64, 16, 32}, {70, 9, 5}}) {
       const LinearLayer<T> layer(random, device(), s);
       emulator::start_counting();
-      execute_on(layer.forward(false), device());
+      execute_with_workspace(layer.forward(false), device());
       const emulator::Counters forward = emulator::stop_counting();
       emulator::start_counting();
       execute_with_workspace(layer.backward(), device());

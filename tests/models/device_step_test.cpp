@@ -307,14 +307,16 @@ TEST_P(Tf32Step, IsNoFloatStep) {
   EXPECT_NE(floats.step(0), rounded.step(0));
 }
 
-// All but what stays float: statistics, logits, and the partial sums of convolutions.
+// All but what stays float: statistics, logits, and the partial sums of convolutions. Of those DenseNet-16's first 3x3
+// layers keep most at once: 16 channels in 4 shares of a depth of 576, on a GPU.
 TEST_P(Bfloat16Step, HalvesTheMemoryOfAStep) {
   if (IsSkipped()) return;
-  for (const char* model : {"resnet8", "densenet16"}) {
+  const double partial_sums = 4.0 * images * side * side * 16 * sizeof(float);
+  for (const auto& [model, stays] : {std::pair{"resnet8", 0.0}, {"densenet16", partial_sums}}) {
     Training floats(device(), model, false), halves(device(), model, false, Precision::bfloat16);
     floats.step(0);
     halves.step(0);
-    EXPECT_LE(static_cast<double>(halves.peak()), 0.55 * static_cast<double>(floats.peak())) << model;
+    EXPECT_LE(static_cast<double>(halves.peak()) - stays, 0.55 * (static_cast<double>(floats.peak()) - stays)) << model;
   }
 }
 
