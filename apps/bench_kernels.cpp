@@ -47,7 +47,7 @@ void KernelBench::add_row(const char* name, const std::string& shape, const kern
                    {"percent_of_multiply_rate",
                     on_cuda_ ? nlohmann::ordered_json() : nlohmann::ordered_json(100 * operations / multiply_rate_)}});
   if (options_.json) return;
-  std::printf("%-28s %-44s %9.4f %8.2f %6.0f%% %9.2f", name, shape.c_str(), 1e3 * seconds, bytes / 1e9,
+  std::printf("%-28s %-60s %9.4f %8.2f %6.0f%% %9.2f", name, shape.c_str(), 1e3 * seconds, bytes / 1e9,
               100 * bytes / copy_rate_, operations / 1e9);
   on_cuda_ ? std::puts("") : std::printf(" %7.0f%%\n", 100 * operations / multiply_rate_);
   std::fflush(stdout);
@@ -57,7 +57,7 @@ void KernelBench::print_head() {
   on_cuda_ ? std::printf("this card: copy %.2f GB/s\n\n", copy_rate_ / 1e9)
            : std::printf("this machine with %d threads: copy %.2f GB/s, multiply %.1f GFLOP/s\n\n",
                          context_->device().threads, copy_rate_ / 1e9, multiply_rate_ / 1e9);
-  std::printf("%-28s %-44s %9s %8s %7s %9s %s\n", "family", "shape", "ms", "GB/s", "of copy", "GFLOP/s",
+  std::printf("%-28s %-60s %9s %8s %7s %9s %s\n", "family", "shape", "ms", "GB/s", "of copy", "GFLOP/s",
               on_cuda_ ? "" : "of mult.");
 }
 
