@@ -48,21 +48,6 @@ class MomentsOf : public DeviceTest {
           << c;
     }
   }
-  BatchNormParameters batch_norm_of(Parameters& parameters, const std::string& name, int channels) {
-    BatchNormParameters p;
-    p.gamma = parameters.add(name + ".weight", {channels}, ParameterKind::plain);
-    p.beta = parameters.add(name + ".bias", {channels}, ParameterKind::plain);
-    p.running_mean = parameters.add(name + ".mean", {channels}, ParameterKind::statistic);
-    p.running_variance = parameters.add(name + ".variance", {channels}, ParameterKind::statistic);
-    return p;
-  }
-  void fill(Parameters& parameters) {
-    StateDict state = parameters.state();
-    unsigned number = 50;
-    for (auto& [name, tensor] : state) tensor.values = grid_values(tensor.values.size(), ++number);
-    parameters.load(state);
-  }
-
   std::unique_ptr<Context> context;
 };
 
@@ -115,7 +100,7 @@ TEST_P(MomentsOf, AConvolutionFindsThoseOfWhatItStoresWhereItIsAsked) {
 // A batch norm takes the moments it is told for the map's, in either form.
 TEST_P(MomentsOf, ABatchNormReadsThemInPlaceOfTheMap) {
   Parameters parameters(*context);
-  const BatchNormParameters norm = batch_norm_of(parameters, "norm", 16);
+  const BatchNormParameters norm = batch_norm_of(parameters, 16);
   const Parameter weight = parameters.add("weight", {16, 16, 1, 1}, ParameterKind::convolution);
   fill(parameters);
   Tensor x = values(5);

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "engine/context.h"
+#include "engine/ops.h"
 #include "tests/support/temporary_folder.h"
 
 namespace preceptor::test {
@@ -28,6 +29,24 @@ inline Tensor tensor_of(Context& context, const Shape& shape, const std::vector<
   const Tensor tensor = context.empty(shape, lifetime);
   tensor.from_host(values);
   return tensor;
+}
+
+// A batch norm of new parameters.
+inline BatchNormParameters batch_norm_of(Parameters& parameters, int channels) {
+  BatchNormParameters p;
+  for (auto [name, parameter] : {std::pair{"gamma", &p.gamma}, {"beta", &p.beta}})
+    *parameter = parameters.add(name, {channels}, ParameterKind::plain);
+  for (auto [name, parameter] : {std::pair{"mean", &p.running_mean}, {"variance", &p.running_variance}})
+    *parameter = parameters.add(name, {channels}, ParameterKind::statistic);
+  return p;
+}
+
+// Gives all parameters values of the grid.
+inline void fill(Parameters& parameters) {
+  StateDict state = parameters.state();
+  unsigned number = 0;
+  for (auto& [name, tensor] : state) tensor.values = grid_values(tensor.values.size(), ++number);
+  parameters.load(state);
 }
 
 inline std::vector<std::uint32_t> bits(const std::vector<float>& values) {

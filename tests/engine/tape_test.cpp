@@ -6,7 +6,9 @@
 namespace preceptor {
 namespace {
 
+using test::batch_norm_of;
 using test::bits;
+using test::fill;
 using test::grid_values;
 using test::tensor_of;
 
@@ -27,14 +29,6 @@ class TapeTest : public testing::Test {
                          const Tensor&) { tape.accumulate(target, weights); });
   }
   static std::vector<float> weights_of(unsigned seed) { return grid_values(count, 100 + seed); }
-  static BatchNormParameters batch_norm_of(Parameters& parameters, int channels) {
-    BatchNormParameters p;
-    for (auto [name, parameter] : {std::pair{"gamma", &p.gamma}, {"beta", &p.beta}})
-      *parameter = parameters.add(name, {channels}, ParameterKind::plain);
-    for (auto [name, parameter] : {std::pair{"mean", &p.running_mean}, {"variance", &p.running_variance}})
-      *parameter = parameters.add(name, {channels}, ParameterKind::statistic);
-    return p;
-  }
   // Where x is positive, else 0.
   static std::vector<float> where_positive(const Tensor& x, const std::vector<float>& values) {
     const std::vector<float> signs = x.to_host();
@@ -247,10 +241,7 @@ TEST_F(TapeTest, BatchNormKeepsItsOutputOnlyForAResidual) {
 TEST_F(TapeTest, BatchNormAddsToWhatItsInputHasAlready) {
   Parameters parameters(*context);
   const BatchNormParameters p = batch_norm_of(parameters, 16);
-  StateDict state = parameters.state();
-  unsigned number = 0;
-  for (auto& [name, tensor] : state) tensor.values = grid_values(tensor.values.size(), ++number);
-  parameters.load(state);
+  fill(parameters);
   parameters.allocate_gradients();
   const Tensor alone = watched(20), x = watched(20), other = watched(21);
   for (const Tensor& input : {alone, x}) weigh(batch_norm(input, p, true, true), 0);
@@ -270,10 +261,7 @@ TEST_F(TapeTest, BatchNormConvolutionKeepsItsInputOnly) {
   Parameters parameters(*context);
   const BatchNormParameters p = batch_norm_of(parameters, 16);
   const Parameter weight = parameters.add("weight", {16, 16, 3, 3}, ParameterKind::convolution);
-  StateDict state = parameters.state();
-  unsigned number = 0;
-  for (auto& [name, tensor] : state) tensor.values = grid_values(tensor.values.size(), ++number);
-  parameters.load(state);
+  fill(parameters);
   parameters.allocate_gradients();
   std::vector<std::vector<float>> results[2];
   std::size_t kept[2];
