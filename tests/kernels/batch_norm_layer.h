@@ -1,4 +1,5 @@
-// A batch norm layer with random maps and parameters on any device, and its comparison with the reference.
+// A batch norm layer with random maps and parameters on any device, its comparison with the reference, and layers of
+// all kinds.
 #pragma once
 
 #include <cmath>
@@ -234,5 +235,26 @@ void check_backward(Layer<T>& layer, bool with_residual, bool relu, bool fixed, 
     EXPECT_EQ(layer.d_residual.plain(), expected.d_residual);
   }
 }
+
+// What the suites of this family share.
+class BatchNormTest : public DeviceTest {
+ protected:
+  template <class T>
+  std::string label(const char* what) const {
+    return "batch norm, " + name_of(device().kind) + ", " + name_of_storage<T>() + ", " + what;
+  }
+  // Calls body(random, shape, kind) for shapes of all layouts and values of all kinds, or normal ones only.
+  template <class T, class Body>
+  void for_layers(const std::string& name, int repeats, bool all, const Body& body) {
+    Random random(name);
+    const int shapes = (on_cpu() ? 3 : 8) * (watched(device()) ? 1 : repeats);
+    for (Kind kind : all_kinds)
+      for (int number = 0; number < (all || kind == Kind::normal ? shapes : 0); ++number) {
+        const LayerShape shape = random_layer_shape(random, device(), number);
+        SCOPED_TRACE(shape.text() + " " + name_of(kind) + " " + name_of_storage<T>());
+        body(random, shape, kind);
+      }
+  }
+};
 
 }  // namespace preceptor::test
