@@ -23,16 +23,16 @@ FeatureMap<T> normalised_map(const FeatureMap<const T>& x, void* workspace) {
 // What writes it.
 template <template <class> class Family, class T>
 BatchNormInference<T> normalise_input(const Family<T>& a) {
-  return {a.x,
-          {},
-          normalised_map(a.x, a.workspace),
-          nullptr,
-          a.input.offset,
-          a.input.mean,
-          nullptr,
-          a.input.scale,
-          0 /*unused*/,
-          a.input.relu};
+  return {.x = a.x,
+          .residual = {},
+          .y = normalised_map(a.x, a.workspace),
+          .gamma = nullptr,
+          .beta = a.input.offset,
+          .mean = a.input.mean,
+          .variance = nullptr,
+          .scale = a.input.scale,
+          .epsilon = 0,
+          .relu = a.input.relu};
 }
 
 // The convolution of it, with the workspace behind it.
