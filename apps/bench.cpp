@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "apps/bench_kernels.h"
-#include "apps/bench_loading.h"
-#include "apps/measure.h"
-#include "apps/support/command_line.h"
-#include "apps/support/run_app.h"
+#include "apps/bench/kernels.h"
+#include "apps/bench/loading.h"
+#include "apps/bench/measure.h"
+#include "apps/command_line/command_line.h"
+#include "apps/command_line/run_app.h"
 #include "engine/ops.h"
 #include "engine/optimizer.h"
 #include "engine/train_step.h"

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/evaluation/run_comparison.h"
-#include "apps/support/command_line.h"
-#include "apps/support/run_app.h"
-#include "engine/check.h"
-#include "engine/checkpoint.h"
+#include "apps/command_line/command_line.h"
+#include "apps/command_line/run_app.h"
+#include "engine/files/check.h"
+#include "engine/files/file.h"
 
 namespace preceptor {
 namespace {

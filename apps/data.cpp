@@ -3,10 +3,10 @@
 #include <iostream>
 #include <string>
 
-#include "apps/data_commands.h"
-#include "apps/support/run_app.h"
-#include "engine/check.h"
-#include "engine/text.h"
+#include "apps/dataset/commands.h"
+#include "apps/command_line/run_app.h"
+#include "engine/files/check.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {

@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/evaluation/output.h"
-#include "apps/support/command_line.h"
-#include "apps/support/run_app.h"
-#include "engine/check.h"
+#include "apps/command_line/command_line.h"
+#include "apps/command_line/run_app.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

@@ -9,17 +9,17 @@
 
 #include "apps/explanation/heat_map.h"
 #include "apps/explanation/pointing.h"
-#include "apps/support/command_line.h"
-#include "apps/support/progress.h"
-#include "apps/support/run_app.h"
-#include "apps/training/card_and_data.h"
-#include "data/image_grid.h"
-#include "data/phantom.h"
-#include "data/png_writer.h"
-#include "data/table.h"
-#include "engine/check.h"
-#include "engine/checkpoint.h"
-#include "engine/numbers.h"
+#include "apps/command_line/command_line.h"
+#include "apps/command_line/progress.h"
+#include "apps/command_line/run_app.h"
+#include "apps/inference/card_and_data.h"
+#include "data/images/image_grid.h"
+#include "data/phantoms/phantom.h"
+#include "data/images/png_writer.h"
+#include "data/tables/table.h"
+#include "engine/files/check.h"
+#include "engine/files/file.h"
+#include "engine/files/numbers.h"
 
 namespace preceptor {
 namespace {

@@ -1,9 +1,10 @@
 // preceptor-export: a checkpoint as an ONNX file.
 #include <cstdio>
 
-#include "apps/support/command_line.h"
-#include "apps/support/run_app.h"
+#include "apps/command_line/command_line.h"
+#include "apps/command_line/run_app.h"
 #include "models/onnx.h"
+#include "engine/files/file.h"
 
 namespace preceptor {
 namespace {

@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <limits>
 
-#include "apps/support/command_line.h"
-#include "apps/support/run_app.h"
-#include "apps/training/card_and_data.h"
-#include "engine/check.h"
+#include "apps/command_line/command_line.h"
+#include "apps/command_line/run_app.h"
+#include "apps/inference/card_and_data.h"
+#include "engine/files/check.h"
 #include "models/loaded_model.h"
 #include "models/registry.h"
 #include "models/weights.h"

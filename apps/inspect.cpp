@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "apps/inspect_file.h"
-#include "apps/support/command_line.h"
-#include "apps/support/run_app.h"
+#include "apps/inspect/file.h"
+#include "apps/command_line/command_line.h"
+#include "apps/command_line/run_app.h"
 #include "engine/ops.h"
 #include "engine/optimizer.h"
 #include "engine/train_step.h"

@@ -9,15 +9,15 @@
 #include <future>
 #include <iostream>
 
-#include "apps/support/command_line.h"
-#include "apps/support/progress.h"
-#include "apps/support/run_app.h"
-#include "apps/training/operating_point.h"
+#include "apps/command_line/command_line.h"
+#include "apps/command_line/progress.h"
+#include "apps/command_line/run_app.h"
+#include "apps/inference/operating_point.h"
 #include "data/dataset.h"
-#include "data/image.h"
-#include "data/image_files.h"
+#include "data/images/image.h"
+#include "data/storage/image_files.h"
 #include "data/parallel.h"
-#include "data/table.h"
+#include "data/tables/table.h"
 #include "models/loaded_model.h"
 
 namespace preceptor {

@@ -1,6 +1,6 @@
 // preceptor-train: trains one network, from scratch or from a checkpoint.
-#include "apps/support/run_app.h"
-#include "apps/support/training_main.h"
+#include "apps/command_line/run_app.h"
+#include "apps/training/training_main.h"
 
 int main(int argc, char** argv) {
   return preceptor::run_app(argc, argv, [](int count, char** arguments) {

@@ -3,7 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Preceptor)
-install(TARGETS preceptor preceptor_models preceptor_data preceptor_engine preceptor_kernels preceptor_emulator
+install(TARGETS preceptor preceptor_models preceptor_data preceptor_engine preceptor_files preceptor_kernels preceptor_emulator
   EXPORT PreceptorTargets ARCHIVE)
 install(EXPORT PreceptorTargets NAMESPACE Preceptor:: DESTINATION ${package})
 foreach(folder kernels engine models data)

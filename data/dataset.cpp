@@ -1,15 +1,15 @@
 // Opens data sets by name.
 #include "data/dataset.h"
 
-#include "data/chestxray14.h"
-#include "data/chexpert.h"
-#include "data/class_folders.h"
-#include "data/dataset_spec.h"
-#include "data/labelled_table.h"
-#include "data/medmnist.h"
-#include "data/phantom.h"
-#include "data/retinopathy.h"
-#include "engine/check.h"
+#include "data/formats/chestxray14.h"
+#include "data/formats/chexpert.h"
+#include "data/formats/class_folders.h"
+#include "data/formats/dataset_spec.h"
+#include "data/formats/labelled_table.h"
+#include "data/formats/medmnist.h"
+#include "data/phantoms/phantom.h"
+#include "data/formats/retinopathy.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/image_source.h"
+#include "data/storage/image_source.h"
 #include "engine/task.h"
 
 namespace preceptor {
@@ -38,7 +38,7 @@ struct Dataset {
   std::vector<std::string> label_names;     // [outputs]
   Split train, val, test;
   // Of images in files: what is made of them, "224x224x1" or "224x224x3-crop", and where the cache of it is looked for
-  // (data/image_cache.h). Empty for images in memory.
+  // (data/storage/image_cache.h). Empty for images in memory.
   std::string image_form, cache_path;
   std::vector<std::string> notes;  // what a user should know of the data, a line each: rows without image, for example
 
@@ -49,7 +49,7 @@ struct Dataset {
 
 // Opens FORMAT:PATH[?key=value&...], for example "phantom:chest?site=b&n=500". Formats and where their layout and keys
 // are stated: chexpert, chestxray14, retinopathy, medmnist, phantom (headers of these names), folder
-// (data/class_folders.h), table (data/labelled_table.h). Images in files are read later, when they are needed. Errors:
+// (data/formats/class_folders.h), table (data/formats/labelled_table.h). Images in files are read later, when they are needed. Errors:
 // unknown format or key (usage), missing file (missing_input), wrong content (data).
 Dataset open_dataset(const std::string& spec);
 

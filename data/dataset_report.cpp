@@ -12,10 +12,10 @@
 #include <set>
 #include <unordered_map>
 
-#include "data/image_hash.h"
+#include "data/storage/image_hash.h"
 #include "data/parallel.h"
-#include "data/pixel_sums.h"
-#include "engine/check.h"
+#include "data/batches/pixel_sums.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

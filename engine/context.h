@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "engine/check.h"
+#include "engine/files/check.h"
 #include "engine/tape.h"
 #include "engine/tensor.h"
 #include "kernels/device/device.h"

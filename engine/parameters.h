@@ -1,13 +1,13 @@
 // The named values of a model: trainable parameters with gradients, and statistics.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/files/state_dict.h"
 #include "kernels/convolution/convolution.h"
 
 namespace preceptor {
@@ -53,13 +53,6 @@ class Parameter {
   };
   std::shared_ptr<Entry> entry_;
 };
-
-// Values by name in plain order, as checkpoints hold them.
-struct PlainTensor {
-  Shape shape;
-  std::vector<float> values;
-};
-using StateDict = std::map<std::string, PlainTensor>;
 
 // The values of a device tensor that is laid out like the parameter (its value, gradient or a moment), in plain order.
 std::vector<float> read_plain(const Parameter& parameter, const Tensor& values);

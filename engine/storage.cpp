@@ -1,7 +1,7 @@
 // Names of storage types and precisions.
 #include "engine/storage.h"
 
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/shape.h"
+#include "engine/files/shape.h"
 #include "engine/storage.h"
 #include "kernels/device/channel_moments.h"
 #include "kernels/device/feature_map.h"

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "engine/check.h"
-#include "engine/numbers.h"
+#include "engine/files/check.h"
+#include "engine/files/numbers.h"
 #include "models/registry.h"
 
 namespace preceptor {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
 #include "engine/task.h"
 #include "models/network.h"
 #include "models/operating_point.h"

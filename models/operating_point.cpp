@@ -5,7 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

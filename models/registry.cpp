@@ -3,7 +3,7 @@
 
 #include <charconv>
 
-#include "engine/text.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
 #include "models/cbr.h"
 #include "models/densenet.h"
 #include "models/resnet.h"

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-#include "engine/check.h"
+#include "engine/files/check.h"
 #include "models/registry.h"
 
 namespace preceptor {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/weight_file.h"
+#include "engine/files/weight_file.h"
 #include "models/network.h"
 
 namespace preceptor {

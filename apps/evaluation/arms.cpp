@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <map>
 
-#include "apps/training/results.h"
-#include "apps/training/run_directory.h"
-#include "engine/check.h"
-#include "engine/checkpoint.h"
+#include "apps/runs/results.h"
+#include "apps/runs/run_directory.h"
+#include "engine/files/check.h"
+#include "engine/files/file.h"
 
 namespace preceptor {
 namespace {

@@ -5,10 +5,10 @@
 #include <limits>
 #include <set>
 
-#include "apps/training/operating_point.h"
+#include "apps/inference/operating_point.h"
 #include "data/metrics/calibration.h"
 #include "data/metrics/classes.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

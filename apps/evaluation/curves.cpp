@@ -5,10 +5,10 @@
 #include "apps/evaluation/output.h"
 #include "data/metrics/calibration.h"
 #include "data/metrics/ranking.h"
-#include "data/table.h"
-#include "engine/check.h"
-#include "engine/checkpoint.h"
-#include "engine/numbers.h"
+#include "data/tables/table.h"
+#include "engine/files/check.h"
+#include "engine/files/file.h"
+#include "engine/files/numbers.h"
 
 namespace preceptor {
 namespace {

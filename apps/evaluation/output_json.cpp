@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/evaluation/output.h"
-#include "apps/training/results.h"
+#include "apps/runs/results.h"
 
 namespace preceptor {
 namespace {

@@ -2,8 +2,8 @@
 #include <cmath>
 
 #include "apps/evaluation/output.h"
-#include "apps/support/text_table.h"
-#include "engine/check.h"
+#include "apps/command_line/text_table.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "data/metrics/classes.h"
 #include "data/metrics/metrics.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

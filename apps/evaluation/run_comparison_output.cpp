@@ -4,11 +4,11 @@
 
 #include "apps/evaluation/output.h"
 #include "apps/evaluation/run_comparison.h"
-#include "apps/support/text_table.h"
-#include "apps/training/results.h"
-#include "data/table.h"
-#include "engine/check.h"
-#include "engine/text.h"
+#include "apps/command_line/text_table.h"
+#include "apps/runs/results.h"
+#include "data/tables/table.h"
+#include "engine/files/check.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {

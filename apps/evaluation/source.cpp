@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "apps/training/card_and_data.h"
-#include "apps/training/run_directory.h"
-#include "engine/check.h"
+#include "apps/inference/card_and_data.h"
+#include "apps/runs/run_directory.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

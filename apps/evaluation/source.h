@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "apps/training/prediction.h"
+#include "apps/inference/prediction.h"
 #include "models/operating_point.h"
 
 namespace preceptor {

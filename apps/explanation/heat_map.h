@@ -1,7 +1,7 @@
 // A map over the image it belongs to.
 #pragma once
 
-#include "data/image.h"
+#include "data/images/image.h"
 #include "models/class_maps.h"
 
 namespace preceptor {

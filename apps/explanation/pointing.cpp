@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <map>
 
-#include "data/csv.h"
-#include "engine/check.h"
-#include "engine/numbers.h"
+#include "data/tables/csv.h"
+#include "engine/files/check.h"
+#include "engine/files/numbers.h"
 
 namespace preceptor {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/box.h"
+#include "data/images/box.h"
 #include "data/metrics/interval.h"
 #include "models/class_maps.h"
 

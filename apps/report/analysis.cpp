@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "apps/training/operating_point.h"
+#include "apps/inference/operating_point.h"
 
 namespace preceptor {
 namespace {

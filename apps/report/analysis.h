@@ -8,7 +8,7 @@
 #include "data/metrics/classes.h"
 #include "data/metrics/subgroup.h"
 #include "data/metrics/threshold.h"
-#include "data/predictions.h"
+#include "data/predictions/predictions.h"
 
 namespace preceptor {
 

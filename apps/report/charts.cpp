@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "apps/report/text.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

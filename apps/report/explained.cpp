@@ -5,7 +5,7 @@
 
 #include "apps/explanation/heat_map.h"
 #include "apps/report/text.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

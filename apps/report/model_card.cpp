@@ -3,7 +3,7 @@
 
 #include "apps/report/report.h"
 #include "apps/report/text.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

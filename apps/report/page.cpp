@@ -6,8 +6,8 @@
 
 #include "apps/report/style.h"
 #include "apps/report/text.h"
-#include "data/png_writer.h"
-#include "engine/check.h"
+#include "data/images/png_writer.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/image.h"
+#include "data/images/image.h"
 
 namespace preceptor {
 

@@ -5,9 +5,9 @@
 
 #include "apps/report/sections.h"
 #include "apps/report/text.h"
-#include "apps/support/progress.h"
-#include "engine/check.h"
-#include "engine/text.h"
+#include "apps/command_line/progress.h"
+#include "engine/files/check.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {

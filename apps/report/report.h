@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "apps/report/analysis.h"
-#include "apps/report/run_record.h"
-#include "data/image.h"
+#include "apps/runs/run_record.h"
+#include "data/images/image.h"
 
 namespace preceptor {
 

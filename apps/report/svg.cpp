@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "apps/report/text.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor::svg {
 namespace {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 

@@ -5,7 +5,7 @@
 #include "apps/report/charts.h"
 #include "apps/report/sections.h"
 #include "apps/report/text.h"
-#include "apps/training/results.h"
+#include "apps/runs/results.h"
 
 namespace preceptor {
 namespace {

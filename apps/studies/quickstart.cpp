@@ -8,15 +8,15 @@
 
 #include "apps/report/explained.h"
 #include "apps/report/text.h"
-#include "apps/support/command_line.h"
-#include "apps/support/progress.h"
-#include "apps/support/run_app.h"
-#include "apps/training/prediction.h"
-#include "apps/training/results.h"
+#include "apps/command_line/command_line.h"
+#include "apps/command_line/progress.h"
+#include "apps/command_line/run_app.h"
+#include "apps/inference/prediction.h"
+#include "apps/runs/results.h"
 #include "apps/training/training.h"
-#include "data/phantom.h"
-#include "engine/check.h"
-#include "engine/checkpoint.h"
+#include "data/phantoms/phantom.h"
+#include "engine/files/check.h"
+#include "engine/files/file.h"
 #include "models/loaded_model.h"
 
 namespace preceptor {

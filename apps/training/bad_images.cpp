@@ -8,8 +8,8 @@
 #include <unordered_set>
 
 #include "data/parallel.h"
-#include "data/table.h"
-#include "engine/check.h"
+#include "data/tables/table.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

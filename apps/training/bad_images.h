@@ -25,7 +25,7 @@ std::vector<BadImage> find_bad_images(const Dataset& data, int threads, const st
 // The data set without these images.
 Dataset without_images(const Dataset& data, const std::vector<BadImage>& bad);
 
-// "split,id,reason", a row per image, and back. Errors: those of data/table.h.
+// "split,id,reason", a row per image, and back. Errors: those of data/tables/table.h.
 std::string bad_images_table(const std::vector<BadImage>& bad);
 std::vector<BadImage> read_bad_images(const std::string& path);
 

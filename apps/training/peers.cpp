@@ -3,10 +3,10 @@
 
 #include <memory>
 
-#include "apps/training/run_directory.h"
-#include "apps/training/run_options.h"
+#include "apps/runs/run_directory.h"
+#include "apps/training/options/run_options.h"
 #include "apps/training/training_run.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

@@ -60,7 +60,7 @@ struct TrainingOptions {
   double clip_value = 0, clip_norm = 0;
   std::string augment;                // "flip,shift=4" (augmentation.h); empty: nothing is changed
   std::string normalise = "auto";     // "data", "imagenet", "auto": that of init, else the data's
-  std::string sampling = "shuffle";   // shuffle, balanced, square-root (data/sampling.h)
+  std::string sampling = "shuffle";   // shuffle, balanced, square-root (data/batches/sampling.h)
   std::string on_bad_image = "stop";  // stop; skip: every image is read once before the first step
   double bad_image_limit = 0.01;      // skip: the fraction of images that may be left out
   std::uint64_t seed = 0;

@@ -7,15 +7,16 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "apps/training/agreement.h"
-#include "apps/training/augmentation.h"
-#include "apps/training/environment.h"
-#include "apps/training/operating_point.h"
-#include "apps/training/results.h"
-#include "apps/training/run_options.h"
-#include "data/grades.h"
-#include "data/sampling.h"
-#include "engine/check.h"
+#include "apps/training/teachers/agreement.h"
+#include "apps/training/options/augmentation.h"
+#include "apps/runs/environment.h"
+#include "apps/inference/operating_point.h"
+#include "apps/runs/results.h"
+#include "apps/training/options/run_options.h"
+#include "data/predictions/grades.h"
+#include "data/batches/sampling.h"
+#include "engine/files/check.h"
+#include "engine/files/file.h"
 #include "kernels/device/tuning.h"
 
 namespace preceptor {

@@ -6,11 +6,11 @@
 
 #include "apps/training/bad_images.h"
 #include "apps/training/initial_weights.h"
-#include "apps/training/prediction.h"
-#include "apps/training/run_directory.h"
-#include "apps/training/run_log.h"
-#include "apps/training/student_step.h"
-#include "data/predictions.h"
+#include "apps/inference/prediction.h"
+#include "apps/runs/run_directory.h"
+#include "apps/runs/run_log.h"
+#include "apps/training/step/student_step.h"
+#include "data/predictions/predictions.h"
 
 namespace preceptor {
 

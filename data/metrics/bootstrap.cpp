@@ -8,7 +8,7 @@
 #include "data/metrics/distributions.h"
 #include "data/parallel.h"
 #include "data/random.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

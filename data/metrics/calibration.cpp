@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "data/metrics/classes.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

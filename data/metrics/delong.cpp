@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

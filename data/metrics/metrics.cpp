@@ -7,7 +7,7 @@
 #include "data/metrics/classes.h"
 #include "data/metrics/ranking.h"
 #include "data/metrics/threshold.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 Evaluation evaluate_findings(const std::vector<Finding>& findings, const BootstrapOptions& options) {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "data/metrics/distributions.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "data/metrics/calibration.h"
 #include "data/metrics/threshold.h"
-#include "engine/check.h"
-#include "engine/numbers.h"
+#include "engine/files/check.h"
+#include "engine/files/numbers.h"
 
 namespace preceptor {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "data/metrics/bootstrap.h"
-#include "data/predictions.h"
+#include "data/predictions/predictions.h"
 
 namespace preceptor {
 

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "data/metrics/ranking.h"
-#include "engine/check.h"
-#include "engine/numbers.h"
+#include "engine/files/check.h"
+#include "engine/files/numbers.h"
 
 namespace preceptor {
 namespace {

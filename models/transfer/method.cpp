@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "engine/text.h"
+#include "engine/files/text.h"
 #include "models/transfer/methods.h"
 
 namespace preceptor {

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <sstream>
 
-#include "engine/check.h"
-#include "engine/numbers.h"
+#include "engine/files/check.h"
+#include "engine/files/numbers.h"
 
 namespace preceptor {
 namespace {

@@ -1,5 +1,5 @@
 // The text of --augment: what it means, its shortest form, and texts that mean nothing.
-#include "apps/training/augmentation.h"
+#include "apps/training/options/augmentation.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // Bad input: one clear line, the documented exit code, and nothing left that looks like a run.
 #include <limits>
 
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
 #include "process.h"
 #include "small_medmnist.h"
 

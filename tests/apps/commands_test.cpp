@@ -1,5 +1,5 @@
 // The command lines of the documentation, at small sizes: what they print and what they leave.
-#include "apps/training/results.h"
+#include "apps/runs/results.h"
 #include "process.h"
 #include "small_medmnist.h"
 

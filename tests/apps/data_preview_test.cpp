@@ -1,6 +1,6 @@
 // preceptor-data preview as users run it.
 #include "data/dataset.h"
-#include "data/image.h"
+#include "data/images/image.h"
 #include "process.h"
 
 namespace preceptor::test {

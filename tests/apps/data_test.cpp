@@ -1,7 +1,7 @@
 // preceptor-data and the data flags of training, as commands.
 #include <set>
 
-#include "data/table.h"
+#include "data/tables/table.h"
 #include "process.h"
 #include "tests/data/image_writer.h"
 

@@ -1,6 +1,6 @@
 // preceptor-evaluate and preceptor-compare as users run them.
 #include "data/metrics/threshold.h"
-#include "data/predictions.h"
+#include "data/predictions/predictions.h"
 #include "process.h"
 
 namespace preceptor::test {

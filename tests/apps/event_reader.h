@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/event_file.h"
+#include "apps/runs/event_file.h"
 
 namespace preceptor::test {
 

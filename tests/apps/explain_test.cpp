@@ -1,7 +1,7 @@
 // preceptor-explain, and the pointing game with a truth that is known: where phantoms have their lesions.
 #include "apps/explanation/heat_map.h"
 #include "apps/explanation/pointing.h"
-#include "engine/check.h"
+#include "engine/files/check.h"
 #include "process.h"
 
 namespace preceptor::test {

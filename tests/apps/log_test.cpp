@@ -1,8 +1,8 @@
 // The three logs of a run: same numbers, no step twice, nothing but times differs between two runs with one seed.
 #include <cmath>
 
-#include "apps/training/run_log.h"
-#include "data/image.h"
+#include "apps/runs/run_log.h"
+#include "data/images/image.h"
 #include "event_reader.h"
 #include "process.h"
 

@@ -1,7 +1,7 @@
 // Transfer methods through the app: what they learn is kept and resumed, weights are what is printed, labels stay
 // comparable, and what cannot work is refused before a run directory appears.
-#include "apps/training/results.h"
-#include "engine/checkpoint.h"
+#include "apps/runs/results.h"
+#include "engine/files/checkpoint.h"
 #include "process.h"
 
 namespace preceptor::test {

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <filesystem>
 
-#include "data/grades.h"
-#include "data/predictions.h"
+#include "data/predictions/grades.h"
+#include "data/predictions/predictions.h"
 #include "models/loaded_model.h"
 #include "process.h"
 #include "small_medmnist.h"

@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <thread>
 
-#include "apps/training/teachers.h"
-#include "engine/checkpoint.h"
+#include "apps/training/teachers/teachers.h"
+#include "engine/files/checkpoint.h"
 #include "process.h"
 #include "small_medmnist.h"
 #include "tests/data/real_data.h"

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <limits>
 
-#include "apps/training/results.h"
-#include "apps/training/student_step.h"
+#include "apps/runs/results.h"
+#include "apps/training/step/student_step.h"
 #include "models/registry.h"
 #include "process.h"
 #include "small_medmnist.h"

@@ -1,5 +1,5 @@
 // What the host does for a training step: one copy up and one launch, whatever is learned.
-#include "apps/training/student_step.h"
+#include "apps/training/step/student_step.h"
 
 #include "models/registry.h"
 #include "tests/engine/support.h"

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "apps/training/label_match.h"
-#include "engine/checkpoint.h"
+#include "apps/inference/label_match.h"
+#include "engine/files/checkpoint.h"
 #include "process.h"
 
 namespace preceptor::test {

@@ -1,5 +1,5 @@
 // Tables for terminals.
-#include "apps/support/text_table.h"
+#include "apps/command_line/text_table.h"
 
 #include <gtest/gtest.h>
 

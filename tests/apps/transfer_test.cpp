@@ -1,5 +1,5 @@
 // What transfer must keep and what it must change.
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
 #include "process.h"
 
 namespace preceptor::test {

@@ -1,7 +1,7 @@
 // Weights from elsewhere through the apps: inspected, imported, taught under, started from.
 #include <cstring>
 
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
 #include "process.h"
 #include "tests/support/torch_writer.h"
 

@@ -3,10 +3,10 @@
 #include <filesystem>
 #include <map>
 
-#include "data/csv.h"
+#include "data/tables/csv.h"
 #include "data/metrics/delong.h"
-#include "data/predictions.h"
-#include "engine/numbers.h"
+#include "data/predictions/predictions.h"
+#include "engine/files/numbers.h"
 #include "npz_writer.h"
 #include "real_data.h"
 

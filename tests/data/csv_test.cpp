@@ -1,7 +1,7 @@
 // Whole tables in memory; what single rows may hold is table_test's.
-#include "data/csv.h"
+#include "data/tables/csv.h"
 
-#include "data/table.h"
+#include "data/tables/table.h"
 #include "npz_writer.h"
 
 namespace preceptor::test {

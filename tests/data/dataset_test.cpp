@@ -1,7 +1,7 @@
 // Data set names: what open_dataset accepts, and what it says about what it does not.
 #include "data/dataset.h"
 
-#include "data/dataset_spec.h"
+#include "data/formats/dataset_spec.h"
 #include "npz_writer.h"
 
 namespace preceptor::test {

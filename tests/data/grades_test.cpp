@@ -1,5 +1,5 @@
 // Grades as questions and back: by hand, and refusals.
-#include "data/grades.h"
+#include "data/predictions/grades.h"
 
 #include <cmath>
 

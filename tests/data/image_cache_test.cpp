@@ -1,9 +1,9 @@
 // The cache: the same images as decoding gives, refused as soon as one of their files changes.
-#include "data/image_cache.h"
+#include "data/storage/image_cache.h"
 
 #include <unistd.h>
 
-#include "data/loader.h"
+#include "data/batches/loader.h"
 #include "tests/data/made_tree.h"
 
 namespace preceptor::test {

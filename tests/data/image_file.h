@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "data/image.h"
+#include "data/images/image.h"
 #include "kernels/device/error.h"
 #include "tests/data/npz_writer.h"
 

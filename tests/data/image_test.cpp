@@ -1,5 +1,5 @@
 // Image files: every format, conversion of channels, resizing against its formula, and files that are none.
-#include "data/image.h"
+#include "data/images/image.h"
 
 #include <gtest/gtest.h>
 

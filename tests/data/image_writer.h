@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/image.h"
+#include "data/images/image.h"
 #include "tests/data/npz_writer.h"
 
 #define STB_IMAGE_WRITE_IMPLEMENTATION

@@ -1,11 +1,11 @@
 // How images are divided: patients stay whole, labels stay even, smaller samples are contained in larger ones.
-#include "data/listing.h"
+#include "data/formats/listing.h"
 
 #include <array>
 #include <map>
 #include <set>
 
-#include "data/patients.h"
+#include "data/formats/patients.h"
 #include "tests/data/npz_writer.h"
 
 namespace preceptor::test {

@@ -1,5 +1,5 @@
 // The loader: same batches for any number of threads, every image once, safe to restart or leave at any moment.
-#include "data/loader.h"
+#include "data/batches/loader.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "data/random.h"
-#include "data/sampling.h"
+#include "data/batches/sampling.h"
 #include "kernels/device/error.h"
 
 namespace preceptor::test {

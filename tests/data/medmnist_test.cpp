@@ -1,5 +1,5 @@
 // MedMNIST files: made ones for every rule, real ones where they are present.
-#include "data/medmnist.h"
+#include "data/formats/medmnist.h"
 
 #include <map>
 #include <set>

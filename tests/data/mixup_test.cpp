@@ -1,11 +1,11 @@
 // Mixup: shares against the Beta distribution, images and labels against the definition.
-#include "data/mixup.h"
+#include "data/batches/mixup.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "data/loader.h"
+#include "data/batches/loader.h"
 #include "kernels/device/error.h"
 
 namespace preceptor::test {

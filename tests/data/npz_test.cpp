@@ -1,5 +1,5 @@
 // Npz: sound files of every storage form, and files that lie about themselves.
-#include "data/npz.h"
+#include "data/storage/npz.h"
 
 #include "npz_writer.h"
 

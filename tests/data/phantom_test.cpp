@@ -1,5 +1,5 @@
 // Phantoms: determined by their names alone, nested, different between sites, and every finding leaves its mark.
-#include "data/phantom.h"
+#include "data/phantoms/phantom.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <set>
 
-#include "data/phantom_chest.h"
-#include "data/phantom_fundus.h"
+#include "data/phantoms/chest.h"
+#include "data/phantoms/fundus.h"
 
 namespace preceptor::test {
 namespace {

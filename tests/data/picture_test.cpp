@@ -1,9 +1,9 @@
 // Pictures that are written: PNG files read back, grids, and boxes around the findings of phantoms.
-#include "data/image_grid.h"
-#include "data/phantom.h"
-#include "data/phantom_chest.h"
-#include "data/png_writer.h"
-#include "engine/check.h"
+#include "data/images/image_grid.h"
+#include "data/phantoms/phantom.h"
+#include "data/phantoms/chest.h"
+#include "data/images/png_writer.h"
+#include "engine/files/check.h"
 #include "image_writer.h"
 
 namespace preceptor::test {

@@ -1,7 +1,7 @@
 // PNG files: every kind against the samples it was written from, and damaged ones.
 #include <gtest/gtest.h>
 
-#include "data/decode.h"
+#include "data/images/decode.h"
 #include "kernels/device/error.h"
 #include "tests/data/png_writer.h"
 

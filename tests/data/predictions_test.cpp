@@ -1,5 +1,5 @@
 // The predictions table: bits that survive the file, joins with labels, and hostile tables.
-#include "data/predictions.h"
+#include "data/predictions/predictions.h"
 
 #include <cmath>
 

@@ -1,5 +1,5 @@
 // Rows in a file: what is written is read, whole or not at all, and nothing in the file is believed.
-#include "data/row_file.h"
+#include "data/storage/row_file.h"
 
 #include <cmath>
 #include <limits>

@@ -1,5 +1,5 @@
 // Tables: what the reader takes as spreadsheets write it, and where it says what is wrong.
-#include "data/table.h"
+#include "data/tables/table.h"
 
 #include <zlib.h>
 

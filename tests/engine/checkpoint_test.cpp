@@ -1,5 +1,6 @@
 // safetensors: round trips, conversions, and files whose content is not to be trusted.
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
+#include "engine/files/file.h"
 
 #include <fstream>
 #include <limits>

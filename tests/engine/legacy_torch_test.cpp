@@ -1,7 +1,7 @@
 // Files of torch.save before PyTorch 1.6: read, and refused with a reason.
 #include <fstream>
 
-#include "engine/weight_file.h"
+#include "engine/files/weight_file.h"
 #include "tests/engine/support.h"
 #include "tests/support/torch_writer.h"
 

@@ -1,5 +1,5 @@
 // The five losses through their ops against torch's values in double precision (tests/golden).
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
 #include "engine/ops.h"
 #include "tests/engine/support.h"
 

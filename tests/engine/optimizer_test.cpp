@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
 #include "engine/gradient_meter.h"
 #include "tests/engine/support.h"
 

@@ -1,5 +1,5 @@
 // Lists and lower case, as messages and file names need them.
-#include "engine/text.h"
+#include "engine/files/text.h"
 
 #include <gtest/gtest.h>
 

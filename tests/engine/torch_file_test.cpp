@@ -1,5 +1,5 @@
 // PyTorch files: what is read of them, and hundreds of files that are refused with a reason.
-#include "engine/torch_file.h"
+#include "engine/files/torch_file.h"
 
 #include <sys/resource.h>
 
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "engine/weight_file.h"
+#include "engine/files/weight_file.h"
 #include "tests/engine/support.h"
 #include "tests/support/torch_writer.h"
 

@@ -1,5 +1,5 @@
 // Any bytes as a cache of images.
-#include "data/image_cache.h"
+#include "data/storage/image_cache.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {

@@ -1,5 +1,5 @@
 // Any bytes as an image file.
-#include "data/image.h"
+#include "data/images/image.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,5 @@
 // Any bytes behind the number that files of torch.save began with before PyTorch 1.6.
-#include "engine/torch_file.h"
+#include "engine/files/torch_file.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/torch_writer.h"
 

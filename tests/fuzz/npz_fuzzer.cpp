@@ -1,5 +1,5 @@
 // Any bytes as an .npz file, whose arrays are all read.
-#include "data/npz.h"
+#include "data/storage/npz.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,5 @@
 // Any bytes as a pickle.
-#include "engine/pickle.h"
+#include "engine/files/pickle.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

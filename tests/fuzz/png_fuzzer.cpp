@@ -1,5 +1,5 @@
 // Any bytes as the rows of a PNG of any kind, with sound checksums, which would stop nearly everything.
-#include "data/decode.h"
+#include "data/images/decode.h"
 #include "tests/data/png_writer.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,6 +1,6 @@
 // Any bytes as a table of predictions, and what was read as an evaluation; cut at the first 0xFF, as two tables to
 // join.
-#include "data/predictions.h"
+#include "data/predictions/predictions.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

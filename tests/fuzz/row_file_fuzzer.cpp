@@ -1,5 +1,5 @@
 // Any bytes as a file of rows, all of which are read.
-#include "data/row_file.h"
+#include "data/storage/row_file.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

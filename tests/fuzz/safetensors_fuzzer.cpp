@@ -1,5 +1,5 @@
 // Any bytes as a safetensors file.
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,5 @@
 // Any bytes as a table, plain or gzipped.
-#include "data/table.h"
+#include "data/tables/table.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

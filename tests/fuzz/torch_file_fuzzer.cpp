@@ -1,5 +1,5 @@
 // Any bytes as data.pkl of a sound archive, so that they are not stopped by a checksum.
-#include "engine/torch_file.h"
+#include "engine/files/torch_file.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/torch_writer.h"
 

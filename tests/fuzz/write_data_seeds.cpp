@@ -1,5 +1,5 @@
 // Writes the tables, .npz files and caches that fuzzing starts from: write_data_seeds FOLDER.
-#include "data/image_hash.h"
+#include "data/storage/image_hash.h"
 #include "tests/data/npz_writer.h"
 
 namespace {
@@ -7,7 +7,7 @@ namespace {
 using namespace preceptor;
 using namespace preceptor::test;
 
-// A cache of one image, as data/image_cache.cpp writes it; `file` is the content of the image's file.
+// A cache of one image, as data/storage/image_cache.cpp writes it; `file` is the content of the image's file.
 std::string cache(const std::string& file) {
   const std::uint64_t hash = content_hash({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()});
   const std::string header =
@@ -18,7 +18,7 @@ std::string cache(const std::string& file) {
   return little_endian(header.size(), 8) + header + "wxyz" + little_endian(hash, 8) + std::string(24, '\1') + "b\n";
 }
 
-// Two rows of one bfloat16, as data/row_file.cpp writes them.
+// Two rows of one bfloat16, as data/storage/row_file.cpp writes them.
 std::string rows() {
   const std::string header =
       R"({"__metadata__":{"format":"preceptor-rows-1"},"content":{"data_offsets":[0,16],"dtype":"U64","shape":[2]},)"

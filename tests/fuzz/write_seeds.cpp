@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
 #include "tests/support/torch_writer.h"
 
 int main(int argc, char** argv) {

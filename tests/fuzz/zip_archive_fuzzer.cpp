@@ -1,5 +1,5 @@
 // Any bytes as an archive of torch.save.
-#include "engine/torch_file.h"
+#include "engine/files/torch_file.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "engine/check.h"
+#include "engine/files/check.h"
 #include "models/class_maps.h"
 #include "models/registry.h"
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "engine/checkpoint.h"
+#include "engine/files/checkpoint.h"
 #include "models/registry.h"
 
 namespace preceptor {

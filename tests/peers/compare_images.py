@@ -24,7 +24,7 @@ except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
 
-PERCENTILE = 0.005  # of data/grey_window.h
+PERCENTILE = 0.005  # of data/images/grey_window.h
 
 
 def decoded(program, path):

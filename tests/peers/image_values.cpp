@@ -2,7 +2,7 @@
 // "height width channels" and the bytes.
 #include <iostream>
 
-#include "data/image.h"
+#include "data/images/image.h"
 
 int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {

@@ -4,7 +4,7 @@
 // all gradients and the state behind it.
 #include <cstdio>
 
-#include "engine/check.h"
+#include "engine/files/check.h"
 #include "models/registry.h"
 #include "models/weights.h"
 

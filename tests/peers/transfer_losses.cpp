@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "engine/check.h"
+#include "engine/files/check.h"
 #include "models/registry.h"
 #include "models/transfer/method.h"
 

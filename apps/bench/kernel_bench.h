@@ -1,0 +1,102 @@
+// What times single kernels: their inputs, their launches behind emptied caches, and the table of results.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "apps/bench/kernels.h"
+#include "apps/bench/measure.h"
+#include "engine/context.h"
+
+namespace preceptor {
+
+class KernelBench {
+ public:
+  explicit KernelBench(const KernelBenchOptions& options);
+
+  const KernelBenchOptions& options() const { return options_; }
+  Context& context() { return *context_; }
+  bool on_cuda() const { return on_cuda_; }
+  // Whether the options ask for the family of this name, and whether the device has kernels for such arguments.
+  bool wanted(const char* name) const { return std::string(name).starts_with(options_.family); }
+  template <class Arguments>
+  bool possible() const {
+    return kernels::runs_on<Arguments>(context_->device().kind);
+  }
+
+  // Random values, standard normal, and given ones, on the device.
+  Tensor normal(const Shape& shape) {
+    Tensor tensor = context_->empty(shape);
+    tensor.from_host(random_normal(shape.elements(), ++seed_));
+    return tensor;
+  }
+  template <class T>
+  std::shared_ptr<Buffer> normal_values(std::size_t count) {
+    const std::vector<float> values = random_normal(count, ++seed_);
+    return to_device(std::vector<T>(values.begin(), values.end()));
+  }
+  template <class T>
+  std::shared_ptr<Buffer> to_device(const std::vector<T>& values) {
+    const std::size_t bytes = values.size() * sizeof(T);
+    const auto buffer = context_->scratch(bytes);
+    context_->run(kernels::Copy{buffer->data(), values.data(), bytes});
+    context_->stream().synchronize();
+    return buffer;
+  }
+
+  // Times a kernel and adds a row for it, if it is wanted and possible.
+  template <class Arguments>
+  void time(const Arguments& arguments, const std::string& shape) {
+    if (!wanted(Arguments::name) || !possible<Arguments>()) return;
+    const auto launch = [&] { context_->run(arguments); };
+    launch();
+    std::vector<double> seconds;
+    for (int i = 0; i < options_.repeats; ++i) {
+      flush();
+      seconds.push_back(context_->stream().seconds_of(launch));
+    }
+    add_row(Arguments::name, shape, cost(arguments), median(seconds));
+  }
+  template <class Arguments>
+  void time_with_workspace(Arguments arguments, const std::string& shape) {
+    if (!wanted(Arguments::name) || !possible<Arguments>()) return;
+    const auto workspace = context_->scratch(std::max<std::size_t>(64, workspace_bytes(arguments, context_->device())));
+    arguments.workspace = workspace->data();
+    time(arguments, shape);
+  }
+
+  void print_head();
+  void print_json() const;
+
+ private:
+  double copy_rate();
+  void flush();
+  void add_row(const char* name, const std::string& shape, const kernels::Cost& cost, double seconds);
+
+  KernelBenchOptions options_;
+  std::unique_ptr<Context> context_;
+  bool on_cuda_;
+  std::shared_ptr<Buffer> flush_memory_;  // cuda
+  CacheFlush flush_;                      // cpu
+  double copy_rate_ = 0, multiply_rate_ = 0;
+  std::uint64_t seed_ = 0;
+  nlohmann::ordered_json rows_ = nlohmann::ordered_json::array();
+};
+
+// Families that share their inputs, and what times them.
+struct KernelGroup {
+  std::vector<const char*> families;
+  void (*time)(KernelBench&);
+};
+std::vector<KernelGroup> network_kernels();   // bench_network_kernels.cpp: what every training step is made of
+std::vector<KernelGroup> transfer_kernels();  // bench_transfer_kernels.cpp: what transfer methods and teachers add
+
+// The storage of a row's values, for its text.
+template <class T>
+constexpr const char* storage_text = std::is_same_v<T, float> ? "" : ", bfloat16";
+
+}  // namespace preceptor

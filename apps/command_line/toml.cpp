@@ -1,0 +1,172 @@
+// A scanner for flat TOML files.
+#include "apps/command_line/toml.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+
+#include "engine/files/check.h"
+
+namespace preceptor {
+namespace {
+
+void append_utf8(std::string& text, std::uint32_t code) {
+  const auto byte = [&](std::uint32_t value) { text += static_cast<char>(value); };
+  if (code < 0x80) return byte(code);
+  if (code < 0x800) {
+    byte(0xC0 | code >> 6);
+  } else {
+    if (code < 0x10000) {
+      byte(0xE0 | code >> 12);
+    } else {
+      byte(0xF0 | code >> 18);
+      byte(0x80 | (code >> 12 & 0x3F));
+    }
+    byte(0x80 | (code >> 6 & 0x3F));
+  }
+  byte(0x80 | (code & 0x3F));
+}
+
+class Scanner {
+ public:
+  Scanner(const std::string& text, const std::string& path) : text_(text), path_(path) {}
+
+  std::vector<TomlEntry> entries() {
+    std::vector<TomlEntry> all;
+    for (skip(true); !at_end(); skip(true)) {
+      TomlEntry entry;
+      entry.line = line_;
+      check(peek() != '[', "tables are not used here; write name = value");
+      entry.key = key();
+      check(std::none_of(all.begin(), all.end(), [&](const TomlEntry& e) { return e.key == entry.key; }),
+            message("'", entry.key, "' stands here a second time"));
+      skip(false);
+      check(take('='), message("'=' is expected after '", entry.key, "'"));
+      skip(false);
+      if (take('['))
+        array(entry.values);
+      else
+        entry.values.push_back(scalar());
+      skip(false);
+      check(at_end() || peek() == '\n', message("something follows the value of '", entry.key, "'"));
+      all.push_back(std::move(entry));
+    }
+    return all;
+  }
+
+ private:
+  bool at_end() const { return position_ >= text_.size(); }
+  char peek() const { return at_end() ? '\n' : text_[position_]; }
+  char next() {
+    check(!at_end(), "the file ends within a value");
+    if (text_[position_] == '\n') ++line_;
+    return text_[position_++];
+  }
+  bool take(char wanted) {
+    if (at_end() || peek() != wanted) return false;
+    next();
+    return true;
+  }
+  void check(bool good, const std::string& reason) const {
+    if (!good) fail(ErrorKind::usage, path_, " line ", line_, ": ", reason);
+  }
+
+  // Blanks and comments, with `lines` also the ends of lines.
+  void skip(bool lines) {
+    while (!at_end()) {
+      if (peek() == '#') {
+        while (!at_end() && peek() != '\n') next();
+      } else if (peek() == ' ' || peek() == '\t' || peek() == '\r' || (lines && peek() == '\n')) {
+        next();
+      } else {
+        return;
+      }
+    }
+  }
+
+  std::string key() {
+    if (peek() == '"' || peek() == '\'') return scalar();
+    std::string name;
+    while (!at_end() && (std::isalnum(static_cast<unsigned char>(peek())) != 0 || peek() == '-' || peek() == '_'))
+      name += next();
+    check(!name.empty(), "a line begins with the name of a flag");
+    return name;
+  }
+
+  void array(std::vector<std::string>& values) {
+    for (skip(true); !take(']'); skip(true)) {
+      values.push_back(scalar());
+      skip(true);
+      if (take(',')) continue;
+      check(take(']'), "',' or ']' is expected in an array");
+      return;
+    }
+  }
+
+  std::string scalar() {
+    if (take('\'')) return literal();
+    if (take('"')) return escaped();
+    std::string word;
+    while (!at_end() && std::string(" \t\r\n,]#").find(peek()) == std::string::npos) word += next();
+    check(!word.empty(), "a value is missing");
+    const bool number = word.find_first_not_of("+-.0123456789eE_") == std::string::npos;
+    check(number || word == "true" || word == "false" || word == "inf" || word == "nan",
+          message("text needs quotes: '", word, "'"));
+    std::erase(word, '_');
+    return word;
+  }
+
+  std::string literal() {
+    std::string value;
+    while (!take('\'')) {
+      check(peek() != '\n', "a string ends on its line");
+      value += next();
+    }
+    return value;
+  }
+
+  std::string escaped() {
+    std::string value;
+    while (!take('"')) {
+      check(peek() != '\n', "a string ends on its line");
+      if (!take('\\')) {
+        value += next();
+        continue;
+      }
+      static const std::string letters = "btnfr\"\\", meanings = "\b\t\n\f\r\"\\";
+      const char letter = next();
+      if (const std::size_t found = letters.find(letter); found != std::string::npos)
+        value += meanings[found];
+      else if (letter == 'u' || letter == 'U')
+        append_utf8(value, code_point(letter == 'u' ? 4 : 8));
+      else
+        check(false, message("unknown escape \\", letter));
+    }
+    return value;
+  }
+
+  std::uint32_t code_point(int digits) {
+    std::uint32_t code = 0;
+    for (int i = 0; i < digits; ++i) {
+      const char digit = next();
+      check(std::isxdigit(static_cast<unsigned char>(digit)) != 0, "an escape has too few hexadecimal digits");
+      const int lower = std::tolower(static_cast<unsigned char>(digit));
+      code = code * 16 + static_cast<std::uint32_t>(lower <= '9' ? lower - '0' : lower - 'a' + 10);
+    }
+    check(code < 0x110000 && (code < 0xD800 || code > 0xDFFF), "an escape names no character");
+    return code;
+  }
+
+  const std::string& text_;
+  const std::string& path_;
+  std::size_t position_ = 0;
+  int line_ = 1;
+};
+
+}  // namespace
+
+std::vector<TomlEntry> parse_toml(const std::string& text, const std::string& path) {
+  return Scanner(text, path).entries();
+}
+
+}  // namespace preceptor

@@ -1,0 +1,254 @@
+// preceptor-data check: reads a whole data set and says what would spoil a result.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "apps/dataset/commands.h"
+#include "apps/command_line/command_line.h"
+#include "apps/command_line/progress.h"
+#include "data/dataset_report.h"
+#include "data/images/image_grid.h"
+#include "data/images/png_writer.h"
+#include "engine/files/check.h"
+#include "engine/files/file.h"
+
+namespace preceptor {
+namespace {
+
+constexpr std::size_t most_examples = 5;
+
+struct CheckOptions {
+  std::string data, json, sheet;
+  int threads = 0;
+};
+
+bool parse(CheckOptions& options, int argc, char** argv) {
+  CLI::App app(
+      "Reads every image of a data set and says how many there are, of which labels, and what is wrong with them.",
+      "preceptor-data check");
+  app.footer(
+      "Example:\n"
+      "  preceptor-data check chestxray14:nih/ --json check.json --contact-sheet sheet.png\n\n"
+      "Ends with 65 if images cannot be read, patients or identical images stand in two splits, or a label of val or\n"
+      "test is not both present and absent there. Pictures that look alike and constant ones are named only.");
+  app.add_option("data", options.data, "As for preceptor-train; docs/data.md")->type_name("FORMAT:PATH")->required();
+  app.add_option("--json", options.json, "Write all of it as one JSON object")->type_name("FILE");
+  app.add_option("--contact-sheet", options.sheet, "Write a PNG of training images, a row for each label")
+      ->type_name("FILE");
+  app.add_option("--threads", options.threads, "CPU threads; 0: all")
+      ->type_name("COUNT")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  return parse_command_line(app, argc, argv);
+}
+
+std::string name_text(const ImageName& image) { return image.split + " " + image.id; }
+
+template <class Items, class Text>
+void print_examples(const Items& items, const Text& text) {
+  for (std::size_t i = 0; i < std::min(items.size(), most_examples); ++i) std::printf("  %s\n", text(items[i]).c_str());
+  if (items.size() > most_examples) std::printf("  ... and %zu more\n", items.size() - most_examples);
+}
+
+std::string group_text(const DuplicateGroup& group) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(group.images.size(), most_examples); ++i)
+    text += (i > 0 ? ", " : "") + name_text(group.images[i]);
+  return text + (group.images.size() > most_examples ? ", ..." : "");
+}
+
+void print_splits(const Dataset& data, const DatasetReport& report) {
+  std::printf("%-28s", "");
+  for (const SplitReport& split : report.splits) std::printf("%18s", split.name.c_str());
+  std::printf("\n%-28s", "images");
+  for (const SplitReport& split : report.splits) std::printf("%18d", split.images);
+  std::printf("\n%-28s", "patients");
+  for (const SplitReport& split : report.splits)
+    std::printf("%18s", split.knows_patients ? std::to_string(split.patients).c_str() : "unknown");
+  for (int c = 0; c < data.channels; ++c) {
+    std::printf("\n%-28s", message("mean, deviation", data.channels > 1 ? message(" ", "RGB"[c]) : "").c_str());
+    for (const SplitReport& split : report.splits) {
+      char text[32] = "-";
+      if (!split.mean.empty())
+        std::snprintf(text, sizeof text, "%.4f, %.4f", split.mean[static_cast<std::size_t>(c)],
+                      split.deviation[static_cast<std::size_t>(c)]);
+      std::printf("%18s", text);
+    }
+  }
+  std::printf("\n");
+  for (std::size_t l = 0; l < data.label_names.size(); ++l) {
+    std::printf("%-28s", data.label_names[l].c_str());
+    for (const SplitReport& split : report.splits) {
+      const LabelReport& label = split.labels[l];
+      const int known = label.positive + label.negative;
+      std::string text = std::to_string(label.positive);
+      char share[32];
+      std::snprintf(share, sizeof share, " (%.1f %%)", known > 0 ? 100.0 * label.positive / known : 0.0);
+      text += share;
+      if (label.unknown > 0) text += " ?" + std::to_string(label.unknown);
+      std::printf("%18s", text.c_str());
+    }
+    std::printf("\n");
+  }
+}
+
+void print_groups(const char* title, const std::vector<DuplicateGroup>& groups) {
+  const auto across = std::count_if(groups.begin(), groups.end(), [](const auto& g) { return g.across_splits(); });
+  std::printf("%s: %zu groups, %td of them across splits\n", title, groups.size(), across);
+  std::vector<DuplicateGroup> order = groups;
+  std::stable_partition(order.begin(), order.end(), [](const auto& group) { return group.across_splits(); });
+  print_examples(order, group_text);
+}
+
+void print_report(const Dataset& data, const DatasetReport& report) {
+  std::printf("%s: %s, %d %s, images of %dx%d, %s\n", data.source.c_str(), to_string(data.task), data.outputs,
+              data.task == Task::multi_label ? "labels" : "classes", data.height, data.width,
+              data.channels == 1 ? "grey" : "colour");
+  for (const std::string& text : data.notes) std::printf("note: %s\n", text.c_str());
+  print_splits(data, report);
+  std::printf("stored as:");
+  std::vector<std::pair<int, std::string>> forms;
+  for (const auto& [form, count] : report.forms) forms.emplace_back(-count, form);
+  std::sort(forms.begin(), forms.end());
+  for (std::size_t i = 0; i < std::min<std::size_t>(forms.size(), 8); ++i)
+    std::printf("%s %s (%d)", i > 0 ? "," : "", forms[i].second.c_str(), -forms[i].first);
+  std::printf("%s\n", forms.size() > 8 ? message(", and ", forms.size() - 8, " other forms").c_str() : "");
+  std::printf("patients shared:");
+  for (const SharedPatients& shared : report.shared)
+    std::printf(" %s-%s %zu", shared.one.c_str(), shared.other.c_str(), shared.patients.size());
+  std::printf("\n");
+  for (const SharedPatients& shared : report.shared)
+    if (!shared.patients.empty())
+      print_examples(shared.patients,
+                     [&](const std::string& id) { return shared.one + " and " + shared.other + ": " + id; });
+  for (const SplitReport& split : report.splits)
+    for (const std::string& label : split.undefined())
+      std::printf("undefined on %s: %s is not both present and absent\n", split.name.c_str(), label.c_str());
+  std::printf("unreadable images: %zu\n", report.unreadable.size());
+  print_examples(report.unreadable,
+                 [](const NotedImage& noted) { return name_text(noted.image) + ": " + noted.reason; });
+  std::printf("constant images: %zu\n", report.constant.size());
+  print_examples(report.constant, name_text);
+  print_groups("identical images", report.identical);
+  print_groups("images that look alike", report.alike);
+}
+
+nlohmann::ordered_json names_json(const std::vector<ImageName>& images) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const ImageName& image : images) json.push_back({{"split", image.split}, {"id", image.id}});
+  return json;
+}
+
+nlohmann::ordered_json groups_json(const std::vector<DuplicateGroup>& groups) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const DuplicateGroup& group : groups) json.push_back(names_json(group.images));
+  return json;
+}
+
+nlohmann::ordered_json report_json(const Dataset& data, const DatasetReport& report) {
+  nlohmann::ordered_json json;
+  json["format"] = "preceptor-data-check-1";
+  json["data"] = data.source;
+  json["task"] = to_string(data.task);
+  json["height"] = data.height;
+  json["width"] = data.width;
+  json["channels"] = data.channels;
+  json["notes"] = data.notes;
+  for (const SplitReport& split : report.splits) {
+    nlohmann::ordered_json& part = json["splits"][split.name];
+    part["images"] = split.images;
+    if (split.knows_patients) part["patients"] = split.patients;
+    part["mean"] = split.mean;
+    part["deviation"] = split.deviation;
+    for (const LabelReport& label : split.labels)
+      part["labels"][label.name] = {
+          {"positive", label.positive}, {"negative", label.negative}, {"unknown", label.unknown}};
+    part["undefined"] = split.undefined();
+  }
+  json["stored"] = report.forms;
+  for (const SharedPatients& shared : report.shared)
+    json["shared_patients"][shared.one + "-" + shared.other] = shared.patients;
+  json["unreadable"] = nlohmann::ordered_json::array();
+  for (const NotedImage& noted : report.unreadable)
+    json["unreadable"].push_back({{"split", noted.image.split}, {"id", noted.image.id}, {"reason", noted.reason}});
+  json["constant"] = names_json(report.constant);
+  json["identical"] = groups_json(report.identical);
+  json["alike"] = groups_json(report.alike);
+  return json;
+}
+
+// A row of training images for each label, the last one for none of them; grey where there are too few.
+void write_sheet(const Dataset& data, const std::string& path) {
+  constexpr std::size_t columns = 12, most_rows = 32;
+  constexpr int edge = 96;
+  const bool several = data.task == Task::multi_label;
+  const auto groups = static_cast<std::size_t>(data.outputs + (several ? 1 : 0));
+  const int height = std::min(data.height, edge), width = std::min(data.width, edge);
+  std::vector<std::vector<Image>> rows(groups);
+  for (int i = 0; i < data.train.count; ++i) {
+    // Of several findings the one that has fewest pictures so far.
+    auto row = static_cast<std::size_t>(several ? data.outputs : class_of(data.train, i));
+    for (std::size_t l = 0; several && l + 1 < groups; ++l)
+      if (data.train.labels[static_cast<std::size_t>(i) * data.outputs + l] > 0.5f &&
+          (row == groups - 1 || rows[l].size() < rows[row].size()))
+        row = l;
+    if (rows[row].size() == columns) continue;
+    try {
+      const Image image{data.height, data.width, data.channels, read_pixels(*data.train.images, i)};
+      rows[row].push_back(resized(image, height, width));
+    } catch (const Error&) {  // reported already
+    }
+  }
+  Image empty{height, width, data.channels, {}};
+  empty.pixels.assign(static_cast<std::size_t>(height) * width * data.channels, 96);
+  std::vector<Image> tiles;
+  for (std::size_t row = 0; row < std::min(groups, most_rows); ++row) {
+    rows[row].resize(columns, empty);
+    tiles.insert(tiles.end(), rows[row].begin(), rows[row].end());
+  }
+  write_file_atomically(path, png_bytes(image_grid(tiles, static_cast<int>(columns))));
+}
+
+std::string problems(const DatasetReport& report) {
+  std::vector<std::string> all;
+  if (!report.unreadable.empty()) all.push_back(message(report.unreadable.size(), " images cannot be read"));
+  for (const SharedPatients& shared : report.shared)
+    if (!shared.patients.empty())
+      all.push_back(message(shared.patients.size(), " patients of ", shared.one, " are in ", shared.other, " too"));
+  const auto across = std::count_if(report.identical.begin(), report.identical.end(),
+                                    [](const auto& group) { return group.across_splits(); });
+  if (across > 0) all.push_back(message(across, " groups of identical images are in more than one split"));
+  for (const SplitReport& split : report.splits)
+    if (split.name != "train" && !split.undefined().empty())
+      all.push_back(message(split.undefined().size(), " labels are undefined on ", split.name));
+  std::string text;
+  for (const std::string& problem : all) text += (text.empty() ? "" : "; ") + problem;
+  return text;
+}
+
+}  // namespace
+
+int run_data_check(int argc, char** argv) {
+  CheckOptions options;
+  if (!parse(options, argc, argv)) return 0;
+  const Dataset data = open_dataset(options.data);
+  const auto images = static_cast<std::size_t>(data.train.count + data.val.count + data.test.count);
+  ImageProgress progress(images);
+  std::mutex mutex;
+  const DatasetReport report = examine(data, options.threads, [&](int done) {
+    const std::lock_guard lock(mutex);
+    progress(static_cast<std::size_t>(done));
+  });
+  progress(images);
+  print_report(data, report);
+  std::fflush(stdout);
+  if (!options.json.empty()) write_file_atomically(options.json, report_json(data, report).dump(1) + "\n");
+  if (!options.sheet.empty()) write_sheet(data, options.sheet);
+  const std::string found = problems(report);
+  require_data(found.empty(), options.data, ": ", found);
+  return 0;
+}
+
+}  // namespace preceptor

@@ -1,0 +1,116 @@
+// Evaluation batches: normalise, forward, loss, probabilities.
+#include "apps/inference/prediction.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "data/predictions/grades.h"
+#include "data/batches/loader.h"
+#include "engine/ops.h"
+#include "kernels/elementwise/elementwise.h"
+
+namespace preceptor {
+namespace {
+
+// Of the first images of a batch; the others fill it up.
+TapRelations::Batch relate(const Tensor& map, int images) {
+  const Tensor rows = as_rows(map);
+  const auto all = static_cast<std::size_t>(rows.shape()[0]), valid = static_cast<std::size_t>(images);
+  const std::vector<float> products = product(rows, rows).to_host();
+  TapRelations::Batch batch{images, {}};
+  for (std::size_t i = 0; i < valid; ++i)
+    batch.products.insert(batch.products.end(), products.begin() + static_cast<std::ptrdiff_t>(i * all),
+                          products.begin() + static_cast<std::ptrdiff_t>(i * all + valid));
+  return batch;
+}
+
+}  // namespace
+
+PredictionTable prediction_table(const Dataset& dataset, const Split& split, const std::string& name,
+                                 const Predictions& predictions) {
+  PredictionTable table;
+  table.source = dataset.source + ", " + name;
+  table.task = dataset.task;
+  table.label_names = dataset.label_names;
+  table.ids = split.ids;
+  table.columns = split.columns;
+  table.labels = split.labels;
+  table.probabilities.assign(predictions.probabilities.begin(), predictions.probabilities.end());
+  table.decisions = predictions.decisions;
+  return table;
+}
+
+Predictor::Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset, int batch,
+                     const Resizer* resizer)
+    : context_(context),
+      network_(network),
+      dataset_(dataset),
+      batch_(batch),
+      resizer_(resizer),
+      cumulative_(card.cumulative) {
+  normalisation_.mean = card.mean;
+  normalisation_.deviation = card.deviation;
+}
+
+Predictions Predictor::predict(const Split& split, const std::vector<std::string>& taps) {
+  Loader loader(dataset_, split,
+                {.batch = batch_,
+                 .shuffle = false,
+                 .seed = 0,
+                 .threads = loading_threads(split, context_.device().threads),
+                 .prefetch = 2,
+                 .weights = {},
+                 .mixup = 0});
+  const int batch = loader.batch_size();
+  const bool independent = dataset_.task == Task::multi_label || cumulative_;
+  const Shape images{batch, dataset_.channels, dataset_.height, dataset_.width};
+  const Buffer staged(context_.pool(Lifetime::persistent), images.elements());
+  const Buffer total(context_.pool(Lifetime::persistent), sizeof(double));
+  const Tensor labels = context_.empty(independent ? Shape{batch, network_.options().outputs} : Shape{batch});
+  double loss = 0, known = 0;
+  context_.run(kernels::Copy{total.data(), &loss, sizeof loss});
+
+  const auto outputs = static_cast<std::size_t>(dataset_.outputs);
+  Predictions predictions;
+  predictions.probabilities.reserve(static_cast<std::size_t>(split.count) * outputs);
+  for (const std::string& tap : taps) predictions.relations.push_back({tap, {}});
+  loader.start(0);
+  while (const Batch* next = loader.next()) {
+    std::vector<float> targets = next->labels;
+    const auto valid = static_cast<std::ptrdiff_t>(next->valid) * dataset_.label_width();
+    // The rows that fill up the last batch count as unknown.
+    std::fill(targets.begin() + valid, targets.end(), std::numeric_limits<float>::quiet_NaN());
+    if (cumulative_) targets = above_targets(targets, dataset_.outputs);
+    const auto known_here =
+        static_cast<double>(std::count_if(targets.begin(), targets.end(), [](float t) { return !std::isnan(t); }));
+    known += known_here;
+    context_.run(kernels::Copy{staged.data(), next->images.data(), next->images.size()});
+    context_.run(kernels::Copy{labels.data(), targets.data(), targets.size() * sizeof(float)});
+    const Tensor input = augment(context_, static_cast<const std::uint8_t*>(staged.data()), images, normalisation_);
+    const Features features = network_.forward(resizer_ ? (*resizer_)(input) : input, Mode::inference, taps);
+    const Tensor& logits = features.logits;
+    for (TapRelations& relations : predictions.relations)
+      relations.batches.push_back(relate(features.taps.at(relations.tap), next->valid));
+    if (known_here > 0) {
+      // Weighted with the number of known labels, the mean loss of the batch becomes its sum.
+      const auto weight = static_cast<float>(known_here);
+      const Tensor rows =
+          independent ? binary_cross_entropy(logits, labels, weight) : softmax_cross_entropy(logits, labels, weight);
+      context_.run(kernels::AccumulateSum{rows.data(), batch, static_cast<double*>(total.data())});
+    }
+    std::vector<float> scores = (independent ? sigmoid(logits) : softmax(logits)).to_host();
+    if (cumulative_) scores = grade_probabilities(scores, dataset_.outputs);
+    predictions.probabilities.insert(predictions.probabilities.end(), scores.begin(),
+                                     scores.begin() + static_cast<std::ptrdiff_t>(next->valid * outputs));
+  }
+  context_.run(kernels::Copy{&loss, total.data(), sizeof loss});
+  context_.stream().synchronize();
+  if (cumulative_)
+    predictions.decisions =
+        median_grades({predictions.probabilities.begin(), predictions.probabilities.end()}, dataset_.outputs);
+  predictions.loss = known > 0 ? loss / known : std::numeric_limits<double>::quiet_NaN();
+  return predictions;
+}
+
+}  // namespace preceptor

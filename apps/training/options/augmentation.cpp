@@ -1,0 +1,105 @@
+// The names of all changes, with their ranges, in one table.
+#include "apps/training/options/augmentation.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <sstream>
+#include <variant>
+#include <vector>
+
+#include "engine/files/check.h"
+#include "engine/files/text.h"
+
+namespace preceptor {
+namespace {
+
+struct Setting {
+  const char* name;
+  std::variant<bool*, int*, double*> value;
+  double most;
+};
+
+std::vector<Setting> settings_of(Augmentation& a) {
+  return {{"flip", &a.flip, 1},
+          {"shift", &a.shift, 65535},
+          {"rotate", &a.rotate, 180},
+          {"scale", &a.scale, 0.9},
+          {"crop", &a.crop, 0.9},
+          {"contrast", &a.contrast, 1},
+          {"brightness", &a.brightness, 1},
+          {"noise", &a.noise, 1},
+          {"cutout", &a.cutout, 65535},
+          {"mixup", &a.mixup, 1}};
+}
+
+void read_setting(const std::string& item, const std::vector<Setting>& settings, std::vector<std::string>& seen) {
+  const std::size_t equal = item.find('=');
+  const std::string name = item.substr(0, equal);
+  const auto setting =
+      std::find_if(settings.begin(), settings.end(), [&](const Setting& known) { return name == known.name; });
+  require(setting != settings.end(), "--augment: there is no '", name, "'; there are ", list(settings, &Setting::name));
+  require(std::find(seen.begin(), seen.end(), name) == seen.end(), "--augment: ", name, " is given twice");
+  seen.push_back(name);
+  if (bool* const* flag = std::get_if<bool*>(&setting->value)) {
+    require(equal == std::string::npos, "--augment ", item, ": ", name, " takes no number");
+    **flag = true;
+    return;
+  }
+  const std::string text = equal == std::string::npos ? "" : item.substr(equal + 1);
+  const auto read = [&](auto& value) {
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    require(error == std::errc() && rest == text.data() + text.size() && value >= 0 && value <= setting->most,
+            "--augment ", item, ": ", name, " is a ", std::holds_alternative<int*>(setting->value) ? "whole " : "",
+            "number from 0 to ", setting->most);
+  };
+  if (int* const* whole = std::get_if<int*>(&setting->value)) read(**whole);
+  if (double* const* number = std::get_if<double*>(&setting->value)) read(**number);
+}
+
+}  // namespace
+
+AugmentOptions Augmentation::input(const std::vector<float>& mean, const std::vector<float>& deviation) const {
+  AugmentOptions options{.mean = mean,
+                         .deviation = deviation,
+                         .random = true,
+                         .flip = flip,
+                         .shift = shift,
+                         .rotate = static_cast<float>(rotate),
+                         .scale = static_cast<float>(scale),
+                         .crop = static_cast<float>(crop),
+                         .brightness = static_cast<float>(brightness),
+                         .contrast = static_cast<float>(contrast),
+                         .noise = static_cast<float>(noise),
+                         .cutout = cutout};
+  return options;
+}
+
+Augmentation parse_augmentation(const std::string& text) {
+  Augmentation augmentation;
+  const std::vector<Setting> settings = settings_of(augmentation);
+  std::vector<std::string> seen;
+  std::istringstream items(text);
+  for (std::string item; std::getline(items, item, ',');) read_setting(item, settings, seen);
+  return augmentation;
+}
+
+std::string to_string(const Augmentation& augmentation) {
+  Augmentation copy = augmentation;
+  std::string text;
+  for (const Setting& setting : settings_of(copy)) {
+    std::string number;
+    if (const int* const* whole = std::get_if<int*>(&setting.value); whole && **whole != 0)
+      number = "=" + std::to_string(**whole);
+    if (const double* const* value = std::get_if<double*>(&setting.value); value && **value != 0) {
+      char digits[32];  // the shortest text that reads back as the same number
+      number = "=" + std::string(digits, std::to_chars(digits, digits + sizeof digits, **value).ptr);
+    }
+    const bool* const* flag = std::get_if<bool*>(&setting.value);
+    if (number.empty() && !(flag && **flag)) continue;
+    text += (text.empty() ? "" : ",") + std::string(setting.name) + number;
+  }
+  return text;
+}
+
+}  // namespace preceptor

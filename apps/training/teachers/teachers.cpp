@@ -1,0 +1,241 @@
+// Loading, pairing and weighing of teachers, and their forward pass.
+#include "apps/training/teachers/teachers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "apps/training/teachers/agreement.h"
+#include "apps/inference/label_match.h"
+#include "data/predictions/grades.h"
+#include "data/storage/image_hash.h"
+#include "data/metrics/metrics.h"
+#include "engine/files/check.h"
+#include "engine/files/numbers.h"
+#include "engine/files/text.h"
+#include "models/registry.h"
+
+namespace preceptor {
+namespace {
+
+std::uint64_t hash_of(const std::string& text, std::uint64_t seed) {
+  return content_hash({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, seed);
+}
+
+std::uint64_t hash_of(const std::vector<float>& values, std::uint64_t seed) {
+  return content_hash({reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}, seed);
+}
+
+std::uint64_t hash_of(const CardCheckpoint& checkpoint) {
+  ModelCard card = checkpoint.card;  // without what is only told of the network
+  card.data.clear();
+  card.epoch = 0;
+  card.val_auc = 0;
+  card.operating_point.reset();
+  std::uint64_t hash = 0;
+  for (const auto& [key, value] : to_metadata(card)) hash = hash_of(value, hash_of(key, hash));
+  for (const auto& [name, tensor] : checkpoint.tensors) hash = hash_of(tensor.values, hash_of(name, hash));
+  return hash;
+}
+
+std::vector<double> parse_weights(const std::string& text, std::size_t count) {
+  std::vector<double> weights;
+  std::istringstream parts(text);
+  double sum = 0;
+  for (std::string part; std::getline(parts, part, ',');) {
+    const std::optional<double> value = parse_number(part);
+    require(value && std::isfinite(*value) && *value >= 0, "--teacher-weights ", text, ": '", part,
+            "' is no number of at least 0; equal, auc, or a number for each teacher is expected");
+    weights.push_back(*value);
+    sum += *value;
+  }
+  require(weights.size() == count, "--teacher-weights ", text, ": ", weights.size(), " numbers for ", count,
+          " teachers");
+  require(sum > 0, "--teacher-weights ", text, ": no teacher counts");
+  return weights;
+}
+
+}  // namespace
+
+Teachers::Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, const Dataset& dataset, const Note& note)
+    : context_(context),
+      dataset_(dataset),
+      multi_label_(dataset.task == Task::multi_label),
+      taught_(static_cast<std::size_t>(dataset.outputs), false) {
+  for (CardCheckpoint& checkpoint : checkpoints) {
+    const std::string path = checkpoint.path;
+    const int height = checkpoint.card.height, width = checkpoint.card.width;
+    std::vector<bool> knows;
+    const CardCheckpoint arranged = arrange(std::move(checkpoint), knows, note);
+    Member member{path, load_model(context, arranged), std::nullopt, {}, hash_of(arranged)};
+    if (height != dataset.height || width != dataset.width) {
+      member.resizer.emplace(context, dataset.height, dataset.width, height, width);
+      note(message("teacher ", path, ": images of ", dataset.height, "x", dataset.width, " are brought to its ", height,
+                   "x", width));
+    }
+    for (std::size_t i = 0; i < taught_.size(); ++i) taught_[i] = taught_[i] || knows[i];
+    member.knows = std::move(knows);
+    members_.push_back(std::move(member));
+  }
+}
+
+// The head gets the data's labels in their order.
+CardCheckpoint Teachers::arrange(CardCheckpoint checkpoint, std::vector<bool>& knows, const Note& note) const {
+  if (checkpoint.card.cumulative) {
+    require_data(multi_label_, checkpoint.path, ": was trained with --ordinal, and so must be its student");
+    checkpoint.card.task = Task::multi_label;
+    checkpoint.card.labels = above_names(checkpoint.card.labels);
+    checkpoint.card.cumulative = false;
+  }
+  const ModelCard& card = checkpoint.card;
+  require_data(card.network.in_channels == dataset_.channels, checkpoint.path, ": the network takes images of ",
+               card.network.in_channels, " channels, ", dataset_.source, " has ", dataset_.channels);
+  require_data(card.task == dataset_.task, checkpoint.path, ": the network was trained for ", to_string(card.task),
+               " labels, ", dataset_.source, " is ", to_string(dataset_.task));
+  knows.assign(taught_.size(), true);
+  if (card.labels == dataset_.label_names) return checkpoint;
+  const std::vector<int> match = match_labels(dataset_.label_names, card.labels);
+  const bool same_count = card.labels.size() == dataset_.label_names.size();
+  const auto known =
+      static_cast<std::size_t>(std::count_if(match.begin(), match.end(), [](int at) { return at >= 0; }));
+  if (known == 0 || (!multi_label_ && known < match.size())) {
+    require_data(same_count, checkpoint.path, ": the labels (", list(card.labels), ") are not those of ",
+                 dataset_.source, " (", list(dataset_.label_names), ")");
+    note(message("teacher ", checkpoint.path, ": its labels have other names than those of ", dataset_.source,
+                 "; they are paired by their order"));
+    return checkpoint;
+  }
+  // A softmax over fewer classes would be another one.
+  require_data(multi_label_ || same_count, checkpoint.path, ": the network tells ", card.labels.size(), " classes, ",
+               dataset_.source, " has ", match.size());
+  std::vector<std::string> missing;
+  for (std::size_t i = 0; i < match.size(); ++i) {
+    knows[i] = match[i] >= 0;
+    if (!knows[i]) missing.push_back(dataset_.label_names[i]);
+  }
+  note(message("teacher ", checkpoint.path, ": ", known, " of ", match.size(), " labels are paired by name",
+               missing.empty() ? "" : "; it does not teach " + list(missing)));
+  return with_labels(std::move(checkpoint), architecture_of(card.network).head(), dataset_.label_names, match);
+}
+
+void Teachers::weigh(const std::string& weights, bool relations, const Note& note) {
+  const std::size_t outputs = taught_.size();
+  std::vector<std::vector<double>> by_member;
+  std::vector<double> fixed(members_.size(), 1);
+  if (weights != "equal" && weights != "auc") fixed = parse_weights(weights, members_.size());
+  for (std::size_t k = 0; k < members_.size(); ++k) {
+    members_[k].on_validation = predict_validation(members_[k], relations && count() == 1);
+    const std::vector<double> gained = gains(members_[k], note);
+    std::vector<double> own(outputs, fixed[k]);
+    if (weights == "auc") {
+      double sum = 0, defined = 0;
+      for (double gain : gained)
+        if (!std::isnan(gain)) sum += gain, ++defined;
+      const double mean = defined > 0 ? sum / defined : 0;
+      // Classes share a softmax, and their weight; a finding whose AUC is undefined takes the mean of the others.
+      for (std::size_t i = 0; i < outputs; ++i)
+        own[i] = std::max(0.0, multi_label_ && !std::isnan(gained[i]) ? gained[i] : mean);
+    }
+    by_member.push_back(std::move(own));
+  }
+  set_weights(std::move(by_member));
+}
+
+void Teachers::set_weights(std::vector<std::vector<double>> by_member) {
+  const std::size_t outputs = taught_.size();
+  shares_.resize(members_.size() * outputs);
+  for (std::size_t i = 0; i < outputs; ++i) {
+    double sum = 0;
+    for (std::size_t k = 0; k < members_.size(); ++k) {
+      if (!members_[k].knows[i] && taught_[i]) by_member[k][i] = 0;
+      sum += by_member[k][i];
+    }
+    // Where none counts, for example none is better than chance, those that know the label count alike.
+    for (std::size_t k = 0; k < members_.size() && sum <= 0; ++k)
+      by_member[k][i] = members_[k].knows[i] || !taught_[i] ? 1 : 0;
+    sum = 0;
+    for (std::size_t k = 0; k < members_.size(); ++k) sum += by_member[k][i];
+    for (std::size_t k = 0; k < members_.size(); ++k)
+      shares_[k * outputs + i] = static_cast<float>(by_member[k][i] / sum);
+  }
+  weights_ = context_.empty({static_cast<int>(members_.size()), static_cast<int>(outputs)}, Lifetime::persistent);
+  weights_.from_host(shares_);
+  fingerprint_of_weights_ = hash_of(shares_, 0);
+}
+
+Predictions Teachers::predict_validation(const Member& member, bool relations) const {
+  const Resizer* resizer = member.resizer ? &*member.resizer : nullptr;
+  Predictor predictor(context_, *member.model.network, member.model.card, dataset_, evaluation_batch, resizer);
+  return predictor.predict(
+      dataset_.val, relations ? stage_taps(*member.model.network, height(), width()) : std::vector<std::string>());
+}
+
+Predictions Teachers::on_validation() const {
+  Predictions all = members_.front().on_validation;
+  const std::size_t outputs = taught_.size();
+  for (std::size_t i = 0; i < all.probabilities.size(); ++i) {
+    double sum = 0;
+    for (std::size_t k = 0; k < count(); ++k)
+      sum += static_cast<double>(shares_[k * outputs + i % outputs]) *
+             static_cast<double>(members_[k].on_validation.probabilities[i]);
+    all.probabilities[i] = static_cast<float>(sum);
+  }
+  return all;
+}
+
+std::uint64_t Teachers::fingerprint() const {
+  std::uint64_t hash = fingerprint_of_weights_;
+  for (const Member& member : members_) hash = hash_of(std::to_string(member.fingerprint), hash);
+  return hash;
+}
+
+std::vector<double> Teachers::gains(const Member& member, const Note& note) const {
+  const Split& split = dataset_.val;
+  const Evaluation evaluation = evaluate_scores(dataset_.task, dataset_.outputs, dataset_.label_names,
+                                                member.on_validation.probabilities, split.labels, 0, 0);
+  std::vector<double> gains(taught_.size(), std::numeric_limits<double>::quiet_NaN());
+  double sum = 0;
+  int defined = 0;
+  for (std::size_t i = 0; i < evaluation.auc.size(); ++i) {
+    // Two classes have one AUC.
+    if (!evaluation.auc[i] || (evaluation.auc.size() == taught_.size() && !member.knows[i])) continue;
+    gains[i] = *evaluation.auc[i] - 0.5;
+    sum += *evaluation.auc[i];
+    ++defined;
+  }
+  const double mean = defined > 0 ? sum / defined : std::numeric_limits<double>::quiet_NaN();
+  note(worth_of_teacher(member.path, "validation", mean));
+  return gains;
+}
+
+Features Teachers::forward_member(const Member& member, const std::uint8_t* images, const Shape& shape,
+                                  const AugmentOptions& motions, const std::vector<std::string>& taps) const {
+  // The same motions, because they depend on seed, step and image alone; but the teacher's own constants.
+  AugmentOptions own = motions;
+  own.mean = member.model.card.mean;
+  own.deviation = member.model.card.deviation;
+  const Tensor input = augment(context_, images, shape, own);
+  return member.model.network->forward(member.resizer ? (*member.resizer)(input) : input, Mode::inference, taps);
+}
+
+Features Teachers::forward(const std::uint8_t* images, const Shape& shape, const AugmentOptions& motions,
+                           const std::vector<std::string>& taps) const {
+  if (members_.size() == 1) return forward_member(members_.front(), images, shape, motions, taps);
+  std::vector<Tensor> logits;
+  for (const Member& member : members_) logits.push_back(forward_member(member, images, shape, motions, {}).logits);
+  return {ensemble(logits, weights_, multi_label_), {}};
+}
+
+std::string worth_of_teacher(const std::string& name, const std::string& images, double auc) {
+  return message("teacher ", name, ": ", images, " AUC ", std::round(auc * 1e4) / 1e4,
+                 auc <= 0.5 ? ", no better than chance: the student may learn less than from labels alone" : "");
+}
+
+bool same_weights(const StateDict& a, const StateDict& b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const auto& left, const auto& right) {
+           return left.first == right.first && left.second.values == right.second.values;
+         });
+}
+
+}  // namespace preceptor

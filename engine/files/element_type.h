@@ -1,0 +1,28 @@
+// The number formats that weights are stored in, under the names of safetensors, and their conversion to float.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace preceptor {
+
+enum class ElementType { f64, f32, f16, bf16, whole_number };
+
+struct ElementFormat {
+  ElementType type;
+  std::size_t bytes;  // of one element: 1, 2, 4 or 8
+};
+
+// "F64", "F32", "F16", "BF16", and whole numbers and truth values: "I8" ... "I64", "U8" ... "U64", "BOOL".
+std::optional<ElementFormat> element_format(const std::string& name);
+
+// Converts `count` little-endian elements, which need no alignment; type is no whole_number. F64 is rounded to nearest.
+void to_floats(ElementType type, const char* bytes, std::size_t count, float* target);
+
+// Rounds to nearest even: the bits of each value as BF16, for as many as there are values.
+void to_bfloat16(std::span<const float> values, std::uint16_t* target);
+
+}  // namespace preceptor
