@@ -3,9 +3,9 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "apps/evaluation/run_comparison.h"
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
+#include "apps/evaluation/run_comparison.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 

@@ -3,8 +3,8 @@
 #include <iostream>
 #include <string>
 
-#include "apps/dataset/commands.h"
 #include "apps/command_line/run_app.h"
+#include "apps/dataset/commands.h"
 #include "engine/files/check.h"
 #include "engine/files/text.h"
 

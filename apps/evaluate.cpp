@@ -3,9 +3,9 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "apps/evaluation/output.h"
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
+#include "apps/evaluation/output.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

@@ -7,15 +7,15 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "apps/explanation/heat_map.h"
-#include "apps/explanation/pointing.h"
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
 #include "apps/command_line/run_app.h"
+#include "apps/explanation/heat_map.h"
+#include "apps/explanation/pointing.h"
 #include "apps/inference/card_and_data.h"
 #include "data/images/image_grid.h"
-#include "data/phantoms/phantom.h"
 #include "data/images/png_writer.h"
+#include "data/phantoms/phantom.h"
 #include "data/tables/table.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"

@@ -3,8 +3,8 @@
 
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
-#include "models/onnx.h"
 #include "engine/files/file.h"
+#include "models/onnx.h"
 
 namespace preceptor {
 namespace {

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "apps/inspect/file.h"
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
+#include "apps/inspect/file.h"
 #include "engine/ops.h"
 #include "engine/optimizer.h"
 #include "engine/train_step.h"

@@ -15,8 +15,8 @@
 #include "apps/inference/operating_point.h"
 #include "data/dataset.h"
 #include "data/images/image.h"
-#include "data/storage/image_files.h"
 #include "data/parallel.h"
+#include "data/storage/image_files.h"
 #include "data/tables/table.h"
 #include "models/loaded_model.h"
 

@@ -2,9 +2,9 @@
 #include <filesystem>
 #include <iostream>
 
-#include "apps/report/explained.h"
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
+#include "apps/report/explained.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 

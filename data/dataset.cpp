@@ -7,8 +7,8 @@
 #include "data/formats/dataset_spec.h"
 #include "data/formats/labelled_table.h"
 #include "data/formats/medmnist.h"
-#include "data/phantoms/phantom.h"
 #include "data/formats/retinopathy.h"
+#include "data/phantoms/phantom.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

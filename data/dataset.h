@@ -49,8 +49,8 @@ struct Dataset {
 
 // Opens FORMAT:PATH[?key=value&...], for example "phantom:chest?site=b&n=500". Formats and where their layout and keys
 // are stated: chexpert, chestxray14, retinopathy, medmnist, phantom (headers of these names), folder
-// (data/formats/class_folders.h), table (data/formats/labelled_table.h). Images in files are read later, when they are needed. Errors:
-// unknown format or key (usage), missing file (missing_input), wrong content (data).
+// (data/formats/class_folders.h), table (data/formats/labelled_table.h). Images in files are read later, when they are
+// needed. Errors: unknown format or key (usage), missing file (missing_input), wrong content (data).
 Dataset open_dataset(const std::string& spec);
 
 // What a row of class labels looks like: labels[i] as an integer class. Only for multi_class and ordinal data.

@@ -12,9 +12,9 @@
 #include <set>
 #include <unordered_map>
 
-#include "data/storage/image_hash.h"
-#include "data/parallel.h"
 #include "data/batches/pixel_sums.h"
+#include "data/parallel.h"
+#include "data/storage/image_hash.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

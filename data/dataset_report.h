@@ -57,8 +57,8 @@ struct DatasetReport {
   std::vector<DuplicateGroup> alike;      // not identical throughout; differ in at most near_distance bits
 };
 
-// Of the 256 bits of data/storage/image_hash.h. 621 chest films of as many patients differ in 16 bits and more; copies of them
-// saved as JPEG, made darker or smaller in 2 on average and seldom in more than 8.
+// Of the 256 bits of data/storage/image_hash.h. 621 chest films of as many patients differ in 16 bits and more; copies
+// of them saved as JPEG, made darker or smaller in 2 on average and seldom in more than 8.
 inline constexpr int near_distance = 8;
 
 // Reads every image, up to `threads` at once (0: all cores); the result does not depend on them. Every pair of images

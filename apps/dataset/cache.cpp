@@ -2,12 +2,12 @@
 #include <chrono>
 #include <cstdio>
 
-#include "apps/dataset/commands.h"
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
+#include "apps/dataset/commands.h"
+#include "data/batches/loader.h"
 #include "data/formats/dataset_spec.h"
 #include "data/storage/image_cache.h"
-#include "data/batches/loader.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

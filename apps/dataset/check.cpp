@@ -5,9 +5,9 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
-#include "apps/dataset/commands.h"
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
+#include "apps/dataset/commands.h"
 #include "data/dataset_report.h"
 #include "data/images/image_grid.h"
 #include "data/images/png_writer.h"

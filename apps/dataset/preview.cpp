@@ -7,10 +7,10 @@
 #include <memory>
 
 #include "apps/command_line/command_line.h"
-#include "apps/training/options/augmentation.h"
 #include "apps/inference/card_and_data.h"
-#include "data/images/image_grid.h"
+#include "apps/training/options/augmentation.h"
 #include "data/batches/loader.h"
+#include "data/images/image_grid.h"
 #include "data/images/png_writer.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"

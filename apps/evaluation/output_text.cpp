@@ -1,8 +1,8 @@
 // Assessments as text.
 #include <cmath>
 
-#include "apps/evaluation/output.h"
 #include "apps/command_line/text_table.h"
+#include "apps/evaluation/output.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/command_line/text_table.h"
 #include "apps/evaluation/output.h"
 #include "apps/evaluation/run_comparison.h"
-#include "apps/command_line/text_table.h"
 #include "apps/runs/results.h"
 #include "data/tables/table.h"
 #include "engine/files/check.h"

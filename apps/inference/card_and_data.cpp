@@ -5,8 +5,8 @@
 #include <cmath>
 #include <mutex>
 
-#include "data/parallel.h"
 #include "data/batches/pixel_sums.h"
+#include "data/parallel.h"
 #include "engine/files/check.h"
 #include "engine/files/text.h"
 

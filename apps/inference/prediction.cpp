@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "data/predictions/grades.h"
 #include "data/batches/loader.h"
+#include "data/predictions/grades.h"
 #include "engine/ops.h"
 #include "kernels/elementwise/elementwise.h"
 

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <set>
 
+#include "apps/command_line/progress.h"
 #include "apps/report/sections.h"
 #include "apps/report/text.h"
-#include "apps/command_line/progress.h"
 #include "engine/files/check.h"
 #include "engine/files/text.h"
 

@@ -7,8 +7,8 @@
 
 #include "apps/runs/results.h"
 #include "engine/files/check.h"
-#include "engine/files/numbers.h"
 #include "engine/files/file.h"
+#include "engine/files/numbers.h"
 
 namespace preceptor {
 namespace {

@@ -6,12 +6,12 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "apps/report/explained.h"
-#include "apps/report/text.h"
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
 #include "apps/command_line/run_app.h"
 #include "apps/inference/prediction.h"
+#include "apps/report/explained.h"
+#include "apps/report/text.h"
 #include "apps/runs/results.h"
 #include "apps/training/training.h"
 #include "data/phantoms/phantom.h"

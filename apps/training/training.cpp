@@ -6,18 +6,18 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/training/options/augmentation.h"
 #include "apps/inference/card_and_data.h"
-#include "apps/training/teachers/predicted_rows.h"
+#include "apps/training/options/augmentation.h"
 #include "apps/training/options/run_options.h"
+#include "apps/training/teachers/predicted_rows.h"
 #include "apps/training/teachers/teacher_cache.h"
 #include "apps/training/training_run.h"
-#include "data/predictions/grades.h"
 #include "data/formats/listing.h"
+#include "data/predictions/grades.h"
 #include "engine/files/check.h"
+#include "engine/files/file.h"
 #include "kernels/device/tuning.h"
 #include "models/registry.h"
-#include "engine/files/file.h"
 
 namespace preceptor {
 namespace {

@@ -7,14 +7,14 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "apps/training/teachers/agreement.h"
-#include "apps/training/options/augmentation.h"
-#include "apps/runs/environment.h"
 #include "apps/inference/operating_point.h"
+#include "apps/runs/environment.h"
 #include "apps/runs/results.h"
+#include "apps/training/options/augmentation.h"
 #include "apps/training/options/run_options.h"
-#include "data/predictions/grades.h"
+#include "apps/training/teachers/agreement.h"
 #include "data/batches/sampling.h"
+#include "data/predictions/grades.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 #include "kernels/device/tuning.h"

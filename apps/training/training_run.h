@@ -4,11 +4,11 @@
 #include <chrono>
 #include <optional>
 
-#include "apps/training/bad_images.h"
-#include "apps/training/initial_weights.h"
 #include "apps/inference/prediction.h"
 #include "apps/runs/run_directory.h"
 #include "apps/runs/run_log.h"
+#include "apps/training/bad_images.h"
+#include "apps/training/initial_weights.h"
 #include "apps/training/step/student_step.h"
 #include "data/predictions/predictions.h"
 

@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "data/storage/image_files.h"
 #include "data/formats/listing.h"
+#include "data/storage/image_files.h"
 #include "data/tables/table.h"
 
 namespace preceptor {
@@ -19,7 +19,8 @@ namespace preceptor {
 //                has a colour
 //   fit=stretch|crop|pad   a picture of other proportions is stretched, cut in the middle or bordered with black
 //   window=own|percentile|LOW,HIGH   of grey values of more than 8 bits (data/images/grey_window.h)
-//   cache=FILE   a file of preceptor-data cache; cache=no: none, not even the one beside the data (data/storage/image_cache.h)
+//   cache=FILE   a file of preceptor-data cache; cache=no: none, not even the one beside the data
+//   (data/storage/image_cache.h)
 std::vector<std::string> with_image_keys(std::vector<std::string> own);
 
 struct ImageRow {

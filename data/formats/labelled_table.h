@@ -15,8 +15,8 @@ namespace preceptor {
 // Further keys, beside those of data/formats/image_table.h:
 //   images=FOLDER                where the image column's paths begin; without it the folder of the table
 //   ending=.png                  added to them
-//   patient, sex, age, view, site=COLUMN   what is known of an image; sex and age in the forms of data/formats/image_table.h
-//   part=COLUMN                  train, val (valid, validation, dev) or test
+//   patient, sex, age, view, site=COLUMN   what is known of an image; sex and age in the forms of
+//   data/formats/image_table.h part=COLUMN                  train, val (valid, validation, dev) or test
 Dataset open_labelled_table(const DatasetSpec& spec);
 
 }  // namespace preceptor

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "data/images/box.h"
 #include "data/dataset.h"
 #include "data/formats/dataset_spec.h"
+#include "data/images/box.h"
 
 namespace preceptor {
 

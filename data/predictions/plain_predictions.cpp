@@ -7,9 +7,9 @@
 #include <unordered_map>
 
 #include "data/dataset.h"
-#include "data/storage/npz.h"
 #include "data/predictions/prediction_cells.h"
 #include "data/predictions/predictions.h"
+#include "data/storage/npz.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

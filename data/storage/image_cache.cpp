@@ -12,9 +12,9 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "data/parallel.h"
 #include "data/storage/image_hash.h"
 #include "data/storage/mapped_file.h"
-#include "data/parallel.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 

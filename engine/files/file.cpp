@@ -27,7 +27,8 @@ Descriptor::~Descriptor() {
 }
 
 InputFile::InputFile(const std::string& path) : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-  if (file_.number < 0) fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));
+  if (file_.number < 0)
+    fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));
   struct stat status {};
   if (::fstat(file_.number, &status) != 0) fail_io(path, "cannot be read");
   if (!S_ISREG(status.st_mode)) fail(ErrorKind::io, path, ": is no regular file");
@@ -36,7 +37,8 @@ InputFile::InputFile(const std::string& path) : path_(path), file_(::open(path.c
 
 void InputFile::read(std::uint64_t at, void* to, std::uint64_t bytes) const {
   for (std::uint64_t done = 0; done < bytes;) {
-    const ssize_t got = ::pread(file_.number, static_cast<char*>(to) + done, bytes - done, static_cast<off_t>(at + done));
+    const ssize_t got =
+        ::pread(file_.number, static_cast<char*>(to) + done, bytes - done, static_cast<off_t>(at + done));
     if (got < 0 && errno != EINTR) fail_io(path_, "cannot be read");
     if (got == 0) fail(ErrorKind::io, path_, ": became shorter while it was read");
     done += got > 0 ? static_cast<std::uint64_t>(got) : 0;

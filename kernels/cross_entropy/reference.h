@@ -48,8 +48,7 @@ int count_known(const std::vector<T>& values) {
 // they are 1.
 template <class T>
 LossAndGradient<T> softmax_cross_entropy(int rows, int classes, const std::vector<T>& logits,
-                                         const std::vector<T>& labels, T weight,
-                                         const std::vector<T>& shares = {}) {
+                                         const std::vector<T>& labels, T weight, const std::vector<T>& shares = {}) {
   LossAndGradient<T> result{std::vector<T>(rows, T(0)), std::vector<T>(logits.size(), T(0))};
   const std::vector<T> p = softmax(rows, classes, logits);
   const int known = count_known(labels);

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <sstream>
 
-#include "apps/training/step/loss_terms.h"
 #include "apps/runs/results.h"
+#include "apps/training/step/loss_terms.h"
 #include "event_reader.h"
 #include "process.h"
 

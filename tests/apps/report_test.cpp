@@ -1,8 +1,8 @@
 // preceptor-report: what stands in the page and the model card, and what it refuses.
 #include "apps/report/charts.h"
-#include "apps/runs/run_record.h"
 #include "apps/report/text.h"
 #include "apps/runs/results.h"
+#include "apps/runs/run_record.h"
 #include "process.h"
 
 namespace preceptor::test {

@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <map>
 
-#include "data/tables/csv.h"
 #include "data/metrics/delong.h"
 #include "data/predictions/predictions.h"
+#include "data/tables/csv.h"
 #include "engine/files/numbers.h"
 #include "npz_writer.h"
 #include "real_data.h"

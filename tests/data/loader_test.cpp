@@ -10,8 +10,8 @@
 #include <set>
 #include <thread>
 
-#include "data/random.h"
 #include "data/batches/sampling.h"
+#include "data/random.h"
 #include "kernels/device/error.h"
 
 namespace preceptor::test {

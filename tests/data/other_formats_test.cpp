@@ -2,8 +2,8 @@
 #include <cmath>
 
 #include "data/dataset.h"
-#include "data/images/fundus.h"
 #include "data/formats/image_table.h"
+#include "data/images/fundus.h"
 #include "tests/data/made_tree.h"
 
 namespace preceptor::test {

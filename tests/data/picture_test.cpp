@@ -1,8 +1,8 @@
 // Pictures that are written: PNG files read back, grids, and boxes around the findings of phantoms.
 #include "data/images/image_grid.h"
-#include "data/phantoms/phantom.h"
-#include "data/phantoms/chest.h"
 #include "data/images/png_writer.h"
+#include "data/phantoms/chest.h"
+#include "data/phantoms/phantom.h"
 #include "engine/files/check.h"
 #include "image_writer.h"
 

@@ -6,11 +6,11 @@
 #include <limits>
 #include <sstream>
 
-#include "apps/training/teachers/agreement.h"
 #include "apps/inference/label_match.h"
+#include "apps/training/teachers/agreement.h"
+#include "data/metrics/metrics.h"
 #include "data/predictions/grades.h"
 #include "data/storage/image_hash.h"
-#include "data/metrics/metrics.h"
 #include "engine/files/check.h"
 #include "engine/files/numbers.h"
 #include "engine/files/text.h"
