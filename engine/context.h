@@ -84,24 +84,20 @@ class Context {
   void copy(void* to, const void* from, std::size_t bytes) { run(kernels::Copy{to, from, bytes}); }
   void copy_and_wait(void* to, const void* from, std::size_t bytes);
 
-  // Adds one launch.
+  // Adds one launch; a kernel that needs a workspace gets it from the step pool.
   template <class Arguments>
   void run(const Arguments& arguments) {
-    kernels::run(arguments, stream_);
+    stream_.submit(ready(arguments).arguments);
   }
-  // The same for a kernel that has a workspace.
-  template <class Arguments>
-  void run_with_workspace(Arguments arguments);
-
-  // The same with the arguments that `make` returns for a storage type; it is called with a value of that type:
+  // The same with the arguments that `make` returns for a storage type, given as a value of that type:
   //   run(x.storage(), [&]<class T>(T) { return kernels::ReluForward<T>{x.map<T>(), y.map<T>()}; });
+  // The only switch over storage types.
   template <class Make>
   void run(Storage storage, const Make& make) {
-    with_type(storage, [&](auto type) { run(make(type)); });
-  }
-  template <class Make>
-  void run_with_workspace(Storage storage, const Make& make) {
-    with_type(storage, [&](auto type) { run_with_workspace(make(type)); });
+    if (storage == Storage::bfloat16)
+      stream_.submit(ready(make(kernels::bfloat16())).arguments);
+    else
+      stream_.submit(ready(make(float())).arguments);
   }
 
  private:
@@ -117,6 +113,15 @@ class Context {
     Context& context_;
     kernels::Pool* before_;
   };
+
+  // Arguments with their workspace, which lives as long.
+  template <class Arguments>
+  struct Ready {
+    Arguments arguments;
+    std::shared_ptr<Buffer> workspace;
+  };
+  template <class Arguments>
+  Ready<Arguments> ready(const Arguments& arguments);
 
   Precision precision_;
   kernels::Stream stream_;
@@ -153,11 +158,14 @@ class Buffer {
 };
 
 template <class Arguments>
-void Context::run_with_workspace(Arguments arguments) {
-  const std::size_t bytes = workspace_bytes(arguments, device());
-  const std::shared_ptr<Buffer> workspace = bytes ? scratch(bytes) : nullptr;
-  arguments.workspace = workspace ? workspace->data() : nullptr;
-  run(arguments);
+Context::Ready<Arguments> Context::ready(const Arguments& arguments) {
+  Ready<Arguments> ready{arguments, nullptr};
+  if constexpr (requires { workspace_bytes(arguments, device()); }) {
+    const std::size_t bytes = workspace_bytes(arguments, device());
+    if (bytes > 0) ready.workspace = scratch(bytes);
+    ready.arguments.workspace = bytes > 0 ? ready.workspace->data() : nullptr;
+  }
+  return ready;
 }
 
 }  // namespace preceptor

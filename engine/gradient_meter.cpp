@@ -34,14 +34,13 @@ void GradientMeter::clear() {
 }
 
 void GradientMeter::measure(float* norm) {
-  context_.run_with_workspace(kernels::GradientNorm{.segments = static_cast<const UpdateSegment*>(segments_->data()),
-                                                    .segment_count = static_cast<int>(watched_.size()),
-                                                    .chunks = chunks_,
-                                                    .elements = elements_,
-                                                    .max_norm = 1,
-                                                    .norm = norm,
-                                                    .scale = unused_.data(),
-                                                    .workspace = nullptr});
+  context_.run(kernels::GradientNorm{.segments = static_cast<const UpdateSegment*>(segments_->data()),
+                                     .segment_count = static_cast<int>(watched_.size()),
+                                     .chunks = chunks_,
+                                     .elements = elements_,
+                                     .max_norm = 1,
+                                     .norm = norm,
+                                     .scale = unused_.data()});
 }
 
 }  // namespace preceptor

@@ -74,20 +74,19 @@ void Optimizer::write_segments() {
   context_.copy_and_wait(segments_->data(), segments.data(), bytes);
 }
 
-void Optimizer::update() {
+void Optimizer::step(bool advance) {
   const auto* segments = static_cast<const UpdateSegment*>(segments_->data());
   const int count = static_cast<int>(states_.size());
   const float* scale = nullptr;
   if (norm_.defined()) {
     scale = norm_.data() + 1;
-    context_.run_with_workspace(kernels::GradientNorm{.segments = segments,
-                                                      .segment_count = count,
-                                                      .chunks = chunks_,
-                                                      .elements = elements_,
-                                                      .max_norm = options_.clip_norm,
-                                                      .norm = norm_.data(),
-                                                      .scale = norm_.data() + 1,
-                                                      .workspace = nullptr});
+    context_.run(kernels::GradientNorm{.segments = segments,
+                                       .segment_count = count,
+                                       .chunks = chunks_,
+                                       .elements = elements_,
+                                       .max_norm = options_.clip_norm,
+                                       .norm = norm_.data(),
+                                       .scale = norm_.data() + 1});
   }
   context_.run(kernels::Update{.segments = segments,
                                .segment_count = count,
@@ -104,11 +103,7 @@ void Optimizer::update() {
                                .beta2 = options_.beta2,
                                .epsilon = options_.epsilon,
                                .clip_value = options_.clip_value});
-}
-
-void Optimizer::step() {
-  update();
-  context_.advance_step();
+  if (advance) context_.advance_step();
 }
 
 StateDict Optimizer::state() const {

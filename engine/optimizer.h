@@ -42,11 +42,9 @@ class Optimizer {
   // before must be recorded again.
   void cover_thawed();
 
-  // One update from the gradients. The step count stays: where several networks learn in one step, each has its own
-  // optimiser, and Context::advance_step() follows the last one's update.
-  void update();
-  // update(), then the step count goes up by one.
-  void step();
+  // One update from the gradients; then the step count goes up by one, unless several networks learn in one step: each
+  // has its own optimizer then, and Context::advance_step() follows the last one.
+  void step(bool advance = true);
 
   // In plain order, for checkpoints: moments by "name/first" and "name/second", where weight decay pulls to by
   // "name/origin", and for parameters that did not learn from the first step on by "name/start" the steps before.

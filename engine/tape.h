@@ -15,16 +15,23 @@ class Tape {
   // Receives the derivative of the total loss by the op's output; loss ops receive an undefined tensor.
   using Backward = std::function<void(const Tensor& d_output)>;
 
-  // Whether an op with this input has to record itself.
-  bool watches(const Tensor& input) const { return !paused_ && input.slot() >= 0; }
+  // An op with this input has to record itself.
+  bool requires_grad(const Tensor& input) const { return !paused_ && input.slot() >= 0; }
   bool recording() const { return !paused_; }
 
   // Appends a node and gives `output` its slot.
   void record(Tensor& output, Backward backward);
 
+  // The same for an op of one input, if that requires a gradient: `backward` computes the derivative by the input, for
+  // which there is memory already. The input's values are not kept.
+  void record(Tensor& output, const Tensor& input,
+              std::function<void(const Tensor& d_output, const Tensor& d_input)> backward);
+
   // Appends a loss: it needs no upstream derivative, because the total loss is the plain sum of all recorded losses
   // (weights are arguments of the loss ops).
   void record_loss(Backward backward);
+  // The same for a loss whose derivative by `input` is known already, if that requires a gradient.
+  void record_loss(const Tensor& input, const Tensor& d_input);
 
   // Starts watching a tensor that no op made (an input whose derivative is wanted); see gradient().
   void watch(Tensor& tensor);

@@ -83,9 +83,10 @@ Tensor Tensor::overwritten() const {
 
 void Tensor::copy_to(const Tensor& to) const {
   require(shape_ == to.shape_, "copy_to: ", shape_, " and ", to.shape_, " differ");
-  with_type(storage_, [&]<class From>(From) {
+  const auto copy = [&]<class From>(From) {
     context_->run(to.storage_, [&]<class To>(To) { return kernels::CopyMap<From, To>{map<From>(), to.map<To>()}; });
-  });
+  };
+  storage_ == Storage::bfloat16 ? copy(kernels::bfloat16()) : copy(float());
 }
 
 std::vector<float> Tensor::to_host() const {

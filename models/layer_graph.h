@@ -52,10 +52,14 @@ class LayerGraph {
   struct TappedLayer {
     std::string name;
     int layer;
-    bool ends_stage, before_relu;
+    bool ends_stage, before_relu;  // see Tap
+    bool before_activation;        // the output without the layer's own ReLU
   };
   void tap(int x, const std::string& name, bool ends_stage = false, bool before_relu = false) {
-    taps_.push_back({name, x, ends_stage, before_relu});
+    taps_.push_back({name, x, ends_stage, before_relu, false});
+  }
+  void tap_before_activation(int x, const std::string& name, bool before_relu) {
+    taps_.push_back({name, x, false, before_relu, true});
   }
 
   // The batch norm that reads layer x, if there is one.
@@ -63,11 +67,17 @@ class LayerGraph {
 
   const std::vector<LayerNode>& nodes() const { return nodes_; }
   const std::vector<TappedLayer>& taps() const { return taps_; }
-  // [c, h, w] behind every layer for one image [c, h, w].
+  // The layers with every batch norm between two convolutions, if nothing else reads there, at the first of them, which
+  // can be folded, or at the second, which can apply it as it reads.
+  std::vector<LayerNode> with_norms_at_sources() const;
+  std::vector<LayerNode> with_norms_at_readers() const;
+  // Output [c, h, w] of every layer for one image [c, h, w].
   std::vector<Shape> output_shapes(const Shape& image) const;
 
  private:
   int add(LayerNode node);
+  // The convolution that nothing but this one reads, or nullptr.
+  LayerNode* private_source(const LayerNode& convolution, std::vector<LayerNode>& nodes) const;
 
   std::vector<LayerNode> nodes_;
   std::vector<TappedLayer> taps_;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/layer_graph.h"
+#include "models/layer_runner.h"
 #include "models/taps.h"
 
 namespace preceptor {
@@ -45,10 +46,10 @@ class Network {
   Tap tap(const std::string& name, int height, int width) const;
 
   // Folds batch norms into convolutions: after the parameters changed, before the next forward pass in inference mode.
-  virtual void fold() = 0;
+  void fold() { runner_->fold(); }
 
-  // The layers of a forward pass in inference mode, one after the other.
-  virtual LayerGraph layers() const = 0;
+  // The layers in the order of a forward pass.
+  const LayerGraph& layers() const { return graph_; }
 
   // The first `count` blocks do not learn, and their batch norms use fixed statistics; all others learn. Block 1 is the
   // stem, then each stage is one, with what leads to the next. The head always learns.
@@ -67,16 +68,12 @@ class Network {
 
   // Adds a block that freezes as one: the parameters whose names start with one of the prefixes.
   void add_block(std::vector<std::string> prefixes) { blocks_.push_back({std::move(prefixes), false}); }
-  void add_head(int features);
-  // The first convolution by the options' stem: 3x3, or 7x7 with stride 2.
-  ConvolutionBatchNorm make_stem(const std::string& convolution, const std::string& batch_norm, int width);
-  Mode mode_of(std::size_t block, Mode mode) const { return blocks_[block].frozen ? Mode::inference : mode; }
-
-  // Returns the logits.
-  virtual Tensor run(const Tensor& input, Mode mode, Taps& taps) = 0;
-  // Global average pooling of the last maps, and the linear layer behind it.
-  Tensor pool_and_classify(const Tensor& last, Taps& taps) const;
-  void add_pool_and_classifier(LayerGraph& graph, int last) const;
+  // The first block: a convolution by the options' stem, 3x3, or 7x7 with stride 2 followed by a max pool. Returns the
+  // position of its output.
+  int add_stem(const std::string& convolution, const std::string& batch_norm, const std::string& relu,
+               const std::string& pool, int width);
+  // Global average pooling of the last maps, which have so many channels, and the linear layer: the last call.
+  void add_head(int last, int channels);
 
   // He et al. 2015b with fan out, as torchvision's ResNet.
   virtual double initial_deviation(const Shape& convolution) const;
@@ -84,6 +81,7 @@ class Network {
   virtual void adjust_initial(StateDict&) const {}
 
   Parameters parameters_;
+  LayerGraph graph_;
 
  private:
   struct Block {
@@ -93,7 +91,7 @@ class Network {
   NetworkOptions options_;
   std::string head_;
   std::vector<Block> blocks_;
-  Parameter head_weight_, head_bias_;
+  std::optional<LayerRunner> runner_;
 };
 
 }  // namespace preceptor

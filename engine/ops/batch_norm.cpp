@@ -12,7 +12,7 @@ BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, boo
                               const Tensor& y) {
   Context& context = x.context();
   const BatchNormStatistics statistics{context.empty({6, p.gamma.shape()[0]})};
-  context.run_with_workspace(x.storage(), [&]<class T>(T) {
+  context.run(x.storage(), [&]<class T>(T) {
     return kernels::BatchNormForward<T>{.x = x.map<T>(),
                                         .moments = x.moments(),
                                         .residual = residual.map<T>(),
@@ -28,8 +28,7 @@ BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, boo
                                         .roundings = statistics.roundings(),
                                         .epsilon = p.epsilon,
                                         .momentum = p.momentum,
-                                        .relu = relu,
-                                        .workspace = nullptr};
+                                        .relu = relu};
   });
   return statistics;
 }
@@ -40,8 +39,8 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
   Context& context = x.context();
   const bool recording = context.tape().recording();
   const bool want_gamma = recording && p.gamma.watched(), want_beta = recording && p.beta.watched();
-  const bool want_residual = residual.defined() && context.tape().watches(residual);
-  if (!want_gamma && !want_beta && !want_residual && !context.tape().watches(x)) return;
+  const bool want_residual = residual.defined() && context.tape().requires_grad(residual);
+  if (!want_gamma && !want_beta && !want_residual && !context.tape().requires_grad(x)) return;
 
   // Without a residual the gradient recomputes where the ReLU let x pass; y need not be kept for that.
   const Tensor kept = relu && residual.defined() ? y : Tensor();
@@ -53,7 +52,7 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
     const Tensor d_x = so_far.defined() && so_far.owns_alone() ? so_far
                        : reuse && !want_residual               ? d_y
                                                                : context.empty(x.shape());
-    context.run_with_workspace(x.storage(), [&]<class T>(T) {
+    context.run(x.storage(), [&]<class T>(T) {
       return kernels::BatchNormBackward<T>{.x = x.map<T>(),
                                            .y = kept.map<T>(),
                                            .d_y = d_y.map<T>(),
@@ -68,8 +67,7 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
                                            .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
                                            .d_beta = want_beta ? p.beta.gradient() : nullptr,
                                            .relu = relu,
-                                           .batch_statistics = true,
-                                           .workspace = nullptr};
+                                           .batch_statistics = true};
     });
     if (want_residual) context.tape().accumulate(shortcut, d_residual);
     context.tape().accumulate(x, d_x);
@@ -97,7 +95,7 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
     return y;
   }
   const Tape& tape = context.tape();
-  require(!tape.watches(x) && !(residual.defined() && tape.watches(residual)) &&
+  require(!tape.requires_grad(x) && !(residual.defined() && tape.requires_grad(residual)) &&
               !(tape.recording() && (p.gamma.watched() || p.beta.watched())),
           "batch_norm: the form with fixed statistics is for inference and frozen layers; ", p.gamma.name(),
           " or its input is being trained");

@@ -7,9 +7,7 @@ namespace preceptor {
 
 void find_moments(const Tensor& x) {
   if (!x.moments()) return;
-  x.context().run_with_workspace(x.storage(), [&]<class T>(T) {
-    return kernels::FindMoments<T>{x.map<T>(), x.moments(), nullptr};
-  });
+  x.context().run(x.storage(), [&]<class T>(T) { return kernels::FindMoments<T>{x.map<T>(), x.moments(), nullptr}; });
 }
 
 Tensor copy_into(const Tensor& x, const Tensor& into) {
@@ -23,20 +21,15 @@ Tensor copy_into(const Tensor& x, const Tensor& into) {
     context.copy(y.moments(), x.moments(), x.shape()[1] * sizeof(kernels::ChannelMoments));
   else
     find_moments(y);
-  if (!context.tape().watches(x)) return y;
-  // A copy, not the range itself: convolutions are fast on maps without gaps only.
-  context.tape().record(y, [source = x.without_values(), &context](const Tensor& d_y) {
-    Tensor d_x = context.empty(source.shape(), source.storage());
-    d_y.copy_to(d_x);
-    context.tape().accumulate(source, std::move(d_x));
-  });
+  // A copy, not the range itself: convolutions are fast only on maps without gaps.
+  context.tape().record(y, x, [](const Tensor& d_y, const Tensor& d_x) { d_y.copy_to(d_x); });
   return y;
 }
 
 Tensor join_channels(const Tensor& first, const Tensor& second) {
   Context& context = first.context();
   Tensor y = first.joined_with(second);
-  if (!context.tape().watches(first) && !context.tape().watches(second)) return y;
+  if (!context.tape().requires_grad(first) && !context.tape().requires_grad(second)) return y;
   context.tape().record(y, [a = first.without_values(), b = second.without_values(), &context](const Tensor& d_y) {
     const int channels = a.shape()[1];
     context.tape().accumulate(a, d_y.channels(0, channels));

@@ -40,10 +40,7 @@ Tensor contrast_loss(const Tensor& anchors, const Parameter& bank, const Tensor&
                                         constant.value()});
   context.run(kernels::ContrastLoss{scores.data(), index, bank.value(), constant.value(), loss.data(), d_anchors.data(),
                                     rows, columns, count, images, temperature, static_cast<double>(weight) / rows});
-  Tape& tape = context.tape();
-  if (tape.watches(anchors))
-    tape.record_loss(
-        [target = anchors.without_values(), d_anchors, &tape](const Tensor&) { tape.accumulate(target, d_anchors); });
+  context.tape().record_loss(anchors, d_anchors);
   return loss;
 }
 

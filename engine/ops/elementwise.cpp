@@ -10,7 +10,7 @@ Tensor relu(const Tensor& x) {
   Context& context = x.context();
   Tensor y = context.empty(x.shape());
   context.run(x.storage(), [&]<class T>(T) { return kernels::ReluForward<T>{x.map<T>(), y.map<T>()}; });
-  if (!context.tape().watches(x)) return y;
+  if (!context.tape().requires_grad(x)) return y;
   context.tape().record(y, [x, value = y, &context](const Tensor& d_y) {
     const Tensor d_x = d_y.owns_alone() ? d_y : context.empty(x.shape());
     context.run(x.storage(), [&]<class T>(T) {
@@ -26,7 +26,7 @@ Tensor leaky_relu(const Tensor& x, float slope) {
   Context& context = x.context();
   Tensor y = context.empty(x.shape());
   context.run(x.storage(), [&]<class T>(T) { return kernels::LeakyReluForward<T>{x.map<T>(), y.map<T>(), slope}; });
-  if (!context.tape().watches(x)) return y;
+  if (!context.tape().requires_grad(x)) return y;
   context.tape().record(y, [target = x.without_values(), value = y, slope, &context](const Tensor& d_y) {
     const Tensor d_x = d_y.owns_alone() ? d_y : context.empty(target.shape());
     context.run(value.storage(), [&]<class T>(T) {
@@ -51,7 +51,7 @@ Tensor add(const Tensor& a, const Tensor& b) {
   Context& context = a.context();
   Tensor sum = context.empty(a.shape());
   context.run(a.storage(), [&]<class T>(T) { return kernels::Add<T>{a.map<T>(), b.map<T>(), sum.map<T>()}; });
-  if (!context.tape().watches(a) && !context.tape().watches(b)) return sum;
+  if (!context.tape().requires_grad(a) && !context.tape().requires_grad(b)) return sum;
   context.tape().record(sum, [a, b, &context](const Tensor& d_sum) {
     context.tape().accumulate(a, d_sum);
     context.tape().accumulate(b, d_sum);

@@ -1,5 +1,6 @@
 // What transfer methods are put together from: losses on differences, normalised groups, products of rows.
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 #include "kernels/decoupled_kl/decoupled_kl.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/gaussian_likelihood/gaussian_likelihood.h"
@@ -10,13 +11,6 @@
 
 namespace preceptor {
 namespace {
-
-void record_difference(const Tensor& student, const Tensor& d_student) {
-  Tape& tape = student.context().tape();
-  if (!tape.watches(student)) return;
-  tape.record_loss(
-      [target = student.without_values(), d_student, &tape](const Tensor&) { tape.accumulate(target, d_student); });
-}
 
 // x itself, or a copy without gaps; its gradient goes to x.
 Tensor without_gaps(const Tensor& x) { return x.has_gaps() ? copy_into(x, x.context().empty(x.shape())) : x; }
@@ -52,21 +46,23 @@ Tensor normalize(const Tensor& x, const Groups& groups, const NormalizeOptions& 
     return kernels::Normalize<T>{x.data<T>(),  y.data<T>(),    inverse.data(), groups.outer,   groups.length,
                                  groups.inner, options.center, options.scale,  options.epsilon};
   });
-  if (!context.tape().watches(x)) return y;
-  context.tape().record(y, [target = x.without_values(), value = y, inverse, groups, options,
-                            &context](const Tensor& d_y) {
-    const Tensor from = without_gaps(d_y), d_x = context.empty(target.shape());
+  context.tape().record(y, x, [value = y, inverse, groups, options, &context](const Tensor& d_y, const Tensor& d_x) {
+    const Tensor from = without_gaps(d_y);
     context.run(d_x.storage(), [&]<class T>(T) {
       return kernels::NormalizeBackward<T>{value.data<T>(), from.data<T>(), inverse.data(), d_x.data<T>(), groups.outer,
                                            groups.length,   groups.inner,   options.center, options.scale};
     });
-    context.tape().accumulate(target, d_x);
   });
   return y;
 }
 
-void require_matrix(const char* op, const Tensor& x) {
-  require(x.shape().rank() == 2, op, ": ", x.shape(), " is no matrix");
+// Records `view`, which is x in another shape.
+void record_reshaped(Tensor& view, const Tensor& x) {
+  Tape& tape = x.context().tape();
+  if (tape.requires_grad(x))
+    tape.record(view, [source = x.without_values(), &tape](const Tensor& d_view) {
+      tape.accumulate(source, d_view.reshaped(source.shape()));
+    });
 }
 
 }  // namespace
@@ -75,7 +71,7 @@ Tensor difference(DifferenceKind kind, const Tensor& student, const Tensor& teac
   const Tensor dense = without_gaps(student);
   const Run run =
       run_difference("difference", kind, dense, teacher.defined() ? without_gaps(teacher) : teacher, scale, parameter);
-  record_difference(dense, run.d_student);
+  student.context().tape().record_loss(dense, run.d_student);
   return run.loss;
 }
 
@@ -90,7 +86,7 @@ Tensor root_difference(const Tensor& student, const Tensor& teacher, float weigh
     return kernels::ScaleBy<T>{d_student.data<T>(), factor.data(),
                                static_cast<std::int64_t>(d_student.shape().elements())};
   });
-  record_difference(dense, run.d_student);
+  context.tape().record_loss(dense, run.d_student);
   return run.loss;
 }
 
@@ -110,8 +106,7 @@ Tensor label_logits(const Tensor& student, const Tensor& labels, float of_label,
 Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& labels, float temperature,
                     float of_target, float of_others, float weight) {
   require_matrix("decoupled_kl", student);
-  require(student.shape() == teacher.shape(), "decoupled_kl: student ", student.shape(), " and teacher ",
-          teacher.shape(), " differ");
+  require_equal("decoupled_kl", "student", student, "teacher", teacher);
   const int rows = student.shape()[0], classes = student.shape()[1];
   require(labels.shape() == Shape{rows} && classes >= 2, "decoupled_kl: logits ", student.shape(), " and labels ",
           labels.shape(), " do not fit");
@@ -120,7 +115,7 @@ Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& 
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
   context.run(kernels::DecoupledKl{student.data(), teacher.data(), labels.data(), loss.data(), d_student.data(), rows,
                                    classes, temperature, of_target, of_others, weight / static_cast<float>(rows)});
-  record_difference(student, d_student);
+  context.tape().record_loss(student, d_student);
   return loss;
 }
 
@@ -135,7 +130,7 @@ Tensor normalize_columns(const Tensor& x, const NormalizeOptions& options) {
 }
 
 Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options) {
-  require(x.shape().rank() == 4, "normalize_maps: ", x.shape(), " is no feature map");
+  require_map("normalize_maps", x);
   const Tensor dense = without_gaps(x);
   const int images = x.shape()[0], plane = x.shape()[2] * x.shape()[3];
   return normalize(dense, {images * x.shape()[1] / dense.block(), plane, dense.block()}, options);
@@ -143,16 +138,12 @@ Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options) {
 
 Tensor as_rows(const Tensor& x) {
   if (x.shape().rank() == 2) return x;
-  require(x.shape().rank() == 4, "as_rows: ", x.shape(), " is no feature map");
+  require_map("as_rows", x);
   const bool as_it_is = !x.has_gaps() && x.storage() == Storage::float32;
   const Tensor dense = as_it_is ? x : copy_into(x, x.context().empty(x.shape(), Storage::float32));
   const int images = x.shape()[0];
   Tensor rows = dense.reshaped({images, static_cast<int>(x.shape().elements()) / images});
-  Tape& tape = x.context().tape();
-  if (tape.watches(dense))
-    tape.record(rows, [target = dense.without_values(), &tape](const Tensor& d_rows) {
-      tape.accumulate(target, d_rows.reshaped(target.shape()));
-    });
+  record_reshaped(rows, dense);
   return rows;
 }
 
@@ -160,11 +151,7 @@ Tensor as_map(const Tensor& x) {
   if (x.shape().rank() == 4) return x;
   require_matrix("as_map", x);
   Tensor map = x.reshaped({x.shape()[0], x.shape()[1], 1, 1});
-  Tape& tape = x.context().tape();
-  if (tape.watches(x))
-    tape.record(map, [target = x.without_values(), &tape](const Tensor& d_map) {
-      tape.accumulate(target, d_map.reshaped(target.shape()));
-    });
+  record_reshaped(map, x);
   const Tensor stored = x.context().empty(map.shape());
   return stored.storage() == map.storage() ? map : copy_into(map, stored);
 }
@@ -176,14 +163,13 @@ Tensor product(const Tensor& a, const Tensor& b) {
   Context& context = a.context();
   const int rows = a.shape()[0], columns = b.shape()[0], depth = a.shape()[1];
   Tensor y = context.empty({rows, columns});
-  context.run_with_workspace(
-      kernels::LinearForward<float>{a.data(), b.data(), nullptr, y.data(), rows, depth, columns});
-  const bool want_a = context.tape().watches(a), want_b = context.tape().watches(b);
+  context.run(kernels::LinearForward<float>{a.data(), b.data(), nullptr, y.data(), rows, depth, columns});
+  const bool want_a = context.tape().requires_grad(a), want_b = context.tape().requires_grad(b);
   if (!want_a && !want_b) return y;
   context.tape().record(y, [=, &context](const Tensor& d_y) {
     const Tensor d_a = want_a ? context.empty(a.shape()) : Tensor(), d_b = want_b ? context.empty(b.shape()) : Tensor();
-    context.run_with_workspace(kernels::LinearBackward<float>{a.data(), b.data(), d_y.data(), d_a.data(), d_b.data(),
-                                                              nullptr, rows, depth, columns});
+    context.run(kernels::LinearBackward<float>{a.data(), b.data(), d_y.data(), d_a.data(), d_b.data(), nullptr, rows,
+                                               depth, columns});
     if (want_a) context.tape().accumulate(a, d_a);
     if (want_b) context.tape().accumulate(b, d_b);
   });
@@ -200,7 +186,7 @@ Tensor map_products(const Tensor& x, const Tensor& y, float scale) {
   context.run(left.storage(), [&]<class T>(T) {
     return kernels::MapProducts<T>{left.map<T>(), right.map<T>(), products.data(), scale};
   });
-  const bool want_left = context.tape().watches(left), want_right = context.tape().watches(right);
+  const bool want_left = context.tape().requires_grad(left), want_right = context.tape().requires_grad(right);
   if (!want_left && !want_right) return products;
   context.tape().record(products, [=, &context](const Tensor& d_products) {
     const auto differentiate = [&](const Tensor& by, const Tensor& other, bool transposed) {
@@ -223,12 +209,9 @@ Tensor probabilities(const Tensor& logits, float temperature, bool independent) 
   Context& context = logits.context();
   Tensor p = context.empty(logits.shape());
   context.run(kernels::Probabilities{logits.data(), p.data(), rows, classes, temperature, independent});
-  if (!context.tape().watches(logits)) return p;
-  context.tape().record(p, [=, value = p, target = logits.without_values(), &context](const Tensor& d_p) {
-    const Tensor d_logits = context.empty(target.shape());
+  context.tape().record(p, logits, [=, value = p, &context](const Tensor& d_p, const Tensor& d_logits) {
     context.run(kernels::ProbabilitiesBackward{value.data(), d_p.data(), d_logits.data(), rows, classes, temperature,
                                                independent});
-    context.tape().accumulate(target, d_logits);
   });
   return p;
 }
@@ -239,7 +222,7 @@ Tensor squared_distances(const Tensor& x) {
   Context& context = x.context();
   Tensor distances = context.empty({rows, rows});
   context.run(kernels::SquaredDistances{x.data(), distances.data(), rows, columns});
-  if (!context.tape().watches(x)) return distances;
+  if (!context.tape().requires_grad(x)) return distances;
   context.tape().record(distances, [=, &context](const Tensor& d_distances) {
     const Tensor d_x = context.empty(x.shape());
     context.run(kernels::SquaredDistancesBackward{x.data(), d_distances.data(), d_x.data(), rows, columns});
@@ -256,7 +239,7 @@ Tensor relation_loss(Relation relation, const Tensor& student, const Tensor& tea
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
   context.run(
       kernels::RelationLoss{student.data(), teacher.data(), loss.data(), d_student.data(), rows, relation, weight});
-  record_difference(student, d_student);
+  context.tape().record_loss(student, d_student);
   return loss;
 }
 
@@ -274,7 +257,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
   });
   Tape& tape = context.tape();
   const bool want_raw = tape.recording() && raw.watched();
-  if (!want_raw && !tape.watches(dense)) return loss;
+  if (!want_raw && !tape.requires_grad(dense)) return loss;
   tape.record_loss([=, by = dense.without_values(), &context](const Tensor&) {
     if (want_raw) {
       context.copy(raw.gradient(), d_raw.data(), d_raw.shape().elements() * sizeof(float));

@@ -16,8 +16,8 @@ template <class T>
 struct FindMoments {
   static constexpr const char* name = "find_moments";
   FeatureMap<const T> x;
-  ChannelMoments* moments;  // [channels] out
-  void* workspace;          // workspace_bytes(arguments), 64-byte aligned
+  ChannelMoments* moments;    // [channels] out
+  void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
 };
 template <class T>
 Cost cost(const FindMoments<T>& arguments);
@@ -49,7 +49,7 @@ struct BatchNormForward {
   float* roundings;               // [2][channels] out: what rounding to float took from mean and inverse_deviation
   float epsilon, momentum;        // running = (1 - momentum) running + momentum batch
   bool relu;
-  void* workspace;  // workspace_bytes(arguments), 64-byte aligned
+  void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
 };
 template <class T>
 Cost cost(const BatchNormForward<T>& arguments);
@@ -102,7 +102,7 @@ struct BatchNormBackward {
   float* d_beta;                   // [channels], overwritten; nullptr: not wanted
   bool relu;                       // of the forward pass
   bool batch_statistics;           // true: BatchNormForward; false: fixed statistics, so d_x has no mean terms
-  void* workspace;                 // workspace_bytes(arguments), 64-byte aligned
+  void* workspace = nullptr;       // workspace_bytes(arguments), 64-byte aligned
 
   bool recomputes_y() const { return relu && !y.data; }
   bool needs_sums() const { return batch_statistics || d_gamma || d_beta; }

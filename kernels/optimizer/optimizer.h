@@ -58,9 +58,9 @@ struct GradientNorm {
   std::int64_t chunks;    // of all segments
   std::int64_t elements;  // of all segments, for cost()
   float max_norm;
-  float* norm;      // [1]
-  float* scale;     // [1]
-  void* workspace;  // workspace_bytes(arguments), 64-byte aligned
+  float* norm;                // [1]
+  float* scale;               // [1]
+  void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
 };
 Cost cost(const GradientNorm& arguments);
 std::size_t workspace_bytes(const GradientNorm& arguments, const Device& device);

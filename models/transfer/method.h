@@ -1,5 +1,6 @@
-// Transfer methods: loss terms that pull a student towards a teacher. One method is one small file that defines a
-// class and the MethodKind that describes it (docs/adding_a_method.md).
+// Transfer methods: loss terms that pull a student towards a teacher. One method is one file in models/transfer/methods,
+// which defines a class and a function with the name of the file that returns its MethodKind: the build finds them all
+// (docs/adding_a_method.md).
 #pragma once
 
 #include <cstdint>
@@ -80,7 +81,7 @@ std::unique_ptr<TransferMethod> make(const MethodSetup& setup, const MethodSetti
   return std::make_unique<Method>(setup, settings);
 }
 
-// All methods, in the order of docs/methods.md.
+// All methods, in the order of their files' names.
 const std::vector<MethodKind>& method_kinds();
 
 // "kd:temperature=4,weight=0.9" with all settings filled in. Errors: usage, with the valid methods, keys or values.

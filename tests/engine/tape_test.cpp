@@ -107,7 +107,7 @@ TEST_F(TapeTest, PauseRecordsNothing) {
     EXPECT_FALSE(tape.recording());
     const Tensor y = add(max_pool(x, 1, 1, 0), average_pool(x, 1, 1, 0));
     EXPECT_EQ(y.slot(), -1);
-    EXPECT_FALSE(tape.watches(x));
+    EXPECT_FALSE(tape.requires_grad(x));
     attention_transfer(x, y);
   }
   EXPECT_TRUE(tape.recording());

@@ -178,7 +178,7 @@ void StudentStep::body(bool measured) {
   teacher.reset();  // gone before the walk back, which needs memory
   for (std::size_t k = 0; k < students_.size() && measured; ++k) students_[k].terms.measure(places[k]);
   context_.tape().backward();
-  for (const Student& student : students_) student.parts.optimizer->update();
+  for (const Student& student : students_) student.parts.optimizer->step(false);
   context_.advance_step();
   for (const Student& student : students_)
     if (student.parts.average != nullptr) student.parts.average->update();

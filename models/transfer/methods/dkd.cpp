@@ -1,6 +1,6 @@
 // dkd: decoupled distillation (Zhao et al. 2022): what the teacher says of the label, and of the others, weighted
 // apart.
-#include "models/transfer/methods.h"
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {

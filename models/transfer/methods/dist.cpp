@@ -1,6 +1,6 @@
 // dist: correlations of softened outputs, of an image over the classes and of a class over the images (Huang et al.
 // 2022).
-#include "models/transfer/methods.h"
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {

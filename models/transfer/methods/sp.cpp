@@ -1,6 +1,5 @@
 // sp: which images of a batch have similar activations (Tung and Mori 2019).
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {

@@ -7,7 +7,6 @@
 #include "models/initial_values.h"
 #include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {

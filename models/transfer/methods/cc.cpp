@@ -1,6 +1,5 @@
 // cc: correlations between the images of a batch, by a Gaussian kernel to second order (Peng et al. 2019).
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {

@@ -6,7 +6,6 @@
 
 #include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {
@@ -54,7 +53,7 @@ class Overhaul : public FeatureMethod {
       auto [student, teacher] = maps(in, i);
       if (levels_[i].norm) teacher = batch_norm(teacher, *levels_[i].norm, false, false);
       const float of_tap = std::ldexp(1e-3f, static_cast<int>(i + 1) - static_cast<int>(levels_.size()));
-      losses.push_back(difference(DifferenceKind::partial, levels_[i].connector.forward(student, Mode::train, false),
+      losses.push_back(difference(DifferenceKind::partial, levels_[i].connector(student),
                                   margin_relu(teacher, levels_[i].margins),
                                   weight_ * of_tap / static_cast<float>(teacher.shape()[0])));
     }

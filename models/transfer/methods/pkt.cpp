@@ -1,6 +1,5 @@
 // pkt: the probability of an image to have another as its neighbour (Passalis and Tefas 2018).
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {

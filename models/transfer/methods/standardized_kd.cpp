@@ -1,7 +1,7 @@
 // lskd: kd on standardised logits (Sun et al. 2024): the teacher's relations between outputs, not their size.
 #include <cmath>
 
-#include "models/transfer/methods.h"
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {
