@@ -40,7 +40,7 @@ class Optimizer {
 
   // Covers those too that have become trainable since: for them the next step is the first. A step that was recorded
   // before must be recorded again.
-  void cover_thawed();
+  void cover_unfrozen();
 
   // One update from the gradients; then the step count goes up by one, unless several networks learn in one step: each
   // has its own optimizer then, and Context::advance_step() follows the last one.

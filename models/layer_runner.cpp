@@ -63,10 +63,10 @@ Tensor LayerRunner::operator()(const Tensor& input, const std::function<Mode(con
     const LayerNode& node = step.training;
     const auto offer = [&](bool before_activation) {
       for (const LayerGraph::TappedLayer& tapped : step.taps)
-        if (tapped.before_activation == before_activation) taps.offer(tapped.name, outputs[i].value);
+        if (tapped.before_activation == before_activation) taps.record(tapped.name, outputs[i].value);
     };
     const bool splits_relu = std::ranges::any_of(
-        step.taps, [&](const auto& tapped) { return tapped.before_activation && taps.wants(tapped.name); });
+        step.taps, [&](const auto& tapped) { return tapped.before_activation && taps.requested(tapped.name); });
     const auto take = [&](int source, bool ends) {
       if (source < 0) return source == LayerNode::network_input ? Output{input, {}} : Output();
       Output& output = outputs[position(source)];
@@ -102,7 +102,7 @@ LayerRunner::Output LayerRunner::run(const Step& step, Mode mode, bool relu, Out
     case Kind::copy: {
       const Shape& shape = x.shape();
       Tensor maps = x.context().empty({shape[0], shape[1] + step.added_channels, shape[2], shape[3]});
-      if (mode == Mode::train) maps.keep_moments();
+      if (mode == Mode::train) maps.keep_statistics();
       return {copy_into(x, maps.channels(0, shape[1])), maps};
     }
     case Kind::concatenation: {

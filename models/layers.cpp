@@ -7,8 +7,8 @@ BatchNormParameters add_batch_norm(Parameters& parameters, const std::string& na
   BatchNormParameters norm;
   norm.gamma = parameters.add(name + ".weight", {channels}, ParameterKind::plain);
   norm.beta = parameters.add(name + ".bias", {channels}, ParameterKind::plain);
-  norm.running_mean = parameters.add(name + ".running_mean", {channels}, ParameterKind::statistic);
-  norm.running_variance = parameters.add(name + ".running_var", {channels}, ParameterKind::statistic);
+  norm.running_mean = parameters.add(name + ".running_mean", {channels}, ParameterKind::buffer);
+  norm.running_variance = parameters.add(name + ".running_var", {channels}, ParameterKind::buffer);
   return norm;
 }
 
@@ -16,7 +16,7 @@ ConvolutionBatchNorm::ConvolutionBatchNorm(Parameters& parameters, const std::st
                                            const std::string& batch_norm, int in, int out, int kernel, int stride)
     : weight(parameters.add(convolution + ".weight", {out, in, kernel, kernel}, ParameterKind::convolution)),
       norm(add_batch_norm(parameters, batch_norm, out)),
-      options{.stride = stride, .padding = kernel / 2, .moments = true} {}
+      options{.stride = stride, .padding = kernel / 2, .statistics = true} {}
 
 Tensor ConvolutionBatchNorm::operator()(const Tensor& x) const {
   return batch_norm(convolution(x, weight, nullptr, options), norm, true, false);

@@ -89,7 +89,7 @@ std::vector<Tap> Network::taps(int height, int width) const {
     Tap& tap = taps.back();
     tap.norm = graph_.nodes()[layer].norm;
     tap.norm_follows = !tap.norm;
-    if (tap.norm_follows) tap.norm = graph_.norm_behind(tapped.layer);
+    if (tap.norm_follows) tap.norm = graph_.norm_after(tapped.layer);
   }
   return taps;
 }
@@ -107,7 +107,7 @@ void Network::freeze(int count) {
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     blocks_[i].frozen = i < static_cast<std::size_t>(count);
     for (const std::string& prefix : blocks_[i].prefixes)
-      blocks_[i].frozen ? parameters_.freeze(prefix) : parameters_.thaw(prefix);
+      blocks_[i].frozen ? parameters_.freeze(prefix) : parameters_.unfreeze(prefix);
   }
   if (count > 0) fold();
 }

@@ -5,9 +5,11 @@
 
 namespace preceptor {
 
-void find_moments(const Tensor& x) {
-  if (!x.moments()) return;
-  x.context().run(x.storage(), [&]<class T>(T) { return kernels::FindMoments<T>{x.map<T>(), x.moments(), nullptr}; });
+void find_statistics(const Tensor& x) {
+  if (!x.statistics()) return;
+  x.context().run(x.storage(), [&]<class T>(T) {
+    return kernels::FindStatistics<T>{x.map<T>(), x.statistics(), nullptr};
+  });
 }
 
 Tensor copy_into(const Tensor& x, const Tensor& into) {
@@ -17,10 +19,10 @@ Tensor copy_into(const Tensor& x, const Tensor& into) {
   Tensor y = into;
   y.set_slot(-1);
   x.copy_to(y);
-  if (x.moments() && y.moments())
-    context.copy(y.moments(), x.moments(), x.shape()[1] * sizeof(kernels::ChannelMoments));
+  if (x.statistics() && y.statistics())
+    context.copy(y.statistics(), x.statistics(), x.shape()[1] * sizeof(kernels::ChannelStatistics));
   else
-    find_moments(y);
+    find_statistics(y);
   // A copy, not the range itself: convolutions are fast only on maps without gaps.
   context.tape().record(y, x, [](const Tensor& d_y, const Tensor& d_x) { d_y.copy_to(d_x); });
   return y;

@@ -19,7 +19,7 @@ Tensor dropout_into(const Tensor& x, float probability, int layer, const Tensor&
     });
   };
   drop(x, y);
-  find_moments(y);
+  find_statistics(y);
   context.tape().record(y, x, drop);
   return y;
 }

@@ -2,7 +2,7 @@
 #include "kernels/elementwise/elementwise.h"
 
 #include "engine/ops.h"
-#include "kernels/placed_copy/placed_copy.h"
+#include "kernels/staged_copy/staged_copy.h"
 
 namespace preceptor {
 

@@ -1,6 +1,6 @@
-// Transfer methods: loss terms that pull a student towards a teacher. One method is one file in models/transfer/methods,
-// which defines a class and a function with the name of the file that returns its MethodKind: the build finds them all
-// (docs/adding_a_method.md).
+// Transfer methods: loss terms that pull a student towards a teacher. One method is one file in
+// models/transfer/methods, which defines a class and a function with the name of the file that returns its MethodKind:
+// the build finds them all (docs/adding_a_method.md).
 #pragma once
 
 #include <cstdint>
@@ -52,7 +52,7 @@ class TransferMethod {
   const std::vector<std::string>& student_taps() const { return student_taps_; }
   const std::vector<std::string>& teacher_taps() const { return teacher_taps_; }
 
-  // What it learns beside the student: trained by the same optimiser, kept with the run, no part of the student. Names
+  // What it learns beside the student: trained by the same optimizer, kept with the run, no part of the student. Names
   // begin with "transfer.", the method's name and a point.
   Parameters& parameters() { return parameters_; }
 

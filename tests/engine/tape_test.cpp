@@ -139,7 +139,7 @@ TEST_F(TapeTest, RecordedLossesAddUp) {
 }
 
 // What runs in place where nobody else holds the memory: sums of maps, ReLUs, batch norms, losses with a factor.
-TEST_F(TapeTest, WalksOverPartsOfTheLossesDisturbNothing) {
+TEST_F(TapeTest, BackwardPassesOfPartsDisturbNothing) {
   Parameters parameters(*context);
   const BatchNormParameters norm = batch_norm_of(parameters, 16);
   const Parameter head = parameters.add("head", {3, 16}, ParameterKind::plain),
@@ -168,7 +168,7 @@ TEST_F(TapeTest, WalksOverPartsOfTheLossesDisturbNothing) {
     const std::size_t middle = tape.size();
     {
       const Tape::Scaled scaled(tape, scales ? factor.data() : nullptr);
-      if (second) difference(DifferenceKind::square, y, Tensor(), 1.0f / 32);
+      if (second) pointwise_loss(PointwiseLossKind::square, y, Tensor(), 1.0f / 32);
       if (second) softmax_cross_entropy(logits, tensor_of(*context, {2}, {1, 1}));
     }
     Walks walks;
