@@ -142,7 +142,6 @@ void run_on(Gpu gpu, const Augment<T>& a) {
   if (a.out.channels == 2) return augment<2>(gpu, a);
   augment<3>(gpu, a);
 }
-template void run_on(Gpu, const Augment<float>&);
-template void run_on(Gpu, const Augment<bfloat16>&);
+INSTANTIATE_RUN_ON(Augment);
 
 }  // namespace preceptor::kernels

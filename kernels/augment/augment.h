@@ -2,8 +2,7 @@
 // in one pass.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 #include "kernels/optimizer/optimizer.h"
 
@@ -48,12 +47,6 @@ struct Augment {
 
   bool between_pixels() const { return state && (rotate > 0 || scale > 0 || crop > 0); }
 };
-template <class T>
-Cost cost(const Augment<T>& arguments);
-void run_on(Cpu, const Augment<float>& arguments);
-template <class T>
-void run_on(Cuda, const Augment<T>& arguments);
-template <class T>
-void run_on(Emulated, const Augment<T>& arguments);
+KERNEL_FAMILY_OF_T(Augment);
 
 }  // namespace preceptor::kernels

@@ -1,9 +1,8 @@
 // Two-dimensional convolution: forward with everything that may come before and after it, and both gradients.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
 #include "kernels/device/channel_statistics.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -72,15 +71,9 @@ struct ConvolutionForward {
 // the way there: cuda and emulated. On a cpu an `input` takes a pass of its own, and so would statistics, which a batch
 // norm finds better itself while it has y in its cache.
 bool fuses_batch_norms(const Device& device);
-template <class T>
-Cost cost(const ConvolutionForward<T>& arguments);
+KERNEL_FAMILY_OF_T(ConvolutionForward);
 template <class T>
 std::size_t workspace_bytes(const ConvolutionForward<T>& arguments, const Device& device);
-void run_on(Cpu, const ConvolutionForward<float>& arguments);
-template <class T>
-void run_on(Cuda, const ConvolutionForward<T>& arguments);
-template <class T>
-void run_on(Emulated, const ConvolutionForward<T>& arguments);
 
 // d_x from d_y.
 template <class T>
@@ -94,15 +87,9 @@ struct ConvolutionDataGradient {
   bool tf32 = false;
   bool direct = false;
 };
-template <class T>
-Cost cost(const ConvolutionDataGradient<T>& arguments);
+KERNEL_FAMILY_OF_T(ConvolutionDataGradient);
 template <class T>
 std::size_t workspace_bytes(const ConvolutionDataGradient<T>& arguments, const Device& device);
-void run_on(Cpu, const ConvolutionDataGradient<float>& arguments);
-template <class T>
-void run_on(Cuda, const ConvolutionDataGradient<T>& arguments);
-template <class T>
-void run_on(Emulated, const ConvolutionDataGradient<T>& arguments);
 
 // d_weight and d_bias from x and d_y.
 template <class T>
@@ -118,15 +105,9 @@ struct ConvolutionWeightGradient {
   bool tf32 = false;
   bool direct = false;
 };
-template <class T>
-Cost cost(const ConvolutionWeightGradient<T>& arguments);
+KERNEL_FAMILY_OF_T(ConvolutionWeightGradient);
 template <class T>
 std::size_t workspace_bytes(const ConvolutionWeightGradient<T>& arguments, const Device& device);
-void run_on(Cpu, const ConvolutionWeightGradient<float>& arguments);
-template <class T>
-void run_on(Cuda, const ConvolutionWeightGradient<T>& arguments);
-template <class T>
-void run_on(Emulated, const ConvolutionWeightGradient<T>& arguments);
 
 // Weights from one order to another, for initial values and checkpoints.
 struct ReorderWeights {
@@ -135,9 +116,6 @@ struct ReorderWeights {
   float* to;
   WeightOrder from_order, to_order;  // the same sizes
 };
-Cost cost(const ReorderWeights& arguments);
-void run_on(Cpu, const ReorderWeights& arguments);
-void run_on(Cuda, const ReorderWeights& arguments);
-void run_on(Emulated, const ReorderWeights& arguments);
+KERNEL_FAMILY(ReorderWeights);
 
 }  // namespace preceptor::kernels

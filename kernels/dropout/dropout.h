@@ -2,8 +2,7 @@
 // change.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 #include "kernels/optimizer/optimizer.h"
 
@@ -30,12 +29,6 @@ struct Dropout {
   int quads() const { return (x.channels + 3) / 4; }  // of a pixel
   std::uint64_t first_counter() const { return (static_cast<std::uint64_t>(layer) + 1) << 40; }
 };
-template <class T>
-Cost cost(const Dropout<T>& arguments);
-void run_on(Cpu, const Dropout<float>& arguments);
-template <class T>
-void run_on(Cuda, const Dropout<T>& arguments);
-template <class T>
-void run_on(Emulated, const Dropout<T>& arguments);
+KERNEL_FAMILY_OF_T(Dropout);
 
 }  // namespace preceptor::kernels

@@ -203,19 +203,12 @@ void run_on(Gpu gpu, const Fill& a) {
 
 void run_on(Gpu gpu, const AccumulateSum& a) { launch(gpu, accumulate_sum, 1, sum_threads, 0, a); }
 
-template void run_on(Gpu, const ReluForward<float>&);
-template void run_on(Gpu, const ReluForward<bfloat16>&);
-template void run_on(Gpu, const ReluBackward<float>&);
-template void run_on(Gpu, const ReluBackward<bfloat16>&);
-template void run_on(Gpu, const LeakyReluForward<float>&);
-template void run_on(Gpu, const LeakyReluForward<bfloat16>&);
-template void run_on(Gpu, const LeakyReluBackward<float>&);
-template void run_on(Gpu, const LeakyReluBackward<bfloat16>&);
-template void run_on(Gpu, const MarginRelu<float>&);
-template void run_on(Gpu, const MarginRelu<bfloat16>&);
-template void run_on(Gpu, const ScaleBy<float>&);
-template void run_on(Gpu, const ScaleBy<bfloat16>&);
-template void run_on(Gpu, const Add<float>&);
-template void run_on(Gpu, const Add<bfloat16>&);
+INSTANTIATE_RUN_ON(ReluForward);
+INSTANTIATE_RUN_ON(ReluBackward);
+INSTANTIATE_RUN_ON(LeakyReluForward);
+INSTANTIATE_RUN_ON(LeakyReluBackward);
+INSTANTIATE_RUN_ON(MarginRelu);
+INSTANTIATE_RUN_ON(ScaleBy);
+INSTANTIATE_RUN_ON(Add);
 
 }  // namespace preceptor::kernels

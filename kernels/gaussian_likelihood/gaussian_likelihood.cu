@@ -45,7 +45,6 @@ template <class T>
 void run_on(Gpu gpu, const GaussianLikelihood<T>& a) {
   launch(gpu, likelihood_of_channels<T>, steps(a.prediction.channels, warp_size), threads, 0, a);
 }
-template void run_on(Gpu, const GaussianLikelihood<float>&);
-template void run_on(Gpu, const GaussianLikelihood<bfloat16>&);
+INSTANTIATE_RUN_ON(GaussianLikelihood);
 
 }  // namespace preceptor::kernels

@@ -126,9 +126,7 @@ template <class T>
 void run_on(Gpu gpu, const L2NormalizeBackward<T>& a) {
   launch_walk(gpu, normalize_groups_backward<T, RowWalk>, normalize_groups_backward<T, ColumnWalk>, a);
 }
-template void run_on(Gpu, const L2Normalize<float>&);
-template void run_on(Gpu, const L2Normalize<bfloat16>&);
-template void run_on(Gpu, const L2NormalizeBackward<float>&);
-template void run_on(Gpu, const L2NormalizeBackward<bfloat16>&);
+INSTANTIATE_RUN_ON(L2Normalize);
+INSTANTIATE_RUN_ON(L2NormalizeBackward);
 
 }  // namespace preceptor::kernels

@@ -1,8 +1,7 @@
 // Updates of all parameters in one launch: SGD with momentum, Adam, AdamW; gradient norm and clipping.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -51,10 +50,7 @@ struct Update {
   float beta1, beta2, epsilon;  // adam, adamw
   float clip_value;             // gradients are clamped to +- this; 0: not clamped
 };
-Cost cost(const Update& arguments);
-void run_on(Cpu, const Update& arguments);
-void run_on(Cuda, const Update& arguments);
-void run_on(Emulated, const Update& arguments);
+KERNEL_FAMILY(Update);
 
 // norm = L2 norm over all gradients; scale = min(1, max_norm / (norm + 1e-6)), as torch's clip_grad_norm_.
 struct GradientNorm {
@@ -68,20 +64,14 @@ struct GradientNorm {
   float* scale;     // [1]
   void* workspace;  // workspace_bytes(arguments), 64-byte aligned
 };
-Cost cost(const GradientNorm& arguments);
+KERNEL_FAMILY(GradientNorm);
 std::size_t workspace_bytes(const GradientNorm& arguments, const Device& device);
-void run_on(Cpu, const GradientNorm& arguments);
-void run_on(Cuda, const GradientNorm& arguments);
-void run_on(Emulated, const GradientNorm& arguments);
 
 // state->step += 1; the last launch of a step.
 struct AdvanceStep {
   static constexpr const char* name = "advance_step";
   StepState* state;
 };
-Cost cost(const AdvanceStep& arguments);
-void run_on(Cpu, const AdvanceStep& arguments);
-void run_on(Cuda, const AdvanceStep& arguments);
-void run_on(Emulated, const AdvanceStep& arguments);
+KERNEL_FAMILY(AdvanceStep);
 
 }  // namespace preceptor::kernels

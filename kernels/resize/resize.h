@@ -3,8 +3,7 @@
 
 #include <vector>
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -44,12 +43,6 @@ struct Resize {
   const float* column_weight;  // [y.width, column_taps]
   int row_taps, column_taps;
 };
-template <class T>
-Cost cost(const Resize<T>& arguments);
-void run_on(Cpu, const Resize<float>& arguments);
-template <class T>
-void run_on(Cuda, const Resize<T>& arguments);
-template <class T>
-void run_on(Emulated, const Resize<T>& arguments);
+KERNEL_FAMILY_OF_T(Resize);
 
 }  // namespace preceptor::kernels

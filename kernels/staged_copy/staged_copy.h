@@ -1,7 +1,7 @@
 // Copies whose places are read from device memory when they run: a recorded step moves other bytes in every replay.
 #pragma once
 
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -30,10 +30,7 @@ struct StagedCopy {
   StagedSlots* slots;
   std::int64_t bytes;  // of a batch, about: it decides how many threads there are, any number of bytes is copied
 };
-Cost cost(const StagedCopy& arguments);
-void run_on(Cpu, const StagedCopy& arguments);
-void run_on(Cuda, const StagedCopy& arguments);
-void run_on(Emulated, const StagedCopy& arguments);
+KERNEL_FAMILY(StagedCopy);
 
 // to[*row, i] = from[i].
 struct CopyToRow {
@@ -43,9 +40,6 @@ struct CopyToRow {
   const std::int32_t* row;  // [1] 0 to rows - 1
   std::int64_t columns;
 };
-Cost cost(const CopyToRow& arguments);
-void run_on(Cpu, const CopyToRow& arguments);
-void run_on(Cuda, const CopyToRow& arguments);
-void run_on(Emulated, const CopyToRow& arguments);
+KERNEL_FAMILY(CopyToRow);
 
 }  // namespace preceptor::kernels
