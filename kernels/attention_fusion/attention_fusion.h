@@ -13,8 +13,8 @@ namespace preceptor::kernels {
 template <class T>
 struct AttentionFusion {
   static constexpr const char* name = "attention_fusion";
-  FeatureMap<const T> x, y;       // of the same channels
-  FeatureMap<const T> attention;  // of 2 channels
+  FeatureMap<const T> x, y;       // equal channels
+  FeatureMap<const T> attention;  // 2 channels
   FeatureMap<T> out;
 };
 KERNEL_FAMILY_OF_T(AttentionFusion);

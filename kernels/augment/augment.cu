@@ -11,7 +11,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int warps = 8;  // of a block
+constexpr int warps = 8;  // per block
 constexpr int threads = warps * warp_size;
 constexpr int tile_values_most = 2048;  // of the rows that a block moves
 constexpr int longest_row = 8192;       // values of one that a block can move

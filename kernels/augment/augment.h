@@ -19,7 +19,7 @@ namespace preceptor::kernels {
 //    [-brightness, brightness]: the mean of the data keeps its place,
 // 7. plus noise of this deviation (of pixel / 255), independent for every value, nearly normal: a sum of four bytes,
 // 8. 0, the data's mean, in a square of `cutout` pixels whose center is any pixel.
-// What comes in from outside repeats the border of the stored image. Between pixels (3 to 5) values are bilinear; an
+// Pixels from outside repeat the border of the stored image. Between pixels (3 to 5) values are bilinear; an
 // image with neither has none. Random numbers: Philox4x32-10 with key state->seed and counter (state->step, image +
 // 2^32 i), i counting the draws of an image, so they depend on nothing else. With state == nullptr nothing is random:
 // evaluation. T is float or bfloat16 (cpu: float); out is channel-blocked on the cpu, channels-last on cuda and

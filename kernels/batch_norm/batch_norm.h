@@ -29,14 +29,14 @@ struct BatchNormForward {
   FeatureMap<const T> x;
   const ChannelStatistics* statistics;  // [channels] of x, from what stored it; nullptr: found here
   FeatureMap<const T> residual;         // data is nullptr: none; else the shape of x
-  FeatureMap<T> y;          // shape of x; data is nullptr: the statistics alone, for who normalizes as it reads x
-  const float* gamma;       // [channels]
-  const float* beta;        // [channels]
-  float* running_mean;      // [channels] moved by momentum; nullptr: not updated
-  float* running_variance;  // [channels] with the unbiased batch variance, as torch does
-  float* mean;              // [channels] out: of this batch, for the gradient
-  float* rstd;              // [channels] out: 1 / sqrt(biased variance + epsilon)
-  float* scale;             // [channels] out: gamma rstd
+  FeatureMap<T> y;                      // shape of x; null data: statistics only (the consumer normalizes on load)
+  const float* gamma;                   // [channels]
+  const float* beta;                    // [channels]
+  float* running_mean;                  // [channels] moved by momentum; nullptr: not updated
+  float* running_variance;              // [channels] with the unbiased batch variance, as torch does
+  float* mean;                          // [channels] out: of this batch, for the gradient
+  float* rstd;                          // [channels] out: 1 / sqrt(biased variance + epsilon)
+  float* scale;                         // [channels] out: gamma rstd
   float* offset;            // [channels] out: beta without what rounding the mean to float adds to y, so that
                             // y = relu?((x - mean) scale + offset + residual?) to the last bit
   float* roundings;         // [2][channels] out: what rounding to float took from mean and rstd
@@ -81,7 +81,7 @@ struct BatchNormBackward {
   const float* roundings;          // [2][channels] of the forward pass; nullptr: none
   float* d_gamma;                  // [channels], overwritten; nullptr: not wanted
   float* d_beta;                   // [channels], overwritten; nullptr: not wanted
-  bool relu;                       // of the forward pass
+  bool relu;                       // as in the forward pass
   bool batch_statistics;           // true: BatchNormForward; false: fixed statistics, so d_x has no mean terms
   void* workspace;                 // workspace_bytes(arguments), 64-byte aligned
 

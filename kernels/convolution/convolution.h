@@ -39,8 +39,8 @@ struct ConvolutionGeometry {
   int out_size(int in_size, int kernel) const { return (in_size + 2 * padding - kernel) / stride + 1; }
 };
 
-// What a convolution reads in place of x: relu?((x - mean) scale + offset) by channel, a batch norm before it whose
-// output is then never stored; the bits are the batch norm's. Padding is zero behind this map.
+// The input of a convolution in place of x: relu?((x - mean) scale + offset) by channel, a batch norm before it whose
+// output is then never stored; the bits are the batch norm's. Padding is added after this map and is zero.
 struct ChannelAffine {
   const float* mean = nullptr;    // [in channels]
   const float* scale = nullptr;   // [in channels]; nullptr: x itself is read
@@ -60,14 +60,14 @@ struct ConvolutionForward {
   ConvolutionGeometry geometry;
   bool relu;
   ChannelAffine input = {};
-  // [out channels] out: of y as it is stored, so that a batch norm behind this layer need not read y for its
+  // [out channels] out: of y as it is stored, so that the batch norm that follows need not read y for its
   // statistics; nullptr: not wanted. Only where fuses_batch_norms().
   ChannelStatistics* statistics = nullptr;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
   bool tf32 = false;
   bool direct = false;
 };
-// Whether a convolution passes its input through a batch norm on the way from memory and finds the statistics of y on
+// True if a convolution applies a batch norm to its input as it loads it and computes the statistics of y as it stores
 // the way there: cuda and emulated. On a cpu an `input` takes a pass of its own, and so would statistics, which a batch
 // norm finds better itself while it has y in its cache.
 bool fuses_batch_norms(const Device& device);
@@ -100,7 +100,7 @@ struct ConvolutionWeightGradient {
   float* d_weight;  // device order, overwritten
   float* d_bias;    // [out channels], overwritten; nullptr: none
   ConvolutionGeometry geometry;
-  ChannelAffine input = {};  // of the forward pass
+  ChannelAffine input = {};  // as in the forward pass
   void* workspace = nullptr;
   bool tf32 = false;
   bool direct = false;

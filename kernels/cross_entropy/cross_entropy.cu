@@ -16,7 +16,7 @@ namespace preceptor::kernels {
 namespace {
 
 constexpr int long_row_blocks = 512;  // at most, where each must count the known labels
-constexpr int sigmoid_threads = 256;  // of a block, and
+constexpr int sigmoid_threads = 256;  // per block, with
 constexpr int sigmoid_groups = 4;     // pieces of a thread
 
 // A row's largest logit, the sum of exp(logit - maximum) over all classes but the label, and the label's logit. The

@@ -7,7 +7,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int warps = 16, threads = warps * warp_size;  // of a block
+constexpr int warps = 16, threads = warps * warp_size;  // per block
 
 // mapping: a block takes 32 neighboring channels, a lane each, its warps take turns with the positions of all images;
 // bytes: prediction and target read, d_prediction written, once; operations: 5 per value; hazard: few channels are few

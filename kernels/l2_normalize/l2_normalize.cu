@@ -10,7 +10,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int most_threads = 256;  // of a block
+constexpr int most_threads = 256;  // per block
 constexpr int warps = most_threads / warp_size;
 
 // One group, whose values lie together: the threads of the block take turns.

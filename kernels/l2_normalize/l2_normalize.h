@@ -1,4 +1,4 @@
-// Groups of values brought to unit length, with or without their mean taken away first.
+// Groups of values scaled to unit length, optionally after subtracting their mean.
 #pragma once
 
 #include "kernels/device/family.h"

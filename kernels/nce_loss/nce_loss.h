@@ -71,8 +71,8 @@ struct NceLoss {
 };
 KERNEL_FAMILY(NceLoss);
 
-// bank[position] = momentum bank[position] + (1 - momentum) embedding, brought to unit length; 0 where that has none.
-// Of rows that are the same image the last counts.
+// bank[position] = momentum bank[position] + (1 - momentum) embedding, scaled to unit length; 0 if that has no length.
+// If rows are the same image, the last one counts.
 struct UpdateBank {
   static constexpr const char* name = "update_bank";
   float* bank;                    // [images, columns]

@@ -24,11 +24,11 @@ struct UpdateSegment {
   float weight_decay;
 };
 
-// What changes from step to step; lives in device memory so that a recorded step reads the current value.
+// Values that change from step to step, in device memory so that a recorded step reads the current ones.
 struct StepState {
   float learning_rate;
   std::int64_t step;   // steps done so far
-  std::uint64_t seed;  // of the augmentation and every other random number of the step
+  std::uint64_t seed;  // for augmentation and every other random number of the step
 };
 
 enum class UpdateRule { sgd, adam, adamw };
@@ -38,10 +38,10 @@ struct Update {
   static constexpr const char* name = "update";
   const UpdateSegment* segments;  // [segment_count], device memory
   int segment_count;
-  std::int64_t chunks;            // of all segments
-  std::int64_t elements;          // of all segments, for cost()
-  std::int64_t rounded_elements;  // of those with a rounded copy, for cost()
-  std::int64_t origin_elements;   // of those with an origin, for cost()
+  std::int64_t chunks;            // in all segments
+  std::int64_t elements;          // in all segments, for cost()
+  std::int64_t rounded_elements;  // elements with a rounded copy, for cost()
+  std::int64_t origin_elements;   // elements with an origin, for cost()
   const StepState* state;         // this is step state->step + 1 - start of a segment
   const float* gradient_scale;    // [1] every gradient is multiplied by it (GradientNorm); nullptr: 1
   UpdateRule rule;
@@ -57,8 +57,8 @@ struct GradientNorm {
   static constexpr const char* name = "gradient_norm";
   const UpdateSegment* segments;
   int segment_count;
-  std::int64_t chunks;    // of all segments
-  std::int64_t elements;  // of all segments, for cost()
+  std::int64_t chunks;    // in all segments
+  std::int64_t elements;  // in all segments, for cost()
   float max_norm;
   float* norm;      // [1]
   float* scale;     // [1]

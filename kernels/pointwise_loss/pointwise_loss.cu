@@ -11,7 +11,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int most_threads = 512;      // of a block
+constexpr int most_threads = 512;      // per block
 constexpr int groups_of_a_thread = 4;  // over which the exchange at the end of a row is spread
 
 // mapping: a block takes a row, each thread every blockDim-th group of 16 bytes; bytes: student and teacher read,

@@ -123,7 +123,7 @@ __global__ void __launch_bounds__(Columns::most_threads) average_backward(Averag
   });
 }
 
-// Where a thread stands in the tile of its block.
+// Position of a thread in the tile of its block.
 struct PlanePosition {
   int lane, row, image, channel;
   bool inside;  // these channels exist

@@ -12,7 +12,7 @@ enum class ResizeRule {
   linear,   // where the axis grows, linear interpolation; where it shrinks, a triangle that covers two outputs, so that
             // nothing is skipped: the rule of Pillow and of torchvision's antialiased resize
   nearest,  // input i from / to, rounded down: torch's interpolate(mode="nearest")
-  mean,     // of inputs i from / to, rounded down, to (i + 1) from / to, rounded up: torch's adaptive_avg_pool2d
+  mean,     // mean of inputs i from / to, rounded down, to (i + 1) from / to, rounded up: torch's adaptive_avg_pool2d
 };
 
 // How one axis is resized: output i is the sum of weight[i taps + j] times input first[i] + j, for j < taps. Weights
@@ -36,7 +36,7 @@ template <class T>
 struct Resize {
   static constexpr const char* name = "resize";
   FeatureMap<const T> x;
-  FeatureMap<T> y;  // of the same images and channels
+  FeatureMap<T> y;  // the images and channels of x
   const int* first_row;
   const float* row_weight;  // [y.height, row_taps]
   const int* first_column;

@@ -5,7 +5,7 @@
 
 namespace preceptor::kernels {
 
-// Bytes of a row's logits, student's and teacher's together, that the kernel keeps on chip. What a row has beyond is
+// Bytes of a row's logits, student's and teacher's together, that the kernel keeps on chip. The rest of a row is
 // read twice. 160 KiB is what a block of every card since sm_80 can have.
 constexpr int softened_kl_on_chip = 160 * 1024;
 

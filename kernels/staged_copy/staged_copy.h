@@ -12,7 +12,7 @@ struct StagedSegment {
   std::int64_t bytes;
 };
 
-// What stands at the beginning of a slot.
+// The beginning of a slot.
 struct StagedHeader {
   std::int64_t segments;
   std::int64_t table;  // offset of StagedSegment[segments] in the slot, bytes, a multiple of 16
@@ -28,7 +28,7 @@ struct StagedSlots {
 struct StagedCopy {
   static constexpr const char* name = "staged_copy";
   StagedSlots* slots;
-  std::int64_t bytes;  // of a batch, about: it decides how many threads there are, any number of bytes is copied
+  std::int64_t bytes;  // about the size of a batch; sets the number of threads, any number of bytes is copied
 };
 KERNEL_FAMILY(StagedCopy);
 
