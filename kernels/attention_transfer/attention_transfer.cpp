@@ -97,15 +97,13 @@ Cost cost(const AttentionTransfer<T>& a) {
   const double student = static_cast<double>(a.student.elements()), teacher = static_cast<double>(a.teacher.elements());
   return {(3 * student + teacher) * sizeof(T) + a.student.images * sizeof(float), 4 * student + 2 * teacher};
 }
-template Cost cost(const AttentionTransfer<float>&);
-template Cost cost(const AttentionTransfer<bfloat16>&);
+INSTANTIATE_COST(AttentionTransfer);
 
 template <class T>
 std::size_t workspace_bytes(const AttentionTransfer<T>& a, const Device& device) {
   if (device.kind == DeviceKind::cpu) return 0;
   return AttentionWorkspace::bytes(tiling_of(a));
 }
-template std::size_t workspace_bytes(const AttentionTransfer<float>&, const Device&);
-template std::size_t workspace_bytes(const AttentionTransfer<bfloat16>&, const Device&);
+INSTANTIATE_WORKSPACE_BYTES(AttentionTransfer);
 
 }  // namespace preceptor::kernels

@@ -196,7 +196,6 @@ void run_on(Gpu gpu, const AttentionTransfer<T>& a) {
   else
     launch(gpu, differentiate<T, Single<T>>, blocks, threads, 0, a, t);
 }
-template void run_on(Gpu, const AttentionTransfer<float>&);
-template void run_on(Gpu, const AttentionTransfer<bfloat16>&);
+INSTANTIATE_RUN_ON(AttentionTransfer);
 
 }  // namespace preceptor::kernels

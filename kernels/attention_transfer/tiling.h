@@ -13,7 +13,7 @@ namespace preceptor::kernels {
 // stand side by side in the channels of a position, so that some positions are read at once; a tile has at least these,
 // and at most 32. The fewer positions there are, the smaller are the tiles.
 struct AttentionTiling {
-  static constexpr int warps = 8;  // of a block
+  static constexpr int warps = 8;  // per block
   static constexpr int threads = 32 * warps;
 
   AttentionTiling(int image_count, int positions, int most_channels, int channels_of_pack)
@@ -55,16 +55,16 @@ struct AttentionScale {
   }
 };
 
-// What the gradient of an image needs of all its positions.
+// The terms of an image's gradient that depend on all its positions.
 struct ImageTerms {
   double by_student, by_teacher;  // inverse norms of the sums of squares, which are channels times the attentions
-  double slope;                   // of the loss by the squared difference (AttentionScale)
-  double projection;              // of the difference on the student's
+  double slope;                   // derivative of the loss by the squared difference (AttentionScale)
+  double projection;              // projection of the difference on the student's map
 };
 
-// What blocks and launches exchange.
+// The data that blocks and launches exchange.
 struct AttentionWorkspace {
-  static constexpr int pitch = 4;  // of the products of two blocks: one sector each
+  static constexpr int pitch = 4;  // keeps the products of two blocks in a sector each
 
   ON_ANY_DEVICE AttentionWorkspace(void* memory, const AttentionTiling& t)
       : terms(static_cast<ImageTerms*>(memory)),

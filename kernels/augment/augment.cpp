@@ -140,7 +140,6 @@ Cost cost(const Augment<T>& a) {
   if (a.state && a.noise > 0) operations += 3 * values + 80 * pixels;
   return {values * (sizeof(T) + 1), operations};
 }
-template Cost cost(const Augment<float>&);
-template Cost cost(const Augment<bfloat16>&);
+INSTANTIATE_COST(Augment);
 
 }  // namespace preceptor::kernels

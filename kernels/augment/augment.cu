@@ -11,7 +11,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int warps = 8;  // of a block
+constexpr int warps = 8;  // per block
 constexpr int threads = warps * warp_size;
 constexpr int tile_values_most = 2048;  // of the rows that a block moves
 constexpr int longest_row = 8192;       // values of one that a block can move
@@ -142,7 +142,6 @@ void run_on(Gpu gpu, const Augment<T>& a) {
   if (a.out.channels == 2) return augment<2>(gpu, a);
   augment<3>(gpu, a);
 }
-template void run_on(Gpu, const Augment<float>&);
-template void run_on(Gpu, const Augment<bfloat16>&);
+INSTANTIATE_RUN_ON(Augment);
 
 }  // namespace preceptor::kernels

@@ -2,8 +2,7 @@
 // in one pass.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 #include "kernels/device/step_state.h"
 
@@ -20,7 +19,7 @@ namespace preceptor::kernels {
 //    [-brightness, brightness]: the mean of the data keeps its place,
 // 7. plus noise of this deviation (of pixel / 255), independent for every value, nearly normal: a sum of four bytes,
 // 8. 0, the data's mean, in a square of `cutout` pixels whose center is any pixel.
-// What comes in from outside repeats the border of the stored image. Between pixels (3 to 5) values are bilinear; an
+// Pixels from outside repeat the border of the stored image. Between pixels (3 to 5) values are bilinear; an
 // image with neither has none. Random numbers: Philox4x32-10 with key state->seed and counter (state->step, image +
 // 2^32 i), i counting the draws of an image, so they depend on nothing else. With state == nullptr nothing is random:
 // evaluation. T is float or bfloat16 (cpu: float); out is channel-blocked on the cpu, channels-last on cuda and
@@ -48,12 +47,6 @@ struct Augment {
 
   bool between_pixels() const { return state && (rotate > 0 || scale > 0 || crop > 0); }
 };
-template <class T>
-Cost cost(const Augment<T>& arguments);
-void run_on(Cpu, const Augment<float>& arguments);
-template <class T>
-void run_on(Cuda, const Augment<T>& arguments);
-template <class T>
-void run_on(Emulated, const Augment<T>& arguments);
+KERNEL_FAMILY_OF_T(Augment);
 
 }  // namespace preceptor::kernels

@@ -1,4 +1,4 @@
-// Where the pixels of an augmented image come from. All of it in integers: every device, whatever its compiler does to
+// Source positions of the pixels of an augmented image, all in integers: every device, whatever its compiler does to
 // floating-point expressions, reads the same pixels with the same weights.
 #pragma once
 
@@ -14,7 +14,7 @@ namespace preceptor::kernels {
 namespace {
 
 constexpr int unit_bits = 30;
-constexpr std::int64_t unit = std::int64_t{1} << unit_bits;  // of sines, cosines and factors
+constexpr std::int64_t unit = std::int64_t{1} << unit_bits;  // fixed point of sines, cosines and factors
 
 struct SineCosine {
   std::int64_t sine, cosine;  // in units; off by less than 16 of them
@@ -54,7 +54,7 @@ constexpr int pixel_bits = 32;  // positions are in pixels, times 2^32
 struct Motion {
   std::int64_t right = 0, down = 0;                                // the content moves by so many pixels, times 2^32
   std::int64_t along = std::int64_t{1} << pixel_bits, across = 0;  // cosine and sine, divided by the factor
-  std::int64_t flip = 0;  // 0 or 1; a bool would leave padding, which a copy reads and nobody wrote
+  std::int64_t flip = 0;  // 0 or 1; a bool would leave padding, uninitialized when copied
 
   // Positions before the clamp to the image and the flip, of the output's pixel.
   ON_ANY_DEVICE std::int64_t column(int x, int y, int height, int width) const {
@@ -136,7 +136,7 @@ ON_ANY_DEVICE Motion motion_of(const Augment<T>& a, int image) {
 // The two pixels of a row or column that a position lies between, the border repeated.
 struct Neighbours {
   int first, second;
-  float weight;  // of the second
+  float weight;  // weight of the second
 
   ON_ANY_DEVICE Neighbours(std::int64_t position, int size) {
     const auto whole = static_cast<int>(position >> pixel_bits);

@@ -47,7 +47,6 @@ Cost cost(const AverageLogits<T>& a) {
   return {values * (a.members + 1) * sizeof(T) + static_cast<double>(a.members) * a.classes * sizeof(float),
           values * a.members * 40};
 }
-template Cost cost(const AverageLogits<float>&);
-template Cost cost(const AverageLogits<bfloat16>&);
+INSTANTIATE_COST(AverageLogits);
 
 }  // namespace preceptor::kernels

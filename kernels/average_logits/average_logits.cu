@@ -76,7 +76,6 @@ void run_on(Gpu gpu, const AverageLogits<T>& a) {
   else
     launch(gpu, mix_rows<T>, steps(a.rows, warps), threads, 0, a);
 }
-template void run_on(Gpu, const AverageLogits<float>&);
-template void run_on(Gpu, const AverageLogits<bfloat16>&);
+INSTANTIATE_RUN_ON(AverageLogits);
 
 }  // namespace preceptor::kernels

@@ -1,8 +1,7 @@
 // Several teachers as one: logits whose probabilities are the weighted mean of theirs.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -23,12 +22,6 @@ struct AverageLogits {
   int rows, classes;
   bool multi_label;
 };
-template <class T>
-Cost cost(const AverageLogits<T>& arguments);
-void run_on(Cpu, const AverageLogits<float>& arguments);
-template <class T>
-void run_on(Cuda, const AverageLogits<T>& arguments);
-template <class T>
-void run_on(Emulated, const AverageLogits<T>& arguments);
+KERNEL_FAMILY_OF_T(AverageLogits);
 
 }  // namespace preceptor::kernels

@@ -12,7 +12,7 @@ namespace preceptor::kernels {
 class LogSum {
  public:
   ON_ANY_DEVICE void add(float term) { add(term, 1); }
-  // What another sum holds.
+  // Adds the contents of another sum.
   ON_ANY_DEVICE void add(const LogSum& other) { add(other.maximum_, other.sum_); }
   ON_ANY_DEVICE LogSum(float maximum, float sum) : maximum_(maximum), sum_(sum) {}
   ON_ANY_DEVICE LogSum() : LogSum(-std::numeric_limits<float>::infinity(), 0) {}

@@ -7,7 +7,7 @@
 
 namespace preceptor::kernels {
 
-// Whether a value is still above zero once it is stored. bfloat16 rounds up to 2^-134, half its smallest number, to 0.
+// True if a value is still above zero once it is stored. bfloat16 rounds up to 2^-134, half its smallest number, to 0.
 template <class T>
 __device__ bool stored_positive(float value) {
   return value > (sizeof(T) == sizeof(bfloat16) ? 0x1p-134f : 0.0f);

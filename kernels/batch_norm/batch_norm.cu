@@ -362,13 +362,9 @@ void run_on(Gpu gpu, const FoldBatchNorm& a) {
   launch(gpu, fold, dim3(t.tiles, t.slices, a.out_channels / a.out_block), Tiling::threads, 0, a, t);
 }
 
-template void run_on(Gpu, const FindStatistics<float>&);
-template void run_on(Gpu, const FindStatistics<bfloat16>&);
-template void run_on(Gpu, const BatchNormForward<float>&);
-template void run_on(Gpu, const BatchNormForward<bfloat16>&);
-template void run_on(Gpu, const BatchNormInference<float>&);
-template void run_on(Gpu, const BatchNormInference<bfloat16>&);
-template void run_on(Gpu, const BatchNormBackward<float>&);
-template void run_on(Gpu, const BatchNormBackward<bfloat16>&);
+INSTANTIATE_RUN_ON(FindStatistics);
+INSTANTIATE_RUN_ON(BatchNormForward);
+INSTANTIATE_RUN_ON(BatchNormInference);
+INSTANTIATE_RUN_ON(BatchNormBackward);
 
 }  // namespace preceptor::kernels

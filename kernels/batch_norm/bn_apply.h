@@ -1,4 +1,4 @@
-// What normalization does to a value before residual and ReLU, and how its statistics are rounded, on all devices.
+// Normalization of a value before residual and ReLU, and the rounding of its statistics: the same on all devices.
 #pragma once
 
 #include <cmath>

@@ -67,19 +67,12 @@ Cost cost(const FoldBatchNorm& a) {
   return {weights * 2 * sizeof(float), weights};
 }
 
-template std::size_t workspace_bytes(const FindStatistics<float>&, const Device&);
-template std::size_t workspace_bytes(const FindStatistics<bfloat16>&, const Device&);
-template std::size_t workspace_bytes(const BatchNormForward<float>&, const Device&);
-template std::size_t workspace_bytes(const BatchNormForward<bfloat16>&, const Device&);
-template std::size_t workspace_bytes(const BatchNormBackward<float>&, const Device&);
-template std::size_t workspace_bytes(const BatchNormBackward<bfloat16>&, const Device&);
-template Cost cost(const FindStatistics<float>&);
-template Cost cost(const FindStatistics<bfloat16>&);
-template Cost cost(const BatchNormForward<float>&);
-template Cost cost(const BatchNormForward<bfloat16>&);
-template Cost cost(const BatchNormInference<float>&);
-template Cost cost(const BatchNormInference<bfloat16>&);
-template Cost cost(const BatchNormBackward<float>&);
-template Cost cost(const BatchNormBackward<bfloat16>&);
+INSTANTIATE_WORKSPACE_BYTES(FindStatistics);
+INSTANTIATE_WORKSPACE_BYTES(BatchNormForward);
+INSTANTIATE_WORKSPACE_BYTES(BatchNormBackward);
+INSTANTIATE_COST(FindStatistics);
+INSTANTIATE_COST(BatchNormForward);
+INSTANTIATE_COST(BatchNormInference);
+INSTANTIATE_COST(BatchNormBackward);
 
 }  // namespace preceptor::kernels

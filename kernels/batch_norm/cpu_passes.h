@@ -54,7 +54,7 @@ struct ImageGroups {
   int first(int group) const { return static_cast<int>(static_cast<long>(images) * group / count); }
 };
 
-// What bn_apply() takes of the channels of a block, tiled over the lanes.
+// Parameters of bn_apply() for the channels of a block, tiled over a chunk.
 struct TiledAffine {
   float mean[chunk_size], scale[chunk_size], offset[chunk_size];
 

@@ -8,7 +8,7 @@
 
 namespace preceptor::kernels {
 
-// Where a thread stands in the tile of its block.
+// Position of a thread in the tile of its block.
 struct Position {
   int lane, row;    // within the block
   int channel;      // the first of its channels

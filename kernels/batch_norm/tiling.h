@@ -14,7 +14,7 @@ namespace preceptor::kernels {
 // span 128 bytes, a cache line, or all channels if those are fewer. Wider tiles would leave fewer rows, over which what
 // a block writes and reads beside the map is spread.
 struct Tiling {
-  static constexpr int threads = 512;  // of a block
+  static constexpr int threads = 512;  // per block
   static constexpr int most_lanes(int width) { return width == 1 ? 32 : 8; }
 
   Tiling(int all_rows, int all_channels, int channels_of_thread)

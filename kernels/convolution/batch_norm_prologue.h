@@ -1,4 +1,4 @@
-// A convolution behind a batch norm, for who has the two one after the other only: what it reads lies in the workspace.
+// Fallback for devices without a fused batch-norm prologue: normalizes into the workspace, then convolves.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ FeatureMap<T> prologue_map(const FeatureMap<const T>& x, void* workspace) {
   return {static_cast<T*>(workspace), x.images, x.channels, x.height, x.width, block, x.channels};
 }
 
-// What writes it.
+// The launch that writes this map.
 template <template <class> class Family, class T>
 BatchNormInference<T> prologue(const Family<T>& a) {
   return {.x = a.x,
@@ -35,7 +35,7 @@ BatchNormInference<T> prologue(const Family<T>& a) {
           .relu = a.input.relu};
 }
 
-// The convolution of it, with the workspace behind it.
+// The convolution of this map; its own workspace follows the map.
 template <template <class> class Family, class T>
 Family<T> without_prologue(Family<T> a) {
   if (!a.input.scale) return a;

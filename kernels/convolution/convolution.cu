@@ -234,11 +234,8 @@ void run_on(Gpu gpu, const ReorderWeights& a) {
   launch(gpu, reorder, steps(static_cast<std::int64_t>(a.to_order.elements()), threads), threads, 0, a);
 }
 
-template void run_on(Gpu, const ConvolutionForward<float>&);
-template void run_on(Gpu, const ConvolutionForward<bfloat16>&);
-template void run_on(Gpu, const ConvolutionDataGradient<float>&);
-template void run_on(Gpu, const ConvolutionDataGradient<bfloat16>&);
-template void run_on(Gpu, const ConvolutionWeightGradient<float>&);
-template void run_on(Gpu, const ConvolutionWeightGradient<bfloat16>&);
+INSTANTIATE_RUN_ON(ConvolutionForward);
+INSTANTIATE_RUN_ON(ConvolutionDataGradient);
+INSTANTIATE_RUN_ON(ConvolutionWeightGradient);
 
 }  // namespace preceptor::kernels

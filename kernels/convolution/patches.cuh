@@ -31,7 +31,7 @@ class Patches {
  public:
   using Group = Group_;
   struct Row {
-    int pixel;  // of the map that the first tap sees; may lie beyond it
+    int pixel;  // the first tap's pixel; may lie outside the map
     int y_x;    // its y in the upper 16 bits and x in the lower: a thread keeps up to 16 rows
   };
   struct Column {
@@ -104,7 +104,7 @@ class Patches {
   }
 
  private:
-  static constexpr int beyond = -(1 << 15);  // any map, also behind a tap's own distance
+  static constexpr int beyond = -(1 << 15);  // outside any map, whatever the distance of a tap
 
   FeatureMap<const T> map_;
   ChannelAffine affine_;

@@ -1,4 +1,4 @@
-// What of a convolution's launch on a GPU follows from its shape alone, for the kernels and for the workspace they
+// The parts of a convolution's launch on a GPU that its shape alone decides, for the kernels and for the workspace they
 // need.
 #pragma once
 

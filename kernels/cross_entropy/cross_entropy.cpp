@@ -133,13 +133,9 @@ Cost cost(const Sigmoid<T>& a) {
   const double entries = static_cast<double>(a.count);
   return {2 * entries * sizeof(T), 4 * entries};
 }
-template Cost cost(const SoftmaxCrossEntropy<float>&);
-template Cost cost(const SoftmaxCrossEntropy<bfloat16>&);
-template Cost cost(const BinaryCrossEntropy<float>&);
-template Cost cost(const BinaryCrossEntropy<bfloat16>&);
-template Cost cost(const Softmax<float>&);
-template Cost cost(const Softmax<bfloat16>&);
-template Cost cost(const Sigmoid<float>&);
-template Cost cost(const Sigmoid<bfloat16>&);
+INSTANTIATE_COST(SoftmaxCrossEntropy);
+INSTANTIATE_COST(BinaryCrossEntropy);
+INSTANTIATE_COST(Softmax);
+INSTANTIATE_COST(Sigmoid);
 
 }  // namespace preceptor::kernels

@@ -16,7 +16,7 @@ namespace preceptor::kernels {
 namespace {
 
 constexpr int long_row_blocks = 512;  // at most, where each must count the known labels
-constexpr int sigmoid_threads = 256;  // of a block, and
+constexpr int sigmoid_threads = 256;  // per block, with
 constexpr int sigmoid_groups = 4;     // pieces of a thread
 
 // A row's largest logit, the sum of exp(logit - maximum) over all classes but the label, and the label's logit. The
@@ -251,29 +251,25 @@ template <class T>
 void run_on(Gpu gpu, const SoftmaxCrossEntropy<T>& a) {
   run_rows<true>(gpu, a);
 }
-template void run_on(Gpu, const SoftmaxCrossEntropy<float>&);
-template void run_on(Gpu, const SoftmaxCrossEntropy<bfloat16>&);
+INSTANTIATE_RUN_ON(SoftmaxCrossEntropy);
 
 template <class T>
 void run_on(Gpu gpu, const Softmax<T>& a) {
   run_rows<false>(gpu, SoftmaxCrossEntropy<T>{a.logits, nullptr, nullptr, a.probabilities, a.rows, a.classes, 1});
 }
-template void run_on(Gpu, const Softmax<float>&);
-template void run_on(Gpu, const Softmax<bfloat16>&);
+INSTANTIATE_RUN_ON(Softmax);
 
 template <class T>
 void run_on(Gpu gpu, const BinaryCrossEntropy<T>& a) {
   run_entries(
       gpu, EntryLosses<T, 1, BinaryEntry>{{a.logits}, a.targets, a.loss, a.d_logits, a.rows, a.labels, a.weight, {}});
 }
-template void run_on(Gpu, const BinaryCrossEntropy<float>&);
-template void run_on(Gpu, const BinaryCrossEntropy<bfloat16>&);
+INSTANTIATE_RUN_ON(BinaryCrossEntropy);
 
 template <class T>
 void run_on(Gpu gpu, const Sigmoid<T>& a) {
   aligned16(a.logits, a.probabilities) ? run_sigmoid<Pack<T>>(gpu, a) : run_sigmoid<Single<T>>(gpu, a);
 }
-template void run_on(Gpu, const Sigmoid<float>&);
-template void run_on(Gpu, const Sigmoid<bfloat16>&);
+INSTANTIATE_RUN_ON(Sigmoid);
 
 }  // namespace preceptor::kernels

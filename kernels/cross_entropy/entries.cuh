@@ -9,7 +9,7 @@
 
 namespace preceptor::kernels {
 
-// What an entry costs, and the derivative by its first logit.
+// Loss of an entry and its derivative by the first logit.
 struct EntryLoss {
   float loss, gradient;
 };
@@ -27,8 +27,8 @@ struct EntryLosses {
 };
 
 constexpr int one_block_entries = 4096;   // with targets that one block takes alone
-constexpr int entry_threads = 128;        // of a block elsewhere
-constexpr int most_entry_threads = 1024;  // of a block
+constexpr int entry_threads = 128;        // per block elsewhere
+constexpr int most_entry_threads = 1024;  // per block
 constexpr int entry_tile = 1024;          // values that a block stages at a time
 constexpr int counting_blocks = 128;      // at most, where each must count the known targets
 

@@ -14,7 +14,7 @@ __device__ T* row_at(const FeatureMap<T>& map, int row, int channel) {
   return map.data + static_cast<std::int64_t>(row) * map.channel_stride + channel;
 }
 
-// Whether all maps can be accessed by 16 bytes.
+// True if all maps can be accessed by 16 bytes.
 template <class... T>
 bool rows_aligned(const FeatureMap<T>&... maps) {
   assert(((!maps.data || maps.block == maps.channel_stride) && ...));

@@ -1,4 +1,4 @@
-// What the cpu loops of all families share: groups of 64 neighboring values, and when threads are worth starting.
+// Helpers for the cpu loops of all families: chunks of 64 neighboring values, and when threads are worth starting.
 #pragma once
 
 #include <bit>
@@ -22,20 +22,20 @@ constexpr bool worth_threads(std::int64_t rows, std::int64_t columns = 1, std::i
   return rows * columns * work >= std::int64_t{1} << 15;
 }
 
-// by_channel[c] += sum of the lanes that belong to channel c, always in the same order.
+// by_channel[c] += sum of the values of channel c in a chunk, always in the same order.
 template <int block>
 void fold_chunk(const float (&values)[chunk_size], double* by_channel) {
   double sums[block] = {};
-  for (int lane = 0; lane < chunk_size; lane += block)
-    for (int channel = 0; channel < block; ++channel) sums[channel] += static_cast<double>(values[lane + channel]);
+  for (int i = 0; i < chunk_size; i += block)
+    for (int channel = 0; channel < block; ++channel) sums[channel] += static_cast<double>(values[i + channel]);
   for (int channel = 0; channel < block; ++channel) by_channel[channel] += sums[channel];
 }
 
-// Repeats the values of a block's channels over all lanes.
+// Repeats the values of a block's channels over a chunk.
 template <int block, class T>
 void tile_chunk(const T* by_channel, float (&values)[chunk_size]) {
-  for (int lane = 0; lane < chunk_size; lane += block)
-    for (int channel = 0; channel < block; ++channel) values[lane + channel] = static_cast<float>(by_channel[channel]);
+  for (int i = 0; i < chunk_size; i += block)
+    for (int channel = 0; channel < block; ++channel) values[i + channel] = static_cast<float>(by_channel[channel]);
 }
 
 // Calls function(position, count) for the groups of 64 values of a run, then once for what is left.

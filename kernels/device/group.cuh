@@ -1,5 +1,5 @@
-// What a thread moves in one access: 16 bytes, or one value where alignment allows no more. Kernels are written once
-// for both, with the group as their template argument: Pack<T> (load16.cuh) or Single<T>.
+// The unit that a thread moves in one access: 16 bytes, or one value if the alignment allows no more. Kernels are
+// written once for both, with the group as their template argument: Pack<T> (load16.cuh) or Single<T>.
 #pragma once
 
 #include "kernels/device/load16.cuh"

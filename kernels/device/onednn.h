@@ -1,4 +1,4 @@
-// What we use of oneDNN, and the only place that knows its two API generations (2.x on Debian 12, 3.x on Ubuntu 24.04).
+// The calls to oneDNN, and the only place that knows its two API generations (2.x on Debian 12, 3.x on Ubuntu 24.04).
 #pragma once
 
 #include <cstdint>

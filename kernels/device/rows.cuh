@@ -10,13 +10,13 @@
 
 namespace preceptor::kernels {
 
-// Row i begins i * channel_stride values behind data.
+// Row i begins i * channel_stride values after data.
 template <class T>
 struct RowsOf {
   T* data;
   std::int64_t channel_stride;
 };
-// What all maps of an operation have in common.
+// Properties that all maps of an operation share.
 struct RowShape {
   std::int64_t rows, length;  // length values in a row
 };
@@ -45,7 +45,7 @@ struct RowSplit {
 
   unsigned row_groups, groups;  // in a row, in all
   unsigned step_rows, step_groups;
-  int tail;  // values behind the last group, of a single row
+  int tail;  // values of a single row after the last group
 };
 
 // Operation on values at one place of all inputs.

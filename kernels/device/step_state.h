@@ -5,11 +5,11 @@
 
 namespace preceptor::kernels {
 
-// What changes from step to step; lives in device memory so that a recorded step reads the current value.
+// Values that change from step to step, in device memory so that a recorded step reads the current ones.
 struct StepState {
   float learning_rate;
   std::int64_t step;   // steps done so far
-  std::uint64_t seed;  // of the augmentation and every other random number of the step
+  std::uint64_t seed;  // for augmentation and every other random number of the step
 };
 
 }  // namespace preceptor::kernels

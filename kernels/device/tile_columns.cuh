@@ -5,7 +5,7 @@
 
 namespace preceptor::kernels {
 
-// The groups of a thread are converted one after the other: nvcc would begin with all, and lack registers for many.
+// The groups of a thread are converted sequentially: nvcc would begin with all of them and run out of registers.
 __device__ inline void convert_in_turn() {
 #ifdef __CUDACC__
   __syncwarp();
@@ -21,7 +21,7 @@ class ColumnStage : public Places {
 
  private:
   static constexpr int width = Source::Group::count;
-  static constexpr int lanes = extent / width;  // that load a row of the source
+  static constexpr int lanes = extent / width;  // lanes that load a row of the source
   static constexpr int pass_depth = threads / lanes;
   static constexpr int passes = staged_depth / pass_depth;
   static_assert(pass_depth >= 1 && staged_depth % pass_depth == 0);

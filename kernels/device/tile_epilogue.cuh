@@ -1,5 +1,5 @@
-// What follows from the sums of a product: what is added, where they go and, where its depth is divided, how the slices
-// come together.
+// Epilogue of a product: bias, residual and ReLU are applied, results are stored, and the k slices of a split product
+// are added up.
 #pragma once
 
 #include "kernels/device/split_k.h"

@@ -7,7 +7,7 @@
 
 namespace preceptor::kernels {
 
-constexpr int float_depth = 16;  // of a staged tile: 64 bytes
+constexpr int float_depth = 16;  // depth of a staged tile: 64 bytes
 
 // Stages an operand whose depth runs over the columns of its source, which lie next to each other: groups of a row are
 // turned into columns of the staged tile. A thread keeps its rows, whose coordinates are computed once.
@@ -21,7 +21,7 @@ class RowFloats {
   static constexpr int groups = staged_depth / width;  // in which a row of the tile is loaded
   static constexpr int together = width == 1 ? 8 : 2;  // lanes side by side in a row: a sector of 32 bytes
   static constexpr int warp_rows = warp_size / together;
-  static constexpr int pass_rows = threads / groups;  // that all threads load at once
+  static constexpr int pass_rows = threads / groups;  // rows that all threads load at once
   static constexpr int passes = extent / pass_rows;
   static_assert(pass_rows % warp_rows == 0 && extent % pass_rows == 0);
 
@@ -50,7 +50,7 @@ class RowFloats {
       for (int j = 0; j < width; ++j) tile[position(depth_ + j, row_ + i * pass_rows)] = values[j];
     }
   }
-  // Where a value lies: rows next to each other, but those of neighboring groups `warp_rows` banks apart, so that the
+  // Position of a value: rows next to each other, but those of neighboring groups `warp_rows` banks apart, so that the
   // lanes of a warp, which write to different depths, find 32 banks.
   __device__ static int position(int depth, int row) {
     return depth * extent + (row ^ (depth / width % together * warp_rows));

@@ -1,6 +1,6 @@
 // Tiles whose operands are bfloat16 or tf32, multiplied by the tensor cores.
 //
-// What a warp reads at once is a block: 16 lines of an operand (rows of a, columns of b) by 32 bytes of the depth, four
+// A warp reads one block at a time: 16 lines of an operand (rows of a, columns of b) by 32 bytes of the depth, four
 // matrices of 8 lines and 16 bytes. An mma gives a thread two neighboring columns of each matrix, so lines are dealt
 // out two by two: matrix h has the lines 0, 1, 4, 5, 8, 9, 12 and 13, and 2 h more. Two mma together then give it four
 // neighboring ones.
@@ -83,7 +83,7 @@ class RowOperands {
   typename Source::Loaded staged_[passes];
 };
 
-// Where a column operand's operands lie: rows of the depth, as in memory.
+// Positions of a column operand's values: rows of the depth, as in memory.
 template <class Operand, int extent>
 struct ColumnPlaces;
 

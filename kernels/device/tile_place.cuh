@@ -16,7 +16,7 @@ struct TileShape {
   static constexpr bool on_tensor_cores = !std::is_same_v<Operand, float>;
   static constexpr int rows = rows_, columns = columns_;
   static constexpr int threads = rows / thread_tile * (columns / thread_tile);
-  // Of a warp: 64 x 32 results on tensor cores, 32 x 64 in a tile of 32 rows, which are then the columns of its mma;
+  // Results of a warp: 64 x 32 on tensor cores, 32 x 64 in a tile of 32 rows, which are then the columns of its mma;
   // else rows of the whole tile.
   static constexpr bool transposed = on_tensor_cores && rows == 32;
   static constexpr int lanes = on_tensor_cores ? 4 : columns / thread_tile;  // side by side
@@ -29,7 +29,7 @@ struct TileShape {
 template <class Tile>
 constexpr int resident_blocks = 256 / Tile::threads;
 
-// Where the sums of a thread lie in the result: 4 neighboring columns twice, so that epilogues store by fours.
+// Position of a thread's accumulators in the result: 4 neighboring columns twice, so that epilogues store by fours.
 // By multiply-adds: also 4 neighboring rows in each half of the tile. Side by side, 8 threads then read 8 neighboring
 // groups of 4, which is all banks of shared memory. On tensor cores: as tile_mma.cuh deals the lines of a block of 16
 // to its two matrices and, transposed, as exchange_sums leaves them; 4 lanes store 16 neighboring columns.

@@ -34,7 +34,7 @@ struct ByColumns {
 };
 
 // sum += the thread's part of the tile that begins at (first_row, first_column), over the depths from `begin` to `end`,
-// of which there is one at least. `end` is where the sources end, or a multiple of 64 bytes of operands behind `begin`.
+// of which there is one at least. `end` is where the sources end, or a multiple of 64 bytes of operands after `begin`.
 // To be called by all threads of a block of Shape::threads. Products are added in the order of the depth, on tensor
 // cores as they do it within an mma.
 template <class Tile, class A, class B>

@@ -1,10 +1,10 @@
-// What tile_product.cuh multiplies, and where its sums go.
+// The operands of tile_product.cuh and the destination of its results.
 //
 // A source is a matrix of which a thread loads groups of neighboring columns:
 //   Group            Pack<T>, or Single<T> where alignment allows no more
 //   Row, Column      what row(i) and column(j) compute once for many loads; j is a multiple of Group::count. Both
 //   accept
-//                    any index from 0: behind the last, what is loaded counts as zero
+//                    any index from 0; beyond the last, loaded values count as zero
 //   Loaded           what load(row, column) brings, and convert(loaded, column, operands) makes operands of
 #pragma once
 
@@ -96,12 +96,12 @@ __device__ inline void store_columns(T* to, int count, bool whole, const float (
   }
 }
 
-// Whether a matrix without gaps can be loaded by groups of 16 bytes.
+// True if a matrix without gaps can be loaded by groups of 16 bytes.
 template <class T>
 bool loads_groups(const T* data, int columns) {
   return aligned16(data) && columns * sizeof(T) % 16 == 0;
 }
-// Whether rows of `columns` values, `step` apart, can be stored by fours.
+// True if rows of `columns` values, `step` apart, can be stored by fours.
 template <class T>
 bool stores_fours(const T* data, int columns, std::int64_t step) {
   return reinterpret_cast<std::uintptr_t>(data) % (4 * sizeof(T)) == 0 && columns % 4 == 0 && step % 4 == 0;

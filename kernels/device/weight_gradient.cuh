@@ -8,7 +8,7 @@
 
 namespace preceptor::kernels {
 
-// Where the sums of a slice go: [rows][columns] values, and one for every row of d_bias.
+// Partial results of a slice: [rows][columns] values, and one for every row of d_bias.
 struct WeightSums {
   float* weight;
   float* bias;  // nullptr: none

@@ -45,7 +45,6 @@ Cost cost(const Dropout<T>& a) {
   // Ten rounds of two products, four exclusive ors and two sums give four numbers; a comparison and a product.
   return {elements * 2 * sizeof(T), elements * (10 * 8 / 4.0 + 2)};
 }
-template Cost cost(const Dropout<float>&);
-template Cost cost(const Dropout<bfloat16>&);
+INSTANTIATE_COST(Dropout);
 
 }  // namespace preceptor::kernels

@@ -82,7 +82,6 @@ void run_on(Gpu gpu, const Dropout<T>& a) {
            static_cast<int>(groups), draw);
   });
 }
-template void run_on(Gpu, const Dropout<float>&);
-template void run_on(Gpu, const Dropout<bfloat16>&);
+INSTANTIATE_RUN_ON(Dropout);
 
 }  // namespace preceptor::kernels

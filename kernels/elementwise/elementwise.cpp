@@ -184,19 +184,12 @@ Cost cost(const AccumulateSum& a) {
   return {static_cast<double>(a.count) * sizeof(float) + 2 * sizeof(double), static_cast<double>(a.count)};
 }
 
-template Cost cost(const ReluForward<float>&);
-template Cost cost(const ReluForward<bfloat16>&);
-template Cost cost(const ReluBackward<float>&);
-template Cost cost(const ReluBackward<bfloat16>&);
-template Cost cost(const LeakyReluForward<float>&);
-template Cost cost(const LeakyReluForward<bfloat16>&);
-template Cost cost(const LeakyReluBackward<float>&);
-template Cost cost(const LeakyReluBackward<bfloat16>&);
-template Cost cost(const MarginRelu<float>&);
-template Cost cost(const MarginRelu<bfloat16>&);
-template Cost cost(const ScaleBy<float>&);
-template Cost cost(const ScaleBy<bfloat16>&);
-template Cost cost(const Add<float>&);
-template Cost cost(const Add<bfloat16>&);
+INSTANTIATE_COST(ReluForward);
+INSTANTIATE_COST(ReluBackward);
+INSTANTIATE_COST(LeakyReluForward);
+INSTANTIATE_COST(LeakyReluBackward);
+INSTANTIATE_COST(MarginRelu);
+INSTANTIATE_COST(ScaleBy);
+INSTANTIATE_COST(Add);
 
 }  // namespace preceptor::kernels

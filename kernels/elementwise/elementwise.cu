@@ -92,7 +92,7 @@ void run_margins(Gpu gpu, const MarginRelu<T>& a) {
   launch(gpu, margin_relu<T, Group>, steps(groups, margin_threads), margin_threads, 0, a, groups);
 }
 
-constexpr int scale_threads = 128, scale_groups = 4;  // of a block, of a thread
+constexpr int scale_threads = 128, scale_groups = 4;  // per block, per thread
 
 // mapping: the groups of a thread are a block's width apart, all on their way before one is used; bytes: x read and
 // written; operations: 1 per value.
@@ -125,7 +125,7 @@ __global__ void __launch_bounds__(label_threads) label_logits(LabelLogits a) {
   if (at < static_cast<std::int64_t>(a.rows) * a.classes) a.logits[at] = a.logit(at);
 }
 
-constexpr int fill_threads = 256, fill_groups = 4;  // of a block, of a thread
+constexpr int fill_threads = 256, fill_groups = 4;  // per block, per thread
 
 // mapping: the groups of a thread are a block's width apart; bytes: written once; operations: none.
 template <class Group>
@@ -203,19 +203,12 @@ void run_on(Gpu gpu, const Fill& a) {
 
 void run_on(Gpu gpu, const AccumulateSum& a) { launch(gpu, accumulate_sum, 1, sum_threads, 0, a); }
 
-template void run_on(Gpu, const ReluForward<float>&);
-template void run_on(Gpu, const ReluForward<bfloat16>&);
-template void run_on(Gpu, const ReluBackward<float>&);
-template void run_on(Gpu, const ReluBackward<bfloat16>&);
-template void run_on(Gpu, const LeakyReluForward<float>&);
-template void run_on(Gpu, const LeakyReluForward<bfloat16>&);
-template void run_on(Gpu, const LeakyReluBackward<float>&);
-template void run_on(Gpu, const LeakyReluBackward<bfloat16>&);
-template void run_on(Gpu, const MarginRelu<float>&);
-template void run_on(Gpu, const MarginRelu<bfloat16>&);
-template void run_on(Gpu, const ScaleBy<float>&);
-template void run_on(Gpu, const ScaleBy<bfloat16>&);
-template void run_on(Gpu, const Add<float>&);
-template void run_on(Gpu, const Add<bfloat16>&);
+INSTANTIATE_RUN_ON(ReluForward);
+INSTANTIATE_RUN_ON(ReluBackward);
+INSTANTIATE_RUN_ON(LeakyReluForward);
+INSTANTIATE_RUN_ON(LeakyReluBackward);
+INSTANTIATE_RUN_ON(MarginRelu);
+INSTANTIATE_RUN_ON(ScaleBy);
+INSTANTIATE_RUN_ON(Add);
 
 }  // namespace preceptor::kernels

@@ -56,7 +56,6 @@ Cost cost(const GaussianLikelihood<T>& a) {
   const double elements = static_cast<double>(a.prediction.elements());
   return {3 * elements * sizeof(T) + 3.0 * a.prediction.channels * sizeof(float), 5 * elements};
 }
-template Cost cost(const GaussianLikelihood<float>&);
-template Cost cost(const GaussianLikelihood<bfloat16>&);
+INSTANTIATE_COST(GaussianLikelihood);
 
 }  // namespace preceptor::kernels

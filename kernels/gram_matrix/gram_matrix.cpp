@@ -78,9 +78,7 @@ Cost cost(const GramMatrixBackward<T>& a) {
   return {static_cast<double>(a.other.elements() + a.d_x.elements()) * sizeof(T) + products * sizeof(float),
           2 * products * a.other.plane()};
 }
-template Cost cost(const GramMatrix<float>&);
-template Cost cost(const GramMatrix<bfloat16>&);
-template Cost cost(const GramMatrixBackward<float>&);
-template Cost cost(const GramMatrixBackward<bfloat16>&);
+INSTANTIATE_COST(GramMatrix);
+INSTANTIATE_COST(GramMatrixBackward);
 
 }  // namespace preceptor::kernels

@@ -79,9 +79,7 @@ void run_on(Gpu gpu, const GramMatrixBackward<T>& a) {
     launch_images(gpu, left, ByRows<Values<float>>{{a.d_products, own, other, other}}, left_step, right_step, a.scale,
                   a.d_x.data, shape);
 }
-template void run_on(Gpu, const GramMatrix<float>&);
-template void run_on(Gpu, const GramMatrix<bfloat16>&);
-template void run_on(Gpu, const GramMatrixBackward<float>&);
-template void run_on(Gpu, const GramMatrixBackward<bfloat16>&);
+INSTANTIATE_RUN_ON(GramMatrix);
+INSTANTIATE_RUN_ON(GramMatrixBackward);
 
 }  // namespace preceptor::kernels

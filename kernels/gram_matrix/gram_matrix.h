@@ -1,8 +1,7 @@
 // Products of every channel of one map with every channel of another, summed over positions, image by image.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -18,13 +17,7 @@ struct GramMatrix {
   float* products;  // [images, x.channels, y.channels]
   float scale;
 };
-template <class T>
-Cost cost(const GramMatrix<T>& arguments);
-void run_on(Cpu, const GramMatrix<float>& arguments);
-template <class T>
-void run_on(Cuda, const GramMatrix<T>& arguments);
-template <class T>
-void run_on(Emulated, const GramMatrix<T>& arguments);
+KERNEL_FAMILY_OF_T(GramMatrix);
 
 // The derivative by one of both maps: d_x of x with `other` = y, or of y with `other` = x and `transposed`.
 template <class T>
@@ -36,12 +29,6 @@ struct GramMatrixBackward {
   float scale;
   bool transposed;
 };
-template <class T>
-Cost cost(const GramMatrixBackward<T>& arguments);
-void run_on(Cpu, const GramMatrixBackward<float>& arguments);
-template <class T>
-void run_on(Cuda, const GramMatrixBackward<T>& arguments);
-template <class T>
-void run_on(Emulated, const GramMatrixBackward<T>& arguments);
+KERNEL_FAMILY_OF_T(GramMatrixBackward);
 
 }  // namespace preceptor::kernels

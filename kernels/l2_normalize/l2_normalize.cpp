@@ -101,9 +101,7 @@ Cost cost(const L2NormalizeBackward<T>& a) {
   const double groups = static_cast<double>(a.outer) * a.inner, values = groups * a.length;
   return {5 * values * sizeof(T) + groups * sizeof(float), 7 * values};
 }
-template Cost cost(const L2Normalize<float>&);
-template Cost cost(const L2Normalize<bfloat16>&);
-template Cost cost(const L2NormalizeBackward<float>&);
-template Cost cost(const L2NormalizeBackward<bfloat16>&);
+INSTANTIATE_COST(L2Normalize);
+INSTANTIATE_COST(L2NormalizeBackward);
 
 }  // namespace preceptor::kernels

@@ -10,7 +10,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int most_threads = 256;  // of a block
+constexpr int most_threads = 256;  // per block
 constexpr int warps = most_threads / warp_size;
 
 // One group, whose values lie together: the threads of the block take turns.
@@ -126,9 +126,7 @@ template <class T>
 void run_on(Gpu gpu, const L2NormalizeBackward<T>& a) {
   launch_walk(gpu, normalize_groups_backward<T, RowWalk>, normalize_groups_backward<T, ColumnWalk>, a);
 }
-template void run_on(Gpu, const L2Normalize<float>&);
-template void run_on(Gpu, const L2Normalize<bfloat16>&);
-template void run_on(Gpu, const L2NormalizeBackward<float>&);
-template void run_on(Gpu, const L2NormalizeBackward<bfloat16>&);
+INSTANTIATE_RUN_ON(L2Normalize);
+INSTANTIATE_RUN_ON(L2NormalizeBackward);
 
 }  // namespace preceptor::kernels

@@ -1,8 +1,7 @@
-// Groups of values brought to unit length, with or without their mean taken away first.
+// Groups of values scaled to unit length, optionally after subtracting their mean.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -21,13 +20,7 @@ struct L2Normalize {
   bool center;
   float scale, epsilon;
 };
-template <class T>
-Cost cost(const L2Normalize<T>& arguments);
-void run_on(Cpu, const L2Normalize<float>& arguments);
-template <class T>
-void run_on(Cuda, const L2Normalize<T>& arguments);
-template <class T>
-void run_on(Emulated, const L2Normalize<T>& arguments);
+KERNEL_FAMILY_OF_T(L2Normalize);
 
 // d_x from d_y; y and inverse are those of L2Normalize.
 template <class T>
@@ -41,12 +34,6 @@ struct L2NormalizeBackward {
   bool center;
   float scale;
 };
-template <class T>
-Cost cost(const L2NormalizeBackward<T>& arguments);
-void run_on(Cpu, const L2NormalizeBackward<float>& arguments);
-template <class T>
-void run_on(Cuda, const L2NormalizeBackward<T>& arguments);
-template <class T>
-void run_on(Emulated, const L2NormalizeBackward<T>& arguments);
+KERNEL_FAMILY_OF_T(L2NormalizeBackward);
 
 }  // namespace preceptor::kernels

@@ -68,13 +68,9 @@ std::size_t workspace_bytes(const LinearBackward<T>& a, const Device& device) {
   return device.kind == DeviceKind::cuda ? std::max(own, cublaslt_workspace_bytes(a)) : own;
 }
 
-template Cost cost(const LinearForward<float>&);
-template Cost cost(const LinearForward<bfloat16>&);
-template Cost cost(const LinearBackward<float>&);
-template Cost cost(const LinearBackward<bfloat16>&);
-template std::size_t workspace_bytes(const LinearForward<float>&, const Device&);
-template std::size_t workspace_bytes(const LinearForward<bfloat16>&, const Device&);
-template std::size_t workspace_bytes(const LinearBackward<float>&, const Device&);
-template std::size_t workspace_bytes(const LinearBackward<bfloat16>&, const Device&);
+INSTANTIATE_COST(LinearForward);
+INSTANTIATE_COST(LinearBackward);
+INSTANTIATE_WORKSPACE_BYTES(LinearForward);
+INSTANTIATE_WORKSPACE_BYTES(LinearBackward);
 
 }  // namespace preceptor::kernels

@@ -80,9 +80,7 @@ void run_on(Gpu gpu, const LinearBackward<T>& a) {
   run_fastest(gpu, a, run_own<T>);
 }
 
-template void run_on(Gpu, const LinearForward<float>&);
-template void run_on(Gpu, const LinearForward<bfloat16>&);
-template void run_on(Gpu, const LinearBackward<float>&);
-template void run_on(Gpu, const LinearBackward<bfloat16>&);
+INSTANTIATE_RUN_ON(LinearForward);
+INSTANTIATE_RUN_ON(LinearBackward);
 
 }  // namespace preceptor::kernels

@@ -1,4 +1,4 @@
-// What of a linear layer's launch on a GPU follows from its shape alone.
+// The parts of a linear layer's launch on a GPU that its shape alone decides.
 #pragma once
 
 #include "kernels/device/split_k.h"

@@ -2,8 +2,7 @@
 // whole data set and not from the batch.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/step_state.h"
 
 namespace preceptor::kernels {
@@ -31,10 +30,7 @@ struct DrawNegatives {
     return order[place < first[image] ? place : place + excluded[image]];
   }
 };
-Cost cost(const DrawNegatives& arguments);
-void run_on(Cpu, const DrawNegatives& arguments);
-void run_on(Cuda, const DrawNegatives& arguments);
-void run_on(Emulated, const DrawNegatives& arguments);
+KERNEL_FAMILY(DrawNegatives);
 
 // scores[r][k] = <anchor r, the bank's row of candidate k> / temperature.
 struct NceScores {
@@ -46,10 +42,7 @@ struct NceScores {
   int rows, columns, candidates;
   double temperature;
 };
-Cost cost(const NceScores& arguments);
-void run_on(Cpu, const NceScores& arguments);
-void run_on(Cuda, const NceScores& arguments);
-void run_on(Emulated, const NceScores& arguments);
+KERNEL_FAMILY(NceScores);
 
 // constant = images times the mean of exp(scores), where it is 0; else it stays as it is.
 struct NceConstant {
@@ -59,10 +52,7 @@ struct NceConstant {
   int images;
   float* constant;  // [1]
 };
-Cost cost(const NceConstant& arguments);
-void run_on(Cpu, const NceConstant& arguments);
-void run_on(Cuda, const NceConstant& arguments);
-void run_on(Emulated, const NceConstant& arguments);
+KERNEL_FAMILY(NceConstant);
 
 inline constexpr int most_nce_columns = 256;
 
@@ -79,13 +69,10 @@ struct NceLoss {
   int rows, columns, candidates, images;  // columns: at most most_nce_columns
   double temperature, scale;
 };
-Cost cost(const NceLoss& arguments);
-void run_on(Cpu, const NceLoss& arguments);
-void run_on(Cuda, const NceLoss& arguments);
-void run_on(Emulated, const NceLoss& arguments);
+KERNEL_FAMILY(NceLoss);
 
-// bank[position] = momentum bank[position] + (1 - momentum) embedding, brought to unit length; 0 where that has none.
-// Of rows that are the same image the last counts.
+// bank[position] = momentum bank[position] + (1 - momentum) embedding, scaled to unit length; 0 if that has no length.
+// If rows are the same image, the last one counts.
 struct UpdateBank {
   static constexpr const char* name = "update_bank";
   float* bank;                    // [images, columns]
@@ -94,9 +81,6 @@ struct UpdateBank {
   int rows, columns;
   float momentum;
 };
-Cost cost(const UpdateBank& arguments);
-void run_on(Cpu, const UpdateBank& arguments);
-void run_on(Cuda, const UpdateBank& arguments);
-void run_on(Emulated, const UpdateBank& arguments);
+KERNEL_FAMILY(UpdateBank);
 
 }  // namespace preceptor::kernels

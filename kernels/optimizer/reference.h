@@ -24,7 +24,7 @@ struct UpdateSettings {
 template <class T>
 struct UpdatedElement {
   T value, first, second;
-  T origin = 0;  // of weight decay
+  T origin = 0;  // weight decay pulls towards it
 };
 
 template <class T>

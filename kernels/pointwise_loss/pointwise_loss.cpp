@@ -67,8 +67,7 @@ Cost cost(const PointwiseLoss<T>& a) {
   const double entries = static_cast<double>(a.rows) * a.columns;
   return {(a.teacher ? 3 : 2) * entries * sizeof(T) + a.rows * sizeof(float), 5 * entries};
 }
-template Cost cost(const PointwiseLoss<float>&);
-template Cost cost(const PointwiseLoss<bfloat16>&);
+INSTANTIATE_COST(PointwiseLoss);
 Cost cost(const RootOfSum& a) { return {2.0 * a.count * sizeof(float) + sizeof(float), static_cast<double>(a.count)}; }
 
 }  // namespace preceptor::kernels

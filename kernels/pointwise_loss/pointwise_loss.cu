@@ -11,7 +11,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int most_threads = 512;      // of a block
+constexpr int most_threads = 512;      // per block
 constexpr int groups_of_a_thread = 4;  // over which the exchange at the end of a row is spread
 
 // mapping: a block takes a row, each thread every blockDim-th group of 16 bytes; bytes: student and teacher read,
@@ -75,8 +75,7 @@ void run_on(Gpu gpu, const PointwiseLoss<T>& a) {
   const bool in_groups = a.columns % Pack<T>::count == 0 && aligned16(a.student, a.teacher, a.d_student);
   in_groups ? run_rows<T, Pack<T>>(gpu, a) : run_rows<T, Single<T>>(gpu, a);
 }
-template void run_on(Gpu, const PointwiseLoss<float>&);
-template void run_on(Gpu, const PointwiseLoss<bfloat16>&);
+INSTANTIATE_RUN_ON(PointwiseLoss);
 
 void run_on(Gpu gpu, const RootOfSum& a) { launch(gpu, root_of_sum, 1, sum_threads, 0, a); }
 

@@ -3,8 +3,7 @@
 
 #include <cmath>
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -32,13 +31,7 @@ struct PointwiseLoss {
   float scale;      // usually weight / (rows * columns)
   float parameter;  // p
 };
-template <class T>
-Cost cost(const PointwiseLoss<T>& arguments);
-void run_on(Cpu, const PointwiseLoss<float>& arguments);
-template <class T>
-void run_on(Cuda, const PointwiseLoss<T>& arguments);
-template <class T>
-void run_on(Emulated, const PointwiseLoss<T>& arguments);
+KERNEL_FAMILY_OF_T(PointwiseLoss);
 
 // loss[0] = scale * sqrt(sum of squares), every other row 0, and the factor that turns the gradient of the sum of
 // squares into the gradient of this. Where the sum is 0 the factor is 0: a norm has no direction there.
@@ -49,10 +42,7 @@ struct RootOfSum {
   float scale;
   float* factor;  // [1] scale / (2 sqrt(sum))
 };
-Cost cost(const RootOfSum& arguments);
-void run_on(Cpu, const RootOfSum& arguments);
-void run_on(Cuda, const RootOfSum& arguments);
-void run_on(Emulated, const RootOfSum& arguments);
+KERNEL_FAMILY(RootOfSum);
 
 // The loss of one place and its derivative by s, in the type of the arithmetic. A NaN of s stays one.
 template <class T>

@@ -15,7 +15,7 @@ namespace preceptor::kernels {
 // pixels. `lanes` of its threads stand side by side in a pixel, each with `width` neighboring channels.
 struct PlaneTiling {
   static constexpr int most_threads = 512;
-  static constexpr int least_pixels = 8;  // of a thread
+  static constexpr int least_pixels = 8;  // per thread
   static constexpr int most_lanes(int width) { return width == 1 ? 32 : 8; }
 
   PlaneTiling(int all_images, int plane, int all_channels, int channels_of_thread)

@@ -260,19 +260,12 @@ Cost cost(const GlobalAveragePoolBackward<T>& a) {
   return {elements * sizeof(T) + averages * sizeof(float), averages};
 }
 
-template std::size_t workspace_bytes(const GlobalAveragePoolForward<float>&, const Device&);
-template std::size_t workspace_bytes(const GlobalAveragePoolForward<bfloat16>&, const Device&);
-template Cost cost(const MaxPoolForward<float>&);
-template Cost cost(const MaxPoolForward<bfloat16>&);
-template Cost cost(const MaxPoolBackward<float>&);
-template Cost cost(const MaxPoolBackward<bfloat16>&);
-template Cost cost(const AveragePoolForward<float>&);
-template Cost cost(const AveragePoolForward<bfloat16>&);
-template Cost cost(const AveragePoolBackward<float>&);
-template Cost cost(const AveragePoolBackward<bfloat16>&);
-template Cost cost(const GlobalAveragePoolForward<float>&);
-template Cost cost(const GlobalAveragePoolForward<bfloat16>&);
-template Cost cost(const GlobalAveragePoolBackward<float>&);
-template Cost cost(const GlobalAveragePoolBackward<bfloat16>&);
+INSTANTIATE_WORKSPACE_BYTES(GlobalAveragePoolForward);
+INSTANTIATE_COST(MaxPoolForward);
+INSTANTIATE_COST(MaxPoolBackward);
+INSTANTIATE_COST(AveragePoolForward);
+INSTANTIATE_COST(AveragePoolBackward);
+INSTANTIATE_COST(GlobalAveragePoolForward);
+INSTANTIATE_COST(GlobalAveragePoolBackward);
 
 }  // namespace preceptor::kernels

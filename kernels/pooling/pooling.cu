@@ -123,7 +123,7 @@ __global__ void __launch_bounds__(Columns::most_threads) average_backward(Averag
   });
 }
 
-// Where a thread stands in the tile of its block.
+// Position of a thread in the tile of its block.
 struct PlanePosition {
   int lane, row, image, channel;
   bool inside;  // these channels exist
@@ -322,17 +322,11 @@ void run_on(Gpu gpu, const GlobalAveragePoolBackward<T>& a) {
   });
 }
 
-template void run_on(Gpu, const MaxPoolForward<float>&);
-template void run_on(Gpu, const MaxPoolForward<bfloat16>&);
-template void run_on(Gpu, const MaxPoolBackward<float>&);
-template void run_on(Gpu, const MaxPoolBackward<bfloat16>&);
-template void run_on(Gpu, const AveragePoolForward<float>&);
-template void run_on(Gpu, const AveragePoolForward<bfloat16>&);
-template void run_on(Gpu, const AveragePoolBackward<float>&);
-template void run_on(Gpu, const AveragePoolBackward<bfloat16>&);
-template void run_on(Gpu, const GlobalAveragePoolForward<float>&);
-template void run_on(Gpu, const GlobalAveragePoolForward<bfloat16>&);
-template void run_on(Gpu, const GlobalAveragePoolBackward<float>&);
-template void run_on(Gpu, const GlobalAveragePoolBackward<bfloat16>&);
+INSTANTIATE_RUN_ON(MaxPoolForward);
+INSTANTIATE_RUN_ON(MaxPoolBackward);
+INSTANTIATE_RUN_ON(AveragePoolForward);
+INSTANTIATE_RUN_ON(AveragePoolBackward);
+INSTANTIATE_RUN_ON(GlobalAveragePoolForward);
+INSTANTIATE_RUN_ON(GlobalAveragePoolBackward);
 
 }  // namespace preceptor::kernels

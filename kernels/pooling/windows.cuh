@@ -23,8 +23,8 @@ struct Columns {
   }
 
   int height, groups;    // rows of an image, groups of channels in a position
-  int rows, row_groups;  // of all images, in a row
-  int threads, parts;    // of a block, blocks along a row
+  int rows, row_groups;  // in all images, in a row
+  int threads, parts;    // per block, blocks along a row
   int slices;            // blocks down the rows
 };
 
@@ -78,8 +78,8 @@ __device__ void for_each_input(const Arguments& a, int image, int out_row, int o
 // is position (r + k stride, c + l stride) of their windows, where that exists. So gradients are gathered without a
 // division, and an output is loaded once for a cell.
 //
-// What an input needs of an output is a Source: load(), and at(value of the group, position), which is 0 without
-// load().
+// A Source gives what an output contributes to an input's gradient: load(), and at(value of the group, position), which
+// is 0 without load().
 template <class Source, class Arguments>
 __device__ Source load_source(const Arguments& a, int image, int row, int column, int channel) {
   Source source;

@@ -11,7 +11,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int threads = 256;  // of a block
+constexpr int threads = 256;  // per block
 constexpr int warps = threads / warp_size;
 
 // mapping: a block takes a row, its warps the other rows by turns, lanes the columns; bytes: x read by every block,

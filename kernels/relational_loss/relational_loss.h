@@ -1,8 +1,7 @@
 // How the images of a batch relate to each other: distances, angles, similarities, and the losses on them.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -13,10 +12,7 @@ struct SquaredDistances {
   float* distances;  // [rows, rows]
   int rows, columns;
 };
-Cost cost(const SquaredDistances& arguments);
-void run_on(Cpu, const SquaredDistances& arguments);
-void run_on(Cuda, const SquaredDistances& arguments);
-void run_on(Emulated, const SquaredDistances& arguments);
+KERNEL_FAMILY(SquaredDistances);
 
 // d_x from derivatives by every entry of `distances`, which need not be symmetric.
 struct SquaredDistancesBackward {
@@ -26,10 +22,7 @@ struct SquaredDistancesBackward {
   float* d_x;                // [rows, columns]
   int rows, columns;
 };
-Cost cost(const SquaredDistancesBackward& arguments);
-void run_on(Cpu, const SquaredDistancesBackward& arguments);
-void run_on(Cuda, const SquaredDistancesBackward& arguments);
-void run_on(Emulated, const SquaredDistancesBackward& arguments);
+KERNEL_FAMILY(SquaredDistancesBackward);
 
 enum class Relation {
   // Park et al. 2019, distance-wise: Huber's loss (delta 1) on the distances, each network's divided by their mean over
@@ -55,9 +48,6 @@ struct RelationalLoss {
   Relation relation;
   float weight;
 };
-Cost cost(const RelationalLoss& arguments);
-void run_on(Cpu, const RelationalLoss& arguments);
-void run_on(Cuda, const RelationalLoss& arguments);
-void run_on(Emulated, const RelationalLoss& arguments);
+KERNEL_FAMILY(RelationalLoss);
 
 }  // namespace preceptor::kernels

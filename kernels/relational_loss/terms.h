@@ -35,7 +35,7 @@ ON_ANY_DEVICE inline double inverse_root(double x) {
 
 // The angle at i between j and k, by the law of cosines.
 struct Angle {
-  double inverse;  // 1 / (2 |ij| |ik|); 0 where there is no angle
+  double inverse;  // 1 / (2 |ij| |ik|); 0 without an angle
   double cosine;
 
   ON_ANY_DEVICE Angle(const float* squares, int n, int i, int j, int k) : inverse(0), cosine(0) {
@@ -47,7 +47,7 @@ struct Angle {
   }
 };
 
-// What the angles at row a with leg b cost, and the derivative by the squared distance of a and b of all angles.
+// Loss of the angles at row a with leg b, and the derivative of all angles by the squared distance of a and b.
 struct AnglesOfPair {
   double loss = 0, derivative = 0;
 

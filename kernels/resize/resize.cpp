@@ -101,7 +101,6 @@ Cost cost(const Resize<T>& a) {
   const double values = static_cast<double>(a.y.elements());
   return {(static_cast<double>(a.x.elements()) + values) * sizeof(T), 2 * values * a.row_taps * (a.column_taps + 1)};
 }
-template Cost cost(const Resize<float>&);
-template Cost cost(const Resize<bfloat16>&);
+INSTANTIATE_COST(Resize);
 
 }  // namespace preceptor::kernels

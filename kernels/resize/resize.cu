@@ -42,7 +42,6 @@ void run_on(Gpu gpu, const Resize<T>& a) {
   const int row_blocks = static_cast<int>(steps(a.y.width * a.y.channels, threads));
   launch(gpu, resize<T>, static_cast<std::int64_t>(a.y.images) * a.y.height * row_blocks, threads, 0, a, row_blocks);
 }
-template void run_on(Gpu, const Resize<float>&);
-template void run_on(Gpu, const Resize<bfloat16>&);
+INSTANTIATE_RUN_ON(Resize);
 
 }  // namespace preceptor::kernels

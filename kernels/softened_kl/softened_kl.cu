@@ -165,8 +165,7 @@ void run_on(Gpu gpu, const SoftenedKl<T>& a) {
     return a.labels ? run_short_rows<T, true>(gpu, a) : run_short_rows<T, false>(gpu, a);
   a.labels ? run_long_rows<T, true>(gpu, a) : run_long_rows<T, false>(gpu, a);
 }
-template void run_on(Gpu, const SoftenedKl<float>&);
-template void run_on(Gpu, const SoftenedKl<bfloat16>&);
+INSTANTIATE_RUN_ON(SoftenedKl);
 
 template <class T>
 void run_on(Gpu gpu, const SoftenedBinaryKl<T>& a) {
@@ -179,7 +178,6 @@ void run_on(Gpu gpu, const SoftenedBinaryKl<T>& a) {
                                                     a.weight,
                                                     {Softening(a.temperature), a.of_present, a.of_absent}});
 }
-template void run_on(Gpu, const SoftenedBinaryKl<float>&);
-template void run_on(Gpu, const SoftenedBinaryKl<bfloat16>&);
+INSTANTIATE_RUN_ON(SoftenedBinaryKl);
 
 }  // namespace preceptor::kernels

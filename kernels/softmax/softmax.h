@@ -1,8 +1,7 @@
 // Softened probabilities that pass a gradient: what relations between outputs are computed from.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -15,10 +14,7 @@ struct TemperatureSoftmax {
   float temperature;  // > 0
   bool independent;
 };
-Cost cost(const TemperatureSoftmax& arguments);
-void run_on(Cpu, const TemperatureSoftmax& arguments);
-void run_on(Cuda, const TemperatureSoftmax& arguments);
-void run_on(Emulated, const TemperatureSoftmax& arguments);
+KERNEL_FAMILY(TemperatureSoftmax);
 
 // The derivative by the logits.
 struct TemperatureSoftmaxBackward {
@@ -30,9 +26,6 @@ struct TemperatureSoftmaxBackward {
   float temperature;
   bool independent;
 };
-Cost cost(const TemperatureSoftmaxBackward& arguments);
-void run_on(Cpu, const TemperatureSoftmaxBackward& arguments);
-void run_on(Cuda, const TemperatureSoftmaxBackward& arguments);
-void run_on(Emulated, const TemperatureSoftmaxBackward& arguments);
+KERNEL_FAMILY(TemperatureSoftmaxBackward);
 
 }  // namespace preceptor::kernels

@@ -1,7 +1,7 @@
 // Copies whose places are read from device memory when they run: a recorded step moves other bytes in every replay.
 #pragma once
 
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -12,7 +12,7 @@ struct StagedSegment {
   std::int64_t bytes;
 };
 
-// What stands at the beginning of a slot.
+// The beginning of a slot.
 struct StagedHeader {
   std::int64_t segments;
   std::int64_t table;  // offset of StagedSegment[segments] in the slot, bytes, a multiple of 16
@@ -28,12 +28,9 @@ struct StagedSlots {
 struct StagedCopy {
   static constexpr const char* name = "staged_copy";
   StagedSlots* slots;
-  std::int64_t bytes;  // of a batch, about: it decides how many threads there are, any number of bytes is copied
+  std::int64_t bytes;  // about the size of a batch; sets the number of threads, any number of bytes is copied
 };
-Cost cost(const StagedCopy& arguments);
-void run_on(Cpu, const StagedCopy& arguments);
-void run_on(Cuda, const StagedCopy& arguments);
-void run_on(Emulated, const StagedCopy& arguments);
+KERNEL_FAMILY(StagedCopy);
 
 // to[*row, i] = from[i].
 struct CopyToRow {
@@ -43,9 +40,6 @@ struct CopyToRow {
   const std::int32_t* row;  // [1] 0 to rows - 1
   std::int64_t columns;
 };
-Cost cost(const CopyToRow& arguments);
-void run_on(Cpu, const CopyToRow& arguments);
-void run_on(Cuda, const CopyToRow& arguments);
-void run_on(Emulated, const CopyToRow& arguments);
+KERNEL_FAMILY(CopyToRow);
 
 }  // namespace preceptor::kernels

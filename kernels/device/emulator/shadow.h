@@ -10,7 +10,7 @@
 
 namespace preceptor::kernels::emulator {
 
-// Who accessed a cell and when. bytes == 0: nobody.
+// The thread that accessed a cell, and when. bytes == 0: none.
 struct Record {
   std::uint32_t block, epoch, warp_epoch, code;
   std::uint16_t thread;
