@@ -67,8 +67,8 @@ void add_chunk(const float* x, int values, ChannelSums<block>& total, float (&sh
   tile_chunk<block>(total.mean, shift);
 }
 
-// What the first chunk is summed around: the mean of a few pixels. Around one pixel, which may lie deviations off, sums
-// would grow with every value, and the mean be off by 1e-7 deviations where it now is by 1e-8.
+// The value that the first chunk is summed around: the mean of a few pixels. Around one pixel, which may lie deviations
+// off, sums would grow with every value, and the mean be off by 1e-7 deviations where it now is by 1e-8.
 template <int block>
 void first_shift(const float* x, int pixels, float (&shift)[chunk_size]) {
   const int few = std::min(pixels, 16);
