@@ -31,7 +31,7 @@ struct ChannelSums {
   }
 };
 
-// Sums of x - shift and of its square, lane by lane.
+// Sums of x - shift and of its square, for each position of a chunk.
 void shifted_sums(const float* x, int values, const float (&shift)[chunk_size], float (&sum)[chunk_size],
                   float (&square)[chunk_size]) {
   add_in_runs(values, sum, square, [&](int i, int j, float& first, float& second) {
