@@ -9,7 +9,6 @@ function around them. C++ is read as clang-format leaves it: brackets are matche
 """
 
 import ast
-import os
 import re
 import sys
 import tempfile
@@ -126,3 +125,55 @@ def check(root, exceptions):
                     complaints.append(f"{path}:{line}: {length} lines, allowed are {FUNCTION_LINES}: {name[:80]}")
     complaints += [f"{entry}: the exception is no longer needed" for entry in sorted(unused)]
     return complaints, len(paths), counted
+
+
+_LONG_CPP = """
+template <class T = int>
+struct Table final : Base<T> {{
+  Table() noexcept : first_(1), names_{{"{{", "}}"}} {{
+{lines}  }}
+  int short_one() const {{ return values_[0]; }}
+  std::vector<int> values_{{1, 2}};
+}};
+const auto lambda = [](int x = 3) {{
+  return x;
+}};
+"""
+
+
+def _test():
+    body = "    call(R\"(})\", '}');  // }\n"
+    planted = {
+        "apps/long_file.h": "// text\n" * (FILE_LINES + 1),
+        "apps/full_file.h": "// text\n" * FILE_LINES,
+        "engine/constructor.cpp": _LONG_CPP.format(lines=body * (FUNCTION_LINES - 1)),
+        "engine/full_constructor.cpp": _LONG_CPP.format(lines=body * (FUNCTION_LINES - 2)),
+        "kernels/kernel.cu": "#if 1 /*\n*/\n__global__ void kernel(int* x) {\n" + "  ++*x;\n" * FUNCTION_LINES + "}\n#endif\n",
+        "kernels/lambda.h": "const auto f = [](int x) -> int {\n" + "  ++x;\n" * FUNCTION_LINES + "};\n",
+        "models/cut.cpp": "int f() {\n",
+        "tests/long.py": "def long():\n" + "    pass\n" * FUNCTION_LINES,
+        "tests/long.sh": "long() {\n" + "  true\n" * FUNCTION_LINES + "}\n",
+    }
+    wanted = ["apps/long_file.h: 401", "engine/constructor.cpp:4: 61", "kernels/kernel.cu:3: 62", "kernels/lambda.h:1: 62",
+              "models/cut.cpp: cannot be read", "tests/long.py:1: 61", "tests/long.sh:1: 62", "gone.cpp: the exception"]
+    with tempfile.TemporaryDirectory() as root:
+        sources.plant(root, planted)
+        complaints, _, _ = check(root, {"gone.cpp": "not there", "engine/full_constructor.cpp": "not needed"})
+        wanted.insert(7, "engine/full_constructor.cpp: the exception")
+        sources.expect(complaints, wanted)
+        complaints, _, _ = check(root, {"apps/long_file.h": "a reason", "kernels/lambda.h: const auto f = [](int x) -> int": "another"})
+        sources.expect(complaints, [text for text in wanted[:7] if "long_file" not in text and "lambda" not in text])
+
+
+def main():
+    if sys.argv[1:] == ["--test"]:
+        _test()
+        return 0
+    complaints, files, counted = check(sys.argv[1], EXCEPTIONS)
+    print(*complaints, sep="\n")
+    print(f"{files} files, {counted} functions")
+    return 1 if complaints or counted == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -70,3 +70,20 @@ def comments(text):
 
 def _stripped(line):
     return re.sub(r"^\s*(//[/!]?<?|/\*+|\*+/?)\s?|\s*\*/$", "", line).strip()
+
+
+def plant(root, contents):
+    """Writes files for a script's own test."""
+    for path, text in contents.items():
+        os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
+        with open(os.path.join(root, path), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def expect(complaints, beginnings):
+    """Fails unless there is one complaint for every beginning, and no other."""
+    missing = [start for start in beginnings if not any(text.startswith(start) for text in complaints)]
+    others = [text for text in complaints if not text.startswith(tuple(beginnings))]
+    if missing or others or len(complaints) != len(beginnings):
+        raise SystemExit(f"not found: {missing}\nnot planted: {others}\nall: {complaints}")
+    print(f"{len(complaints)} planted violations found")
