@@ -46,6 +46,16 @@ def code_of(text):
     return _TOKEN.sub(replace, text)
 
 
+def without_strings(text):
+    """C++ text with the contents of literals blanked; comments and the names of included files stay."""
+
+    def replace(match):
+        before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+        return match.group() if match.group("comment") or "#include" in before else _blank(match.group())
+
+    return _TOKEN.sub(replace, text)
+
+
 def without_directives(code):
     """Code without preprocessor lines, continued ones included."""
     return re.sub(r"^[ \t]*#(?:\\\n|[^\n])*", lambda match: _blank(match.group()), code, flags=re.MULTILINE)
