@@ -38,7 +38,7 @@ def _reduced(head):
 
 
 def _kind(head):
-    """What a brace opens that follows this head outside of functions."""
+    """The kind of a brace after this head, outside of functions: scope, function or value."""
     text = _reduced(head)
     if _TYPE.match(text):
         return "scope"
