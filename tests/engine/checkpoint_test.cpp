@@ -303,7 +303,7 @@ TEST_F(CheckpointTest, FailedWritesLeaveTheOldFileAndNothingElse) {
   std::filesystem::create_directory(path + ".tmp");
   expect_error(ErrorKind::io, {path + ".tmp"}, [&] { save_safetensors(path, tensors, {}); });
   EXPECT_EQ(read_file(path), "old");
-  // A folder in which nobody, not even root, can make a file.
+  // A folder in which no user, not even root, can create a file.
   expect_error(ErrorKind::io, {"/proc/model.tmp: cannot be created"},
                [&] { save_safetensors("/proc/model", tensors, {}); });
 }

@@ -132,13 +132,12 @@ TEST_P(BatchNorm, BackwardMatchesTheReference) {
 }
 
 // Moving all x of a channel, or spreading them, changes no y, so d_x has no part along either. An error there is the
-// same for all pixels and does not average out in the gradient of a convolution's weights, as that of rounding d_x
-// does.
+// same for all pixels: unlike the rounding of d_x it does not average out in the gradient of a convolution's weights.
 TEST_P(BatchNorm, GradientHasNoPartAlongWhatChangesNothing) {
   Random random("batch norm along");
   Comparison shift(label<float>("along a shift")), spread(label<float>("along a spread"));
-  // What is taken off is rounded once, and as much again is left for the sums behind it. Those of a cpu are double
-  // beyond some values, the others' float all the way.
+  // The part taken off is rounded once, and the sums after it may err as much again. A cpu sums in double beyond some
+  // values, the others in float throughout.
   const double allowed_roundings = on_cpu() ? 2 : 8;
   for (float offset : {0.0f, 0.5f, 3.0f}) {
     const MapShape shape{6, 32, 16, 16};
@@ -372,7 +371,7 @@ TEST_P(BatchNorm, MovesWhatCostSays) {
       check(layer.backward(false, true, false), "backward, fixed statistics");
     }
   });
-  // Of all weights of a convolution at once, as cuda holds them, and one output channel after the other.
+  // All weights of a convolution at once, as cuda holds them, and each output channel by itself.
   for (int block : {64, 1}) {
     constexpr int out = 64, inner = 64 * 9;
     const DeviceBuffer<float> weight(device(), std::vector<float>(out * inner)), folded(device(), weight.host());

@@ -60,8 +60,8 @@ class CrossEntropy : public DeviceTest {
     for (int row = 0; row < rows; ++row) {
       const double scale = mean * (problem.shares.empty() ? 1 : double{problem.shares[static_cast<std::size_t>(row)]});
       const auto first = static_cast<std::size_t>(row) * classes;
-      // The reference's own roundings: its sum of a confident row is 1 and little more, and its p - 1 little less than
-      // 0.
+      // The reference's own roundings: the sum of a confident row is barely more than 1, and its p - 1 barely less
+      // than zero.
       const double of_double = scale * 0x1p-53 * (8 + std::sqrt(classes)) * (1 + std::log(classes));
       const bool known = !std::isnan(labels[row]);
       const RowError of_p = row_error(&z[first], &p[first], classes, -1, on_cpu());
@@ -211,7 +211,7 @@ TEST_P(CrossEntropy, WithoutKnownLabelsLossAndGradientAreZero) {
   });
 }
 
-// What 1 - p and log(sum) of plain float code cannot say: a confident row still has a loss and a gradient.
+// Plain float code loses 1 - p and log(sum) here: a confident row still has a loss and a gradient.
 TEST_P(CrossEntropy, ConfidentRowsKeepTheirDigits) {
   Random random("cross entropy confident");
   Problem<float> problem(random, 1, 3, 1);

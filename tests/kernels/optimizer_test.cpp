@@ -168,7 +168,7 @@ TEST_P(Optimizer, TheSameBitsInAnyOrder) {
   }
 }
 
-// What a warp moves is what cost() says: finding a segment is a few percent beside a chunk.
+// A warp moves the bytes that cost() states: finding a segment is a few percent beside a chunk.
 TEST_P(Optimizer, MovesWhatCostSays) {
   if (device().kind != DeviceKind::emulated || !emulator::counters_available())
     GTEST_SKIP() << "the emulated device counts accesses where it watches them";
