@@ -29,7 +29,7 @@ class TapeTest : public testing::Test {
                          const Tensor&) { tape.accumulate(target, weights); });
   }
   static std::vector<float> weights_of(unsigned seed) { return grid_values(count, 100 + seed); }
-  // 1 where x is positive, else 0.
+  // The values where x is positive, 0 elsewhere.
   static std::vector<float> where_positive(const Tensor& x, const std::vector<float>& values) {
     const std::vector<float> signs = x.to_host();
     std::vector<float> result(values);
