@@ -21,7 +21,9 @@ FUNCTION_LINES = 60
 # "path" or "path: declaration" -> reason for being longer
 EXCEPTIONS = {}
 
-_TYPE = re.compile(r"(?:(?:inline|static|const|constexpr|typedef) )*(?:(?:namespace|struct|class|union|enum)\b|extern \"\s*\"$)")
+_TYPE = re.compile(
+    r"(?:(?:inline|static|const|constexpr|typedef) )*(?:(?:namespace|struct|class|union|enum)\b|extern \"\s*\"$)"
+)
 _LAMBDA = re.compile(r"\] ?(?:@ ?(?:mutable|noexcept)?(?: ?-> ?[\w: *&]+)?)?$")
 _INITIALIZER = re.compile(r"@[^@]*?(?<!:):(?!:).*[\w:]$")
 
@@ -141,28 +143,38 @@ const auto lambda = [](int x = 3) {{
 """
 
 
+_LINE = "    call(R\"(})\", '}');  // }\n"
+_PLANTED = {
+    "apps/long_file.h": "// text\n" * (FILE_LINES + 1),
+    "apps/full_file.h": "// text\n" * FILE_LINES,
+    "engine/constructor.cpp": _LONG_CPP.format(lines=_LINE * (FUNCTION_LINES - 1)),
+    "engine/full_constructor.cpp": _LONG_CPP.format(lines=_LINE * (FUNCTION_LINES - 2)),
+    "kernels/kernel.cu": "#if 1 /*\n*/\n__global__ void f(int* x) {\n" + "  ++*x;\n" * FUNCTION_LINES + "}\n#endif\n",
+    "kernels/lambda.h": "const auto f = [](int x) -> int {\n" + "  ++x;\n" * FUNCTION_LINES + "};\n",
+    "models/cut.cpp": "int f() {\n",
+    "tests/long.py": "def long():\n" + "    pass\n" * FUNCTION_LINES,
+    "tests/long.sh": "long() {\n" + "  true\n" * FUNCTION_LINES + "}\n",
+}
+_WANTED = """apps/long_file.h: 401
+engine/constructor.cpp:4: 61
+kernels/kernel.cu:3: 62
+kernels/lambda.h:1: 62
+models/cut.cpp: cannot be read
+tests/long.py:1: 61
+tests/long.sh:1: 62
+"""
+
+
 def _test():
-    body = "    call(R\"(})\", '}');  // }\n"
-    planted = {
-        "apps/long_file.h": "// text\n" * (FILE_LINES + 1),
-        "apps/full_file.h": "// text\n" * FILE_LINES,
-        "engine/constructor.cpp": _LONG_CPP.format(lines=body * (FUNCTION_LINES - 1)),
-        "engine/full_constructor.cpp": _LONG_CPP.format(lines=body * (FUNCTION_LINES - 2)),
-        "kernels/kernel.cu": "#if 1 /*\n*/\n__global__ void kernel(int* x) {\n" + "  ++*x;\n" * FUNCTION_LINES + "}\n#endif\n",
-        "kernels/lambda.h": "const auto f = [](int x) -> int {\n" + "  ++x;\n" * FUNCTION_LINES + "};\n",
-        "models/cut.cpp": "int f() {\n",
-        "tests/long.py": "def long():\n" + "    pass\n" * FUNCTION_LINES,
-        "tests/long.sh": "long() {\n" + "  true\n" * FUNCTION_LINES + "}\n",
-    }
-    wanted = ["apps/long_file.h: 401", "engine/constructor.cpp:4: 61", "kernels/kernel.cu:3: 62", "kernels/lambda.h:1: 62",
-              "models/cut.cpp: cannot be read", "tests/long.py:1: 61", "tests/long.sh:1: 62", "gone.cpp: the exception"]
+    """Exceptions silence their complaint, and are complained about if there is none."""
+    unused = {"gone.cpp": "not there", "engine/full_constructor.cpp": "not needed"}
+    used = {"apps/long_file.h": "a reason", "kernels/lambda.h: const auto f = [](int x) -> int": "another"}
+    wanted = _WANTED.splitlines()
     with tempfile.TemporaryDirectory() as root:
-        sources.plant(root, planted)
-        complaints, _, _ = check(root, {"gone.cpp": "not there", "engine/full_constructor.cpp": "not needed"})
-        wanted.insert(7, "engine/full_constructor.cpp: the exception")
-        sources.expect(complaints, wanted)
-        complaints, _, _ = check(root, {"apps/long_file.h": "a reason", "kernels/lambda.h: const auto f = [](int x) -> int": "another"})
-        sources.expect(complaints, [text for text in wanted[:7] if "long_file" not in text and "lambda" not in text])
+        sources.plant(root, _PLANTED)
+        sources.expect(check(root, unused)[0], wanted + [f"{entry}: the exception" for entry in unused])
+        others = [text for text in wanted if not text.startswith(("apps/", "kernels/lambda"))]
+        sources.expect(check(root, used)[0], others)
 
 
 def main():

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fails if clang-format would change a C++ or CUDA file. Versions of clang-format differ, so one is chosen: 14, of Debian 12.
-# Without it exits 77, which ctest shows as skipped.
+# Fails if clang-format would change a C++ or CUDA file. Versions of clang-format differ, so one is chosen: 14, that of
+# Debian 12. Without it exits 77, which ctest shows as skipped.
 #   check_format.sh [ROOT]    checks the tree
 #   check_format.sh --test    checks this script: it must find a violation planted in a tree of its own
 set -euo pipefail
@@ -21,8 +21,9 @@ fi
 check() {
   cd "$1"
   local files
-  mapfile -t files < <(find apps data engine kernels models tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
-  printf '%s\n' "${files[@]}" | xargs --max-procs "$(nproc)" --max-args 40 "$format" --dry-run --Werror --ferror-limit=1 || return 1
+  mapfile -t files < <(find apps data engine kernels models tests -regex '.*\.\(h\|cpp\|cu\|cuh\)')
+  printf '%s\n' "${files[@]}" |
+    xargs --max-procs "$(nproc)" --max-args 40 "$format" --dry-run --Werror --ferror-limit=1 || return 1
   echo "${#files[@]} files are formatted"
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fails if clang-tidy, with the checks of .clang-tidy, finds something in the C++ files that differ from the branch's base: the
-# merge base with main, or the commit before HEAD where HEAD is main itself. A changed header is seen through the .cpp of
-# its name. Exits 77, which ctest shows as skipped, without clang-tidy, git or compile commands.
+# Fails if clang-tidy, with the checks of .clang-tidy, finds something in the C++ files that differ from the branch's base:
+# the merge base with main, or the commit before HEAD if HEAD is main itself. A changed header is seen through the .cpp
+# of its name. Exits 77, which ctest shows as skipped, without clang-tidy, git or compile commands.
 #   check_tidy.sh BUILD [SECONDS]   looks at files until the seconds are over (default 300) and says how many are left
 #   check_tidy.sh --test            checks this script: it must find violations planted in a file of its own
 set -euo pipefail
