@@ -14,7 +14,7 @@ BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, boo
   const BatchNormStatistics statistics{context.empty({6, p.gamma.shape()[0]})};
   context.run_with_workspace(x.storage(), [&]<class T>(T) {
     return kernels::BatchNormForward<T>{.x = x.map<T>(),
-                                        .moments = x.moments(),
+                                        .statistics = x.statistics(),
                                         .residual = residual.map<T>(),
                                         .y = y.map<T>(),
                                         .gamma = p.gamma.value(),
@@ -22,7 +22,7 @@ BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, boo
                                         .running_mean = p.running_mean.value(),
                                         .running_variance = p.running_variance.value(),
                                         .mean = statistics.mean(),
-                                        .inverse_deviation = statistics.inverse_deviation(),
+                                        .rstd = statistics.rstd(),
                                         .scale = statistics.scale(),
                                         .offset = statistics.offset(),
                                         .roundings = statistics.roundings(),
@@ -34,7 +34,7 @@ BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, boo
   return statistics;
 }
 
-// Records normalise().
+// Records normalize().
 void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tensor& residual,
             const BatchNormStatistics& statistics, Tensor& y) {
   Context& context = x.context();
@@ -61,7 +61,7 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
                                            .d_x = d_x.map<T>(),
                                            .d_residual = d_residual.map<T>(),
                                            .mean = statistics.mean(),
-                                           .inverse_deviation = statistics.inverse_deviation(),
+                                           .rstd = statistics.rstd(),
                                            .scale = statistics.scale(),
                                            .offset = statistics.offset(),
                                            .roundings = statistics.roundings(),
@@ -119,7 +119,7 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
 Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& p, const Parameter& weight,
                               const ConvolutionOptions& options) {
   require_fits(x, p);
-  // Where a convolution does not normalise as it reads, a batch norm does it best while it has x in its cache.
+  // Where a convolution does not normalize as it reads, a batch norm does it best while it has x in its cache.
   Context& context = x.context();
   Tensor activation = context.fuses_batch_norms() ? x.without_values() : context.empty(x.shape());
   activation.set_slot(-1);

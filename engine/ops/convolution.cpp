@@ -42,7 +42,7 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
   if (bias)
     require(bias->shape() == Shape{weight.shape()[0]}, "convolution: bias ", bias->shape(), " does not fit weights ",
             weight.shape());
-  if (options.moments && context.fuses_batch_norms()) y.keep_moments();
+  if (options.statistics && context.fuses_batch_norms()) y.keep_statistics();
   context.run_with_workspace(x.storage(), [&]<class T>(T) {
     return kernels::ConvolutionForward<T>{.x = (x.defined() ? x : input).map<T>(),
                                           .weight = weight.value_for<T>(),
@@ -52,7 +52,7 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
                                           .geometry = geometry,
                                           .relu = false,
                                           .input = x.defined() ? kernels::ChannelAffine{} : affine_of(before),
-                                          .moments = y.moments(),
+                                          .statistics = y.statistics(),
                                           .tf32 = context.multiplies_tf32(),
                                           .direct = options.direct};
   });

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -92,9 +92,7 @@ Cost cost(const AttentionFusionBackward<T>& a) {
   const double values = static_cast<double>(a.x.elements()), pixels = static_cast<double>(a.x.images) * a.x.plane();
   return {(5 * values + 4 * pixels) * sizeof(T), 6 * values + 6 * pixels};
 }
-template Cost cost(const AttentionFusion<float>&);
-template Cost cost(const AttentionFusion<bfloat16>&);
-template Cost cost(const AttentionFusionBackward<float>&);
-template Cost cost(const AttentionFusionBackward<bfloat16>&);
+INSTANTIATE_COST(AttentionFusion);
+INSTANTIATE_COST(AttentionFusionBackward);
 
 }  // namespace preceptor::kernels

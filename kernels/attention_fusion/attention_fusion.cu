@@ -85,9 +85,7 @@ void run_on(Gpu gpu, const AttentionFusionBackward<T>& a) {
   const auto kernel = in_groups ? differentiate_pixels<T, Pack<T>> : differentiate_pixels<T, Single<T>>;
   launch(gpu, kernel, steps(pixels, warps), threads, 0, a, pixels);
 }
-template void run_on(Gpu, const AttentionFusion<float>&);
-template void run_on(Gpu, const AttentionFusion<bfloat16>&);
-template void run_on(Gpu, const AttentionFusionBackward<float>&);
-template void run_on(Gpu, const AttentionFusionBackward<bfloat16>&);
+INSTANTIATE_RUN_ON(AttentionFusion);
+INSTANTIATE_RUN_ON(AttentionFusionBackward);
 
 }  // namespace preceptor::kernels

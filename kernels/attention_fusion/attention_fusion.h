@@ -1,8 +1,7 @@
 // Two maps added up with weights that an attention map gives every position (ReviewKD, Chen et al. 2021).
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -14,17 +13,11 @@ namespace preceptor::kernels {
 template <class T>
 struct AttentionFusion {
   static constexpr const char* name = "attention_fusion";
-  FeatureMap<const T> x, y;       // of the same channels
-  FeatureMap<const T> attention;  // of 2 channels
+  FeatureMap<const T> x, y;       // equal channels
+  FeatureMap<const T> attention;  // 2 channels
   FeatureMap<T> out;
 };
-template <class T>
-Cost cost(const AttentionFusion<T>& arguments);
-void run_on(Cpu, const AttentionFusion<float>& arguments);
-template <class T>
-void run_on(Cuda, const AttentionFusion<T>& arguments);
-template <class T>
-void run_on(Emulated, const AttentionFusion<T>& arguments);
+KERNEL_FAMILY_OF_T(AttentionFusion);
 
 // The derivatives by all three.
 template <class T>
@@ -33,12 +26,6 @@ struct AttentionFusionBackward {
   FeatureMap<const T> x, y, attention, d_out;
   FeatureMap<T> d_x, d_y, d_attention;
 };
-template <class T>
-Cost cost(const AttentionFusionBackward<T>& arguments);
-void run_on(Cpu, const AttentionFusionBackward<float>& arguments);
-template <class T>
-void run_on(Cuda, const AttentionFusionBackward<T>& arguments);
-template <class T>
-void run_on(Emulated, const AttentionFusionBackward<T>& arguments);
+KERNEL_FAMILY_OF_T(AttentionFusionBackward);
 
 }  // namespace preceptor::kernels

@@ -1,8 +1,7 @@
 // Attention transfer (Zagoruyko and Komodakis 2017) as in the authors' released code.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -22,14 +21,8 @@ struct AttentionTransfer {
   void* workspace;  // workspace_bytes(arguments), 64-byte aligned
   bool root = false;
 };
-template <class T>
-Cost cost(const AttentionTransfer<T>& arguments);
+KERNEL_FAMILY_OF_T(AttentionTransfer);
 template <class T>
 std::size_t workspace_bytes(const AttentionTransfer<T>& arguments, const Device& device);
-void run_on(Cpu, const AttentionTransfer<float>& arguments);
-template <class T>
-void run_on(Cuda, const AttentionTransfer<T>& arguments);
-template <class T>
-void run_on(Emulated, const AttentionTransfer<T>& arguments);
 
 }  // namespace preceptor::kernels

@@ -19,18 +19,18 @@ struct AugmentChoices {
   int cutout = 0;
 };
 
-// What is drawn for one image.
+// The random choices for one image.
 struct AugmentChange {
   bool flip = false;
   int right = 0, down = 0;                      // the content moves by so many pixels
   double angle = 0, factor = 1;                 // then it is turned counter-clockwise, in radians, and grows
-  double side = 1, window_x = 0, window_y = 0;  // then a window of this part of its size, so many pixels off its centre
+  double side = 1, window_x = 0, window_y = 0;  // then a window of this part of its size, so many pixels off its center
   double contrast = 1, brightness = 0, noise = 0;
   int left = 0, top = 0, cutout = 0;  // the square
   std::uint64_t seed = 0, step = 0, image = 0;
 };
 
-// Of 24 bits the middles of 2^24 equal parts of (-1, 1).
+// Maps 24 bits to the middles of 2^24 equal parts of (-1, 1).
 inline double symmetric(std::uint32_t bits) { return (2.0 * (bits >> 8) + 1) * 0x1p-24 - 1; }
 
 inline AugmentChange augment_change(std::uint64_t seed, std::uint64_t step, std::uint64_t image,
@@ -59,7 +59,7 @@ inline AugmentChange augment_change(std::uint64_t seed, std::uint64_t step, std:
   return change;
 }
 
-// Of mean 0 and variance 1: the sum of a number's four bytes.
+// Mean 0 and variance 1, from the sum of a number's four bytes.
 inline double augment_noise(const AugmentChange& change, std::uint64_t pixel, int channel) {
   const std::uint32_t bits = philox(change.seed, change.step, change.image + ((pixel + 3) << 32))[channel];
   double sum = 0;

@@ -1,4 +1,4 @@
-// What becomes of the grey values of an augmented image: normalisation, contrast, brightness, noise, and the square
+// The value of an augmented pixel: normalization, contrast, brightness, noise, and the square
 // that is cut out.
 #pragma once
 
@@ -9,7 +9,7 @@ namespace {  // as in motion.h
 
 struct Tone {
   float contrast = 1, brightness = 0;
-  int left = 0, top = 0;  // of the square
+  int left = 0, top = 0;  // corner of the square
 };
 
 // Everything that is drawn once for an image.
@@ -18,7 +18,7 @@ struct Change {
   Tone tone;
 };
 
-// The pixels behind an image of the batch.
+// The stored pixels of an image of the batch.
 template <class T>
 ON_ANY_DEVICE const std::uint8_t* stored_image(const Augment<T>& a, int image) {
   const std::int64_t row = a.rows ? a.rows[image] : image;
@@ -42,11 +42,11 @@ ON_ANY_DEVICE Change change_of(const Augment<T>& a, int image) {
 // Sums of four bytes have the mean 510 and the variance 4 (256^2 - 1) / 12.
 constexpr float byte_sum_deviation = 147.80054f;
 
-// pixel / 255 normalised and changed.
+// pixel / 255 normalized and changed.
 struct Shades {
-  float factor[3], offset[3];  // normalisation as one multiply-add
-  float inverse[3];            // of the deviation
-  float noise[3];              // of a byte sum's unit
+  float factor[3], offset[3];  // normalization as one multiply-add
+  float inverse[3];            // 1 / deviation
+  float noise[3];              // noise per unit of the byte sum
   bool noisy;
   int cutout;  // pixels; 0: none
 

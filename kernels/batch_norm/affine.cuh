@@ -1,13 +1,13 @@
 // The affine map of a batch norm's channels, as the threads of a block share it.
 #pragma once
 
-#include "kernels/batch_norm/normalise.h"
+#include "kernels/batch_norm/bn_apply.h"
 #include "kernels/batch_norm/reduce_rows.cuh"
 #include "kernels/device/channels_last.cuh"
 
 namespace preceptor::kernels {
 
-// Whether a value is still above zero once it is stored. bfloat16 rounds up to 2^-134, half its smallest number, to 0.
+// True if a value is still above zero once it is stored. bfloat16 rounds up to 2^-134, half its smallest number, to 0.
 template <class T>
 __device__ bool stored_positive(float value) {
   return value > (sizeof(T) == sizeof(bfloat16) ? 0x1p-134f : 0.0f);

@@ -1,9 +1,8 @@
-// Batch normalisation (Ioffe and Szegedy 2015) with the residual sum and ReLU that follow it in one pass.
+// Batch normalization (Ioffe and Szegedy 2015) with the residual sum and ReLU that follow it in one pass.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/channel_moments.h"
-#include "kernels/device/device.h"
+#include "kernels/device/channel_statistics.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -11,55 +10,43 @@ namespace preceptor::kernels {
 // Maps are stored in T, float or bfloat16 (cpu: float): channel-blocked on the cpu, channels-last on cuda and emulated.
 // Everything [channels] is float.
 
-// The moments of a map's channels, for a batch norm of it or of a wider map that holds it.
+// The statistics of a map's channels, for a batch norm of it or of a wider map that holds it.
 template <class T>
-struct FindMoments {
-  static constexpr const char* name = "find_moments";
+struct FindStatistics {
+  static constexpr const char* name = "find_statistics";
   FeatureMap<const T> x;
-  ChannelMoments* moments;  // [channels] out
-  void* workspace;          // workspace_bytes(arguments), 64-byte aligned
+  ChannelStatistics* statistics;  // [channels] out
+  void* workspace;                // workspace_bytes(arguments), 64-byte aligned
 };
+KERNEL_FAMILY_OF_T(FindStatistics);
 template <class T>
-Cost cost(const FindMoments<T>& arguments);
-template <class T>
-std::size_t workspace_bytes(const FindMoments<T>& arguments, const Device& device);
-void run_on(Cpu, const FindMoments<float>& arguments);
-template <class T>
-void run_on(Cuda, const FindMoments<T>& arguments);
-template <class T>
-void run_on(Emulated, const FindMoments<T>& arguments);
+std::size_t workspace_bytes(const FindStatistics<T>& arguments, const Device& device);
 
 // y = relu?(gamma (x - mean) / sqrt(variance + epsilon) + beta + residual?) with the batch's own statistics.
 template <class T>
 struct BatchNormForward {
   static constexpr const char* name = "batch_norm_forward";
   FeatureMap<const T> x;
-  const ChannelMoments* moments;  // [channels] of x, from what stored it; nullptr: found here
-  FeatureMap<const T> residual;   // data is nullptr: none; else the shape of x
-  FeatureMap<T> y;                // shape of x; data is nullptr: the statistics alone, for who normalises as it reads x
-  const float* gamma;             // [channels]
-  const float* beta;              // [channels]
-  float* running_mean;            // [channels] moved by momentum; nullptr: not updated
-  float* running_variance;        // [channels] with the unbiased batch variance, as torch does
-  float* mean;                    // [channels] out: of this batch, for the gradient
-  float* inverse_deviation;       // [channels] out: 1 / sqrt(biased variance + epsilon)
-  float* scale;                   // [channels] out: gamma inverse_deviation
-  float* offset;                  // [channels] out: beta without what rounding the mean to float adds to y, so that
-                                  // y = relu?((x - mean) scale + offset + residual?) to the last bit
-  float* roundings;               // [2][channels] out: what rounding to float took from mean and inverse_deviation
-  float epsilon, momentum;        // running = (1 - momentum) running + momentum batch
+  const ChannelStatistics* statistics;  // [channels] of x, from what stored it; nullptr: found here
+  FeatureMap<const T> residual;         // data is nullptr: none; else the shape of x
+  FeatureMap<T> y;                      // shape of x; null data: statistics only (the consumer normalizes on load)
+  const float* gamma;                   // [channels]
+  const float* beta;                    // [channels]
+  float* running_mean;                  // [channels] moved by momentum; nullptr: not updated
+  float* running_variance;              // [channels] with the unbiased batch variance, as torch does
+  float* mean;                          // [channels] out: of this batch, for the gradient
+  float* rstd;                          // [channels] out: 1 / sqrt(biased variance + epsilon)
+  float* scale;                         // [channels] out: gamma rstd
+  float* offset;            // [channels] out: beta without what rounding the mean to float adds to y, so that
+                            // y = relu?((x - mean) scale + offset + residual?) to the last bit
+  float* roundings;         // [2][channels] out: what rounding to float took from mean and rstd
+  float epsilon, momentum;  // running = (1 - momentum) running + momentum batch
   bool relu;
   void* workspace;  // workspace_bytes(arguments), 64-byte aligned
 };
-template <class T>
-Cost cost(const BatchNormForward<T>& arguments);
+KERNEL_FAMILY_OF_T(BatchNormForward);
 template <class T>
 std::size_t workspace_bytes(const BatchNormForward<T>& arguments, const Device& device);
-void run_on(Cpu, const BatchNormForward<float>& arguments);
-template <class T>
-void run_on(Cuda, const BatchNormForward<T>& arguments);
-template <class T>
-void run_on(Emulated, const BatchNormForward<T>& arguments);
 
 // The same with given statistics: evaluation, frozen blocks in training, and the forward pass done again from its mean,
 // scale and (as beta) offset, which gives its bits.
@@ -74,13 +61,7 @@ struct BatchNormInference {
   float epsilon;
   bool relu;
 };
-template <class T>
-Cost cost(const BatchNormInference<T>& arguments);
-void run_on(Cpu, const BatchNormInference<float>& arguments);
-template <class T>
-void run_on(Cuda, const BatchNormInference<T>& arguments);
-template <class T>
-void run_on(Emulated, const BatchNormInference<T>& arguments);
+KERNEL_FAMILY_OF_T(BatchNormInference);
 
 // Gradients of either form. The ReLU passes d_y where y > 0. Without a residual that can be recomputed from x, to the
 // last bit, which saves reading y and keeping it.
@@ -94,28 +75,22 @@ struct BatchNormBackward {
   FeatureMap<T> d_x;               // may be d_x_so_far's memory, or d_y's when d_residual is not d_y's memory
   FeatureMap<T> d_residual;        // data is nullptr: no residual; the masked d_y; may be d_y's memory
   const float* mean;               // [channels] as the forward pass used it
-  const float* inverse_deviation;  // [channels]
-  const float* scale;              // [channels] gamma inverse_deviation
+  const float* rstd;               // [channels]
+  const float* scale;              // [channels] gamma rstd
   const float* offset;             // [channels] of the forward pass, or beta; read only where y is recomputed
   const float* roundings;          // [2][channels] of the forward pass; nullptr: none
   float* d_gamma;                  // [channels], overwritten; nullptr: not wanted
   float* d_beta;                   // [channels], overwritten; nullptr: not wanted
-  bool relu;                       // of the forward pass
+  bool relu;                       // as in the forward pass
   bool batch_statistics;           // true: BatchNormForward; false: fixed statistics, so d_x has no mean terms
   void* workspace;                 // workspace_bytes(arguments), 64-byte aligned
 
   bool recomputes_y() const { return relu && !y.data; }
   bool needs_sums() const { return batch_statistics || d_gamma || d_beta; }
 };
-template <class T>
-Cost cost(const BatchNormBackward<T>& arguments);
+KERNEL_FAMILY_OF_T(BatchNormBackward);
 template <class T>
 std::size_t workspace_bytes(const BatchNormBackward<T>& arguments, const Device& device);
-void run_on(Cpu, const BatchNormBackward<float>& arguments);
-template <class T>
-void run_on(Cuda, const BatchNormBackward<T>& arguments);
-template <class T>
-void run_on(Emulated, const BatchNormBackward<T>& arguments);
 
 // Folds a following batch norm with fixed statistics into a convolution:
 // folded_weight = weight * gamma / sqrt(variance + epsilon) by output channel, folded_bias = beta - mean * that factor.
@@ -128,9 +103,6 @@ struct FoldBatchNorm {
   int out_channels, out_block, inner;                           // inner = in_channels * kernel height * kernel width
   float epsilon;
 };
-Cost cost(const FoldBatchNorm& arguments);
-void run_on(Cpu, const FoldBatchNorm& arguments);
-void run_on(Cuda, const FoldBatchNorm& arguments);
-void run_on(Emulated, const FoldBatchNorm& arguments);
+KERNEL_FAMILY(FoldBatchNorm);
 
 }  // namespace preceptor::kernels

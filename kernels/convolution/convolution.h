@@ -1,9 +1,8 @@
 // Two-dimensional convolution: forward with everything that may come before and after it, and both gradients.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/channel_moments.h"
-#include "kernels/device/device.h"
+#include "kernels/device/channel_statistics.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -40,8 +39,8 @@ struct ConvolutionGeometry {
   int out_size(int in_size, int kernel) const { return (in_size + 2 * padding - kernel) / stride + 1; }
 };
 
-// What a convolution reads in place of x: relu?((x - mean) scale + offset) by channel, a batch norm before it whose
-// output is then never stored; the bits are the batch norm's. Padding is zero behind this map.
+// The input of a convolution in place of x: relu?((x - mean) scale + offset) by channel, a batch norm before it whose
+// output is then never stored; the bits are the batch norm's. Padding is added after this map and is zero.
 struct ChannelAffine {
   const float* mean = nullptr;    // [in channels]
   const float* scale = nullptr;   // [in channels]; nullptr: x itself is read
@@ -61,26 +60,20 @@ struct ConvolutionForward {
   ConvolutionGeometry geometry;
   bool relu;
   ChannelAffine input = {};
-  // [out channels] out: of y as it is stored, so that a batch norm behind this layer need not read y for its
+  // [out channels] out: of y as it is stored, so that the batch norm that follows need not read y for its
   // statistics; nullptr: not wanted. Only where fuses_batch_norms().
-  ChannelMoments* moments = nullptr;
+  ChannelStatistics* statistics = nullptr;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
   bool tf32 = false;
   bool direct = false;
 };
-// Whether a convolution passes its input through a batch norm on the way from memory and finds the moments of y on the
-// way there: cuda and emulated. On a cpu an `input` takes a pass of its own, and so would moments, which a batch norm
-// finds better itself while it has y in its cache.
+// True if a convolution applies a batch norm to its input as it loads it and computes the statistics of y as it stores
+// the way there: cuda and emulated. On a cpu an `input` takes a pass of its own, and so would statistics, which a batch
+// norm finds better itself while it has y in its cache.
 bool fuses_batch_norms(const Device& device);
-template <class T>
-Cost cost(const ConvolutionForward<T>& arguments);
+KERNEL_FAMILY_OF_T(ConvolutionForward);
 template <class T>
 std::size_t workspace_bytes(const ConvolutionForward<T>& arguments, const Device& device);
-void run_on(Cpu, const ConvolutionForward<float>& arguments);
-template <class T>
-void run_on(Cuda, const ConvolutionForward<T>& arguments);
-template <class T>
-void run_on(Emulated, const ConvolutionForward<T>& arguments);
 
 // d_x from d_y.
 template <class T>
@@ -94,15 +87,9 @@ struct ConvolutionDataGradient {
   bool tf32 = false;
   bool direct = false;
 };
-template <class T>
-Cost cost(const ConvolutionDataGradient<T>& arguments);
+KERNEL_FAMILY_OF_T(ConvolutionDataGradient);
 template <class T>
 std::size_t workspace_bytes(const ConvolutionDataGradient<T>& arguments, const Device& device);
-void run_on(Cpu, const ConvolutionDataGradient<float>& arguments);
-template <class T>
-void run_on(Cuda, const ConvolutionDataGradient<T>& arguments);
-template <class T>
-void run_on(Emulated, const ConvolutionDataGradient<T>& arguments);
 
 // d_weight and d_bias from x and d_y.
 template <class T>
@@ -113,20 +100,14 @@ struct ConvolutionWeightGradient {
   float* d_weight;  // device order, overwritten
   float* d_bias;    // [out channels], overwritten; nullptr: none
   ConvolutionGeometry geometry;
-  ChannelAffine input = {};  // of the forward pass
+  ChannelAffine input = {};  // as in the forward pass
   void* workspace = nullptr;
   bool tf32 = false;
   bool direct = false;
 };
-template <class T>
-Cost cost(const ConvolutionWeightGradient<T>& arguments);
+KERNEL_FAMILY_OF_T(ConvolutionWeightGradient);
 template <class T>
 std::size_t workspace_bytes(const ConvolutionWeightGradient<T>& arguments, const Device& device);
-void run_on(Cpu, const ConvolutionWeightGradient<float>& arguments);
-template <class T>
-void run_on(Cuda, const ConvolutionWeightGradient<T>& arguments);
-template <class T>
-void run_on(Emulated, const ConvolutionWeightGradient<T>& arguments);
 
 // Weights from one order to another, for initial values and checkpoints.
 struct ReorderWeights {
@@ -135,9 +116,6 @@ struct ReorderWeights {
   float* to;
   WeightOrder from_order, to_order;  // the same sizes
 };
-Cost cost(const ReorderWeights& arguments);
-void run_on(Cpu, const ReorderWeights& arguments);
-void run_on(Cuda, const ReorderWeights& arguments);
-void run_on(Emulated, const ReorderWeights& arguments);
+KERNEL_FAMILY(ReorderWeights);
 
 }  // namespace preceptor::kernels

@@ -52,28 +52,22 @@ Cost cost(const ReorderWeights& a) { return {8.0 * static_cast<double>(a.from_or
 
 template <class T>
 std::size_t workspace_bytes(const ConvolutionForward<T>& a, const Device& device) {
-  return workspace_on(a, device, [&] { return moments_bytes(a) + depth_split(a).workspace_bytes(); });
+  return workspace_on(a, device, [&] { return statistics_bytes(a) + split_k(a).workspace_bytes(); });
 }
 template <class T>
 std::size_t workspace_bytes(const ConvolutionDataGradient<T>& a, const Device& device) {
-  return workspace_on(a, device, [&] { return depth_split(a).workspace_bytes(); });
+  return workspace_on(a, device, [&] { return split_k(a).workspace_bytes(); });
 }
 template <class T>
 std::size_t workspace_bytes(const ConvolutionWeightGradient<T>& a, const Device& device) {
-  return workspace_on(a, device, [&] { return depth_split(a).workspace_bytes(); });
+  return workspace_on(a, device, [&] { return split_k(a).workspace_bytes(); });
 }
 
-template Cost cost(const ConvolutionForward<float>&);
-template Cost cost(const ConvolutionForward<bfloat16>&);
-template Cost cost(const ConvolutionDataGradient<float>&);
-template Cost cost(const ConvolutionDataGradient<bfloat16>&);
-template Cost cost(const ConvolutionWeightGradient<float>&);
-template Cost cost(const ConvolutionWeightGradient<bfloat16>&);
-template std::size_t workspace_bytes(const ConvolutionForward<float>&, const Device&);
-template std::size_t workspace_bytes(const ConvolutionForward<bfloat16>&, const Device&);
-template std::size_t workspace_bytes(const ConvolutionDataGradient<float>&, const Device&);
-template std::size_t workspace_bytes(const ConvolutionDataGradient<bfloat16>&, const Device&);
-template std::size_t workspace_bytes(const ConvolutionWeightGradient<float>&, const Device&);
-template std::size_t workspace_bytes(const ConvolutionWeightGradient<bfloat16>&, const Device&);
+INSTANTIATE_COST(ConvolutionForward);
+INSTANTIATE_COST(ConvolutionDataGradient);
+INSTANTIATE_COST(ConvolutionWeightGradient);
+INSTANTIATE_WORKSPACE_BYTES(ConvolutionForward);
+INSTANTIATE_WORKSPACE_BYTES(ConvolutionDataGradient);
+INSTANTIATE_WORKSPACE_BYTES(ConvolutionWeightGradient);
 
 }  // namespace preceptor::kernels

@@ -1,8 +1,7 @@
 // Losses on labels, with their gradients in the same launch, and the probabilities that evaluation reads.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -13,7 +12,7 @@ namespace preceptor::kernels {
 constexpr int cross_entropy_on_chip = 160 * 1024;
 
 // share * -log softmax(logits)[label], averaged over the rows with a label. A row with two labels (mixup) is two such
-// losses whose shares add up to 1.
+// losses whose row weights add up to 1.
 template <class T>
 struct SoftmaxCrossEntropy {
   static constexpr const char* name = "softmax_cross_entropy";
@@ -23,15 +22,9 @@ struct SoftmaxCrossEntropy {
   T* d_logits;          // [rows, classes] d (sum of loss) / d logits
   int rows, classes;
   float weight;
-  const float* shares = nullptr;  // [rows]; nullptr: 1
+  const float* row_weights = nullptr;  // [rows]; nullptr: 1
 };
-template <class T>
-Cost cost(const SoftmaxCrossEntropy<T>& arguments);
-void run_on(Cpu, const SoftmaxCrossEntropy<float>& arguments);
-template <class T>
-void run_on(Cuda, const SoftmaxCrossEntropy<T>& arguments);
-template <class T>
-void run_on(Emulated, const SoftmaxCrossEntropy<T>& arguments);
+KERNEL_FAMILY_OF_T(SoftmaxCrossEntropy);
 
 // max(z, 0) - z t + log(1 + exp(-|z|)) per label, averaged over the entries whose target is known.
 template <class T>
@@ -44,13 +37,7 @@ struct BinaryCrossEntropy {
   int rows, labels;
   float weight;
 };
-template <class T>
-Cost cost(const BinaryCrossEntropy<T>& arguments);
-void run_on(Cpu, const BinaryCrossEntropy<float>& arguments);
-template <class T>
-void run_on(Cuda, const BinaryCrossEntropy<T>& arguments);
-template <class T>
-void run_on(Emulated, const BinaryCrossEntropy<T>& arguments);
+KERNEL_FAMILY_OF_T(BinaryCrossEntropy);
 
 // probabilities = softmax(logits) by row.
 template <class T>
@@ -60,13 +47,7 @@ struct Softmax {
   T* probabilities;  // [rows, classes]; may be logits
   int rows, classes;
 };
-template <class T>
-Cost cost(const Softmax<T>& arguments);
-void run_on(Cpu, const Softmax<float>& arguments);
-template <class T>
-void run_on(Cuda, const Softmax<T>& arguments);
-template <class T>
-void run_on(Emulated, const Softmax<T>& arguments);
+KERNEL_FAMILY_OF_T(Softmax);
 
 // probabilities = 1 / (1 + exp(-logits)).
 template <class T>
@@ -76,12 +57,6 @@ struct Sigmoid {
   T* probabilities;  // [count]; may be logits
   std::int64_t count;
 };
-template <class T>
-Cost cost(const Sigmoid<T>& arguments);
-void run_on(Cpu, const Sigmoid<float>& arguments);
-template <class T>
-void run_on(Cuda, const Sigmoid<T>& arguments);
-template <class T>
-void run_on(Emulated, const Sigmoid<T>& arguments);
+KERNEL_FAMILY_OF_T(Sigmoid);
 
 }  // namespace preceptor::kernels

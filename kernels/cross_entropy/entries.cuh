@@ -9,7 +9,7 @@
 
 namespace preceptor::kernels {
 
-// What an entry costs, and the derivative by its first logit.
+// Loss of an entry and its derivative by the first logit.
 struct EntryLoss {
   float loss, gradient;
 };
@@ -27,8 +27,8 @@ struct EntryLosses {
 };
 
 constexpr int one_block_entries = 4096;   // with targets that one block takes alone
-constexpr int entry_threads = 128;        // of a block elsewhere
-constexpr int most_entry_threads = 1024;  // of a block
+constexpr int entry_threads = 128;        // per block elsewhere
+constexpr int most_entry_threads = 1024;  // per block
 constexpr int entry_tile = 1024;          // values that a block stages at a time
 constexpr int counting_blocks = 128;      // at most, where each must count the known targets
 
@@ -45,7 +45,7 @@ __device__ inline unsigned count_known(const float* values, std::int64_t count) 
   return reduce_block(known, Sum{}, 0u);
 }
 
-// mapping: a block takes tiles of tile_rows neighbouring rows, or of a part of one long row: single values over
+// mapping: a block takes tiles of tile_rows neighboring rows, or of a part of one long row: single values over
 // threads, then their terms by row over groups of `lanes` lanes; bytes: logits and targets read, d_logits written, all
 // in 16-byte pieces; operations: the entry's; hazard: nothing can be scaled before the known targets of all rows are
 // counted, and in one launch no block can wait for another: one block alone counts those it has staged, and where there

@@ -1,8 +1,7 @@
 // Decoupled distillation (Zhao et al. 2022): what the teacher says of the label, and of the other classes, apart.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -21,9 +20,6 @@ struct DecoupledKl {
   float of_target, of_others;
   float scale;  // usually weight / rows
 };
-Cost cost(const DecoupledKl& arguments);
-void run_on(Cpu, const DecoupledKl& arguments);
-void run_on(Cuda, const DecoupledKl& arguments);
-void run_on(Emulated, const DecoupledKl& arguments);
+KERNEL_FAMILY(DecoupledKl);
 
 }  // namespace preceptor::kernels

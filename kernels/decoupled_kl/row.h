@@ -1,4 +1,4 @@
-// What a row of decoupled distillation comes down to, in double: the same on every device.
+// Terms of a row of decoupled distillation, in double: the same on every device.
 #pragma once
 
 #include <cmath>
@@ -10,7 +10,7 @@ namespace preceptor::kernels {
 // One network's side of a row: the log of the sum of exp(z / T) over the classes beside the label is
 // maximum / T + log(sum), and the label's z / T lies `lead` above that.
 struct DecoupledSide {
-  double maximum;  // of the other classes' logits
+  double maximum;  // largest logit of the other classes
   double log_sum;
   double lead;
 
@@ -38,7 +38,7 @@ struct DecoupledRow {
       : student(of_student), teacher(of_teacher), inverse(inverse_temperature) {
     const double p = std::exp(teacher.log_label()), p_rest = std::exp(teacher.log_others());
     target = p * (teacher.log_label() - student.log_label()) + p_rest * (teacher.log_others() - student.log_others());
-    // Of two confident networks the rests have the digits.
+    // If both networks are confident, the digits are in the remainders.
     excess = student.lead > 0 && teacher.lead > 0 ? p_rest - std::exp(student.log_others())
                                                   : std::exp(student.log_label()) - p;
   }

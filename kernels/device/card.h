@@ -1,4 +1,4 @@
-// What is known of a machine's first CUDA card, and the lines that say why it, or a call to it, failed: plain text made
+// Properties of the first CUDA device, and error messages about it or about a failed call: plain text made
 // here, so that every line is tested on machines without a card.
 #pragma once
 
@@ -15,13 +15,13 @@ struct Card {
   int driver = 0;            // newest CUDA version that the installed driver knows; 0: no driver is installed
   int count = 0;             // cards that the driver sees
   std::string failure;       // the runtime's words where it could not even count them
-  std::string name;          // of the first card
+  std::string name;          // name of the first device
   int major = 0, minor = 0;  // its compute capability
   bool has_kernels = false;  // whether this program holds code that it can run
   std::string built_for;     // "8.0, 9.0": what this program was compiled for
 };
 
-// The product's name of the card behind a cuda device; empty for others.
+// The product name of a cuda device; empty for others.
 std::string card_name(const Device& device);
 
 // One line that says why the card cannot be used and what would help; empty where it can.

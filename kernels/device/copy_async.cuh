@@ -6,7 +6,7 @@
 namespace preceptor::kernels {
 
 // Both addresses are multiples of 16 bytes. The data are there for this thread after copy_async_wait, for the others of
-// the block after a barrier behind it.
+// the block after a barrier that follows.
 #ifdef __CUDACC__
 __device__ inline void copy_async16(void* shared, const void* global) {
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(shared));

@@ -10,13 +10,13 @@
 
 namespace preceptor::kernels {
 
-// Row i begins i * pitch values behind data.
+// Row i begins i * channel_stride values after data.
 template <class T>
 struct RowsOf {
   T* data;
-  std::int64_t pitch;
+  std::int64_t channel_stride;
 };
-// What all maps of an operation have in common.
+// Properties that all maps of an operation share.
 struct RowShape {
   std::int64_t rows, length;  // length values in a row
 };
@@ -26,8 +26,8 @@ struct RowInputs {
   RowsOf<const From> map[inputs];
 };
 
-// Threads stand side by side along the rows, and take their groups a block's width apart: neighbouring threads always
-// access neighbouring memory. Rows are stepped through without another division.
+// Threads stand side by side along the rows, and take their groups a block's width apart: neighboring threads always
+// access neighboring memory. Rows are stepped through without another division.
 struct RowSplit {
   static constexpr int threads = 128;
   static constexpr int at_once = 4;  // groups of a thread, all on their way before one is used
@@ -45,7 +45,7 @@ struct RowSplit {
 
   unsigned row_groups, groups;  // in a row, in all
   unsigned step_rows, step_groups;
-  int tail;  // values behind the last group, of a single row
+  int tail;  // values of a single row after the last group
 };
 
 // Operation on values at one place of all inputs.
@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(RowSplit::threads)
     if (first + u * RowSplit::threads < split.groups)
 #pragma unroll
       for (int i = 0; i < inputs; ++i)
-        in[u][i] = load_group<Group>(from.map[i].data + row * from.map[i].pitch + std::int64_t{group} * width);
+        in[u][i] = load_group<Group>(from.map[i].data + row * from.map[i].channel_stride + std::int64_t{group} * width);
     row += split.step_rows;
     group += split.step_groups;
     if (group >= split.row_groups) {
@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(RowSplit::threads)
     GroupOf<To, width> out;
 #pragma unroll
     for (int j = 0; j < width; ++j) out.value[j] = combine<To>(operation, in[u], j);
-    store_group(to.data + rows[u] * to.pitch + std::int64_t{groups[u]} * width, out);
+    store_group(to.data + rows[u] * to.channel_stride + std::int64_t{groups[u]} * width, out);
   }
   if (blockIdx.x == gridDim.x - 1 && static_cast<int>(threadIdx.x) < split.tail) {
     const std::int64_t at = std::int64_t{split.groups} * width + threadIdx.x;
@@ -104,7 +104,7 @@ void run_rows(Gpu gpu, const RowShape& shape, const RowsOf<To>& to, const RowInp
   constexpr int widest = 16 / static_cast<int>(std::max(sizeof(To), sizeof(From)));
   const auto fits = [&](const auto& map) {
     return reinterpret_cast<std::uintptr_t>(map.data) % (widest * sizeof(*map.data)) == 0 &&
-           (shape.rows == 1 || (map.pitch % widest == 0 && shape.length % widest == 0));
+           (shape.rows == 1 || (map.channel_stride % widest == 0 && shape.length % widest == 0));
   };
   const auto start = [&](auto width) {
     const RowSplit split(shape, width);

@@ -1,4 +1,4 @@
-// A run of neighbouring values, staged in shared memory in 16-byte pieces wherever in memory it begins.
+// A run of neighboring values, staged in shared memory in 16-byte pieces wherever in memory it begins.
 #pragma once
 
 #include <algorithm>
@@ -24,12 +24,12 @@ __device__ int values_to_sector(const T* p) {
                           sizeof(T));
 }
 
-// Where the values of a run lie in a tile of shared memory: value i at shift + i, so that pieces stay pieces.
+// Position of the values of a run in a tile of shared memory: value i at shift + i, so that pieces stay aligned.
 struct Placement {
   int count;   // values
   int shift;   // values between the sector's begin and the run's
   int head;    // values before the first piece
-  int pieces;  // of 16 bytes
+  int pieces;  // 16 bytes each
 
   // pieces_allowed: whether all arrays of this placement have the same alignment; if not, single values are moved.
   template <class T>
@@ -107,8 +107,8 @@ constexpr int blocks_for_all = 1024;  // before blocks get more rows than they m
 
 // Blocks for rows that are short: groups of lanes take a row each, all groups of the block a round of rows.
 struct ShortRows {
-  int lanes;      // of a group
-  int threads;    // of a block
+  int lanes;      // per group
+  int threads;    // per block
   int tile_rows;  // rows of a block
 
   // on_chip: bytes of shared memory that a row needs.

@@ -1,4 +1,4 @@
-// Tiles whose factors are floats, multiplied by multiply-adds: a thread multiplies 8 x 8 values of every depth, for
+// Tiles whose operands are floats, multiplied by multiply-adds: a thread multiplies 8 x 8 values of every depth, for
 // which it reads 4 times 16 bytes.
 #pragma once
 
@@ -7,7 +7,7 @@
 
 namespace preceptor::kernels {
 
-constexpr int float_depth = 16;  // of a staged tile: 64 bytes
+constexpr int float_depth = 16;  // depth of a staged tile: 64 bytes
 
 // Stages an operand whose depth runs over the columns of its source, which lie next to each other: groups of a row are
 // turned into columns of the staged tile. A thread keeps its rows, whose coordinates are computed once.
@@ -21,7 +21,7 @@ class RowFloats {
   static constexpr int groups = staged_depth / width;  // in which a row of the tile is loaded
   static constexpr int together = width == 1 ? 8 : 2;  // lanes side by side in a row: a sector of 32 bytes
   static constexpr int warp_rows = warp_size / together;
-  static constexpr int pass_rows = threads / groups;  // that all threads load at once
+  static constexpr int pass_rows = threads / groups;  // rows that all threads load at once
   static constexpr int passes = extent / pass_rows;
   static_assert(pass_rows % warp_rows == 0 && extent % pass_rows == 0);
 
@@ -50,7 +50,7 @@ class RowFloats {
       for (int j = 0; j < width; ++j) tile[position(depth_ + j, row_ + i * pass_rows)] = values[j];
     }
   }
-  // Where a value lies: rows next to each other, but those of neighbouring groups `warp_rows` banks apart, so that the
+  // Position of a value: rows next to each other, but those of neighboring groups `warp_rows` banks apart, so that the
   // lanes of a warp, which write to different depths, find 32 banks.
   __device__ static int position(int depth, int row) {
     return depth * extent + (row ^ (depth / width % together * warp_rows));
@@ -89,9 +89,9 @@ using ColumnFloats =
     ColumnStage<Source, float, FloatColumns<Source::Group::count, extent>, float_depth, extent, threads>;
 
 // sum += staged a times staged b.
-template <class Shape, class StageA, class StageB>
-__device__ void multiply_floats(const float* a, const float* b, TileSums& sum) {
-  const TilePlace<Shape> own(0, 0);
+template <class Tile, class StageA, class StageB>
+__device__ void multiply_floats(const float* a, const float* b, Accumulators& sum) {
+  const TilePlace<Tile> own(0, 0);
 #pragma unroll 4  // more would keep the addresses of all depths in registers
   for (int depth = 0; depth < StageA::staged_depth; ++depth) {
     float left[thread_tile], right[thread_tile];

@@ -34,7 +34,7 @@ class Tuning {
   std::map<std::string, std::string> choices_;
 };
 
-// Of all families of this process.
+// The choices of all families of this process.
 Tuning& tuning();
 
 }  // namespace preceptor::kernels

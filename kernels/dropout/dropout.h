@@ -2,8 +2,7 @@
 // change.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 #include "kernels/optimizer/optimizer.h"
 
@@ -22,20 +21,14 @@ struct Dropout {
   FeatureMap<T> y;  // may be the memory of x
   const StepState* state;
   int layer;          // >= 0; layers of one network that differ in it drop independently
-  float probability;  // that a value falls, in [0, 1)
+  float probability;  // of dropping a value, in [0, 1)
 
   // A value stays when its random number is at least this.
   std::uint32_t threshold() const { return static_cast<std::uint32_t>(static_cast<double>(probability) * 0x1p32); }
   float scale() const { return 1 / (1 - probability); }
-  int quads() const { return (x.channels + 3) / 4; }  // of a pixel
+  int quads() const { return (x.channels + 3) / 4; }  // per pixel
   std::uint64_t first_counter() const { return (static_cast<std::uint64_t>(layer) + 1) << 40; }
 };
-template <class T>
-Cost cost(const Dropout<T>& arguments);
-void run_on(Cpu, const Dropout<float>& arguments);
-template <class T>
-void run_on(Cuda, const Dropout<T>& arguments);
-template <class T>
-void run_on(Emulated, const Dropout<T>& arguments);
+KERNEL_FAMILY_OF_T(Dropout);
 
 }  // namespace preceptor::kernels

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -17,7 +17,7 @@ struct Runs {
 
 template <class First, class... Maps>
 Runs runs_of(const First& first, const Maps&... others) {
-  const bool dense = first.pitch == first.channels && (... && (others.pitch == others.channels));
+  const bool dense = first.channel_stride == first.channels && (... && (others.channel_stride == others.channels));
   const std::int64_t image = static_cast<std::int64_t>(first.channels) * first.plane();
   return dense ? Runs{1, image * first.images} : Runs{first.images, image};
 }
@@ -184,19 +184,12 @@ Cost cost(const AccumulateSum& a) {
   return {static_cast<double>(a.count) * sizeof(float) + 2 * sizeof(double), static_cast<double>(a.count)};
 }
 
-template Cost cost(const ReluForward<float>&);
-template Cost cost(const ReluForward<bfloat16>&);
-template Cost cost(const ReluBackward<float>&);
-template Cost cost(const ReluBackward<bfloat16>&);
-template Cost cost(const LeakyReluForward<float>&);
-template Cost cost(const LeakyReluForward<bfloat16>&);
-template Cost cost(const LeakyReluBackward<float>&);
-template Cost cost(const LeakyReluBackward<bfloat16>&);
-template Cost cost(const MarginRelu<float>&);
-template Cost cost(const MarginRelu<bfloat16>&);
-template Cost cost(const ScaleBy<float>&);
-template Cost cost(const ScaleBy<bfloat16>&);
-template Cost cost(const Add<float>&);
-template Cost cost(const Add<bfloat16>&);
+INSTANTIATE_COST(ReluForward);
+INSTANTIATE_COST(ReluBackward);
+INSTANTIATE_COST(LeakyReluForward);
+INSTANTIATE_COST(LeakyReluBackward);
+INSTANTIATE_COST(MarginRelu);
+INSTANTIATE_COST(ScaleBy);
+INSTANTIATE_COST(Add);
 
 }  // namespace preceptor::kernels

@@ -55,21 +55,21 @@ struct AddBoth {
 // Inputs and output of an operation in one launch of combine_rows.
 template <class Operation, class T, class... Maps>
 void run_maps(Gpu gpu, const Operation& operation, const FeatureMap<T>& to, const Maps&... from) {
-  const auto dense = [](const auto& map) { return map.pitch == map.channels; };
+  const auto dense = [](const auto& map) { return map.channel_stride == map.channels; };
   if (dense(to) && (... && dense(from))) {
     const RowShape whole{1, static_cast<std::int64_t>(to.elements())};
     run_rows(gpu, whole, RowsOf<T>{to.data, 0}, RowInputs<T, sizeof...(from)>{{{from.data, 0}...}}, operation);
   } else {
-    assert(to.block == to.pitch && (... && (from.block == from.pitch)));
+    assert(to.block == to.channel_stride && (... && (from.block == from.channel_stride)));
     const RowShape pixels{static_cast<std::int64_t>(to.images) * to.plane(), to.channels};
-    run_rows(gpu, pixels, RowsOf<T>{to.data, to.pitch}, RowInputs<T, sizeof...(from)>{{{from.data, from.pitch}...}},
-             operation);
+    run_rows(gpu, pixels, RowsOf<T>{to.data, to.channel_stride},
+             RowInputs<T, sizeof...(from)>{{{from.data, from.channel_stride}...}}, operation);
   }
 }
 
 constexpr int margin_threads = 128;
 
-// mapping: neighbouring threads take neighbouring groups of channels of all pixels; bytes: x read, y written, the
+// mapping: neighboring threads take neighboring groups of channels of all pixels; bytes: x read, y written, the
 // margins from L1 behind the first pixel; operations: 1 per element; hazard: as in KeepPositive.
 template <class T, class Group>
 __global__ void __launch_bounds__(margin_threads) margin_relu(MarginRelu<T> a, std::int64_t groups) {
@@ -92,7 +92,7 @@ void run_margins(Gpu gpu, const MarginRelu<T>& a) {
   launch(gpu, margin_relu<T, Group>, steps(groups, margin_threads), margin_threads, 0, a, groups);
 }
 
-constexpr int scale_threads = 128, scale_groups = 4;  // of a block, of a thread
+constexpr int scale_threads = 128, scale_groups = 4;  // per block, per thread
 
 // mapping: the groups of a thread are a block's width apart, all on their way before one is used; bytes: x read and
 // written; operations: 1 per value.
@@ -125,7 +125,7 @@ __global__ void __launch_bounds__(label_threads) label_logits(LabelLogits a) {
   if (at < static_cast<std::int64_t>(a.rows) * a.classes) a.logits[at] = a.logit(at);
 }
 
-constexpr int fill_threads = 256, fill_groups = 4;  // of a block, of a thread
+constexpr int fill_threads = 256, fill_groups = 4;  // per block, per thread
 
 // mapping: the groups of a thread are a block's width apart; bytes: written once; operations: none.
 template <class Group>
@@ -173,7 +173,7 @@ void run_on(Gpu gpu, const LeakyReluBackward<T>& a) {
 }
 template <class T>
 void run_on(Gpu gpu, const MarginRelu<T>& a) {
-  assert(a.x.pitch == a.x.channels && a.y.pitch == a.y.channels);
+  assert(a.x.channel_stride == a.x.channels && a.y.channel_stride == a.y.channels);
   const bool in_groups = a.x.channels % Pack<T>::count == 0 && aligned16(a.x.data, a.y.data);
   in_groups ? run_margins<T, Pack<T>>(gpu, a) : run_margins<T, Single<T>>(gpu, a);
 }
@@ -203,19 +203,12 @@ void run_on(Gpu gpu, const Fill& a) {
 
 void run_on(Gpu gpu, const AccumulateSum& a) { launch(gpu, accumulate_sum, 1, sum_threads, 0, a); }
 
-template void run_on(Gpu, const ReluForward<float>&);
-template void run_on(Gpu, const ReluForward<bfloat16>&);
-template void run_on(Gpu, const ReluBackward<float>&);
-template void run_on(Gpu, const ReluBackward<bfloat16>&);
-template void run_on(Gpu, const LeakyReluForward<float>&);
-template void run_on(Gpu, const LeakyReluForward<bfloat16>&);
-template void run_on(Gpu, const LeakyReluBackward<float>&);
-template void run_on(Gpu, const LeakyReluBackward<bfloat16>&);
-template void run_on(Gpu, const MarginRelu<float>&);
-template void run_on(Gpu, const MarginRelu<bfloat16>&);
-template void run_on(Gpu, const ScaleBy<float>&);
-template void run_on(Gpu, const ScaleBy<bfloat16>&);
-template void run_on(Gpu, const Add<float>&);
-template void run_on(Gpu, const Add<bfloat16>&);
+INSTANTIATE_RUN_ON(ReluForward);
+INSTANTIATE_RUN_ON(ReluBackward);
+INSTANTIATE_RUN_ON(LeakyReluForward);
+INSTANTIATE_RUN_ON(LeakyReluBackward);
+INSTANTIATE_RUN_ON(MarginRelu);
+INSTANTIATE_RUN_ON(ScaleBy);
+INSTANTIATE_RUN_ON(Add);
 
 }  // namespace preceptor::kernels

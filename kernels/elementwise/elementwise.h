@@ -1,8 +1,7 @@
 // Operations on each element alone, and the sum of a short vector.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -16,13 +15,7 @@ struct ReluForward {
   FeatureMap<const T> x;
   FeatureMap<T> y;  // may be x's memory
 };
-template <class T>
-Cost cost(const ReluForward<T>& arguments);
-void run_on(Cpu, const ReluForward<float>& arguments);
-template <class T>
-void run_on(Cuda, const ReluForward<T>& arguments);
-template <class T>
-void run_on(Emulated, const ReluForward<T>& arguments);
+KERNEL_FAMILY_OF_T(ReluForward);
 
 // d_x = d_y where y > 0, else 0.
 template <class T>
@@ -31,13 +24,7 @@ struct ReluBackward {
   FeatureMap<const T> y, d_y;
   FeatureMap<T> d_x;  // may be d_y's memory
 };
-template <class T>
-Cost cost(const ReluBackward<T>& arguments);
-void run_on(Cpu, const ReluBackward<float>& arguments);
-template <class T>
-void run_on(Cuda, const ReluBackward<T>& arguments);
-template <class T>
-void run_on(Emulated, const ReluBackward<T>& arguments);
+KERNEL_FAMILY_OF_T(ReluBackward);
 
 // y = x where x is not negative, else slope x; a NaN stays a NaN.
 template <class T>
@@ -47,13 +34,7 @@ struct LeakyReluForward {
   FeatureMap<T> y;  // may be x's memory
   float slope;      // in (0, 1)
 };
-template <class T>
-Cost cost(const LeakyReluForward<T>& arguments);
-void run_on(Cpu, const LeakyReluForward<float>& arguments);
-template <class T>
-void run_on(Cuda, const LeakyReluForward<T>& arguments);
-template <class T>
-void run_on(Emulated, const LeakyReluForward<T>& arguments);
+KERNEL_FAMILY_OF_T(LeakyReluForward);
 
 // d_x = d_y where y > 0, else slope d_y.
 template <class T>
@@ -63,13 +44,7 @@ struct LeakyReluBackward {
   FeatureMap<T> d_x;  // may be d_y's memory
   float slope;
 };
-template <class T>
-Cost cost(const LeakyReluBackward<T>& arguments);
-void run_on(Cpu, const LeakyReluBackward<float>& arguments);
-template <class T>
-void run_on(Cuda, const LeakyReluBackward<T>& arguments);
-template <class T>
-void run_on(Emulated, const LeakyReluBackward<T>& arguments);
+KERNEL_FAMILY_OF_T(LeakyReluBackward);
 
 // y = max(x, the margin of its channel); a NaN stays a NaN. Maps without gaps.
 template <class T>
@@ -79,13 +54,7 @@ struct MarginRelu {
   FeatureMap<T> y;
   const float* margin;  // [channels]
 };
-template <class T>
-Cost cost(const MarginRelu<T>& arguments);
-void run_on(Cpu, const MarginRelu<float>& arguments);
-template <class T>
-void run_on(Cuda, const MarginRelu<T>& arguments);
-template <class T>
-void run_on(Emulated, const MarginRelu<T>& arguments);
+KERNEL_FAMILY_OF_T(MarginRelu);
 
 // out = a + b.
 template <class T>
@@ -94,13 +63,7 @@ struct Add {
   FeatureMap<const T> a, b;
   FeatureMap<T> out;  // may be a's or b's memory
 };
-template <class T>
-Cost cost(const Add<T>& arguments);
-void run_on(Cpu, const Add<float>& arguments);
-template <class T>
-void run_on(Cuda, const Add<T>& arguments);
-template <class T>
-void run_on(Emulated, const Add<T>& arguments);
+KERNEL_FAMILY_OF_T(Add);
 
 // x = factor * x, the factor in device memory: a weight that changes between replays of a recorded step.
 template <class T>
@@ -110,13 +73,7 @@ struct ScaleBy {
   const float* factor;  // [1]
   std::int64_t count;
 };
-template <class T>
-Cost cost(const ScaleBy<T>& arguments);
-void run_on(Cpu, const ScaleBy<float>& arguments);
-template <class T>
-void run_on(Cuda, const ScaleBy<T>& arguments);
-template <class T>
-void run_on(Emulated, const ScaleBy<T>& arguments);
+KERNEL_FAMILY_OF_T(ScaleBy);
 
 // Logits that labels alone decide: `of_label` where an entry is the row's label or a target is 1, `of_others`
 // elsewhere, and the student's own where nothing is known.
@@ -135,10 +92,7 @@ struct LabelLogits {
     return label != label ? student[at] : label == wanted ? of_label : of_others;
   }
 };
-Cost cost(const LabelLogits& arguments);
-void run_on(Cpu, const LabelLogits& arguments);
-void run_on(Cuda, const LabelLogits& arguments);
-void run_on(Emulated, const LabelLogits& arguments);
+KERNEL_FAMILY(LabelLogits);
 
 struct Fill {
   static constexpr const char* name = "fill";
@@ -146,10 +100,7 @@ struct Fill {
   float value;
   std::int64_t count;
 };
-Cost cost(const Fill& arguments);
-void run_on(Cpu, const Fill& arguments);
-void run_on(Cuda, const Fill& arguments);
-void run_on(Emulated, const Fill& arguments);
+KERNEL_FAMILY(Fill);
 
 // total += sum of values, in double: how losses are added up over an epoch without a synchronisation.
 struct AccumulateSum {
@@ -158,9 +109,6 @@ struct AccumulateSum {
   int count;
   double* total;  // [1]
 };
-Cost cost(const AccumulateSum& arguments);
-void run_on(Cpu, const AccumulateSum& arguments);
-void run_on(Cuda, const AccumulateSum& arguments);
-void run_on(Emulated, const AccumulateSum& arguments);
+KERNEL_FAMILY(AccumulateSum);
 
 }  // namespace preceptor::kernels

@@ -1,4 +1,4 @@
-// What the variance of a channel comes down to, in double: the same on every device.
+// Loss and derivatives of a channel's variance, in double: the same on every device.
 #pragma once
 
 #include <cmath>
@@ -20,7 +20,7 @@ struct ChannelLikelihood {
     scale = static_cast<double>(a.weight) / (static_cast<double>(a.prediction.images) * a.prediction.channels *
                                              a.prediction.height * a.prediction.width);
   }
-  // Of `count` elements whose squared errors add up to `square`.
+  // For `count` elements whose squared errors add up to `square`.
   ON_ANY_DEVICE double loss(double square, double count) const {
     return scale * (square / variance + count * std::log(variance)) / 2;
   }

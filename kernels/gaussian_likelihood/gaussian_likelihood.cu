@@ -7,9 +7,9 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int warps = 16, threads = warps * warp_size;  // of a block
+constexpr int warps = 16, threads = warps * warp_size;  // per block
 
-// mapping: a block takes 32 neighbouring channels, a lane each, its warps take turns with the positions of all images;
+// mapping: a block takes 32 neighboring channels, a lane each, its warps take turns with the positions of all images;
 // bytes: prediction and target read, d_prediction written, once; operations: 5 per value; hazard: few channels are few
 // blocks: a channel's sum would need another launch to be shared among more.
 template <class T>
@@ -45,7 +45,6 @@ template <class T>
 void run_on(Gpu gpu, const GaussianLikelihood<T>& a) {
   launch(gpu, likelihood_of_channels<T>, steps(a.prediction.channels, warp_size), threads, 0, a);
 }
-template void run_on(Gpu, const GaussianLikelihood<float>&);
-template void run_on(Gpu, const GaussianLikelihood<bfloat16>&);
+INSTANTIATE_RUN_ON(GaussianLikelihood);
 
 }  // namespace preceptor::kernels

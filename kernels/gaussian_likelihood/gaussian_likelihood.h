@@ -1,8 +1,7 @@
 // How likely a target is under Gaussians around a prediction, with a variance for every channel that is learned.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -20,12 +19,6 @@ struct GaussianLikelihood {
   float* d_raw;                // [channels]
   float weight, least;
 };
-template <class T>
-Cost cost(const GaussianLikelihood<T>& arguments);
-void run_on(Cpu, const GaussianLikelihood<float>& arguments);
-template <class T>
-void run_on(Cuda, const GaussianLikelihood<T>& arguments);
-template <class T>
-void run_on(Emulated, const GaussianLikelihood<T>& arguments);
+KERNEL_FAMILY_OF_T(GaussianLikelihood);
 
 }  // namespace preceptor::kernels

@@ -1,8 +1,7 @@
 // The fully connected layer, y = x weight^T + bias, and its gradients.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
@@ -19,15 +18,9 @@ struct LinearForward {
   int rows, in, out;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
 };
-template <class T>
-Cost cost(const LinearForward<T>& arguments);
+KERNEL_FAMILY_OF_T(LinearForward);
 template <class T>
 std::size_t workspace_bytes(const LinearForward<T>& arguments, const Device& device);
-void run_on(Cpu, const LinearForward<float>& arguments);
-template <class T>
-void run_on(Cuda, const LinearForward<T>& arguments);
-template <class T>
-void run_on(Emulated, const LinearForward<T>& arguments);
 
 template <class T>
 struct LinearBackward {
@@ -41,14 +34,8 @@ struct LinearBackward {
   int rows, in, out;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
 };
-template <class T>
-Cost cost(const LinearBackward<T>& arguments);
+KERNEL_FAMILY_OF_T(LinearBackward);
 template <class T>
 std::size_t workspace_bytes(const LinearBackward<T>& arguments, const Device& device);
-void run_on(Cpu, const LinearBackward<float>& arguments);
-template <class T>
-void run_on(Cuda, const LinearBackward<T>& arguments);
-template <class T>
-void run_on(Emulated, const LinearBackward<T>& arguments);
 
 }  // namespace preceptor::kernels

@@ -10,7 +10,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int threads = 512;  // of a block: four times 16 bytes of each array per thread and chunk
+constexpr int threads = 512;  // per block: four times 16 bytes of each array per thread and chunk
 static_assert(update_chunk == 4 * threads * Pack<float>::count);
 
 // The part of a segment that a block handles.
@@ -60,7 +60,7 @@ struct Rates {
   float rate;           // adam: divided by the first moment's correction
   float shrink, decay;  // weight decay beside the gradient or in it
   float add1, add2, inverse_root_correction2;
-  int first_step;  // 0 or 1; a bool would leave padding, which a copy reads and nobody wrote
+  int first_step;  // 0 or 1; a bool would leave padding, uninitialized when copied
 };
 
 // By all lanes of one warp. In double, as 1 - beta^t has four digits in float; a double power is hundreds of

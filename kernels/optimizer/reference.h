@@ -1,4 +1,4 @@
-// One optimiser update of one element, as torch.optim writes it: the specification that every device is tested against.
+// One optimizer update of one element, as torch.optim writes it: the specification that every device is tested against.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ struct UpdateSettings {
 template <class T>
 struct UpdatedElement {
   T value, first, second;
-  T origin = 0;  // of weight decay
+  T origin = 0;  // weight decay pulls towards it
 };
 
 template <class T>

@@ -123,7 +123,7 @@ __global__ void __launch_bounds__(Columns::most_threads) average_backward(Averag
   });
 }
 
-// Where a thread stands in the tile of its block.
+// Position of a thread in the tile of its block.
 struct PlanePosition {
   int lane, row, image, channel;
   bool inside;  // these channels exist
@@ -182,16 +182,16 @@ __global__ void __launch_bounds__(PlaneTiling::most_threads)
   }
   reduce_rows(sum, at, t);
   const bool writes = at.row == 0 && at.inside;
-  if (t.shares > 1) {
+  if (t.slices > 1) {
     float* const partial = static_cast<float*>(a.workspace) + at.image * t.stride() + at.channel;
     const std::size_t step = t.images * t.stride();
     if (writes) store_floats(partial + blockIdx.y * step, sum);
     if (!last_block(tickets + blockIdx.x, gridDim.y)) return;
     for (float& value : sum) value = 0;
     if (at.inside)
-      for (int share = at.row; share < t.shares; share += t.rows) {
+      for (int slice = at.row; slice < t.slices; slice += t.rows) {
         float other[width];
-        load_floats(partial + share * step, other);
+        load_floats(partial + slice * step, other);
         for (int j = 0; j < width; ++j) sum[j] += other[j];
       }
     reduce_rows(sum, at, t);
@@ -264,7 +264,7 @@ void run_on(Gpu gpu, const MaxPoolForward<T>& a) {
   with_group<T>(rows_aligned(a.x, a.y) && winner_aligned<T>(a.winner), [&](auto group) {
     using Group = decltype(group);
     const Columns c = columns_over(a.y, Group::count);
-    launch(gpu, max_forward<T, Group>, dim3(c.shares, c.parts), c.threads, 0, a, c);
+    launch(gpu, max_forward<T, Group>, dim3(c.slices, c.parts), c.threads, 0, a, c);
   });
 }
 
@@ -274,7 +274,7 @@ void run_on(Gpu gpu, const AveragePoolForward<T>& a) {
   with_group<T>(rows_aligned(a.x, a.y), [&](auto group) {
     using Group = decltype(group);
     const Columns c = columns_over(a.y, Group::count);
-    launch(gpu, average_forward<T, Group>, dim3(c.shares, c.parts), c.threads, 0, a, c);
+    launch(gpu, average_forward<T, Group>, dim3(c.slices, c.parts), c.threads, 0, a, c);
   });
 }
 
@@ -285,7 +285,7 @@ void run_on(Gpu gpu, const MaxPoolBackward<T>& a) {
     using Group = decltype(group);
     const Columns c = columns_over_cells(a, Group::count);
     with_kept(a, [&](auto kept) {
-      launch(gpu, max_backward<T, Group, kept()>, dim3(c.shares, c.parts), c.threads, 0, a, c);
+      launch(gpu, max_backward<T, Group, kept()>, dim3(c.slices, c.parts), c.threads, 0, a, c);
     });
   });
 }
@@ -297,7 +297,7 @@ void run_on(Gpu gpu, const AveragePoolBackward<T>& a) {
     using Group = decltype(group);
     const Columns c = columns_over_cells(a, Group::count);
     with_kept(a, [&](auto kept) {
-      launch(gpu, average_backward<T, Group, kept()>, dim3(c.shares, c.parts), c.threads, 0, a, c);
+      launch(gpu, average_backward<T, Group, kept()>, dim3(c.slices, c.parts), c.threads, 0, a, c);
     });
   });
 }
@@ -308,7 +308,7 @@ void run_on(Gpu gpu, const GlobalAveragePoolForward<T>& a) {
   with_group<T>(rows_aligned(a.x) && aligned16(a.y), [&](auto group) {
     using Group = decltype(group);
     const PlaneTiling t(a.x.images, a.x.plane(), a.x.channels, Group::count);
-    launch(gpu, global_forward<T, Group>, dim3(t.images * t.tiles, t.shares), t.threads(), 0, a, t, gpu.tickets);
+    launch(gpu, global_forward<T, Group>, dim3(t.images * t.tiles, t.slices), t.threads(), 0, a, t, gpu.tickets);
   });
 }
 
@@ -318,21 +318,15 @@ void run_on(Gpu gpu, const GlobalAveragePoolBackward<T>& a) {
   with_group<T>(rows_aligned(a.d_x) && aligned16(a.d_y), [&](auto group) {
     using Group = decltype(group);
     const PlaneTiling t(a.d_x.images, a.d_x.plane(), a.d_x.channels, Group::count);
-    launch(gpu, global_backward<T, Group>, dim3(t.images * t.tiles, t.shares), t.threads(), 0, a, t);
+    launch(gpu, global_backward<T, Group>, dim3(t.images * t.tiles, t.slices), t.threads(), 0, a, t);
   });
 }
 
-template void run_on(Gpu, const MaxPoolForward<float>&);
-template void run_on(Gpu, const MaxPoolForward<bfloat16>&);
-template void run_on(Gpu, const MaxPoolBackward<float>&);
-template void run_on(Gpu, const MaxPoolBackward<bfloat16>&);
-template void run_on(Gpu, const AveragePoolForward<float>&);
-template void run_on(Gpu, const AveragePoolForward<bfloat16>&);
-template void run_on(Gpu, const AveragePoolBackward<float>&);
-template void run_on(Gpu, const AveragePoolBackward<bfloat16>&);
-template void run_on(Gpu, const GlobalAveragePoolForward<float>&);
-template void run_on(Gpu, const GlobalAveragePoolForward<bfloat16>&);
-template void run_on(Gpu, const GlobalAveragePoolBackward<float>&);
-template void run_on(Gpu, const GlobalAveragePoolBackward<bfloat16>&);
+INSTANTIATE_RUN_ON(MaxPoolForward);
+INSTANTIATE_RUN_ON(MaxPoolBackward);
+INSTANTIATE_RUN_ON(AveragePoolForward);
+INSTANTIATE_RUN_ON(AveragePoolBackward);
+INSTANTIATE_RUN_ON(GlobalAveragePoolForward);
+INSTANTIATE_RUN_ON(GlobalAveragePoolBackward);
 
 }  // namespace preceptor::kernels

@@ -1,8 +1,7 @@
 // Max and average pooling over windows, and the average over whole maps.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -15,18 +14,12 @@ template <class T>
 struct MaxPoolForward {
   static constexpr const char* name = "max_pool_forward";
   FeatureMap<const T> x;
-  FeatureMap<T> y;              // height = (x.height + 2 padding - window) / stride + 1, likewise width
-  std::uint8_t* winner;         // [elements of y, y's layout with pitch == channels] row * window + column of the first
-                                // maximum; nullptr when no gradient follows
+  FeatureMap<T> y;       // height = (x.height + 2 padding - window) / stride + 1, likewise width
+  std::uint8_t* winner;  // [elements of y, y's layout with channel_stride == channels] row * window + column of the
+                         // first maximum; nullptr when no gradient follows
   int window, stride, padding;  // window <= 15, padding <= window / 2
 };
-template <class T>
-Cost cost(const MaxPoolForward<T>& arguments);
-void run_on(Cpu, const MaxPoolForward<float>& arguments);
-template <class T>
-void run_on(Cuda, const MaxPoolForward<T>& arguments);
-template <class T>
-void run_on(Emulated, const MaxPoolForward<T>& arguments);
+KERNEL_FAMILY_OF_T(MaxPoolForward);
 
 template <class T>
 struct MaxPoolBackward {
@@ -36,13 +29,7 @@ struct MaxPoolBackward {
   FeatureMap<T> d_x;  // overwritten
   int window, stride, padding;
 };
-template <class T>
-Cost cost(const MaxPoolBackward<T>& arguments);
-void run_on(Cpu, const MaxPoolBackward<float>& arguments);
-template <class T>
-void run_on(Cuda, const MaxPoolBackward<T>& arguments);
-template <class T>
-void run_on(Emulated, const MaxPoolBackward<T>& arguments);
+KERNEL_FAMILY_OF_T(MaxPoolBackward);
 
 // y = mean over the window; positions in the padding count as zeros when count_padding is set (torch's default).
 template <class T>
@@ -53,13 +40,7 @@ struct AveragePoolForward {
   int window, stride, padding;
   bool count_padding;
 };
-template <class T>
-Cost cost(const AveragePoolForward<T>& arguments);
-void run_on(Cpu, const AveragePoolForward<float>& arguments);
-template <class T>
-void run_on(Cuda, const AveragePoolForward<T>& arguments);
-template <class T>
-void run_on(Emulated, const AveragePoolForward<T>& arguments);
+KERNEL_FAMILY_OF_T(AveragePoolForward);
 
 template <class T>
 struct AveragePoolBackward {
@@ -69,13 +50,7 @@ struct AveragePoolBackward {
   int window, stride, padding;
   bool count_padding;
 };
-template <class T>
-Cost cost(const AveragePoolBackward<T>& arguments);
-void run_on(Cpu, const AveragePoolBackward<float>& arguments);
-template <class T>
-void run_on(Cuda, const AveragePoolBackward<T>& arguments);
-template <class T>
-void run_on(Emulated, const AveragePoolBackward<T>& arguments);
+KERNEL_FAMILY_OF_T(AveragePoolBackward);
 
 // y[image, channel] = mean over the plane.
 template <class T>
@@ -85,15 +60,9 @@ struct GlobalAveragePoolForward {
   float* y;         // [images, channels]
   void* workspace;  // workspace_bytes(arguments), 64-byte aligned
 };
-template <class T>
-Cost cost(const GlobalAveragePoolForward<T>& arguments);
+KERNEL_FAMILY_OF_T(GlobalAveragePoolForward);
 template <class T>
 std::size_t workspace_bytes(const GlobalAveragePoolForward<T>& arguments, const Device& device);
-void run_on(Cpu, const GlobalAveragePoolForward<float>& arguments);
-template <class T>
-void run_on(Cuda, const GlobalAveragePoolForward<T>& arguments);
-template <class T>
-void run_on(Emulated, const GlobalAveragePoolForward<T>& arguments);
 
 template <class T>
 struct GlobalAveragePoolBackward {
@@ -101,12 +70,6 @@ struct GlobalAveragePoolBackward {
   const float* d_y;   // [images, channels]
   FeatureMap<T> d_x;  // overwritten
 };
-template <class T>
-Cost cost(const GlobalAveragePoolBackward<T>& arguments);
-void run_on(Cpu, const GlobalAveragePoolBackward<float>& arguments);
-template <class T>
-void run_on(Cuda, const GlobalAveragePoolBackward<T>& arguments);
-template <class T>
-void run_on(Emulated, const GlobalAveragePoolBackward<T>& arguments);
+KERNEL_FAMILY_OF_T(GlobalAveragePoolBackward);
 
 }  // namespace preceptor::kernels

@@ -19,13 +19,13 @@ struct Columns {
     threads = static_cast<int>(std::min<std::int64_t>(steps(row_groups, warp_size) * warp_size, most_threads));
     parts = static_cast<int>(steps(row_groups, threads));
     // Eight rows a thread where the work allows it: where a thousand blocks, eight for each multiprocessor, are left.
-    shares = static_cast<int>(steps(rows, std::clamp(static_cast<int>(std::int64_t{rows} * parts / 1024), 1, 8)));
+    slices = static_cast<int>(steps(rows, std::clamp(static_cast<int>(std::int64_t{rows} * parts / 1024), 1, 8)));
   }
 
   int height, groups;    // rows of an image, groups of channels in a position
-  int rows, row_groups;  // of all images, in a row
-  int threads, parts;    // of a block, blocks along a row
-  int shares;            // blocks down the rows
+  int rows, row_groups;  // in all images, in a row
+  int threads, parts;    // per block, blocks along a row
+  int slices;            // blocks down the rows
 };
 
 // Calls body(image, row of the image, column, first channel) for the positions of a thread.
@@ -34,8 +34,8 @@ __device__ void for_each_position(const Columns& c, const Body& body) {
   const int in_row = static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x);
   if (in_row >= c.row_groups) return;
   const int column = in_row / c.groups, channel = in_row % c.groups * width;
-  const auto first_row = [&](unsigned share) {
-    return static_cast<int>(static_cast<std::int64_t>(c.rows) * share / c.shares);
+  const auto first_row = [&](unsigned slice) {
+    return static_cast<int>(static_cast<std::int64_t>(c.rows) * slice / c.slices);
   };
   const int first = first_row(blockIdx.x), last = first_row(blockIdx.x + 1);
   int image = first / c.height, row = first % c.height;
@@ -78,8 +78,8 @@ __device__ void for_each_input(const Arguments& a, int image, int out_row, int o
 // is position (r + k stride, c + l stride) of their windows, where that exists. So gradients are gathered without a
 // division, and an output is loaded once for a cell.
 //
-// What an input needs of an output is a Source: load(), and at(value of the group, position), which is 0 without
-// load().
+// A Source gives what an output contributes to an input's gradient: load(), and at(value of the group, position), which
+// is 0 without load().
 template <class Source, class Arguments>
 __device__ Source load_source(const Arguments& a, int image, int row, int column, int channel) {
   Source source;

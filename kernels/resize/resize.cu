@@ -9,7 +9,7 @@ namespace {
 
 constexpr int threads = 128;
 
-// mapping: a thread per pixel and channel, neighbours in memory; bytes: x read, mostly from L1 as neighbouring pixels
+// mapping: a thread per pixel and channel, neighbors in memory; bytes: x read, mostly from L1 as neighboring pixels
 // share it, y written; operations: two per tap of a row and column; hazard: where an axis shrinks a thread reads many
 // values, so the loops are not unrolled and registers stay few.
 template <class T>
@@ -42,7 +42,6 @@ void run_on(Gpu gpu, const Resize<T>& a) {
   const int row_blocks = static_cast<int>(steps(a.y.width * a.y.channels, threads));
   launch(gpu, resize<T>, static_cast<std::int64_t>(a.y.images) * a.y.height * row_blocks, threads, 0, a, row_blocks);
 }
-template void run_on(Gpu, const Resize<float>&);
-template void run_on(Gpu, const Resize<bfloat16>&);
+INSTANTIATE_RUN_ON(Resize);
 
 }  // namespace preceptor::kernels

@@ -3,8 +3,7 @@
 
 #include <vector>
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -13,7 +12,7 @@ enum class ResizeRule {
   linear,   // where the axis grows, linear interpolation; where it shrinks, a triangle that covers two outputs, so that
             // nothing is skipped: the rule of Pillow and of torchvision's antialiased resize
   nearest,  // input i from / to, rounded down: torch's interpolate(mode="nearest")
-  mean,     // of inputs i from / to, rounded down, to (i + 1) from / to, rounded up: torch's adaptive_avg_pool2d
+  mean,     // mean of inputs i from / to, rounded down, to (i + 1) from / to, rounded up: torch's adaptive_avg_pool2d
 };
 
 // How one axis is resized: output i is the sum of weight[i taps + j] times input first[i] + j, for j < taps. Weights
@@ -37,19 +36,13 @@ template <class T>
 struct Resize {
   static constexpr const char* name = "resize";
   FeatureMap<const T> x;
-  FeatureMap<T> y;  // of the same images and channels
+  FeatureMap<T> y;  // the images and channels of x
   const int* first_row;
   const float* row_weight;  // [y.height, row_taps]
   const int* first_column;
   const float* column_weight;  // [y.width, column_taps]
   int row_taps, column_taps;
 };
-template <class T>
-Cost cost(const Resize<T>& arguments);
-void run_on(Cpu, const Resize<float>& arguments);
-template <class T>
-void run_on(Cuda, const Resize<T>& arguments);
-template <class T>
-void run_on(Emulated, const Resize<T>& arguments);
+KERNEL_FAMILY_OF_T(Resize);
 
 }  // namespace preceptor::kernels

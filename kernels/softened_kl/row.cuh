@@ -6,7 +6,7 @@
 
 namespace preceptor::kernels {
 
-// What a class adds to the divergence sum p log(p / q), and d (T divergence) / d (student's logit).
+// A class's term of the divergence sum p log(p / q), and d (T divergence) / d (student's logit).
 struct Term {
   float divergence, gradient;
 };
@@ -15,7 +15,7 @@ struct Term {
 // which has no negative term.
 __device__ inline Term softened_term(float p, float q, float d) {
   if (fabsf(d) >= 0.5f) return {fmaf(-p, d, q - p), q - p};
-  // Where q is near p both differences would lose the digits that they share. Taylor's series instead; the first
+  // If q is near p, both differences would lose the digits that they share; Taylor's series instead; the first
   // coefficient left out, 1 / 9!, is at most 4e-8 of the sum, less than a rounding.
   float series = 1.0f / 40320;
   series = fmaf(series, d, 1.0f / 5040);
@@ -34,7 +34,7 @@ struct Softening {
   __host__ __device__ explicit Softening(float t) : temperature(t), inverse(1 / t), bits(log2_e / t) {}
 };
 
-// What of a row all its threads must know: the largest logits ...
+// Values of a row that all its threads need: the largest logits ...
 struct Maxima {
   float student = no_logit, teacher = no_logit;
   __device__ void add(float s, float t) {
@@ -101,8 +101,8 @@ class Row {
  private:
   Softening softening_;
   Maxima maxima_;
-  float distance_;   // of the maxima
-  float log_ratio_;  // of the sums: with this and distance_, what log(q / p) has in common for all classes
+  float distance_;   // distance of the maxima
+  float log_ratio_;  // ratio of the sums; with distance_, the part of log(q / p) that all classes share
   float student_factor_, teacher_factor_, scale_;
   LabelLoss hard_;  // zeros without a label
 };

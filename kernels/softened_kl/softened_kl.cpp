@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -117,15 +117,13 @@ Cost cost(const SoftenedKl<T>& a) {
   const double scalars = rows * (1 + (a.row_temperature != nullptr) + (a.labels != nullptr));
   return {(3 * entries + 2 * read_again) * sizeof(T) + scalars * sizeof(float), (a.labels ? 30 : 20) * entries};
 }
-template Cost cost(const SoftenedKl<float>&);
-template Cost cost(const SoftenedKl<bfloat16>&);
+INSTANTIATE_COST(SoftenedKl);
 
 template <class T>
 Cost cost(const SoftenedBinaryKl<T>& a) {
   const double entries = static_cast<double>(a.rows) * a.labels;
   return {3 * entries * sizeof(T) + (a.rows + (a.targets ? entries : 0)) * sizeof(float), 30 * entries};
 }
-template Cost cost(const SoftenedBinaryKl<float>&);
-template Cost cost(const SoftenedBinaryKl<bfloat16>&);
+INSTANTIATE_COST(SoftenedBinaryKl);
 
 }  // namespace preceptor::kernels

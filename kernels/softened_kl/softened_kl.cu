@@ -21,7 +21,7 @@ __device__ int label_of(float stored) {
   return !hard || std::isnan(stored) ? -1 : static_cast<int>(stored);
 }
 
-// mapping: a block takes tile_rows neighbouring rows, a group of `lanes` neighbouring lanes one row at a time: the
+// mapping: a block takes tile_rows neighboring rows, a group of `lanes` neighboring lanes one row at a time: the
 // smallest power of two that holds all classes, 32 at most; bytes: student and teacher read once, d_student written,
 // all in 16-byte pieces of the whole tile, whatever the number of classes; operations: about 45 per class, of them 4
 // exponentials, and 10 (2) more with labels; hazard: the gradient replaces the student's logits in the tile: a lane
@@ -165,8 +165,7 @@ void run_on(Gpu gpu, const SoftenedKl<T>& a) {
     return a.labels ? run_short_rows<T, true>(gpu, a) : run_short_rows<T, false>(gpu, a);
   a.labels ? run_long_rows<T, true>(gpu, a) : run_long_rows<T, false>(gpu, a);
 }
-template void run_on(Gpu, const SoftenedKl<float>&);
-template void run_on(Gpu, const SoftenedKl<bfloat16>&);
+INSTANTIATE_RUN_ON(SoftenedKl);
 
 template <class T>
 void run_on(Gpu gpu, const SoftenedBinaryKl<T>& a) {
@@ -179,7 +178,6 @@ void run_on(Gpu gpu, const SoftenedBinaryKl<T>& a) {
                                                     a.weight,
                                                     {Softening(a.temperature), a.of_present, a.of_absent}});
 }
-template void run_on(Gpu, const SoftenedBinaryKl<float>&);
-template void run_on(Gpu, const SoftenedBinaryKl<bfloat16>&);
+INSTANTIATE_RUN_ON(SoftenedBinaryKl);
 
 }  // namespace preceptor::kernels

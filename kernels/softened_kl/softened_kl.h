@@ -1,12 +1,11 @@
 // Distillation on logits softened by a temperature: over classes (softmax), and per label for multi-label outputs.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 
 namespace preceptor::kernels {
 
-// Bytes of a row's logits, student's and teacher's together, that the kernel keeps on chip. What a row has beyond is
+// Bytes of a row's logits, student's and teacher's together, that the kernel keeps on chip. The rest of a row is
 // read twice. 160 KiB is what a block of every card since sm_80 can have.
 constexpr int softened_kl_on_chip = 160 * 1024;
 
@@ -27,13 +26,7 @@ struct SoftenedKl {
   const float* labels = nullptr;           // [rows] class index as float; NaN: no hard loss in this row; nullptr: none
   float hard_scale = 0;                    // weight of -log softmax(student)[label], usually weight / rows
 };
-template <class T>
-Cost cost(const SoftenedKl<T>& arguments);
-void run_on(Cpu, const SoftenedKl<float>& arguments);
-template <class T>
-void run_on(Cuda, const SoftenedKl<T>& arguments);
-template <class T>
-void run_on(Emulated, const SoftenedKl<T>& arguments);
+KERNEL_FAMILY_OF_T(SoftenedKl);
 
 // The multi-label form: each label is a binary distribution, p = sigmoid(teacher / T), q = sigmoid(student / T), and
 // the loss is T^2 [p log(p / q) + (1 - p) log((1 - p) / (1 - q))], averaged over the entries whose target is known.
@@ -51,12 +44,6 @@ struct SoftenedBinaryKl {
   float weight;
   float of_present = 1, of_absent = 1;  // both 1 where targets is nullptr
 };
-template <class T>
-Cost cost(const SoftenedBinaryKl<T>& arguments);
-void run_on(Cpu, const SoftenedBinaryKl<float>& arguments);
-template <class T>
-void run_on(Cuda, const SoftenedBinaryKl<T>& arguments);
-template <class T>
-void run_on(Emulated, const SoftenedBinaryKl<T>& arguments);
+KERNEL_FAMILY_OF_T(SoftenedBinaryKl);
 
 }  // namespace preceptor::kernels

@@ -169,7 +169,7 @@ TEST_F(TapeTest, WalksOverPartsOfTheLossesDisturbNothing) {
     const std::size_t middle = tape.size();
     {
       const Tape::Scaled scaled(tape, scales ? factor.data() : nullptr);
-      if (second) difference(DifferenceKind::square, y, Tensor(), 1.0f / 32);
+      if (second) pointwise_loss(PointwiseLossKind::square, y, Tensor(), 1.0f / 32);
       if (second) softmax_cross_entropy(logits, tensor_of(*context, {2}, {1, 1}));
     }
     Walks walks;

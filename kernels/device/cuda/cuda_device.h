@@ -1,4 +1,4 @@
-// The CUDA runtime calls behind Device, Stream, Event and memory; included only where the build has CUDA.
+// The CUDA runtime calls of Device, Stream, Event and memory; included only if the build has CUDA.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ void wait(void* event);  // the host
 // Between two events around the launches.
 double seconds_of(void* stream, const std::function<void()>& launches);
 
-// What is launched between the two on `stream`, and on streams that wait for it, becomes an executable graph.
+// Launches between the two on `stream`, and on streams that wait for it, become an executable graph.
 void begin_capture(void* stream);
 void* end_capture(void* stream);
 void abandon_capture(void* stream) noexcept;

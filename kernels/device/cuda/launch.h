@@ -1,4 +1,4 @@
-// What nvcc needs to compile kernel source: shared memory and launches.
+// Shared memory and launches for kernel source that nvcc compiles.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,4 +1,4 @@
-// Whether the code that nvcc made for this program runs on a card, asked without running any.
+// Tells whether the code that nvcc made for this program can run on a device, without running any.
 #pragma once
 
 #include <string>

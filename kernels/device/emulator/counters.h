@@ -1,4 +1,4 @@
-// What the accesses of kernels cost on a card, counted on the emulator: a performance bug fails a test on a laptop.
+// Memory traffic of kernels, counted on the emulator: a performance bug fails a test on a laptop.
 #pragma once
 
 #include <cstdint>
@@ -6,10 +6,10 @@
 namespace preceptor::kernels::emulator {
 
 struct Counters {
-  std::int64_t read_sectors = 0, written_sectors = 0;  // of 32 bytes in global memory, counted per access of a warp
-  std::int64_t shared_accesses = 0;                    // of a warp to shared memory
+  std::int64_t read_sectors = 0, written_sectors = 0;  // 32 bytes of global memory each, counted per access of a warp
+  std::int64_t shared_accesses = 0;                    // accesses of a warp
   std::int64_t bank_conflicts = 0;                     // wavefronts that such accesses need beyond the fewest possible
-  std::int64_t barriers = 0;                           // of a block
+  std::int64_t barriers = 0;                           // per block
   std::int64_t sectors() const { return read_sectors + written_sectors; }
 };
 

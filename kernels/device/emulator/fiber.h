@@ -9,7 +9,7 @@ namespace preceptor::kernels::emulator {
 // nothing that would need a destructor.
 class Fiber {
  public:
-  Fiber() = default;  // of the host thread itself
+  Fiber() = default;  // stands for the host thread itself
   explicit Fiber(std::size_t stack_bytes);
   ~Fiber();
   Fiber(const Fiber&) = delete;

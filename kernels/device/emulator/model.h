@@ -83,7 +83,7 @@ T shuffle_value(unsigned mask, T value, int source, Place place) {
 }  // namespace emulator
 }  // namespace preceptor::kernels
 
-// The runtime, and the place of a call as a last parameter that nobody writes.
+// The runtime, and the place of a call as a last parameter that callers leave out.
 namespace emulator_runtime = preceptor::kernels::emulator;
 #define CALL_PLACE emulator_runtime::Place place = emulator_runtime::Place::current()
 

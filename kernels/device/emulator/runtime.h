@@ -1,4 +1,4 @@
-// What kernel source and its launches ask of the emulator. The answers are in other translation units on purpose:
+// The calls of kernel source and its launches to the emulator, defined in other translation units on purpose:
 // inlined into a kernel file, sanitizers and hooks would report the emulator itself.
 #pragma once
 
@@ -69,7 +69,7 @@ void collective(unsigned mask, void (*execute)(unsigned mask, void* const* lanes
 
 int lane_of_this_thread();
 
-// What a lane gives to a shuffle, the lane it asks, and what it gets from there.
+// A lane's part in a shuffle: the value it gives, the lane it reads and the value it gets.
 struct Shuffle {
   std::uint64_t value;
   int source;
@@ -97,7 +97,7 @@ void load_matrix(unsigned (&result)[4], const void* shared_row, bool transposed,
 void mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place);
 void mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place);
 
-// A card faults on an address that is no multiple of the width of its access.
+// A GPU faults on an address that is not a multiple of the width of its access.
 void misaligned(const void* address, std::size_t bytes, Place place);
 inline void require_aligned(const void* address, std::size_t bytes, Place place) {
   if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) misaligned(address, bytes, place);

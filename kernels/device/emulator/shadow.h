@@ -10,7 +10,7 @@
 
 namespace preceptor::kernels::emulator {
 
-// Who accessed a cell and when. bytes == 0: nobody.
+// The thread that accessed a cell, and when. bytes == 0: none.
 struct Record {
   std::uint32_t block, epoch, warp_epoch, code;
   std::uint16_t thread;
@@ -18,7 +18,7 @@ struct Record {
   Access access;
 };
 
-// Two bytes, the smallest storage type that neighbouring threads write. Two readers suffice: a later write races with
+// Two bytes, the smallest storage type that neighboring threads write. Two readers suffice: a later write races with
 // some reader if it races with one of two that are not ordered and, where there are such, in different warps.
 struct Cell {
   std::uint32_t generation = 0;

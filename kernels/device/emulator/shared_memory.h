@@ -23,13 +23,13 @@ class SharedMemory {
   void* array(const void* key, std::size_t bytes);
   void* dynamic() { return array(nullptr, dynamic_bytes_); }
 
-  // Where an address lies: in no array, although inside the arena, is out of bounds.
+  // The array of an address; inside the arena but in no array is out of bounds.
   bool in_arena(const void* address) const { return address >= arena_ && address < arena_ + arena_bytes; }
   bool in_an_array(const void* address, std::size_t bytes) const;
   std::size_t static_bytes() const { return static_bytes_; }
 
  private:
-  // Arrays start at multiples of 128 bytes, so that banks are those of an array's own indices; each leaves a gap behind
+  // Arrays start at multiples of 128 bytes, so that banks are those of an array's own indices; each leaves a gap after
   // it.
   static constexpr std::size_t alignment = 128;
   static constexpr std::size_t arena_bytes = 512 * 1024;

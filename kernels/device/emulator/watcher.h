@@ -1,4 +1,4 @@
-// Watches every access of a kernel to shared and global memory: races, reads of what nobody wrote, sectors and bank
+// Watches every access of a kernel to shared and global memory: races, reads of uninitialized memory, sectors and bank
 // conflicts. Active where kernel files are compiled with hooks (PRECEPTOR_EMULATOR_WATCH), empty elsewhere.
 #pragma once
 

@@ -90,7 +90,7 @@ class Worker {
   int thread_count_ = 0, returned_ = 0, first_returned_ = -1;
   std::vector<Warp> warps_;
   unsigned ready_warps_ = 0;
-  int warp_ = 0;  // that runs now
+  int warp_ = 0;  // the one that runs now
   Thread* current_ = nullptr;
 
   int arrived_ = 0, nonzero_ = 0, barrier_result_ = 0;
