@@ -308,8 +308,9 @@ TEST(Optimizer, GroupsHaveTheirOwnRateAndDecay) {
   for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 16 * epsilon) << i;
 }
 
-// Parameters that thaw learn as if their first step were the first of all; the others go on as if nothing had happened.
-TEST(Optimizer, ThawedParametersBeginTheirOwnCount) {
+// Parameters that unfreeze learn as if their first step were the first of all; the others go on as if nothing had
+// happened.
+TEST(Optimizer, UnfrozenParametersBeginTheirOwnCount) {
   OptimizerOptions options;
   options.weight_decay = 0.1f;
   options.group = [](const std::string& name) { return UpdateGroup{.weight_decay = 0.1f, .to_start = name == "tail"}; };

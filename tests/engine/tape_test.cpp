@@ -140,7 +140,7 @@ TEST_F(TapeTest, RecordedLossesAddUp) {
 
 // Ops that run in place if they are the only holder of the memory: sums of maps, ReLUs, batch norms, losses with
 // a factor.
-TEST_F(TapeTest, WalksOverPartsOfTheLossesDisturbNothing) {
+TEST_F(TapeTest, BackwardPassesOfPartsDisturbNothing) {
   Parameters parameters(*context);
   const BatchNormParameters norm = batch_norm_of(parameters, 16);
   const Parameter head = parameters.add("head", {3, 16}, ParameterKind::plain),

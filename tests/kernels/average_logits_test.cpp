@@ -85,7 +85,7 @@ TEST_P(AveragesOfLogits, EqualTheReference) {
 
 // The logits stay right if probabilities underflow or round to 1: one member gives its own, two members with logits +-z
 // give zero.
-TEST_P(Ensembles, ExtremeLogitsKeepTheirValue) {
+TEST_P(AveragesOfLogits, ExtremeLogitsKeepTheirValue) {
   const std::vector<float> extreme{-300, -40, 0, 40, 300};
   const Size one{1, 1, 5}, two{2, 1, 5};
   EXPECT_EQ(combine<float>(one, extreme, std::vector<float>(5, 1.0f), true, device()), extreme);

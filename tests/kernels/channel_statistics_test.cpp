@@ -1,4 +1,4 @@
-// Moments of a map's channels on every device: against the reference, and as the input of a batch norm in place of
+// Statistics of a map's channels on every device: against the reference, and as the input of a batch norm in place of
 // the map.
 #include <gtest/gtest.h>
 

@@ -146,7 +146,7 @@ struct ConvolutionLayer {
     return values;
   }
   // The input of the convolution: x after its channel's affine map, rounded to a factor's type; and the magnitude of
-  // the terms it was summed from. Factors of fewer bits than a float are rounded from the value that the kernels
+  // the terms it was summed from. Operands of fewer bits than a float are rounded from the value that the kernels
   // compute in float: a difference and a fused operation.
   Doubles transformed(bool magnitude) const {
     const Doubles x_values = x.plain();
