@@ -29,7 +29,7 @@ class Convolution : public DeviceTest {
   // Calls body(type, random, comparisons) for each type of operands of the device.
   template <class Body>
   void for_operand_types(const std::string& name, const Body& body) {
-    for_operand_types(device(), [&](auto type) {
+    test::for_operand_types(device(), [&](auto type) {
       using T = decltype(type);
       Random random("convolution " + name);
       Comparisons comparisons(name_of(device().kind) + ", " + name_of_operand<T>() + ", " + name);
