@@ -1,4 +1,4 @@
-// Reads TensorBoard's event files as far as tests need it: every record with its checksums, scalars by tag.
+// Reads TensorBoard's event files as far as tests need them: every record with its checksums, scalars by tag.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Runs the built apps as processes of their own and looks at what they print, return and leave behind.
+// Runs the built apps as separate processes and inspects their output, exit codes and files.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,17 +13,17 @@
 
 #include "tests/data/npz_writer.h"
 
-// What writes JSON is compiled once, in process.cpp, as what reads it is: half of what a test took to compile.
+// The JSON reader and writer are compiled once, in process.cpp; they took half of a test's compile time.
 extern template class nlohmann::detail::serializer<nlohmann::json>;
 
 namespace preceptor::test {
 
 using Arguments = std::vector<std::string>;
 
-// The JSON of a text. Errors: nlohmann::json::parse_error.
+// Parses JSON. Errors: nlohmann::json::parse_error.
 nlohmann::json parse_json(const std::string& text);
 
-// An app at work; its output goes to files of its folder.
+// A running app; its output goes to files in its folder.
 class Process {
  public:
   // arguments[0] is the app's name; it runs in `folder`.
@@ -32,10 +32,10 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  // Nothing where it has ended: kill(0) would reach the tests themselves.
+  // Does nothing after it has ended: kill(0) would reach the tests themselves.
   void send(int signal_number) const;
   bool running();
-  // The exit code; 1000 plus the signal where one ended it.
+  // The exit code, or 1000 plus the signal that ended it.
   int wait();
   std::string out() const { return read_bytes(out_); }
   std::string err() const { return read_bytes(err_); }
@@ -46,7 +46,7 @@ class Process {
   int status_ = 0;
 };
 
-// A folder of its own in which apps run one after the other.
+// A temporary folder in which a test runs apps in turn.
 class Workplace {
  public:
   std::string path(const std::string& name) const { return folder_.file(name); }
@@ -55,13 +55,13 @@ class Workplace {
   nlohmann::json json(const std::string& name) const { return parse_json(bytes(name)); }
   Process start(const Arguments& arguments) const { return Process(arguments, folder_.file("")); }
 
-  // Expects success and returns what stands on stdout.
+  // Expects success and returns stdout.
   std::string run(const Arguments& arguments) const;
   // Expects this exit code and one line on stderr with all of the words.
   void refuse(const Arguments& arguments, int code, const std::vector<std::string>& words) const;
-  // Epochs in metrics.csv of a run.
+  // Number of epochs in the metrics.csv of a run.
   std::size_t finished_epochs(const std::string& run) const;
-  // Starts the training of `run` and kills it once so many epochs stand in its metrics.
+  // Starts the training of `run` and kills it as soon as its metrics hold this many epochs.
   void start_and_kill(const Arguments& arguments, const std::string& run, std::size_t epochs) const;
   // The files of a run directory by name.
   std::vector<std::string> files(const std::string& name) const;
@@ -70,14 +70,14 @@ class Workplace {
   TemporaryFolder folder_;
 };
 
-extern const std::vector<std::string> complete_run;  // the files of one, by name
+extern const std::vector<std::string> complete_run;  // its files, by name
 
 inline const std::string tiny_chest = "phantom:chest?n=64&val=32&test=32&size=32";
 inline const std::string tiny_other = "phantom:chest?site=b&n=64&val=32&test=32&size=32";
 
 Arguments with(Arguments arguments, const Arguments& more);
 
-// The arguments, those of the flags, each with its value, that `more` has not, and more.
+// The arguments, then the flags with their values except those that `more` has, then `more`.
 Arguments completed(Arguments arguments, const Arguments& flags, const Arguments& more);
 
 // A distillation of two short epochs under teacher/best.safetensors; flags in `more` win.

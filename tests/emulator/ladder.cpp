@@ -1,5 +1,5 @@
-// softened-kl-ladder: runs the five versions of softened KL on the emulated device and prints what their accesses cost
-// side by side. One thread of the host, so that a debugger stops where it should.
+// softened-kl-ladder: runs the five versions of softened KL on the emulated device and prints the costs of their
+// accesses side by side. Uses one host thread, so that a debugger stops where it should.
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
@@ -24,7 +24,7 @@ struct Shape {
 
 struct Measured {
   emulator::Counters counters;
-  double minimum_sectors;  // what cost() says must cross device memory
+  double minimum_sectors;  // the bytes that cost() states, in sectors
   double largest_error;    // of the losses, relative to the largest
 };
 
@@ -85,7 +85,7 @@ std::string table(const std::vector<int>& versions, const std::vector<Shape>& sh
   return out.str();
 }
 
-// Puts the table between the marks of a page, by way of a temporary file.
+// Writes the table between the marks of a page, through a temporary file.
 void write_into(const std::string& page, const std::string& text) {
   std::ifstream in(page);
   std::stringstream content;

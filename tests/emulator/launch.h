@@ -22,7 +22,7 @@ inline Device gpu_device() { return emulated_device(2); }
 inline Gpu gpu_of(const Stream& stream) { return stream.emulated(); }
 #endif
 
-// The orders in which results must not differ; a card has none of its own to choose from.
+// Thread orders under which results must be the same; a card offers no choice.
 inline std::vector<Device> gpu_devices() {
 #ifdef __CUDACC__
   return {cuda_device()};
@@ -33,7 +33,7 @@ inline std::vector<Device> gpu_devices() {
 #endif
 }
 
-// Skipped if there is no such device, or failed if REQUIRE_DEVICE names it.
+// Skips the test if there is no such device, or fails if REQUIRE_DEVICE names it.
 class GpuTest : public testing::Test {
  protected:
   void SetUp() override {

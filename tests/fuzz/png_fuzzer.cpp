@@ -1,4 +1,4 @@
-// Any bytes as the rows of a PNG of any kind, with sound checksums, which would stop nearly everything.
+// Any bytes as the rows of a PNG of any kind, with valid checksums: random ones would stop nearly every input.
 #include "data/images/decode.h"
 #include "tests/data/png_writer.h"
 #include "tests/fuzz/fuzz.h"

@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
     zip_stat_t entry;
     zip_file_t* file = zip_fopen_index(corpus, static_cast<zip_uint64_t>(i), 0);
     if (file == nullptr || zip_stat_index(corpus, static_cast<zip_uint64_t>(i), 0, &entry) != 0) return 66;
-    // No more than the file has, so that reading past it is seen.
+    // A buffer of exactly the file's size, so that reading past its end is detected.
     std::vector<std::uint8_t> bytes(entry.size);
     if (zip_fread(file, bytes.data(), entry.size) != static_cast<zip_int64_t>(entry.size)) return 66;
     zip_fclose(file);

@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     while (table.next())
       for (std::size_t i = 0; i < table.header().size(); ++i)
         for (const char letter : table.field(i)) bytes += static_cast<unsigned char>(letter);
-    // Reading every byte is the point; the sum only keeps the compiler from leaving that out.
+    // Every byte must be read; the sum keeps the compiler from removing that.
     if (bytes == SIZE_MAX) std::abort();
   });
 }

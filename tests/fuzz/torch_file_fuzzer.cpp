@@ -1,4 +1,4 @@
-// Any bytes as data.pkl of a sound archive, so that they are not stopped by a checksum.
+// Any bytes as data.pkl of a valid archive, so that no checksum stops them.
 #include "engine/files/torch_file.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/torch_writer.h"

@@ -1,5 +1,5 @@
-// Writes what read_image makes of image files, for compare_images.py: image-values FILE... on stdout, for each a line
-// "height width channels" and the bytes.
+// Decodes image files with read_image, for compare_images.py: image-values FILE... writes to stdout, for each file, a
+// line "height width channels" and the bytes.
 #include <iostream>
 
 #include "data/images/image.h"

@@ -1,10 +1,9 @@
-// What a transfer method makes of given outputs and maps, for comparison with its published definition:
+// Loss and gradients of a transfer method for given outputs and maps, for comparison with its published definition:
 //   transfer-losses CASE.safetensors OUT.safetensors
-// CASE's metadata name the method, both networks (for their taps), the images' size, and whether labels are
-// independent; its tensors are labels, positions and classes (of all training images), student/logits, student/TAP and
-// the same of the teacher, the logits of peers, peer/NUMBER, and what parameters of the teacher are set to,
-// teacher_parameter/NAME. OUT gets the rows of every loss term, the gradient by everything of the student's, and what
-// the method learns with its gradient.
+// CASE's metadata name the method, both networks (for their taps), the images' size, and if labels are independent; its
+// tensors are labels, positions and classes (of all training images), student/logits, student/TAP and the same for the
+// teacher, the logits of peers as peer/NUMBER, and values for parameters of the teacher as teacher_parameter/NAME. OUT
+// gets the rows of every loss term, the gradients of the student's tensors, and the method's parameters with theirs.
 #include <cmath>
 #include <cstdio>
 
