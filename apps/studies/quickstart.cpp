@@ -1,5 +1,4 @@
 // preceptor-quickstart: does a teacher, or its source hospital, help a small network that has few images of its own?
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -109,8 +108,8 @@ TrainingOptions Quickstart::source_options(const std::string& model, const std::
   training.epochs = plan_.source_epochs;
   training.batch = plan_.source_batch;
   training.learning_rate = 2e-3;
-  training.schedule = "cosine";
-  training.augment = "shift=2";
+  training.schedule = ScheduleKind::cosine;
+  training.augment.shift = 2;
   training.device = options_.device;
   training.threads = options_.threads;
   training.bootstrap = plan_.bootstrap;
@@ -126,8 +125,8 @@ TrainingOptions Quickstart::target_options(const ArmPlan& arm, int seed) const {
   training.seed = static_cast<std::uint64_t>(seed);
   training.init = arm.init;
   training.freeze = arm.freeze;
-  if (!arm.teacher.empty()) training.teachers = {arm.teacher};
-  if (!arm.method.empty()) training.methods = {arm.method};
+  if (!arm.teacher.empty()) training.teachers = {CheckpointSpec{arm.teacher}};
+  if (!arm.method.empty()) training.methods = {parse_method(arm.method)};
   return training;
 }
 
@@ -315,19 +314,21 @@ void Quickstart::run() {
 }
 
 int run_quickstart(int argc, char** argv) {
-  CLI::App app(
-      "Trains a teacher on synthetic X-rays of one hospital, then a small student on few images of another in five\n"
-      "ways, and compares them: a table here, curves and pictures in report.html. Run again, it goes on where it was.",
-      "preceptor-quickstart");
   QuickstartOptions options;
-  app.add_option("--out", options.out,
-                 "Folder of all runs and the report (runs/quickstart, with --fast runs/quickstart-fast)");
-  app.add_option("--seeds", options.seeds, "Runs of every arm")->check(CLI::Range(1, 100))->capture_default_str();
-  add_device_flags(app, options.device, options.threads);
-  app.add_flag("--fast", options.fast, "Tiny sizes: shows in seconds that everything runs, and nothing else");
-  add_quiet_flag(app, options.quiet);
-  add_config_flag(app);
-  if (!parse_command_line(app, argc, argv)) return 0;
+  OptionTable table;
+  table(options.out, "--out", "DIR",
+        "Folder of all runs and the report; by default runs/quickstart, or runs/quickstart-fast with --fast");
+  table(options.seeds, "--seeds", "COUNT", "Runs of every arm", {.at_least = 1, .at_most = 100});
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  table(options.fast, "--fast", "Use tiny sizes: shows in seconds that everything runs, and nothing else");
+  add_quiet(table, options.quiet);
+  const CommandHelp help = {
+      "preceptor-quickstart",
+      "Trains a teacher on synthetic X-rays of one hospital, then a small student on few images of another in five\n"
+      "ways, and compares them: a table here, curves and pictures in report.html. A second call resumes an "
+      "interrupted one."};
+  if (!parse_command_line(help, table, argc, argv)) return 0;
   if (options.out.empty()) options.out = options.fast ? "runs/quickstart-fast" : "runs/quickstart";
   // Part of a run's settings, so it has to be a number.
   if (options.threads == 0) options.threads = kernels::open_device(options.device, 0).threads;

@@ -49,19 +49,18 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
       begun_(resume && directory_.holds_run()),
       schedule_(ScheduleOptions{}) {
   check_options(options_);
-  for (std::string& method : options_.methods) method = to_string(parse_method(method));
-  options_.augment = to_string(parse_augmentation(options_.augment));
   context_ = first != nullptr ? first->context_
                               : std::make_shared<Context>(kernels::open_device(options_.device, options_.threads),
-                                                          options_.seed, precision_named(options_.precision));
+                                                          options_.seed, options_.precision);
   options_.threads = context_->device().threads;
   // Small files are read before the data, so that a wrong name costs seconds and not minutes.
   open_files(first);
   std::vector<CardCheckpoint> teachers;
-  const std::optional<std::string> predictions = predictions_of_teacher(options_);
-  const ProbabilityTable table = predictions ? read_probabilities(*predictions) : ProbabilityTable{};
-  for (const std::string& path : options_.teachers)
-    if (!predictions && !decay_of_teacher(options_)) teachers.push_back(load_card_checkpoint(path));
+  const TableSpec* predictions = table_teacher(options_);
+  const ProbabilityTable table = predictions ? read_probabilities(predictions->path) : ProbabilityTable{};
+  for (const TeacherSpec& teacher : options_.teachers)
+    if (const auto* checkpoint = std::get_if<CheckpointSpec>(&teacher))
+      teachers.push_back(load_card_checkpoint(checkpoint->path));
   if (first == nullptr) {
     open_data(dataset);
   } else {
@@ -108,7 +107,7 @@ void TrainingRun::open_data(const Dataset* dataset) {
 
 // A run that continues leaves out what it left out before, whatever can be read by now: its epochs must not change.
 void TrainingRun::leave_out_bad_images() {
-  if (options_.on_bad_image == "stop") {
+  if (options_.on_bad_image == OnError::stop) {
     require_image_files(*data_, options_.threads);
     // The others are read in the first epoch, these only behind the last one.
     Dataset last = *data_;
@@ -139,9 +138,9 @@ void TrainingRun::check_data() const {
   for (const auto& [name, split] :
        {std::pair{"training", &data_->train}, std::pair{"validation", &data_->val}, std::pair{"test", &data_->test}})
     require_data(split->count > 0, data_->source, ": has no ", name, " images");
-  const Augmentation augmentation = parse_augmentation(options_.augment);
-  require(augmentation.shift < std::min(data_->height, data_->width), "--augment shift=", augmentation.shift,
-          ": the images have only ", data_->height, "x", data_->width, " pixels");
+  const int shift = options_.augment.shift;
+  require(shift < std::min(data_->height, data_->width), "--augment shift=", shift, ": the images have only ",
+          data_->height, "x", data_->width, " pixels");
 }
 
 // Peers have one seed, of all that they share, and starts of their own.
@@ -153,8 +152,9 @@ void TrainingRun::build_network(const TrainingRun* first) {
   const ModelCard* origin = committed_ ? &committed_->weights.card : init_ && init_->card ? &*init_->card : nullptr;
   // A stem left open is that of the weights the run starts from: another one could not take them.
   const std::optional<NetworkOptions> known = origin ? origin->network : init_ ? init_->recognized : std::nullopt;
-  const bool small = options_.stem == "auto" ? (known ? known->small_stem : std::max(data_->height, data_->width) <= 64)
-                                             : options_.stem == "small";
+  const bool small = options_.stem == Stem::automatic
+                         ? (known ? known->small_stem : std::max(data_->height, data_->width) <= 64)
+                         : options_.stem == Stem::small;
   network_ = make_model(*context_, {.name = options_.model,
                                     .in_channels = data_->channels,
                                     .outputs = learned().outputs,
@@ -163,8 +163,9 @@ void TrainingRun::build_network(const TrainingRun* first) {
                                     .dropout = static_cast<float>(options_.dropout),
                                     .first_dropout = std::max(0, options_.peer - 1) * 1024});
   const bool has_small = network_->options().small_stem;
-  require(options_.stem != "imagenet" || !has_small, "--stem imagenet: ", options_.model, " has the small stem only");
-  options_.stem = has_small ? "small" : "imagenet";
+  require(options_.stem != Stem::imagenet || !has_small, "--stem imagenet: ", options_.model,
+          " has the small stem only");
+  options_.stem = has_small ? Stem::small : Stem::imagenet;
   card_ = {.network = network_->options(),
            .task = data_->task,
            .height = data_->height,
@@ -176,10 +177,10 @@ void TrainingRun::build_network(const TrainingRun* first) {
            .data = data_->source,
            .epoch = 0,
            .val_auc = 0};
-  if (committed_ || (origin && options_.normalise == "auto")) {
+  if (committed_ || (origin && options_.normalise == Normalization::automatic)) {
     card_.mean = origin->mean;
     card_.deviation = origin->deviation;
-  } else if (options_.normalise == "imagenet") {
+  } else if (options_.normalise == Normalization::imagenet) {
     use_imagenet_normalisation(card_);
   } else if (first != nullptr) {
     card_.mean = first->card_.mean;
@@ -198,7 +199,7 @@ void TrainingRun::build_network(const TrainingRun* first) {
 }
 
 void TrainingRun::make_average() {
-  const std::optional<double> teaches = decay_of_teacher(options_);
+  const std::optional<double> teaches = ema_teacher_decay(options_);
   if (!teaches && options_.ema == 0) return;
   averaged_ = make_model(*context_, network_->options());
   averaged_->parameters().load(network_->parameters().state());
@@ -207,7 +208,7 @@ void TrainingRun::make_average() {
 }
 
 void TrainingRun::make_methods() {
-  const bool teaches_itself = decay_of_teacher(options_).has_value();
+  const bool teaches_itself = ema_teacher_decay(options_).has_value();
   const MethodSetup setup{.context = context_.get(),
                           .student = network_.get(),
                           .teacher = teaches_itself ? averaged_.get()
@@ -226,8 +227,7 @@ void TrainingRun::make_methods() {
                           .seed = initial_seed(),
                           .classes = learned().task == Task::multi_label ? nullptr : &data_->train.labels,
                           .note = [this](const std::string& text) { note_at_start(text); }};
-  for (const MethodSettings& settings : transfer_methods(options_))
-    methods_.push_back(kind_of(settings).make(setup, settings));
+  for (const MethodSettings& settings : options_.methods) methods_.push_back(kind_of(settings).make(setup, settings));
 }
 
 void TrainingRun::prepare_learning() {
@@ -281,9 +281,9 @@ void TrainingRun::load_teachers(std::vector<CardCheckpoint> checkpoints) {
 
 void TrainingRun::use_predictions(const ProbabilityTable& table) {
   auto rows = std::make_unique<PredictedRows>(*context_, table, learned(), std::min(options_.batch, data_->train.count),
-                                              options_.teacher_missing == "skip",
+                                              options_.teacher_missing == OnError::skip,
                                               [this](const std::string& text) { note_at_start(text); });
-  for (const MethodSettings& settings : transfer_methods(options_))
+  for (const MethodSettings& settings : options_.methods)
     require(rows->missing() == 0 || kind_of(settings).by_image || !kind_of(settings).needs_teacher, "--method ",
             settings.name, ": compares the images of a batch, and ", rows->missing(), " are not in ", table.source);
   taught_ = rows->taught();
@@ -307,13 +307,14 @@ void TrainingRun::open_teacher_rows() {
     return (std::filesystem::path(options_.out) / ".." / "teacher-cache").lexically_normal();
   };
   cache.folder = options_.teacher_cache == "auto" ? beside_the_run().string() : options_.teacher_cache;
-  cache.rounded = options_.teacher_cache_type == "bfloat16";
+  cache.rounded = options_.teacher_cache_type == Storage::bfloat16;
   for (const auto& method : methods_)
     for (const std::string& tap : method->teacher_taps())
       if (std::find(cache.taps.begin(), cache.taps.end(), tap) == cache.taps.end()) cache.taps.push_back(tap);
   cache.loader = loading();
-  cache.motions = parse_augmentation(options_.augment).input(card_.mean, card_.deviation);
-  if (!options_.augment.empty()) cache.changes = options_.augment + ", " + options_.sampling;
+  cache.motions = options_.augment.input(card_.mean, card_.deviation);
+  if (options_.augment != Augmentation{})
+    cache.changes = to_string(options_.augment) + ", " + word_of(options_.sampling);
   cache.epochs = options_.epochs;
   teacher_rows_ = open_teacher_cache(
       *context_, *teachers_, learned(), cache, [this](const std::string& text) { note_at_start(text); },

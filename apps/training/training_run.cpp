@@ -57,8 +57,8 @@ LoaderOptions TrainingRun::loading() const {
           .seed = options_.seed,
           .threads = loading_threads(data_->train, options_.threads),
           .prefetch = 4,
-          .weights = sampling_weights(data_->train, data_->task, data_->outputs, parse_sampling(options_.sampling)),
-          .mixup = parse_augmentation(options_.augment).mixup};
+          .weights = sampling_weights(data_->train, data_->task, data_->outputs, options_.sampling),
+          .mixup = options_.augment.mixup};
 }
 
 StepStudent TrainingRun::step_student() {
@@ -71,7 +71,6 @@ StepStudent TrainingRun::step_student() {
 
 void TrainingRun::train_epochs(const std::vector<TrainingRun*>& runs) {
   if (state_.epoch == options_.epochs) return;
-  const Augmentation augmentation = parse_augmentation(options_.augment);
   std::optional<DeviceImages> images;
   if (images_stay_on_device()) images.emplace(*context_, *data_->train.images, options_.threads);
   LoaderOptions batches = loading();
@@ -79,18 +78,18 @@ void TrainingRun::train_epochs(const std::vector<TrainingRun*>& runs) {
   Loader loader(learned(), learned().train, batches);
   images_per_epoch_ = loader.batch_size() * loader.batches_per_epoch();
   StepSetup setup;
-  setup.student_input = augmentation.input(card_.mean, card_.deviation);
+  setup.student_input = options_.augment.input(card_.mean, card_.deviation);
   setup.teachers = teachers_ ? &*teachers_ : nullptr;
   setup.rows = teacher_rows_.get();
-  if (decay_of_teacher(options_)) setup.average_teacher = averaged_.get();
+  if (ema_teacher_decay(options_)) setup.average_teacher = averaged_.get();
   setup.taught = taught_;
-  setup.settings = transfer_methods(options_);
+  setup.settings = options_.methods;
   setup.dataset = &learned();
   setup.batch = loader.batch_size();
   setup.batches = loader.batches_per_epoch();
-  setup.mixup = augmentation.mixup > 0;
+  setup.mixup = options_.augment.mixup > 0;
   setup.images = images ? &*images : nullptr;
-  setup.replay = options_.graph == "on";
+  setup.replay = options_.graph == Graph::on;
   setup.teacher_stream = options_.teacher_stream;
   setup.meter_every = options_.meter_every;
   setup.balance = options_.balance;
@@ -134,7 +133,7 @@ void TrainingRun::train_epoch(const std::vector<TrainingRun*>& runs, StudentStep
 
 bool TrainingRun::images_stay_on_device() const {
   // Mixtures are made, and cached rows compared with their images, on the host.
-  if (parse_augmentation(options_.augment).mixup > 0 || teacher_rows_) return false;
+  if (options_.augment.mixup > 0 || teacher_rows_) return false;
   const bool automatic = options_.device_images == device_images_auto;
   if (automatic && context_->device().kind != kernels::DeviceKind::cuda) return false;
   const std::size_t most = automatic ? context_->pool(Lifetime::persistent).available() / 4

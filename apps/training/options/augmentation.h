@@ -15,13 +15,19 @@ struct Augmentation {
   int cutout = 0;                                                       // pixels
   double mixup = 0;                                                     // alpha of the Beta distribution; 0: none
 
-  // What the network's input goes through; the loader does mixup.
+  bool operator==(const Augmentation&) const = default;
+
+  // As the network's input goes through it; the loader does mixup.
   AugmentOptions input(const std::vector<float>& mean, const std::vector<float>& deviation) const;
 };
 
 // "flip,shift=4,rotate=10" in any order, each name once; "" is no change. Errors: usage, with the valid names and
 // ranges.
 Augmentation parse_augmentation(const std::string& text);
+inline std::string read_text(const std::string& text, Augmentation& augmentation) {
+  augmentation = parse_augmentation(text);
+  return {};
+}
 // The shortest text with the same meaning, in the order in which things are done.
 std::string to_string(const Augmentation& augmentation);
 
