@@ -8,9 +8,9 @@
 #include "apps/command_line/run_app.h"
 #include "apps/command_line/toml.h"
 #include "data/metrics/bootstrap.h"
+#include "engine/context.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
-#include "kernels/device/device.h"
 
 namespace preceptor {
 namespace {
@@ -62,9 +62,10 @@ void choose_device(OptionTable& options) {
   const auto device = std::ranges::find(options.options(), "--device", &Option::name);
   if (device == options.options().end() || device->value_text() != "auto") return;
   try {
-    device->read({to_string(kernels::cuda_device().kind)});
+    require_cuda();
+    device->read({"cuda"});
   } catch (const Error& error) {
-    device->read({to_string(kernels::DeviceKind::cpu)});
+    device->read({"cpu"});
     const Option* quiet = options.find("--quiet");
     if (quiet == nullptr || !quiet->given) std::cerr << "computing on the cpu: " << error.what() << '\n';
   }

@@ -42,7 +42,7 @@ struct Command {
 };
 int run_command(const CommandHelp& help, std::span<const Command> commands, int argc, char** argv);
 
-// --device and --threads for kernels::open_device().
+// --device and --threads for open_context().
 void add_device(OptionTable& options, std::string& device);
 void add_threads(OptionTable& options, int& threads);
 void add_precision(OptionTable& options, Precision& precision);
