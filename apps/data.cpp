@@ -1,10 +1,12 @@
-// preceptor-data: looks at a data set before anything is trained on it.
+// preceptor-data: inspects a data set before anything is trained on it.
+#include <algorithm>
 #include <array>
 #include <iostream>
 #include <string>
 
 #include "apps/command_line/run_app.h"
 #include "apps/dataset/commands.h"
+#include "data/formats/formats.h"
 #include "engine/files/check.h"
 #include "engine/files/text.h"
 
@@ -27,6 +29,12 @@ constexpr std::array commands = {
 std::string help() {
   std::string text = "Looks at data sets.\nUsage: preceptor-data COMMAND ... (COMMAND --help says more)\n\n";
   for (const Command& command : commands) text += "  " + std::string(command.name) + "  " + command.text + "\n";
+  text += "\nData sets (docs/data.md):\n";
+  for (const DataFormat& format : data_formats()) {
+    std::string name = std::string(format.name) + ":" + format.path;
+    name.resize(std::max<std::size_t>(name.size(), 22), ' ');
+    text += "  " + name + format.summary + "\n";
+  }
   return text + "\n" + exit_code_help() + "\n";
 }
 
