@@ -1,4 +1,4 @@
-// preceptor-data: looks at a data set before anything is trained on it.
+// preceptor-data: inspects a data set before anything is trained on it.
 #include <array>
 
 #include "apps/command_line/command_line.h"
@@ -16,7 +16,8 @@ constexpr std::array commands = {
 };
 
 int run_data(int argc, char** argv) {
-  return run_command({"preceptor-data", "Looks at data sets."}, commands, argc, argv);
+  return run_command({"preceptor-data", "Inspects data sets.", "Data sets (docs/data.md):\n" + format_table()},
+                     commands, argc, argv);
 }
 
 }  // namespace

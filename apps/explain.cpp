@@ -13,6 +13,7 @@
 #include "apps/explanation/heat_map.h"
 #include "apps/explanation/pointing.h"
 #include "apps/inference/card_and_data.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/image_grid.h"
 #include "data/images/png_writer.h"
 #include "data/phantoms/phantom.h"

@@ -13,7 +13,7 @@
 #include "apps/command_line/progress.h"
 #include "apps/command_line/run_app.h"
 #include "apps/inference/operating_point.h"
-#include "data/dataset.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/image.h"
 #include "data/parallel.h"
 #include "data/storage/image_files.h"

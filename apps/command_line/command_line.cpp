@@ -7,6 +7,7 @@
 
 #include "apps/command_line/run_app.h"
 #include "apps/command_line/toml.h"
+#include "data/formats/formats.h"
 #include "data/metrics/bootstrap.h"
 #include "engine/context.h"
 #include "engine/files/check.h"
@@ -124,7 +125,7 @@ int run_command(const CommandHelp& help, std::span<const Command> commands, int 
   if (wanted == "--help" || wanted == "-h") {
     std::cout << help.summary << "\nUsage: " << help.name << " COMMAND ... (COMMAND --help says more)\n\n";
     for (const Command& command : commands) std::cout << "  " << command.name << "  " << command.summary << '\n';
-    std::cout << '\n' << exit_code_help() << '\n';
+    std::cout << '\n' << help.footer << '\n' << exit_code_help() << '\n';
     return 0;
   }
   for (const Command& command : commands) {
@@ -135,6 +136,16 @@ int run_command(const CommandHelp& help, std::span<const Command> commands, int 
   }
   fail(ErrorKind::usage, wanted.empty() ? "a command is missing" : "'" + wanted + "' is not a command",
        "; commands: ", list(commands, &Command::name));
+}
+
+std::string format_table() {
+  std::string text;
+  for (const DataFormat& format : data_formats()) {
+    std::string name = std::string(format.name) + ":" + format.path;
+    name.resize(std::max<std::size_t>(name.size(), 22), ' ');
+    text += name + " " + format.summary + "\n";
+  }
+  return text;
 }
 
 void add_device(OptionTable& options, std::string& device) {

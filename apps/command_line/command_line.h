@@ -42,6 +42,9 @@ struct Command {
 };
 int run_command(const CommandHelp& help, std::span<const Command> commands, int argc, char** argv);
 
+// A line for each data format, for help texts.
+std::string format_table();
+
 // --device and --threads for open_context().
 void add_device(OptionTable& options, std::string& device);
 void add_threads(OptionTable& options, int& threads);

@@ -6,7 +6,8 @@
 #include "apps/command_line/progress.h"
 #include "apps/dataset/commands.h"
 #include "data/batches/loader.h"
-#include "data/formats/dataset_spec.h"
+#include "data/formats/formats.h"
+#include "data/formats/open_dataset.h"
 #include "data/storage/image_cache.h"
 #include "engine/files/check.h"
 
@@ -57,18 +58,19 @@ double reading_speed(const Dataset& data) {
 int run_data_cache(int argc, char** argv) {
   CacheOptions options;
   if (!parse(options, argc, argv)) return 0;
-  require(parse_dataset_spec(options.data).find("cache") == nullptr, options.data,
-          ": the key cache is for those who read it; --out says where to write");
-  const bool in_files =
-      parse_dataset_spec(options.data).format != "phantom" && parse_dataset_spec(options.data).format != "medmnist";
-  require(in_files, options.data, ": its images are in memory, there is nothing to decode");
+  const DatasetSpec spec = parse_dataset_spec(options.data);
+  require(spec.find("cache") == nullptr, options.data,
+          ": the key cache is for reading a cache; --out says where to write one");
+  require(find_format(spec).images == ImageStorage::files, options.data,
+          ": its images are in memory, there is nothing to decode");
   const std::string join = options.data.find('?') == std::string::npos ? "?" : "&";
   const Dataset data = open_dataset(options.data + join + "cache=no");
   const std::string out = options.out.empty() ? data.cache_path : options.out;
   const int images = data.train.count + data.val.count + data.test.count;
   ImageProgress progress(static_cast<std::size_t>(images));
-  const CacheResult result = write_image_cache(out, data, options.on_bad_image == OnError::skip, options.threads,
-                                               [&](int done) { progress(static_cast<std::size_t>(done)); });
+  const CacheResult result =
+      write_image_cache(out, listed_images(data), options.on_bad_image == OnError::skip, options.threads,
+                        [&](int done) { progress(static_cast<std::size_t>(done)); });
   for (const std::string& reason : result.unreadable) progress.note("preceptor-data: left out: " + reason);
   const Dataset cached = open_dataset(options.data + join + "cache=" + out);
   const double decoding = images / result.decode_seconds;

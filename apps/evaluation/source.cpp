@@ -6,6 +6,7 @@
 
 #include "apps/inference/card_and_data.h"
 #include "apps/runs/run_directory.h"
+#include "data/formats/open_dataset.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

@@ -13,6 +13,7 @@
 #include "apps/report/text.h"
 #include "apps/runs/results.h"
 #include "apps/training/training.h"
+#include "data/formats/open_dataset.h"
 #include "data/phantoms/phantom.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"

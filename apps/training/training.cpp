@@ -13,6 +13,7 @@
 #include "apps/training/teachers/teacher_cache.h"
 #include "apps/training/training_run.h"
 #include "data/formats/listing.h"
+#include "data/formats/open_dataset.h"
 #include "data/predictions/grades.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"

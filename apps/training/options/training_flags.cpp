@@ -67,7 +67,7 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
   const bool distill = kind == TrainingApp::distill;
   TrainingCommand command;
   std::string directory;
-  bool list_models = false, list_methods = false;
+  bool list_models = false, list_formats = false, list_methods = false;
   OptionTable table;
   command.options.visit(table);
   if (!distill) table.remove_group("Transfer");
@@ -76,6 +76,7 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
   table(directory, "--resume", "DIR", "Continue the run of this directory, with its own options", not_in_files);
   add_quiet(table, command.quiet);
   table(list_models, "--list-models", "Print all networks", not_in_files);
+  table(list_formats, "--list-formats", "Print all data formats", not_in_files);
   if (distill) table(list_methods, "--list-methods", "Print all transfer methods", not_in_files);
   const CommandHelp help =
       distill ? CommandHelp{"preceptor-distill", "Trains a student network under a teacher network.", distill_examples}
@@ -87,7 +88,8 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
     for (const std::string& name : model_names()) std::cout << name << '\n';
   if (list_methods)
     for (const MethodKind& method : method_kinds()) std::cout << method.name << '\t' << method.summary << '\n';
-  if (list_models || list_methods) return std::nullopt;
+  if (list_formats) std::cout << format_table();
+  if (list_models || list_formats || list_methods) return std::nullopt;
 
   if (table.given("--resume")) {
     for (const Option& option : table.options())

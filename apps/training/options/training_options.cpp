@@ -1,7 +1,7 @@
 // All options of a training run, and the kinds of teachers.
 #include "apps/training/options/training_options.h"
 
-#include "engine/files/check.h"
+#include "data/formats/open_dataset.h"
 #include "engine/files/numbers.h"
 #include "models/registry.h"
 
@@ -11,8 +11,7 @@ namespace {
 void visit_data(OptionTable& table, TrainingOptions& o) {
   table.group("Data");
   table(o.data, "--data", "FORMAT:PATH",
-        "Images and labels: chexpert:FOLDER, chestxray14:FOLDER, retinopathy:FOLDER, medmnist:FILE.npz, "
-        "folder:FOLDER, table:FILE.csv, phantom:chest|fundus; for their keys see docs/data.md");
+        "Images and labels: " + format_list() + "; docs/data.md describes them and their keys");
   table(o.augment, "--augment", "NAME[=NUMBER],...",
         "Random changes of training images: flip, shift=PIXELS, rotate=DEGREES, scale=, crop=, contrast=, "
         "brightness=, noise= (fractions), cutout=PIXELS, mixup=ALPHA");

@@ -21,7 +21,6 @@ inline constexpr int device_images_auto = -1;
 
 enum class Stem { automatic, imagenet, small };          // automatic: small for images of at most 64 pixels
 enum class Normalization { automatic, data, imagenet };  // automatic: that of `init`, otherwise the data's
-using UpdateRule = decltype(OptimizerOptions::rule);
 
 template <>
 inline constexpr std::array words<Stem>{"auto", "imagenet", "small"};
