@@ -87,7 +87,12 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
   if (list_models)
     for (const std::string& name : model_names()) std::cout << name << '\n';
   if (list_methods)
-    for (const MethodKind& method : method_kinds()) std::cout << method.name << '\t' << method.summary << '\n';
+    for (const MethodKind& method : method_kinds())
+      std::cout << method.name << '\t'
+                << (method.needs_peers     ? "peers"
+                    : method.needs_teacher ? "teacher"
+                                           : "-")
+                << '\t' << method.summary << '\n';
   if (list_formats) std::cout << format_table();
   if (list_models || list_formats || list_methods) return std::nullopt;
 
