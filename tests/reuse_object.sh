@@ -14,6 +14,6 @@ done
 [[ -n $object ]] && grep -qxF -- "$object" "$list" || exec "$@"
 
 echo "$object:" > "$dependencies"
-# What nvcc said of its kernels, said again (kernels/device/cuda/keep_resources.sh).
+# The lines that nvcc printed about its kernels, printed again (kernels/device/cuda/keep_resources.sh).
 if [[ -e $build/$object.resources ]]; then sed 1d "$build/$object.resources" >&2; fi
 exec cp "$build/$object" "$object"

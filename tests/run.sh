@@ -32,26 +32,26 @@ build release
 ctest --preset release --parallel "$jobs"
 $all || exit 0
 
-# The sanitizers of GCC 12 and 13 map fixed addresses, which newer kernels may already use when they randomise the
+# The sanitizers of GCC 12 and 13 map fixed addresses, which newer kernels may already use when they randomize the
 # address space with 32 bits.
 fixed_addresses=()
 if setarch "$(uname -m)" --addr-no-randomize true 2>/dev/null; then
   fixed_addresses=(setarch "$(uname -m)" --addr-no-randomize)
 fi
 
-# Also the emulated device's memory lane.
+# Also the emulated device's kernels under AddressSanitizer.
 build asan
 ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
   "${fixed_addresses[@]}" ctest --preset asan --parallel "$jobs" --label-exclude slow
 
-# Threads of our own are in data: the loader, phantoms, bootstrap. libgomp is not built for this sanitizer and its
+# Our own threads are in data: the loader, phantoms, bootstrap. libgomp is not built for this sanitizer and its
 # barriers would look like races.
 build tsan --target test_data
 OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1 \
   "${fixed_addresses[@]}" ctest --preset tsan --parallel "$jobs" --label-regex data
 
-# The emulated device's race lane. What it compiles as release does, all but kernel source and tests, it begins with: ninja
-# compares commands and times, and compiles what differs.
+# The emulated device under its race detector. All but kernel source and tests is compiled as in release, so those objects are
+# copied: ninja compares commands and times, and compiles the rest.
 if [[ ! -e build/emulated-race ]]; then
   mkdir build/emulated-race
   cp -a build/release/{.ninja_log,.ninja_deps,kernels,engine,models} build/emulated-race

@@ -46,7 +46,7 @@ TEST_F(Evaluate, RunsTablesAndCheckpointsAgree) {
   }
   EXPECT_EQ(checkpoint["loss"], kept["test"]["loss"]);
   EXPECT_NEAR(run["loss"].get<double>(), kept["test"]["loss"].get<double>(), 1e-6);  // from probabilities in float
-  // What was stored in the checkpoint is what the run's validation table gives again.
+  // The run's validation table gives the values stored in the checkpoint.
   for (const Json* one : {&run, &table, &checkpoint}) {
     EXPECT_EQ((*one)["operating_point"], kept["operating_point"]);
     EXPECT_EQ((*one)["labels"], run["labels"]);
@@ -154,7 +154,7 @@ TEST_F(Evaluate, ComparesArmsOverSeeds) {
   EXPECT_NE(curves.find("\nB,moved0,2,"), std::string::npos);
 }
 
-// The second model finds nobody among the men: its gap is 1 wider than the first's.
+// The second model finds no positive among the men: its gap is 1 wider than the first's.
 TEST_F(Evaluate, ComparesGapsBetweenGroups) {
   std::string fair = "id,sex,label:mass,probability:mass\n", unfair = fair;
   for (int i = 0; i < 80; ++i) {

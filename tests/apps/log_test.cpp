@@ -124,7 +124,7 @@ TEST(RunLog, GoesOnBehindTheCommittedEpoch) {
   EXPECT_EQ(timeless(repeated), timeless(written));
   for (std::size_t i = 0; i + 1 < written.size(); ++i)
     EXPECT_EQ(repeated.at(i)["time"], written[i]["time"]) << "an event of the past got another time";
-  // What was committed is not written anew, so that a program may go on watching the file.
+  // Committed lines are not written anew, so a program can keep watching the file.
   ASSERT_GT(records.size(), 1000u);
   EXPECT_TRUE(read_bytes(folder.file(event_file)).starts_with(records.substr(0, records.size() - 400)));
 }

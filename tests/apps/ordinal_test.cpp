@@ -1,5 +1,4 @@
-// Grades learned as whether an image is above each: what such a run leaves behind, and that every app reads it as
-// grades.
+// Grades learned as cumulative targets: the files of such a run, and every app reading it as grades.
 #include <cmath>
 #include <filesystem>
 

@@ -1,4 +1,4 @@
-// Mutual learning: what peers add to each other's loss, that nobody's turn comes first, and the runs they leave behind.
+// Mutual learning: the loss terms of peers, independence of their order, and the runs they write.
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -241,7 +241,7 @@ TEST_F(Peers, CommitAnEpochForAllOrForNone) {
   }
   place.run({"preceptor-distill", "--resume", "first"});
   expect_same_bits("first", "two");
-  // Both have prepared it, nobody has committed.
+  // Both have prepared it, neither has committed.
   copy("nobody");
   for (const char* peer : {"peer1/", "peer2/"})
     for (const char* file : {"last.safetensors", "last.state.safetensors"}) {
@@ -251,7 +251,7 @@ TEST_F(Peers, CommitAnEpochForAllOrForNone) {
     }
   place.run({"preceptor-distill", "--resume", "nobody"});
   expect_same_bits("nobody", "two");
-  // What no kill leaves behind.
+  // A state that no kill leaves on disk.
   copy("broken");
   std::filesystem::copy(place.path("one/peer2/last.state.safetensors"),
                         place.path("broken/peer2/last.state.safetensors"),

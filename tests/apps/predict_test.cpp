@@ -56,7 +56,7 @@ class Predict : public testing::Test {
   static Arguments predict(const Arguments& more) {
     return with({"preceptor-predict", "--checkpoint", "chest/best.safetensors", "--threads", "2"}, more);
   }
-  // What the library says of an image.
+  // The library's prediction for an image.
   static std::vector<float> expected(const Image& image) {
     const auto context = Context::on_cpu(2, 0);
     const LoadedModel model = load_model(*context, load_card_checkpoint(place->path("chest/best.safetensors")));

@@ -13,7 +13,7 @@
 
 #include "tests/data/npz_writer.h"
 
-// What writes JSON is compiled once, in process.cpp, as what reads it is: half of what a test took to compile.
+// The JSON reader and writer are compiled once, in process.cpp; they took half of a test's compile time.
 extern template class nlohmann::detail::serializer<nlohmann::json>;
 
 namespace preceptor::test {
@@ -46,7 +46,7 @@ class Process {
   int status_ = 0;
 };
 
-// A folder of its own in which apps run one after the other.
+// A temporary folder in which a test runs apps in turn.
 class Workplace {
  public:
   std::string path(const std::string& name) const { return folder_.file(name); }

@@ -1,4 +1,4 @@
-// What apps say on stderr: bars and colours on a terminal alone, no colour under NO_COLOR, nothing with --quiet.
+// Output of apps on stderr: bars and colors on a terminal only, no color with NO_COLOR, nothing with --quiet.
 #include <pty.h>
 
 #include "process.h"

@@ -1,4 +1,4 @@
-// What the host does for a training step: one copy up and one launch, whatever is learned.
+// Work of the host in a training step: one upload and one launch, for every kind of training.
 #include "apps/training/step/student_step.h"
 
 #include "models/registry.h"

@@ -81,7 +81,7 @@ TEST_F(TeacherCacheTest, BelongsToWhatDecidesIt) {
   EXPECT_EQ(files_after("e", {"--augment", "flip"}), 4u);
   EXPECT_EQ(files_after("f", {"--augment", "flip", "--seed", "1"}), 5u);
   EXPECT_EQ(files_after("g", {"--teacher-cache-type", "bfloat16"}), 6u);
-  // What a teacher's convolutions round to is another answer; on the cpu there is one precision alone.
+  // The rounding of the teacher's convolutions changes its outputs; a cpu has a single precision.
   const Arguments small = {"--device", "emulated", "--data",  "phantom:chest?n=4&val=2&test=2&size=16",
                            "--epochs", "1",        "--batch", "4"};
   EXPECT_EQ(files_after("float", small), 7u);

@@ -1,4 +1,4 @@
-// What transfer must keep and what it must change.
+// Weights that transfer must keep, and weights that it must change.
 #include "engine/files/checkpoint.h"
 #include "process.h"
 

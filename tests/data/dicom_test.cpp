@@ -169,7 +169,7 @@ TEST_F(Dicom, Jpeg2000) {
   EXPECT_EQ(read(encapsulated(colour, jpeg2000(colour, pixels), 1000)).pixels, Bytes(pixels.begin(), pixels.end()));
 }
 
-// What fuzzing found: DCMTK would look at such a marker for ever.
+// Found by fuzzing: DCMTK would look at such a marker forever.
 TEST_F(Dicom, AJpegStreamHasAnEnd) {
   DicomHeader header;
   header.rows = header.columns = 8;

@@ -27,8 +27,8 @@ TEST(Evaluation, TwoClassesUseTheSecond) {
 }
 
 TEST(Evaluation, ManyClassesAverageOneAgainstTheRest) {
-  // Class 0: perfect (1). Class 1: positive 0.5 against 0.2, 0.3, 0.5 (2.5 of 3). Class 2: 0.4, 0.3 against 0.1, 0.2
-  // (1).
+  // Class 0: perfect, 1. Class 1: positive 0.5 against 0.2, 0.3, 0.5, which is 2.5 of 3. Class 2: 0.4 and 0.3 against
+  // 0.1 and 0.2, again 1.
   const std::vector<float> probabilities = {0.7f, 0.2f, 0.1f, 0.3f, 0.5f, 0.2f, 0.3f, 0.3f, 0.4f, 0.2f, 0.5f, 0.3f};
   const std::vector<float> labels = {0, 1, 2, 2};
   for (const Task task : {Task::multi_class, Task::ordinal}) {

@@ -17,7 +17,7 @@ std::vector<int> random_samples(std::size_t count, int depth, std::uint32_t seed
   return samples;
 }
 
-// What read_image promises of samples of up to 8 bits.
+// The result that read_image promises for samples of up to 8 bits.
 Image expected_image(int height, int width, const PngKind& kind, const std::vector<int>& samples,
                      const std::string& palette) {
   Image image{height, width, kind.colour == 0 || kind.colour == 4 ? 1 : 3, {}};

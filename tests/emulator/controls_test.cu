@@ -27,7 +27,7 @@ constexpr Lanes this_lane = plain;
 #endif
 const char* name_of_lane(unsigned lane) { return lane == plain ? "plain" : lane == memory ? "memory" : "race"; }
 
-// What all wrong kernels get: 64 floats to read and to write, and a counter.
+// Arguments of all the wrong kernels: 64 floats to read and to write, and a counter.
 struct Data {
   const float* in;
   float* out;
@@ -109,7 +109,7 @@ __global__ void uninitialised_shared(Data d) {
   SHARED(float, tile, [64]);
   if (threadIdx.x < 63) tile[threadIdx.x] = d.in[threadIdx.x];
   __syncthreads();
-  d.out[threadIdx.x] = tile[threadIdx.x];  // bug: shared memory nobody wrote
+  d.out[threadIdx.x] = tile[threadIdx.x];  // bug: shared memory that was never written
 }
 
 __global__ void divergent_barrier(Data d) {

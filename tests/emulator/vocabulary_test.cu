@@ -1,4 +1,4 @@
-// Every word of CUDA that kernel source may use, against what the programming guide says of it. The same on a card.
+// Every CUDA function that kernel source may use, against the programming guide. The same tests run on a card.
 #include <numeric>
 
 #include "kernels/device/copy_async.cuh"

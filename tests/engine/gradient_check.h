@@ -85,7 +85,7 @@ class GradientCheck {
         const double allowed = std::abs(whole - half) + rounding;
         EXPECT_LE(std::abs(half - expected), allowed)
             << name_of(variable) << ": recorded " << expected << ", differences " << whole << " and " << half;
-        // What is allowed must be far below the size of the derivative, or nothing is tested.
+        // The allowed error must be far below the size of the derivative, or nothing is tested.
         EXPECT_LE(allowed, 0.05 * std::sqrt(square)) << name_of(variable) << ": nothing would be noticed";
         worst = std::max(worst, std::abs(half - expected) / allowed);
       }
@@ -123,8 +123,8 @@ class GradientCheck {
     return sum;
   }
 
-  // By input, then by parameter. Twice: with the derivative by y held by nobody else, which lets ops work in place,
-  // and with it held by this function. The bits have to be the same, and what is held has to stay as it is.
+  // By input, then by parameter. Twice: once as the only holder of the derivative by y, which lets ops work in place,
+  // and once while this function holds it too. The bits must be the same, and the held values must not change.
   std::vector<std::vector<float>> recorded_gradients(const Forward& forward) {
     std::vector<std::vector<float>> gradients[2];
     for (int held = 0; held < 2; ++held) {

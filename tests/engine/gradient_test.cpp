@@ -258,8 +258,8 @@ TEST_F(LossGradient, SoftenedKl) {
   for (float temperature : {1.0f, 4.0f}) {
     SCOPED_TRACE(temperature);
     const auto forward = [&](const Inputs& inputs) { return softened_kl(inputs[0], teacher, temperature, 0.75f); };
-    // Computed in double, so that only the results are rounded; T^2 KL is at most T^2 times twice the largest logit /
-    // T.
+    // Computed in double, so only the results are rounded; T^2 KL is at most T^2 times twice the largest logit divided
+    // by T.
     report("softened_kl", check.run(forward, 0.75 * static_cast<double>(temperature) * 4, 1, 0x1p-5));
   }
 }

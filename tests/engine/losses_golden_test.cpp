@@ -94,7 +94,7 @@ TEST_F(GoldenLosses, SoftenedBinaryKl) {
       return softened_binary_kl(student, load(key + "/teacher"), masked(key), temperature);
     });
   }
-  // Where every label is known the targets may be left out.
+  // If every label is known, the targets may be left out.
   check("softened_binary_kl/t4", [&](const Tensor& student) {
     return softened_binary_kl(student, load("softened_binary_kl/t4/teacher"), Tensor(), 4);
   });

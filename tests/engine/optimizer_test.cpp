@@ -308,7 +308,7 @@ TEST(Optimizer, GroupsHaveTheirOwnRateAndDecay) {
   for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 16 * epsilon) << i;
 }
 
-// What thaws learns as if its first step were the first of all, and the others go on as if nothing had happened.
+// Parameters that thaw learn as if their first step were the first of all; the others go on as if nothing had happened.
 TEST(Optimizer, ThawedParametersBeginTheirOwnCount) {
   OptimizerOptions options;
   options.weight_decay = 0.1f;

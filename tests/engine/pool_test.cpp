@@ -15,7 +15,7 @@ constexpr std::size_t red_zone = 64;
 constexpr std::size_t red_zone = 0;
 #endif
 
-// What to ask for to take exactly this many bytes.
+// The request that takes exactly this many bytes.
 constexpr std::size_t filling(std::size_t bytes) { return bytes - red_zone; }
 
 // A few hundred calls with up to twenty allocations alive; the addresses, relative to the first.
@@ -112,7 +112,7 @@ TEST(Pool, TwoShareAReservationAndMeet) {
   EXPECT_TRUE(low.refused());
   low.allocate(filling(512));
   expect_error(ErrorKind::internal, {"pool high", "0 of 256 free"}, [&] { high.allocate(1); });
-  // What was handed out once stays the pool's: a recorded step may still use it.
+  // Memory that was handed out once stays the pool's: a recorded step may still use it.
   high.release(last);
   expect_error(ErrorKind::internal, {"pool low"}, [&] { low.allocate(1); });
   EXPECT_EQ(static_cast<std::byte*>(high.allocate(filling(128))), last);

@@ -1,4 +1,4 @@
-// What several engine tests need: exact random values, filled tensors, and expected errors.
+// Shared by engine tests: exact random values, filled tensors, expected errors.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -29,7 +29,7 @@ class TapeTest : public testing::Test {
                          const Tensor&) { tape.accumulate(target, weights); });
   }
   static std::vector<float> weights_of(unsigned seed) { return grid_values(count, 100 + seed); }
-  // Where x is positive, else 0.
+  // The values where x is positive, 0 elsewhere.
   static std::vector<float> where_positive(const Tensor& x, const std::vector<float>& values) {
     const std::vector<float> signs = x.to_host();
     std::vector<float> result(values);
@@ -138,7 +138,8 @@ TEST_F(TapeTest, RecordedLossesAddUp) {
   EXPECT_EQ(gradient_of(true, true), sum(gradient_of(false, true), gradient_of(true, false)));
 }
 
-// What runs in place where nobody else holds the memory: sums of maps, ReLUs, batch norms, losses with a factor.
+// Ops that run in place if they are the only holder of the memory: sums of maps, ReLUs, batch norms, losses with
+// a factor.
 TEST_F(TapeTest, WalksOverPartsOfTheLossesDisturbNothing) {
   Parameters parameters(*context);
   const BatchNormParameters norm = batch_norm_of(parameters, 16);
@@ -237,7 +238,7 @@ TEST_F(TapeTest, BatchNormKeepsItsOutputOnlyForAResidual) {
   }
 }
 
-// A batch norm adds its part to what others have left, in place where nobody else sees it.
+// A batch norm adds its part to the gradient of others, in place if it is the only holder.
 TEST_F(TapeTest, BatchNormAddsToWhatItsInputHasAlready) {
   Parameters parameters(*context);
   const BatchNormParameters p = batch_norm_of(parameters, 16);
@@ -256,7 +257,7 @@ TEST_F(TapeTest, BatchNormAddsToWhatItsInputHasAlready) {
   EXPECT_EQ(gradient(other), weights);
 }
 
-// What lies between a batch norm and the convolution behind it is made again for the gradient, with the same bits.
+// The map between a batch norm and the convolution after it is recomputed for the gradient, with the same bits.
 TEST_F(TapeTest, BatchNormConvolutionKeepsItsInputOnly) {
   Parameters parameters(*context);
   const BatchNormParameters p = batch_norm_of(parameters, 16);

@@ -8,25 +8,13 @@
 #include <fstream>
 
 #include "engine/files/weight_file.h"
+#include "tests/engine/hostile_torch_files.h"
 #include "tests/engine/support.h"
-#include "tests/support/torch_writer.h"
 
 namespace preceptor {
 namespace {
 
 using namespace test;  // the words of torch_writer.h
-
-template <class T>
-std::string raw(const std::vector<T>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
-}
-
-const std::string six = raw<float>({1, 2, 3, 4, 5, 6});
-const View six_values{"FloatStorage", "0", 6, 0, {2, 3}, {3, 1}};
-
-View with_window(std::int64_t offset, std::vector<std::int64_t> sizes, std::vector<std::int64_t> strides) {
-  return {"FloatStorage", "0", 6, offset, std::move(sizes), std::move(strides)};
-}
 
 class TorchFileTest : public testing::Test {
  protected:
@@ -143,182 +131,8 @@ TEST_F(TorchFileTest, TheFormatIsToldByContent) {
   expect_error(ErrorKind::missing_input, {"nowhere"}, [&] { load_weights(folder.file("nowhere")); });
 }
 
-struct Hostile {
-  std::string name, bytes, reason;
-};
-
-// Pickles that break the rules of the format, of the machine, or of PyTorch.
-std::vector<Hostile> hostile_pickles() {
-  std::vector<Hostile> files;
-  const auto add = [&](const std::string& name, const std::string& data, const std::string& reason) {
-    files.push_back({name, torch_archive(data, {{"0", six}}), reason});
-  };
-  const auto view = [&](const std::string& name, const View& bad, const std::string& reason) {
-    add(name, pickle(dict({{"a", tensor(bad)}})), reason);
-  };
-  add("posix.system", pickle(call("posix", "system", {text("echo broken > /tmp/broken")})),
-      "wants posix.system called");
-  add("builtins.eval within a state dict",
-      pickle(dict({{"a", tensor(six_values)}, {"b", call("builtins", "eval", {text("1")})}})), "builtins.eval");
-  add("a call hidden on a dict's state", pickle(dict({{"a", tensor(six_values)}}) + call("os", "remove", {}) + "b"),
-      "os.remove");
-  add("a call with a computed callee", pickle(text("os.system") + ")R"), "without a name");
-  add("call without arguments", pickle(global("collections", "OrderedDict") + "R"), "not there");
-  add("call of something twice", pickle(global("os", "system") + "]R"), "without a name");
-  for (const char code : std::string("ILSVFld012gpPio\x8b\x8d\x8e\x8f\x90\x91\x92\x96\x97\x98\x82\x83\x84"))
-    add("opcode " + std::to_string(static_cast<unsigned char>(code)),
-        pickle(std::string(1, code) + std::string(20, 'x')), "is no instruction that weights need");
-  for (const int code : {0, 1, 10, 33, 64, 127, 0x99, 0xff})
-    add("unknown opcode " + std::to_string(code), pickle(std::string(1, static_cast<char>(code))),
-        "there is no such instruction");
-  for (const char code : std::string("QRbsuaeteq.\x81\x85\x86\x87\x93\x94"))
-    add("opcode on an empty stack " + std::to_string(static_cast<unsigned char>(code)),
-        pickle(std::string(1, code) + std::string(1, '\0')), "pickle byte 2");
-  for (const char code : std::string("JKMGXTUBChjqr\x8a\x8c\x95"))
-    add("operand cut off " + std::to_string(static_cast<unsigned char>(code)), "\x80\x02" + std::string(1, code),
-        "beyond the end");
-  add("no bytes", "", "beyond the end");
-  add("no STOP", "\x80\x02}", "beyond the end");
-  add("protocol 0", std::string("\x80\0}.", 4), "protocols 2 to 5");
-  add("protocol 6", "\x80\x06}.", "protocols 2 to 5");
-  add("protocol declared late", pickle("\x80\x02}"), "protocols 2 to 5");
-  add("two values", pickle("}}"), "more or less than one value");
-  add("open mark", pickle("(}"), "more or less than one value");
-  add("bytes behind the end", pickle("}") + "N", "follow the end");
-  add("text of 4 GiB", "\x80\x02X\xff\xff\xff\xff.", "beyond the end");
-  add("global without an end", pickle("c" + std::string(100'000, 'x')), "a name has no end");
-  add("unknown memo", pickle("h\x05"), "never remembered");
-  add("number of 80 bits", pickle("\x8a\x0a" + std::string(10, '\x01')), "64 bits");
-  add("odd items", pickle("}(" + text("a") + "u"), "a key has no value");
-  add("items of a number", pickle("K\x01" + text("a") + "K\x01s"), "no dict");
-  add("append to a tuple",
-      pickle(")K\x01"
-             "a"),
-      "no list");
-  add("state of a number", pickle("K\x01}b"), "no object");
-  add("state twice", pickle(global("torch.nn", "Module") + ")\x81}b}b"), "twice");
-  add("object of a text", pickle(text("a") + ")\x81"), "no class");
-  add("global of numbers", pickle("K\x01K\x01\x93"), "no text");
-  add("the root is a number", pickle("K\x01"), "neither a state dict nor a module");
-  add("the root is a list", pickle("]"), "neither a state dict nor a module");
-  add("the root is a tensor", pickle(tensor(six_values)), "neither a state dict nor a module");
-  add("an empty dict", pickle("}"), "holds no tensors");
-  add("no tensors", pickle(dict({{"a", text("b")}})), "holds no tensors");
-  add("a wrapper of itself", pickle("}q\x01" + text("model") + "h\x01s"), "within themselves");
-  add("a module within itself",
-      pickle(global("torch.nn", "M") + ")\x81q\x01" +
-             dict({{"_parameters", "}"}, {"_buffers", "}"}, {"_modules", dict({{"x", "h\x01"}})}}) + "b"),
-      "within itself");
-  add("a module without state", pickle(global("torch.nn", "M") + ")\x81"), "has no state");
-  add("an object that is no module", pickle(global("argparse", "Namespace") + ")\x81}b"), "none of torch.nn");
-  add("a module of a list", pickle(global("torch.nn", "M") + ")\x81]b"), "none of torch.nn");
-  add("a module without buffers",
-      pickle(global("torch.nn", "M") + ")\x81" + dict({{"_modules", "}"}, {"_parameters", "}"}}) + "b"),
-      "torch.save(model.state_dict()");
-  add("a parameter of text", pickle(module("M", {{"a", text("b")}}, {}, {})), "something else than tensors");
-  add("a module of text", pickle(module("M", {}, {}, {{"a", text("b")}})), "something else than modules");
-  add("a parameter of a parameter",
-      pickle(dict({{"a", call("torch._utils", "_rebuild_parameter", {parameter(six_values), "\x88", "}"})}})),
-      "parameter within a parameter");
-  add("a parameter of nothing", pickle(dict({{"a", call("torch._utils", "_rebuild_parameter", {})}})),
-      "without a tensor");
-  add("a tensor of nothing", pickle(dict({{"a", call("torch._utils", "_rebuild_tensor_v2", {})}})), "is missing");
-  add("a tensor of text",
-      pickle(dict({{"a", call("torch._utils", "_rebuild_tensor_v2", {text("x"), number(0), ")", ")"})}})),
-      "storage is none");
-  add("a storage of text",
-      pickle(dict({{"a", call("torch._utils", "_rebuild_tensor_v2", {text("x") + "Q", number(0), ")", ")"})}})),
-      "five facts");
-  add("a name given twice", pickle(dict({{"a", tensor(six_values)}, {"a", tensor(six_values)}})), "given twice");
-  add("a name that is a number", pickle("}(K\x01" + tensor(six_values) + "u"), "no text");
-  add("a name of 1 MB", pickle(dict({{std::string(1'000'000, 'x'), tensor(six_values)}})), "too long");
-  view("storage of complex numbers", {"ComplexFloatStorage", "0", 6, 0, {1}, {1}}, "ComplexFloatStorage are not read");
-  view("storage that is a function", {"load", "0", 6, 0, {1}, {1}}, "torch.load are not read");
-  view("storage of another width", {"DoubleStorage", "0", 6, 0, {1}, {1}}, "is not the 24 bytes");
-  view("storage longer than its member", {"FloatStorage", "0", 7, 0, {1}, {1}}, "is not the 24 bytes");
-  view("storage shorter than its member", {"FloatStorage", "0", 5, 0, {1}, {1}}, "is not the 24 bytes");
-  view("storage of 2^62 elements", {"FloatStorage", "0", 1ll << 62, 0, {1}, {1}}, "is not the 24 bytes");
-  view("storage of -1 elements", {"FloatStorage", "0", -1, 0, {1}, {1}}, "wrong kinds");
-  view("member that is not there", {"FloatStorage", "1", 6, 0, {1}, {1}}, "archive/data/1: is missing");
-  view("member above the folder", {"FloatStorage", "../byteorder", 6, 0, {1}, {1}}, "is missing");
-  view("empty key", {"FloatStorage", "", 6, 0, {1}, {1}}, "is missing");
-  view("view too long", with_window(0, {7}, {1}), "beyond its storage");
-  view("view too long by its offset", with_window(1, {2, 3}, {3, 1}), "beyond its storage");
-  view("view too long by its stride", with_window(0, {2, 3}, {4, 1}), "beyond its storage");
-  view("view behind its storage", with_window(6, {1}, {1}), "begins behind");
-  view("offset of -1", with_window(-1, {1}, {1}), "no position");
-  view("offset of 2^63 - 1", with_window(INT64_MAX, {2}, {1}), "begins behind");
-  view("stride of -1", with_window(5, {2}, {-1}), "negative");
-  view("stride of 2^63 - 1", with_window(0, {3}, {INT64_MAX}), "beyond its storage");
-  view("size of -1", with_window(0, {-1}, {1}), "no count");
-  view("size of 2^31", with_window(0, {1ll << 31}, {0}), "no count");
-  view("sizes that multiply to 2^62", with_window(0, {1 << 30, 1 << 30, 4}, {0, 0, 0}), "twice the file's bytes");
-  view("sizes that multiply to 2^64", with_window(0, {1 << 30, 1 << 30, 1 << 4}, {0, 0, 0}), "twice the file's bytes");
-  view("a value repeated 10^9 times", with_window(0, {1'000'000'000}, {0}), "twice the file's bytes");
-  view("nine dimensions", with_window(0, std::vector<std::int64_t>(9, 1), std::vector<std::int64_t>(9, 1)),
-       "8 dimensions");
-  view("fewer strides than sizes", with_window(0, {2, 3}, {1}), "8 dimensions");
-  return files;
-}
-
-// Archives that lie about their members.
-std::vector<Hostile> hostile_archives() {
-  const std::string data = pickle(dict({{"a", tensor(six_values)}}));
-  const Members good = torch_members(data, {{"0", six}});
-  std::vector<Hostile> files;
-  const auto add = [&](const std::string& name, Members members, const std::string& reason) {
-    files.push_back({name, stored_archive(members), reason});
-  };
-  const auto replaced = [&](std::size_t index, const std::string& name, const std::string& content) {
-    Members members = good;
-    members[index] = {name, content};
-    return members;
-  };
-  const auto with_member = [&](const std::string& name, const std::string& content) {
-    Members members = good;
-    members.push_back({name, content});
-    return members;
-  };
-  add("no data.pkl", replaced(0, "archive/data.txt", data), "has 0 members");
-  add("two data.pkl", with_member("other/data.pkl", data), "has 2 members");
-  add("data.pkl without a folder", replaced(0, "data.pkl", data), "has 0 members");
-  add("data.pkl deeper", replaced(0, "a/b/data.pkl", data), "has 0 members");
-  add("another byte order", replaced(1, "archive/byteorder", "big"), "byte order");
-  add("a long byte order", replaced(1, "archive/byteorder", std::string(100, 'x')), "more than the 16");
-  add("TorchScript", with_member("archive/constants.pkl", data), "TorchScript");
-  add("a member twice", with_member("archive/data/0", six), "appears twice");
-  add("no storage", {good[0], good[1]}, "archive/data/0: is missing");
-  add("a pickle of 33 MiB", replaced(0, "archive/data.pkl", std::string(33u << 20, ')')), "more than the 33554432");
-  add("a shorter storage", replaced(2, "archive/data/0", six.substr(1)), "is not the 23 bytes");
-  const std::string whole = stored_archive(good);
-  const auto patched = [&](const std::string& name, const std::string& from, std::size_t skip, std::size_t offset,
-                           const std::string& bytes, const std::string& reason) {
-    std::string file = whole;
-    std::size_t at = file.find(from);
-    for (; skip > 0; --skip) at = file.find(from, at + 1);
-    file.replace(at + offset, bytes.size(), bytes);
-    files.push_back({name, file, reason});
-  };
-  const std::string central = "PK\x01\x02", local = "PK\x03\x04";
-  // The third directory entry is data/0: method at 10, checksum at 16, sizes at 20 and 24, place of the member at 42.
-  patched("a deflated member", central, 2, 10, little_endian(8, 2), "");
-  patched("an encrypted member", central, 2, 8, little_endian(1, 2), "");
-  patched("a member packed by lzma", central, 2, 10, little_endian(14, 2), "neither stored nor deflated");
-  patched("a wrong checksum", central, 2, 16, little_endian(1, 4), "");
-  patched("a member of 4 GB", central, 2, 20, little_endian(0xfffffff0u, 4) + little_endian(0xfffffff0u, 4), "");
-  patched("a stored member that grows", central, 2, 24, little_endian(0x7fffffff, 4), "cannot hold");
-  patched("a member over another", central, 2, 42, little_endian(0, 4), "");
-  patched("a member outside the file", central, 2, 42, little_endian(0x7fffffff, 4), "");
-  patched("a member in the directory", central, 2, 42, little_endian(whole.size() - 30, 4), "");
-  patched("a directory outside the file", "PK\x05\x06", 0, 16, little_endian(0x7fffffff, 4), "");
-  patched("a directory of 65,535 entries", "PK\x05\x06", 0, 8, "\xff\xff\xff\xff", "");
-  patched("a member behind a long name", local, 2, 26, "\xff\xff", "");
-  return files;
-}
-
 TEST_F(TorchFileTest, HostileFilesAreRefusedWithTheirReason) {
-  std::vector<Hostile> files = hostile_pickles(), archives = hostile_archives();
-  files.insert(files.end(), archives.begin(), archives.end());
+  const std::vector<Hostile> files = hostile_torch_files();
   EXPECT_GE(files.size(), 140u);
   for (const Hostile& file : files) {
     SCOPED_TRACE(file.name);

@@ -1,5 +1,4 @@
-// Any bytes as a table of predictions, and what was read as an evaluation; cut at the first 0xFF, as two tables to
-// join.
+// Any bytes as a table of predictions, evaluated if it can be read; cut at the first 0xFF, as two tables to be joined.
 #include "data/predictions/predictions.h"
 #include "tests/fuzz/fuzz.h"
 

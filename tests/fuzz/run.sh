@@ -24,9 +24,7 @@ END
 }
 
 flags=(-std=c++20 -O1 -g -I. -DPRECEPTOR_DICOM -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fno-sanitize-recover=all)
-sources=(engine/{zip_archive,pickle,torch_container,torch_file,weight_file,checkpoint,safetensors_header,element_type,shape}.cpp
-  data/{csv,table,predictions,prediction_cells,plain_predictions}.cpp data/metrics/*.cpp
-  data/{image,png,png_rows,jpeg,pnm,resize,grey_window,dicom,jpeg2000,npy,npz,mapped_file,image_cache,row_file,image_source,image_hash}.cpp)
+sources=(engine/files/*.cpp data/{images,storage,tables,predictions,metrics}/*.cpp)
 libraries=(-lzip -lz -lturbojpeg -ldeflate -ldcmimage -ldcmimgle -ldcmjpls -ldcmjpeg -ldcmdata -loflog -lofstd -lopenjp2)
 for source in "${sources[@]}"; do
   object=$out/$(basename "$source" .cpp).o

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a machine without network needs to build Preceptor, in one folder: headers and libraries out of Debian's packages.
+# All that a machine without network needs to build Preceptor, in one folder: headers and libraries of Debian's packages.
 #   bundle.sh collect [FOLDER]        downloads the packages (here, with network) into FOLDER, build/gpu-bundle by default
 #   bundle.sh unpack [FOLDER] PREFIX  unpacks them (there), without installing anything
 #   bundle.sh environment PREFIX      prints the settings under which cmake finds them, for eval
@@ -13,13 +13,13 @@ fail() {
   exit "$2"
 }
 
-# Named in install_packages.sh; tools that are left to the machine, and DICOM, excepted.
+# The packages of install_packages.sh, except tools that the machine must have and DICOM.
 wanted() {
   sed -n '/^packages=(/,/)/p' tests/install_packages.sh | tr -d '()' | sed 's/^packages=//' | tr -s ' \n' '\n' |
-    grep -vxE 'g\+\+|cmake|gdb|binutils|libdcmtk-dev|libopenjp2-7-dev'
+    grep -vxE 'g\+\+|cmake|gdb|binutils|clang-format|clang-tidy|python3|libdcmtk-dev|libopenjp2-7-dev'
 }
 
-# The packages with all that they depend on, less what every system with a compiler has.
+# The packages and all their dependencies, except those that every system with a compiler has.
 closure() {
   apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$@" |
     grep -E '^[a-z0-9]' | sort -u |

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A dry run of tests/gpu/run.sh names a command for every section, each of them of a file that there is, and leaves both
-# summaries; what is no section is refused.
+# summaries; an unknown section is refused.
 #   check_run.sh BUILD_DIR
 set -euo pipefail
 build=$1
@@ -17,7 +17,7 @@ OUT=$folder tests/gpu/run.sh --dry-run > /dev/null 2> "$folder/commands" || fail
 for word in ctest bits-cuda racecheck-kernels-8 memcheck-steps resnet18-28-torch-graph densenet121-paper distill-branch torch-kernels study; do
   grep -qF -- "$word" "$folder/commands" || fail "no command of $word"
 done
-# Only what needs nvcc is not in every build.
+# Only targets that need nvcc are missing from some builds.
 for program in $(grep -oE '(build/release/(bin|tests)|tests/(peers|gpu))/[a-z_]+(-[a-z]+)?(\.py|\.sh)?' "$folder/commands" | sort -u); do
   here=${program/#build\/release/$build}
   [[ -e $here || $program == */test_cuda_vocabulary ]] || fail "there is no $program"

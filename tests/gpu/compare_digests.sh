@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Which results of tests have the same bits in two files of PRECEPTOR_DIGESTS (tests/support/digests.h).
-#   compare_digests.sh FIRST SECOND   fails when there is nothing to compare; different bits are a finding, not a failure
+# Lists the results of tests that have the same bits in two files of PRECEPTOR_DIGESTS (tests/support/digests.h).
+#   compare_digests.sh FIRST SECOND   fails if there is nothing to compare; different bits are a finding, not a failure
 set -euo pipefail
 sort -u "$1" | awk -v first="$1" -v second="$2" '
   { digest[$1 " " $2] = $3; count[$1 " " $2] = $4 }

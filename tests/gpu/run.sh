@@ -4,7 +4,7 @@
 # Sections, each under eight minutes on one GPU (default: all):
 #   tests bits sanitizer-1 ... sanitizer-8 bench-28 bench-64 bench-224 bench-resnet50 bench-densenet121 bench-paper
 #   bench-distill bench-kernels study
-# --dry-run prints the commands and runs none. build/gpu-bundle (bundle.sh) is used where it is there.
+# --dry-run prints the commands and runs none. build/gpu-bundle (bundle.sh) is used if it exists.
 # Results: build/gpu-results (or $OUT): summary.md, results.json, one log per command, steps/*.json. Fit to be kept as
 # docs/benchmarks/<card>/<date>/.
 set -uo pipefail
@@ -107,7 +107,7 @@ if [ -d build/gpu-bundle ] && ! $dry; then
   [ -d build/gpu-prefix ] || tests/gpu/bundle.sh unpack build/gpu-bundle build/gpu-prefix || exit 70
   eval "$(tests/gpu/bundle.sh environment build/gpu-prefix)"
 fi
-# Only for the card that is here; without one the usual architectures, to see that they build.
+# Only for the card of this machine; without one the usual architectures, to check that they build.
 architectures=native
 [ -n "$card" ] || architectures='80;90;100'
 section configure cmake --preset release -Wno-dev -DPRECEPTOR_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$architectures"
@@ -122,7 +122,7 @@ else
   failed=1
 fi
 
-# Tests run side by side: each context takes a part of the card, not nine tenths of what is free.
+# Tests run side by side: each context takes a part of the card, not nine tenths of its free memory.
 export DEVICE_MEMORY_MIB=${DEVICE_MEMORY_MIB:-2048}
 for name in "${sections[@]}"; do
   section_begin=$SECONDS
@@ -132,7 +132,7 @@ for name in "${sections[@]}"; do
       section tests env REQUIRE_DEVICE=cuda ctest --preset release --parallel 4 --output-on-failure --label-exclude slow
       ;;
     bits)
-      # Which results the card shares with the emulated device, to the last bit. exp() and its like round otherwise there.
+      # Results that the card shares with the emulated device, bit for bit. exp() and its like round differently there.
       for device in emulated cuda; do
         rm -f "$results/$device.digests"
         section "bits-$device" env REQUIRE_DEVICE=$device PRECEPTOR_DIGESTS="$results/$device.digests" \
@@ -188,7 +188,7 @@ for name in "${sections[@]}"; do
       steps distill "$both"
       answer distill-branch $bin/preceptor-bench step $both --teacher-stream --device cuda --json
       answer distill-eager $bin/preceptor-bench step $both --graph off --device cuda --json
-      # What the two halves take by themselves.
+      # The two halves alone.
       answer distill-teacher $bin/preceptor-bench step --model resnet50 --size 224 --batch 128 --inference --device cuda --json
       answer distill-student $bin/preceptor-bench step --model resnet18 --size 224 --batch 128 --device cuda --json
       ;;

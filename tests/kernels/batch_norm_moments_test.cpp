@@ -1,5 +1,5 @@
-// Moments of a map's channels on every device: against the reference, and as what a batch norm takes in place of the
-// map.
+// Moments of a map's channels on every device: against the reference, and as the input of a batch norm in place of
+// the map.
 #include <gtest/gtest.h>
 
 #include "kernels/batch_norm/batch_norm.h"

@@ -6,35 +6,11 @@
 #include <limits>
 
 #include "tests/kernels/batch_norm_layer.h"
-#include "tests/support/gradient_check.h"
 
 namespace preceptor::test {
 namespace {
 
 using namespace kernels;
-
-TEST(BatchNormReference, GradientMatchesFiniteDifferences) {
-  Random random("batch norm gradient");
-  const BatchNormSizes sizes{3, 2, 4};
-  const auto x = to_double(random.values(sizes.elements())), residual = to_double(random.values(sizes.elements()));
-  const auto weights = to_double(random.values(sizes.elements()));
-  const auto gamma = to_double(random.values(2)), beta = to_double(random.values(2));
-  for (bool fixed : {false, true}) {
-    const BatchStatistics<double> given = reference::batch_statistics(sizes, x);
-    const auto forward = [&](const std::vector<double>& at, const std::vector<double>& scale,
-                             const std::vector<double>& offset) {
-      const auto used = fixed ? given : reference::batch_statistics(sizes, at);
-      return reference::batch_norm_apply(sizes, at, residual, scale, offset, used, 1e-5, false);
-    };
-    std::vector<double> inverse;
-    for (double variance : given.variance) inverse.push_back(1 / std::sqrt(variance + 1e-5));
-    const auto result = reference::batch_norm_backward(sizes, x, {}, weights, gamma, given.mean, inverse, fixed);
-    check_gradient(x, result.d_x, [&](const auto& at) { return dot(weights, forward(at, gamma, beta)); });
-    check_gradient(gamma, result.d_gamma, [&](const auto& at) { return dot(weights, forward(x, at, beta)); });
-    check_gradient(beta, result.d_beta, [&](const auto& at) { return dot(weights, forward(x, gamma, at)); });
-    EXPECT_EQ(result.d_residual, weights);
-  }
-}
 
 class BatchNorm : public BatchNormTest {};
 
@@ -156,13 +132,12 @@ TEST_P(BatchNorm, BackwardMatchesTheReference) {
 }
 
 // Moving all x of a channel, or spreading them, changes no y, so d_x has no part along either. An error there is the
-// same for all pixels and does not average out in the gradient of a convolution's weights, as that of rounding d_x
-// does.
+// same for all pixels: unlike the rounding of d_x it does not average out in the gradient of a convolution's weights.
 TEST_P(BatchNorm, GradientHasNoPartAlongWhatChangesNothing) {
   Random random("batch norm along");
   Comparison shift(label<float>("along a shift")), spread(label<float>("along a spread"));
-  // What is taken off is rounded once, and as much again is left for the sums behind it. Those of a cpu are double
-  // beyond some values, the others' float all the way.
+  // The part taken off is rounded once, and the sums after it may err as much again. A cpu sums in double beyond some
+  // values, the others in float throughout.
   const double allowed_roundings = on_cpu() ? 2 : 8;
   for (float offset : {0.0f, 0.5f, 3.0f}) {
     const MapShape shape{6, 32, 16, 16};
@@ -396,7 +371,7 @@ TEST_P(BatchNorm, MovesWhatCostSays) {
       check(layer.backward(false, true, false), "backward, fixed statistics");
     }
   });
-  // Of all weights of a convolution at once, as cuda holds them, and one output channel after the other.
+  // All weights of a convolution at once, as cuda holds them, and each output channel by itself.
   for (int block : {64, 1}) {
     constexpr int out = 64, inner = 64 * 9;
     const DeviceBuffer<float> weight(device(), std::vector<float>(out * inner)), folded(device(), weight.host());

@@ -1,4 +1,4 @@
-// What the tests of all losses share: arrays that begin anywhere, losses with their gradients, what is unknown.
+// Shared by the tests of losses: arrays that begin anywhere, losses with their gradients, the value of unknown labels.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -149,8 +149,8 @@ TEST_P(SoftenedBinaryKl, EntriesWeighByTheirTargets) {
   });
 }
 
-// One label to several thousand: many rows in a tile of 1024 values, one, and rows of several tiles; more tiles than
-// blocks.
+// One label to several thousand: many rows in a tile of 1024 values, one row, and rows of several tiles; also more
+// tiles than there are blocks.
 TEST_P(SoftenedBinaryKl, AnyNumberOfLabels) {
   for_storage_types(device(), [&](auto type) {
     using T = decltype(type);

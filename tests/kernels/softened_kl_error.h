@@ -1,5 +1,4 @@
-// How far float arithmetic may be from softened KL in exact arithmetic: every rounding of the kernels' formula, row by
-// row.
+// Bound of the error of softened KL in float arithmetic: every rounding of the kernels' formula, row by row.
 #pragma once
 
 #include <algorithm>

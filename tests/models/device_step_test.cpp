@@ -1,5 +1,5 @@
-// Whole training steps of students under teachers: every device against the cpu, replay against eager, any thread
-// order.
+// Whole training steps of students under teachers: every device against the cpu, replay against eager, and any order
+// of threads.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -213,11 +213,11 @@ class RoundedStep : public DeviceStep {
     if (!IsSkipped() && on_cpu()) GTEST_SKIP() << "the cpu computes with floats only";
   }
 
-  // Losses of `steps` steps, and the gradients of the first, against floats on the cpu. On its way through a layer a
-  // value is rounded. bfloat16: three times, as weight, as output of the convolution and behind the batch norm, each
-  // time by at most 2^-8 of itself. tf32: twice, as weight and as what the convolution reads, by at most 2^-11. So
-  // every weight of four float runs is off by a random part of that size; allowed is twice the largest difference that
-  // makes, for the gradient is rounded on its way back too.
+  // Losses of `steps` steps, and the gradients of the first, against floats on the cpu. A value is rounded on its way
+  // through a layer. bfloat16: three times, as weight, as output of the convolution and after the batch norm, each time
+  // by at most 2^-8 of itself. tf32: twice, as weight and as input of the convolution, by at most 2^-11. So every
+  // weight of four float runs is perturbed by a random part of that size; twice the largest resulting difference is
+  // allowed, because the gradient is rounded on its way back too.
   void expect_agreement_with_float(const std::string& model, int steps, Precision precision) const {
     const double size = precision == Precision::bfloat16 ? 3 * 0x1p-8 : 2 * 0x1p-11;
     Training floats(kernels::cpu_device(2), model, false), run(device(), model, true, precision);

@@ -1,4 +1,4 @@
-// The list of layers is the network: computed one after the other, it gives the logits of a forward pass.
+// The list of layers is the network: its layers, computed in order, give the logits of a forward pass.
 #include "models/layer_graph.h"
 
 #include <gtest/gtest.h>

@@ -37,8 +37,7 @@ TEST(LayerTable, HasThePublishedSizes) {
   }
 }
 
-// Raghu et al. 2019, table 1, for 5 outputs. Their numbers hold neither the first convolution nor batch norms and
-// biases.
+// Raghu et al. 2019, table 1, for 5 outputs. Their numbers leave out the first convolution, batch norms and biases.
 TEST(LayerTable, HasThePublishedSizesOfCbrNetworks) {
   const auto context = Context::on_cpu(1, 0);
   for (const auto& [name, published] : {std::pair{"cbr-larget", 8'532'480u}, std::pair{"cbr-tiny", 1'076'480u}}) {

@@ -126,7 +126,7 @@ class Training {
   }
   // From the next step on every term is walked over alone before the step's own walk.
   void look_at_terms() { looks_ = true; }
-  // Of the methods' terms in the gradient.
+  // The factor of the methods' terms in the gradient.
   void set_factor(float factor) { factor_.from_host({factor}); }
 
   // The student and what the methods learn.

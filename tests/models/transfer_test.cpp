@@ -22,7 +22,7 @@ TEST(MethodSettings, HaveDefaults) {
   EXPECT_EQ(settings.number("weight"), 0.9);
   EXPECT_DOUBLE_EQ(label_weight(settings), 0.1);
   EXPECT_EQ(label_weight(parse_method("at")), 1);
-  // Of one key by the choice of another, unless it is given.
+  // The default of one key may depend on the value of another.
   EXPECT_EQ(parse_method("at").number("weight"), 1000);
   EXPECT_EQ(parse_method("at:reading=author").number("weight"), 0.2);
   EXPECT_EQ(parse_method("at:weight=7,reading=author").number("weight"), 7);

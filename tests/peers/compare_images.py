@@ -67,7 +67,7 @@ def write_pictures(folder):
 
 
 def shown(dataset):
-    """What is to be seen, as numbers from 0 to 255 that are not yet rounded."""
+    """The displayed image, as numbers from 0 to 255 that are not rounded yet."""
     values = apply_modality_lut(dataset.pixel_array, dataset).astype(float)
     if "WindowCenter" in dataset:
         centre, width = float(dataset.WindowCenter), float(dataset.WindowWidth)

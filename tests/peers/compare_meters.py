@@ -3,7 +3,7 @@
     python tests/peers/compare_meters.py BIN_DIR
 
 A ResNet-18 learns from another one for a single step, on drawn images of classes and of findings. Torch computes every
-term's gradient from the same weights, and from those behind the step what both networks say of the validation images.
+term's gradient from the same weights, and both networks' outputs for the validation images from the weights after the step.
 Prints the largest differences and fails (1) where one exceeds its bound. Exit code 77, which ctest shows as skipped, where
 torch, torchvision, safetensors, NumPy or SciPy are missing.
 """

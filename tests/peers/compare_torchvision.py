@@ -57,7 +57,7 @@ def random_model(name, seed, outputs, settled):
 
 
 def outputs_of(model, images, labels):
-    """What network-outputs writes, computed by torch in the precision of the model."""
+    """The values that network-outputs writes, computed by torch in the precision of the model."""
     result = {}
     with torch.no_grad():
         result["logits_evaluation"] = model.eval()(images)

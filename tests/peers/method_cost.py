@@ -1,10 +1,10 @@
-"""What a transfer method costs: distillation steps against the teacher's inference and the student's plain step.
+"""The cost of a transfer method: distillation steps against the teacher's inference and the student's plain step.
 
     python3 tests/peers/method_cost.py [--program build/release/bin/preceptor-bench] [--rounds 7] [--only kd,at]
 
-Every program is a process of its own that waits between its measurements; in a round each is measured once, one after the
-other, so that what disturbs the machine disturbs all. A cost is a method's step over the sum of teacher and plain step of the
-same round; the table shows its median, lowest and highest. Needs Python alone.
+Every program is a process of its own that waits between its measurements. A round measures each of them once, in turn, so that
+a disturbance of the machine reaches all. The cost of a method is its step over the sum of teacher and plain step of the same
+round; the table shows the median, lowest and highest. Needs Python alone.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-// What a file of weights computes here, for comparison with the program that wrote it:
+// Outputs of a network read from a file of weights, for comparison with the program that wrote it:
 //   network-outputs WEIGHTS INPUTS.safetensors OUT.safetensors
-// INPUTS holds images [n, c, h, w] and labels [n]; OUT gets the logits in both modes, and of a training step the loss,
-// all gradients and the state behind it.
+// INPUTS holds images [n, c, h, w] and labels [n]; OUT gets the logits in both modes, and the loss, all gradients
+// and the new state of a training step.
 #include <cstdio>
 
 #include "engine/files/check.h"

@@ -30,7 +30,7 @@ def main():
         run = pathlib.Path(folder) / "run"
         subprocess.run([f"{bin_dir}/preceptor-train", "--data", "phantom:chest?n=64&val=32&test=32", "--model", "resnet8",
                         "--epochs", "3", "--batch", "16", "--bootstrap", "0", "--quiet", "--out", run], check=True)
-        # What a killed process may leave: an epoch too many, and half a record.
+        # A killed process may leave an epoch too many, and half a record.
         [events] = run.glob("events.out.tfevents.*")
         with events.open("ab") as file:
             file.write(events.read_bytes()[-400:] + b"half")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a teacher costs in a training step: processor time under none, a live one, and its cached answers.
+"""The cost of a teacher in a training step: processor time without one, with a live one, and with its cached outputs.
 
     python3 tests/peers/teacher_step.py build/release/bin [--threads 2] [--rounds 5]
 

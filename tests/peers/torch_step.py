@@ -63,7 +63,7 @@ def build_model(arguments: argparse.Namespace, name: str) -> torch.nn.Module:
 
 
 def precision_of(arguments: argparse.Namespace):
-    """What a forward pass runs under."""
+    """The settings under which a forward pass runs."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = arguments.precision != "float"
     torch.backends.cudnn.benchmark = True  # its best algorithm search
     if arguments.precision == "bf16":

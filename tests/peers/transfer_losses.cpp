@@ -1,4 +1,4 @@
-// What a transfer method makes of given outputs and maps, for comparison with its published definition:
+// Loss and gradients of a transfer method for given outputs and maps, for comparison with its published definition:
 //   transfer-losses CASE.safetensors OUT.safetensors
 // CASE's metadata name the method, both networks (for their taps), the images' size, and whether labels are
 // independent; its tensors are labels, positions and classes (of all training images), student/logits, student/TAP and

@@ -18,7 +18,7 @@ void remove_all(std::string& text, const std::string& part) {
   for (std::size_t at; (at = text.find(part)) != std::string::npos;) text.erase(at, part.size());
 }
 
-// What stands between two marks, or nothing.
+// The text between two marks, or nothing.
 std::string between(const std::string& line, const std::string& before, const std::string& after) {
   const std::size_t begin = line.find(before);
   if (begin == std::string::npos) return {};
@@ -96,7 +96,7 @@ void add_ptxas_output(std::istream& output, const std::string& prefix, ResourceT
     } else if (const std::string name = between(line, "Function properties for ", ""); !name.empty()) {
       function = name;
     } else if (line.find("bytes stack frame") != std::string::npos && !mangled.empty()) {
-      // A function that the kernel calls is named behind it.
+      // A function that the kernel calls is named after it.
       KernelResources& of = complete ? table.rows[key] : kernel;
       if (function == mangled) {
         require(!has_properties);

@@ -1,5 +1,4 @@
-// What ptxas gives each kernel on each architecture: registers, shared memory, stack, spills; beside what it is known
-// to.
+// Registers, shared memory, stack and spills of each kernel on each architecture, compared with a recorded table.
 #pragma once
 
 #include <istream>
@@ -50,7 +49,7 @@ void write_resource_table(std::ostream& out, const ResourceTable& table);
 // Architectures that were not built are left out; of another compiler only spills count.
 std::vector<std::string> differences(const ResourceTable& recorded, const ResourceTable& built);
 
-// What to record from now on: what was built, and what was known of architectures that were not.
+// The next table to record: the kernels that were built, and the known rows of architectures that were not.
 ResourceTable accepted(const ResourceTable& recorded, const ResourceTable& built);
 
 }  // namespace preceptor::test

@@ -1,4 +1,4 @@
-// What the gate on registers and spills reports, from recorded output of ptxas: needs neither nvcc nor a card.
+// Reports of the gate on registers and spills, from recorded output of ptxas: needs neither nvcc nor a card.
 #include "tests/static/kernel_resources.h"
 
 #include <gtest/gtest.h>

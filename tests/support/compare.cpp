@@ -1,4 +1,4 @@
-// What a comparison says when a value is off, and at its end.
+// Messages of a comparison: when a value is off, and at the end.
 #include "tests/support/compare.h"
 
 #include <gtest/gtest.h>

@@ -21,7 +21,7 @@ inline double allowed(double n, double sum_of_terms, double c = 4) {
   return float_roundoff * (c + std::sqrt(n)) * sum_of_terms + underflow;
 }
 
-// Collects |actual - expected| / allowed, fails the test where it exceeds 1, and prints the largest ratio at its end.
+// Collects |actual - expected| / allowed, fails the test if it exceeds 1, and prints the largest ratio at the end.
 class Comparison {
  public:
   explicit Comparison(std::string name) : name_(std::move(name)) {}

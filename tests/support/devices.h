@@ -54,7 +54,7 @@ class DeviceBuffer {
   T* data_;
 };
 
-// Opens a device; where that fails the test is skipped, or fails if REQUIRE_DEVICE names it.
+// Opens a device; if that fails, the test is skipped, or fails if REQUIRE_DEVICE names the device.
 template <class Open>
 void skip_unless_present(const Open& open, const std::string& name) {
   try {
@@ -79,8 +79,8 @@ inline void PrintTo(DeviceKind kind, std::ostream* out) { *out << test::name_of(
 }  // namespace preceptor::kernels
 namespace preceptor::test {
 
-// The order in which the emulated device runs threads unless a test asks for another: PRECEPTOR_ORDER=reverse,
-// shuffled.
+// The order in which the emulated device runs threads unless a test asks for another: PRECEPTOR_ORDER is reverse or
+// shuffled, or not set.
 inline kernels::ThreadOrder order_of_threads() {
   const char* text = std::getenv("PRECEPTOR_ORDER");
   const std::string order = text ? text : "forward";
@@ -106,7 +106,7 @@ class DeviceTest : public testing::TestWithParam<kernels::DeviceKind> {
  private:
   kernels::Device device_;
 };
-// Behind the tests of a suite X that derives from DeviceTest: INSTANTIATE_ON_ALL_DEVICES(X);
+// After the tests of a suite X that derives from DeviceTest: INSTANTIATE_ON_ALL_DEVICES(X);
 #define INSTANTIATE_ON_ALL_DEVICES(suite)                             \
   INSTANTIATE_TEST_SUITE_P(On, suite, testing::ValuesIn(all_devices), \
                            [](const auto& kind) { return name_of(kind.param); })

@@ -1,5 +1,4 @@
-// One number for all that a test reads back from a device: whether two devices compute the same bits, without their
-// results.
+// One number for all values that a test reads back from a device: tells if two devices compute the same bits.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,10 +15,10 @@
 
 namespace preceptor::test {
 
-// Where PRECEPTOR_DIGESTS names a file, a line per test and storage type is added to it at the end:
+// If PRECEPTOR_DIGESTS names a file, a line per test and storage type is appended to it at the end:
 //   BatchNorm.ForwardMatchesTheReference float 5f2c0a1b9d3e4f60 81920
-// the test without its device, the storage type or -, a digest, and of how many values. tests/gpu/compare_digests.sh
-// compares two such files.
+// the test without its device, the storage type or -, the digest, and the number of values. Two such files are compared
+// by tests/gpu/compare_digests.sh.
 class Digests {
  public:
   static Digests& of_this_run() {
@@ -34,7 +33,7 @@ class Digests {
   void add(const std::vector<T>& values) {
     if constexpr (requires { static_cast<double>(static_cast<float>(T{})); }) add_numbers(values);
   }
-  // What is added from here on is stored so; empty: in no type of its own.
+  // The storage type of the values added from here on; empty: none.
   void set_storage(const std::string& storage) { storage_ = storage.empty() ? "-" : storage; }
 
  private:

@@ -39,7 +39,7 @@ inline MapShape random_shape(Random& random, int block) {
   return shape;
 }
 
-// Where a map's channels lie in the wider map that it is a range of.
+// Position of a map's channels in the wider map that it is a range of.
 struct MapLayout {
   int block, first_channel, pitch;
 };

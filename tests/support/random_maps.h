@@ -30,7 +30,7 @@ inline RandomMap random_map(Random& random, const kernels::Device& device, int n
   return {shape, 0};
 }
 
-// Of one of the maps of an operation: a view of a wider map or not, which begins anywhere where the device allows that.
+// The layout of one map of an operation: maybe a view of a wider map, which begins anywhere if the device allows that.
 inline MapLayout random_layout(Random& random, const RandomMap& map) {
   if (map.block > 0) return channel_blocked(map.shape.channels, map.block, random.coin());
   constexpr int neighbours[] = {0, 0, 0, 8, 16, 1, 3, 4};

@@ -77,7 +77,7 @@ inline std::string torch_archive(const std::string& data, const Storages& storag
   return stored_archive(torch_members(data, storages));
 }
 
-// As torch.save before PyTorch 1.6: pickles, then every storage behind its number of elements, all `width` bytes wide.
+// As torch.save before PyTorch 1.6: pickles, then every storage after its number of elements, all `width` bytes wide.
 inline const std::string legacy_magic("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
 inline std::string legacy_torch_file(const std::string& data, const Storages& storages, std::size_t width = 4) {
   std::string keys = "](", values;

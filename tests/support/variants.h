@@ -1,4 +1,4 @@
-// What the devices of a test differ in: storage types, thread orders, speed.
+// Differences between the devices of a test: storage types, thread orders, speed.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ void for_factor_types(const kernels::Device& device, const Body& body) {
   Digests::of_this_run().set_storage("");
 }
 
-// Values as storage holds them, and what it holds as double.
+// Values in a storage type, and stored values as double.
 template <class T>
 std::vector<T> stored(const std::vector<float>& values) {
   std::vector<T> result;
@@ -114,8 +114,8 @@ void execute_with_workspace(Arguments arguments, const kernels::Device& device) 
   execute_on(arguments, device);
 }
 
-// On the emulated device where it counts: what warps move is what cost() says, and no access to shared memory takes
-// longer than it must. cost() leaves out what is read and written beside the large arrays: at most 5 percent of them.
+// On the emulated device, when it counts: warps move the bytes that cost() states, and no access to shared memory takes
+// longer than it must. cost() leaves out reads and writes beside the large arrays: at most 5 percent of them.
 template <class Arguments>
 void expect_moves_what_cost_says(const Arguments& arguments, const kernels::Device& device, const std::string& what) {
   kernels::emulator::start_counting();

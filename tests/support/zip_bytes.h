@@ -1,4 +1,4 @@
-// Zip archives byte by byte, to be spoilt.
+// Zip archives byte by byte, for tests to spoil.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ inline std::uint32_t crc32(const std::string& bytes) {
 
 using Members = std::vector<std::pair<std::string, std::string>>;
 
-// Stored members one after the other.
+// An archive of stored members.
 inline std::string stored_archive(const Members& members) {
   std::string file, directory;
   for (const auto& [name, content] : members) {
