@@ -8,31 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "apps/runs/epoch.h"
 #include "apps/training/options/training_options.h"
 #include "data/dataset.h"
 #include "data/metrics/metrics.h"
 
 namespace preceptor {
-
-// One of the numbers that a run with methods has beside the columns of every run.
-struct Meter {
-  std::string name;  // "gradient_share/kd": of its column, and in TensorBoard
-  double value = 0;  // NaN: not measured in this epoch
-};
-
-struct EpochRow {
-  int epoch = 0;  // from 1
-  double learning_rate = 0;
-  double train_loss = 0;     // total, mean over the epoch's images
-  double label_loss = 0;     // of the labels alone, so that arms are comparable
-  double transfer_loss = 0;  // sum of the transfer terms; 0 without a teacher
-  double train_auc = 0;      // of the training probabilities seen during the epoch
-  double val_loss = 0;       // labels alone
-  double val_auc = 0, val_accuracy = 0;
-  double images_per_second = 0;  // of the training part
-  double seconds = 0;            // training and validation
-  std::vector<Meter> meters;     // the same names in every epoch
-};
 
 struct TrainingResult {
   std::string directory;

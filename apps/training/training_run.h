@@ -10,6 +10,7 @@
 #include "apps/training/bad_images.h"
 #include "apps/training/initial_weights.h"
 #include "apps/training/step/student_step.h"
+#include "apps/training/training.h"
 #include "data/predictions/predictions.h"
 
 namespace preceptor {
