@@ -40,7 +40,10 @@ TEST(BadInput, Flags) {
       {{"--augment", "shift=1.5"}, "whole number"},
       {{"--normalise", "none"}, "auto, data, imagenet"},
       {{"--augment", "scale=1"}, "--augment scale=1"},
-      {{"--device", "gpu"}, "cpu"},
+      {{"--device", "gpu"}, "cpu, cuda, emulated, auto"},
+      {{"--precision", "fp8"}, "float, tf32, bf16"},
+      {{"--sampling", "even"}, "shuffle, balanced, square-root"},
+      {{"--layer-decay", "0"}, "--layer-decay 0: must be above 0 and at most 1"},
       {{"--teacher", "x.safetensors"}, "--teacher"},
       {{"--config", "run.toml"}, "run.toml line 2: 'colour'"}};
   write_bytes(place.path("run.toml"), "batch = 16\ncolour = 3\n");
