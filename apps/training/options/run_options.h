@@ -6,6 +6,8 @@
 #include <string>
 
 #include "apps/training/training.h"
+#include "engine/optimizer.h"
+#include "engine/schedule.h"
 #include "models/transfer/method.h"
 
 namespace preceptor {
