@@ -1,5 +1,5 @@
 // preceptor-bench: the speed and memory of a whole training step, of single kernel families, and of loading images.
-#include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -22,9 +22,11 @@ namespace {
 
 struct StepOptions {
   std::string method = "kd:temperature=4,weight=0.9";
-  std::string model = "resnet18", stem = "imagenet", device = "cpu", precision = "float";
+  std::string model = "resnet18", stem = "imagenet", device = "cpu";
+  Precision precision = Precision::float32;
   int size = 64, batch = 32, threads = 2, channels = 3, outputs = 1000;
-  std::string teacher, graph = "on";
+  std::string teacher;
+  Graph graph = Graph::on;
   Effort effort;
   bool inference = false, teacher_stream = false, json = false, profile = false, serve = false;
 };
@@ -35,8 +37,8 @@ constexpr int bench_images = 50000;  // of a data set, of which methods with a b
 class BenchStep {
  public:
   explicit BenchStep(const StepOptions& options)
-      : context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1,
-                                           precision_named(options.precision))) {
+      : context_(
+            std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1, options.precision)) {
     model_ = network(options, options.model, 1);
     // Normal numbers: on zeros some processors multiply faster, and every ReLU would be shut.
     const Shape shape{options.batch, options.channels, options.size, options.size};
@@ -65,7 +67,7 @@ class BenchStep {
   void prepare_inference(const StepOptions& options) {
     model_->fold();
     step_.emplace(
-        *context_, [this] { model_->forward(images_, Mode::inference); }, options.graph == "on", options.batch);
+        *context_, [this] { model_->forward(images_, Mode::inference); }, options.graph == Graph::on, options.batch);
   }
 
   void prepare_teacher(const StepOptions& options) {
@@ -118,7 +120,7 @@ class BenchStep {
     optimizer_.emplace(learning, OptimizerOptions{.rule = kernels::UpdateRule::sgd, .momentum = 0.9f});
     context_->set_learning_rate(0.01f);
     step_.emplace(
-        *context_, [this, in_branch = options.teacher_stream] { train(in_branch); }, options.graph == "on",
+        *context_, [this, in_branch = options.teacher_stream] { train(in_branch); }, options.graph == Graph::on,
         options.batch);
   }
 
@@ -147,7 +149,7 @@ nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step)
           {"threads", step.context().device().threads},
           {"device", to_string(step.context().device().kind)},
           {"card", named(card_name(step.context().device()))},
-          {"precision", options.precision},
+          {"precision", word_of(options.precision)},
           {"layout", step.context().device().kind == kernels::DeviceKind::cpu ? "blocked" : "channels_last"},
           {"channels", options.channels},
           {"classes", options.outputs},
@@ -157,7 +159,7 @@ nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step)
                                              : "distillation"},
           {"teacher", named(options.teacher)},
           {"method", named(options.teacher.empty() ? "" : options.method)},
-          {"graph", options.graph},
+          {"graph", word_of(options.graph)},
           {"images_per_second", options.batch / typical},
           {"images_per_second_low", options.batch / quantile(seconds, 0.9)},
           {"images_per_second_high", options.batch / quantile(seconds, 0.1)},
@@ -223,84 +225,84 @@ void run_step(StepOptions options) {
   if (options.profile) print_profile(step);
 }
 
-void add_step_command(CLI::App& app, StepOptions& options) {
-  CLI::App* command = app.add_subcommand(
-      "step", "Times whole training steps: forward, softmax cross-entropy, backward, SGD with momentum 0.9");
-  const auto positive = CLI::Range(1, 1 << 20);
-  command->add_option("--model", options.model, "Network, for example resnet18")->capture_default_str();
-  command->add_option("--stem", options.stem, "imagenet (7x7 stride 2, max pool) or small (3x3 stride 1)")
-      ->check(CLI::IsMember({"imagenet", "small"}))
-      ->capture_default_str();
-  command->add_option("--size", options.size, "Pixels along each side of an image")
-      ->check(positive)
-      ->capture_default_str();
-  command->add_option("--batch", options.batch, "Images in a step")->check(positive)->capture_default_str();
-  add_device_flags(*command, options.device, options.threads);
-  add_precision_flag(*command, options.precision);
-  command->add_option("--channels", options.channels, "Channels of an image")->check(positive)->capture_default_str();
-  command->add_option("--outputs", options.outputs, "Classes")->check(positive)->capture_default_str();
-  command->add_option("--repeats", options.effort.repeats, "Timed steps; without it as many as fit in --seconds")
-      ->check(positive);
-  command->add_option("--seconds", options.effort.seconds, "Measure at least so long, and at least 10 steps (5 at 224)")
-      ->check(CLI::Range(0.0, 3600.0))
-      ->capture_default_str();
-  CLI::Option* inference =
-      command->add_flag("--inference", options.inference, "Time the forward pass with batch norms folded instead");
-  CLI::Option* teacher =
-      command->add_option("--teacher", options.teacher, "Time the distillation step under this network")
-          ->excludes(inference);
-  command->add_option("--method", options.method, "How it teaches, as for preceptor-distill")
-      ->needs(teacher)
-      ->capture_default_str();
-  command->add_flag("--teacher-stream", options.teacher_stream, "The teacher computes on a branch of the step")
-      ->needs(teacher);
-  add_graph_flag(*command, options.graph);
-  command->add_flag("--json", options.json, "Print one JSON object");
-  command->add_flag("--profile", options.profile, "Also print time, GB/s and GFLOP/s by kernel family on stderr");
-  command->add_flag("--serve", options.serve,
-                    "For every line \"step\" on standard input measure once and print one JSON object");
+const OptionRules positive{.at_least = 1, .at_most = 1 << 20};
+const OptionRules up_to_an_hour{.at_least = 0, .at_most = 3600};
+
+int step_command(int argc, char** argv) {
+  StepOptions options;
+  OptionTable table;
+  table(options.model, "--model", "NAME", "Network, for example resnet18");
+  table(options.stem, "--stem", "NAME", "imagenet (7x7 stride 2, max pool) or small (3x3 stride 1)",
+        {.one_of = {"imagenet", "small"}});
+  table(options.size, "--size", "PIXELS", "Height and width of the images", positive);
+  table(options.batch, "--batch", "COUNT", "Images per step", positive);
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  add_precision(table, options.precision);
+  table(options.channels, "--channels", "COUNT", "Channels of an image", positive);
+  table(options.outputs, "--outputs", "COUNT", "Classes", positive);
+  table(options.effort.repeats, "--repeats", "COUNT", "Timed steps; 0: as many as fit in --seconds",
+        {.at_least = 0, .at_most = 1 << 20});
+  table(options.effort.seconds, "--seconds", "SECONDS", "Measure at least this long, and at least 10 steps (5 at 224)",
+        up_to_an_hour);
+  table(options.inference, "--inference", "Time the forward pass with folded batch norms instead");
+  table(options.teacher, "--teacher", "NAME", "Time the distillation step under this network");
+  table(options.method, "--method", "NAME[:KEY=VALUE,...]", "Transfer method, as for preceptor-distill");
+  table(options.teacher_stream, "--teacher-stream", "Run the teacher on a second branch of the step");
+  add_graph(table, options.graph);
+  table(options.json, "--json", "Print one JSON object");
+  table(options.profile, "--profile", "Also print time, GB/s and GFLOP/s by kernel family on stderr");
+  table(options.serve, "--serve", "For each line \"step\" on standard input measure once and print one JSON object");
+  const CommandHelp help = {
+      "preceptor-bench step",
+      "Times whole training steps: forward, softmax cross-entropy, backward, SGD with momentum 0.9."};
+  if (!parse_command_line(help, table, argc, argv)) return 0;
+  require(options.teacher.empty() || !options.inference, "--teacher excludes --inference");
+  require(!options.teacher.empty() || !table.given("--method"), "--method needs --teacher");
+  require(!options.teacher.empty() || !options.teacher_stream, "--teacher-stream needs --teacher");
+  run_step(options);
+  return 0;
 }
 
-void add_kernels_command(CLI::App& app, KernelBenchOptions& options) {
-  CLI::App* command = app.add_subcommand(
-      "kernels", "Times single kernel families with a cold cache against the machine's copy and multiply rates");
-  const auto positive = CLI::Range(1, 1 << 20);
-  command->add_option("--family", options.family, "Only families whose name starts so; without it all of them");
-  command->add_option("--size", options.size, "Pixels along each side of the network's images")
-      ->check(positive)
-      ->capture_default_str();
-  command->add_option("--batch", options.batch, "Images")->check(positive)->capture_default_str();
-  add_device_flags(*command, options.device, options.threads);
-  command->add_option("--repeats", options.repeats, "Timed runs of each shape")->check(positive)->capture_default_str();
-  command->add_flag("--json", options.json, "Print one JSON object");
+int kernels_command(int argc, char** argv) {
+  KernelBenchOptions options;
+  OptionTable table;
+  table(options.family, "--family", "NAME", "Only families whose name starts with this; by default all of them");
+  table(options.size, "--size", "PIXELS", "Height and width of the network's images", positive);
+  table(options.batch, "--batch", "COUNT", "Images per batch", positive);
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  table(options.repeats, "--repeats", "COUNT", "Timed runs of each shape", positive);
+  table(options.json, "--json", "Print one JSON object");
+  const CommandHelp help = {
+      "preceptor-bench kernels",
+      "Times single kernel families with a cold cache against the machine's copy and multiply rates."};
+  if (parse_command_line(help, table, argc, argv)) run_kernel_bench(options);
+  return 0;
 }
 
-void add_loading_command(CLI::App& app, LoadingBenchOptions& options) {
-  CLI::App* command =
-      app.add_subcommand("loading", "Times reading, decoding and resizing of a data set's training images");
-  command->add_option("data", options.data, "As for preceptor-train")->type_name("FORMAT:PATH")->required();
-  command->add_option("--batch", options.batch, "Images")->check(CLI::Range(1, 1 << 16))->capture_default_str();
-  command->add_option("--threads", options.threads, "That decode")->check(CLI::Range(1, 4096))->capture_default_str();
-  command->add_option("--seconds", options.seconds, "Measure whole epochs for at least so long")
-      ->check(CLI::Range(0.0, 3600.0))
-      ->capture_default_str();
-  command->add_flag("--json", options.json, "Print one JSON object");
+int loading_command(int argc, char** argv) {
+  LoadingBenchOptions options;
+  OptionTable table;
+  table(options.data, "data", "FORMAT:PATH", "As for preceptor-train", {.required = true});
+  table(options.batch, "--batch", "COUNT", "Images per batch", {.at_least = 1, .at_most = 1 << 16});
+  table(options.threads, "--threads", "COUNT", "Threads that decode", {.at_least = 1, .at_most = 4096});
+  table(options.seconds, "--seconds", "SECONDS", "Measure whole epochs for at least this long", up_to_an_hour);
+  table(options.json, "--json", "Print one JSON object");
+  const CommandHelp help = {"preceptor-bench loading",
+                            "Times reading, decoding and resizing of a data set's training images."};
+  if (parse_command_line(help, table, argc, argv)) run_loading_bench(options);
+  return 0;
 }
+
+constexpr std::array commands = {
+    Command{"step", step_command, "times whole training steps, of one network or under a teacher"},
+    Command{"kernels", kernels_command, "times single kernel families"},
+    Command{"loading", loading_command, "times the loading of a data set's training images"},
+};
 
 int run_bench(int argc, char** argv) {
-  CLI::App app("Measures speed and memory.", "preceptor-bench");
-  app.require_subcommand(1);
-  StepOptions step;
-  KernelBenchOptions kernel_families;
-  LoadingBenchOptions loading;
-  add_step_command(app, step);
-  add_kernels_command(app, kernel_families);
-  add_loading_command(app, loading);
-  if (!parse_command_line(app, argc, argv)) return 0;
-  if (app.got_subcommand("step")) run_step(step);
-  if (app.got_subcommand("kernels")) run_kernel_bench(kernel_families);
-  if (app.got_subcommand("loading")) run_loading_bench(loading);
-  return 0;
+  return run_command({"preceptor-bench", "Measures speed and memory."}, commands, argc, argv);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "apps/explanation/heat_map.h"
 #include "apps/explanation/pointing.h"
 #include "apps/inference/card_and_data.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/image_grid.h"
 #include "data/images/png_writer.h"
 #include "data/phantoms/phantom.h"
@@ -32,55 +33,37 @@ struct ExplainOptions {
 };
 
 bool parse(ExplainOptions& options, int argc, char** argv) {
-  CLI::App app("Shows where a network looks, alone or beside its teacher, and plays the pointing game.",
-               "preceptor-explain");
-  app.footer(
-      "Examples:\n"
-      "  preceptor-explain --checkpoint runs/student/best.safetensors --teacher runs/teacher/best.safetensors\n"
-      "                    --data 'phantom:chest?site=b&size=64' --out explained\n"
-      "  preceptor-explain --checkpoint runs/cxr/best.safetensors --data chestxray14:nih --boxes boxes.csv --json\n\n"
-      "A picture holds the image, then Grad-CAM and the attention map of the checkpoint, then those of the teacher.\n"
-      "explanations.csv says what is in each. Boxes are known for chest phantoms; for others --boxes names a CSV file\n"
-      "with the columns id, label, left, top, width, height.");
-  app.add_option("--checkpoint", options.checkpoint, "best.safetensors or last.safetensors of a run")
-      ->type_name("FILE")
-      ->required();
-  app.add_option("--teacher", options.teacher, "Another checkpoint, shown beside it")->type_name("FILE");
-  app.add_option("--data", options.data, "Images and labels, as for preceptor-train")
-      ->type_name("FORMAT:PATH")
-      ->required();
-  app.add_option("--split", options.split, "test, val or train")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"test", "val", "train"}))
-      ->capture_default_str();
-  app.add_option("--out", options.out, "Folder of the pictures; without it, none are made")->type_name("DIR");
-  app.add_option("--images", options.images, "Ids of images, for example test/17,test/3; default: --count of them")
-      ->type_name("ID")
-      ->delimiter(',');
-  app.add_option("--count", options.count,
-                 "How many images: those on which checkpoint and teacher disagree most, without a teacher those whose\n"
-                 "probabilities are farthest from the truth")
-      ->type_name("COUNT")
-      ->check(CLI::Range(1, 10'000))
-      ->capture_default_str();
-  app.add_option("--labels", options.labels, "Labels to explain; default: of each image the one that chose it")
-      ->type_name("NAME")
-      ->delimiter(',');
-  app.add_option("--side", options.side, "Pixels of the longer edge in the pictures")
-      ->type_name("PIXELS")
-      ->check(CLI::Range(16, 4096))
-      ->capture_default_str();
-  app.add_option("--boxes", options.boxes, "CSV file of boxes around findings, for the pointing game")
-      ->type_name("FILE");
-  app.add_option("--box-size", options.box_size, "Edge of the images in which boxes are given; 0: as the data have it")
-      ->type_name("PIXELS")
-      ->check(CLI::Range(0, 100'000))
-      ->capture_default_str();
-  app.add_flag("--json", options.json, "Print one JSON object instead of a table");
-  add_quiet_flag(app, options.quiet);
-  add_device_flags(app, options.device, options.threads);
-  add_config_flag(app);
-  return parse_command_line(app, argc, argv);
+  OptionTable table;
+  table(options.checkpoint, "--checkpoint", "FILE", "best.safetensors or last.safetensors of a run",
+        {.required = true});
+  table(options.teacher, "--teacher", "FILE", "Another checkpoint, shown next to it");
+  table(options.data, "--data", "FORMAT:PATH", "Images and labels, as for preceptor-train", {.required = true});
+  table(options.split, "--split", "NAME", "test, val or train", {.one_of = {"test", "val", "train"}});
+  table(options.out, "--out", "DIR", "Folder of the pictures; by default none are made");
+  table(options.images, "--images", "ID", "Ids of images, for example test/17,test/3; by default --count of them");
+  table(options.count, "--count", "COUNT",
+        "How many images: those on which checkpoint and teacher disagree most, or without a teacher those whose\n"
+        "probabilities are farthest from the truth",
+        {.at_least = 1, .at_most = 10'000});
+  table(options.labels, "--labels", "NAME", "Labels to explain; by default the one that each image was chosen for");
+  table(options.side, "--side", "PIXELS", "Longer edge of the pictures", {.at_least = 16, .at_most = 4096});
+  table(options.boxes, "--boxes", "FILE", "CSV file of boxes around findings, for the pointing game");
+  table(options.box_size, "--box-size", "PIXELS", "Edge of the images that the boxes refer to; 0: the size of the data",
+        {.at_least = 0, .at_most = 100'000});
+  table(options.json, "--json", "Print one JSON object instead of a table");
+  add_quiet(table, options.quiet);
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  return parse_command_line(
+      {"preceptor-explain", "Shows where a network looks, alone or next to its teacher, and plays the pointing game.",
+       "Examples:\n"
+       "  preceptor-explain --checkpoint runs/student/best.safetensors --teacher runs/teacher/best.safetensors\n"
+       "                    --data 'phantom:chest?site=b&size=64' --out explained\n"
+       "  preceptor-explain --checkpoint runs/cxr/best.safetensors --data chestxray14:nih --boxes boxes.csv --json\n\n"
+       "A picture shows the image, then Grad-CAM and the attention map of the checkpoint, then those of the teacher.\n"
+       "explanations.csv lists them. The boxes of chest phantoms are known; for other data --boxes names a CSV file\n"
+       "with the columns id, label, left, top, width, height."},
+      table, argc, argv);
 }
 
 // A network with what it said about every image of the split: maps are kept for the findings of the pointing game and
@@ -125,7 +108,7 @@ class Explanation {
 };
 
 Explanation::Explanation(const ExplainOptions& options)
-    : options_(options), context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 0)) {
+    : options_(options), context_(open_context(options.device, options.threads, 0)) {
   data_ = open_dataset(options_.data);
   split_ = options_.split == "test" ? &data_.test : options_.split == "val" ? &data_.val : &data_.train;
   require_data(split_->count > 0, options_.data, ": has no ", options_.split, " images");

@@ -1,5 +1,4 @@
 // preceptor-inspect: what a network consists of and the memory a training step of it takes; or what a checkpoint holds.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -48,7 +47,7 @@ struct StepMemory {
 
 // The pools' peaks after one real training step with Adam on random images and labels.
 StepMemory measure_training_step(const InspectOptions& options, const NetworkOptions& network, const InputSize& size) {
-  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1);
+  const auto context = open_context(options.device, options.threads, 1);
   const int batch = options.batch;
   const auto model = make_model(*context, network);
   model->initialize(1);
@@ -57,7 +56,7 @@ StepMemory measure_training_step(const InspectOptions& options, const NetworkOpt
   std::vector<std::uint8_t> pixels(shape.elements());
   std::mt19937 bits(1);
   for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(bits() >> 24);
-  context->run(kernels::Copy{images.data(), pixels.data(), pixels.size()});
+  context->copy(images.data(), pixels.data(), pixels.size());
   const Tensor labels = context->zeros({batch}, Lifetime::persistent);
   Optimizer optimizer(model->parameters(), OptimizerOptions{});
   AugmentOptions augmentation;
@@ -158,26 +157,22 @@ void inspect_model(const InspectOptions& options) {
 }
 
 int run_inspect(int argc, char** argv) {
-  CLI::App app("Prints the layers of a network and the memory a training step takes, or what a checkpoint holds.",
-               "preceptor-inspect");
   InspectOptions options;
-  app.add_option("model", options.subject,
-                 "Network (resnet18, resnet8, ...), or a file of weights: .safetensors, .pth, .pt")
-      ->required();
-  app.add_option("--input", options.input, "CHANNELSxHEIGHTxWIDTH of an image")->capture_default_str();
-  app.add_option("--outputs", options.outputs, "Classes or labels")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  app.add_option("--stem", options.stem, "imagenet, small, or auto: small for images of at most 64 pixels")
-      ->check(CLI::IsMember({"imagenet", "small", "auto"}))
-      ->capture_default_str();
-  app.add_option("--batch", options.batch, "Images in the measured training step")
-      ->check(CLI::Range(1, 1 << 16))
-      ->capture_default_str();
-  add_device_flags(app, options.device, options.threads);
-  app.add_flag("--json", options.json, "Print one JSON object");
-  add_config_flag(app);
-  if (!parse_command_line(app, argc, argv)) return 0;
+  OptionTable table;
+  table(options.subject, "model", "NAME",
+        "Network (resnet18, resnet8, ...), or a file of weights: .safetensors, .pth, .pt", {.required = true});
+  table(options.input, "--input", "SIZE", "CHANNELSxHEIGHTxWIDTH of an image");
+  table(options.outputs, "--outputs", "COUNT", "Classes or labels", {.at_least = 1, .at_most = 1 << 20});
+  table(options.stem, "--stem", "NAME", "imagenet, small, or auto: small for images of at most 64 pixels",
+        {.one_of = {"imagenet", "small", "auto"}});
+  table(options.batch, "--batch", "COUNT", "Images in the measured training step", {.at_least = 1, .at_most = 1 << 16});
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  table(options.json, "--json", "Print one JSON object");
+  const CommandHelp help = {
+      "preceptor-inspect",
+      "Prints the layers of a network and the memory of a training step, or the contents of a checkpoint."};
+  if (!parse_command_line(help, table, argc, argv)) return 0;
   // No model's name has a dot or a slash.
   const bool is_file = options.subject.find_first_of("./") != std::string::npos;
   is_file ? inspect_file(options.subject, options.json) : inspect_model(options);

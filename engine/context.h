@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/files/check.h"
@@ -12,7 +13,7 @@
 #include "engine/tensor.h"
 #include "kernels/device/device.h"
 #include "kernels/device/memory.h"
-#include "kernels/optimizer/optimizer.h"
+#include "kernels/device/step_state.h"
 
 namespace preceptor {
 
@@ -34,6 +35,8 @@ class Context {
 
   kernels::Stream& stream() { return stream_; }
   const kernels::Device& device() const { return stream_.device(); }
+  std::string device_name() const;  // "cpu", "cuda" or "emulated"
+  std::string card_name() const;    // product name of a cuda device's card; empty for others
   kernels::Pool& pool(Lifetime lifetime) { return lifetime == Lifetime::step ? *step_now_ : persistent_; }
   Tape& tape() { return tape_; }
 
@@ -75,7 +78,11 @@ class Context {
   kernels::StepState read_step_state();
   void write_step_state(const kernels::StepState& state);
   void set_learning_rate(float learning_rate);
-  void advance_step() { run(kernels::AdvanceStep{step_state_}); }  // the last launch of a step
+  void advance_step();  // the last launch of a step
+
+  // Copies bytes within the device or between it and the host: one launch. The second form also waits for it.
+  void copy(void* to, const void* from, std::size_t bytes) { run(kernels::Copy{to, from, bytes}); }
+  void copy_and_wait(void* to, const void* from, std::size_t bytes);
 
   // Adds one launch.
   template <class Arguments>
@@ -122,6 +129,15 @@ class Context {
   Tape tape_;
   kernels::StepState* step_state_;
 };
+
+// A context on the device of this name, with `threads` where it has them (0: all). Errors: usage, for an unknown or
+// unusable device, and as the constructor.
+std::unique_ptr<Context> open_context(const std::string& device, int threads, std::uint64_t seed,
+                                      Precision precision = Precision::float32);
+// Errors: usage, with the reason why no CUDA device can be used.
+void require_cuda();
+// Threads that a device of this name uses by default.
+int default_threads(const std::string& device);
 
 class Buffer {
  public:

@@ -25,8 +25,7 @@ GradientMeter::GradientMeter(Parameters& parameters)
   require(!segments.empty(), "gradient meter: no parameter learns");
   const std::size_t bytes = segments.size() * sizeof(UpdateSegment);
   segments_ = std::make_shared<Buffer>(context_.pool(Lifetime::persistent), bytes);
-  context_.run(kernels::Copy{segments_->data(), segments.data(), bytes});
-  context_.stream().synchronize();
+  context_.copy_and_wait(segments_->data(), segments.data(), bytes);
 }
 
 void GradientMeter::clear() {

@@ -5,7 +5,6 @@
 
 #include "engine/parameters.h"
 #include "engine/staging.h"
-#include "kernels/optimizer/optimizer.h"
 
 namespace preceptor {
 

@@ -180,6 +180,10 @@ Tensor contrast_loss(const Tensor& anchors, const Parameter& bank, const Tensor&
 void update_bank(const Parameter& bank, const Tensor& embeddings, const std::int32_t* positions, float momentum);
 
 // Without gradients from here on.
+// Copies x to the rows of `rows` that begin after `*position` blocks of its size; the position is in device memory.
+void copy_to_rows(const Tensor& x, const Tensor& rows, const std::int32_t* position);
+// Adds the sum of the values to *total, in device memory.
+void accumulate_sum(const Tensor& values, double* total);
 // One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].
 // weights [teachers, classes] in device memory, see kernels/ensemble; multi_label: sigmoids instead of the softmax.
 Tensor ensemble(const std::vector<Tensor>& logits, const Tensor& weights, bool multi_label);

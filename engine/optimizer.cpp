@@ -5,7 +5,6 @@
 
 namespace preceptor {
 
-using kernels::UpdateRule;
 using kernels::UpdateSegment;
 
 Optimizer::Optimizer(const std::vector<Parameters*>& parts, const OptimizerOptions& options)
@@ -44,7 +43,7 @@ void Optimizer::cover(const Parameter& parameter, std::int64_t start) {
   if (!is_sgd) state.second = context_.zeros(flat, Lifetime::persistent);
   if (state.group.to_start) {
     state.origin = context_.empty(flat, Lifetime::persistent);
-    context_.run(kernels::Copy{state.origin.data(), parameter.value(), flat.elements() * sizeof(float)});
+    context_.copy(state.origin.data(), parameter.value(), flat.elements() * sizeof(float));
   }
   states_.push_back(std::move(state));
 }
@@ -72,8 +71,7 @@ void Optimizer::write_segments() {
   }
   const std::size_t bytes = segments.size() * sizeof(UpdateSegment);
   segments_ = std::make_shared<Buffer>(context_.pool(Lifetime::persistent), bytes);
-  context_.run(kernels::Copy{segments_->data(), segments.data(), bytes});
-  context_.stream().synchronize();
+  context_.copy_and_wait(segments_->data(), segments.data(), bytes);
 }
 
 void Optimizer::update() {

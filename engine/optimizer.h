@@ -10,6 +10,8 @@
 
 namespace preceptor {
 
+using kernels::UpdateRule;
+
 // What may differ from one parameter to the other.
 struct UpdateGroup {
   float learning_rate_scale = 1.0f;
@@ -18,7 +20,7 @@ struct UpdateGroup {
 };
 
 struct OptimizerOptions {
-  kernels::UpdateRule rule = kernels::UpdateRule::adam;
+  UpdateRule rule = UpdateRule::adam;
   float momentum = 0.9f;
   bool nesterov = false;
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;

@@ -8,7 +8,7 @@
 
 #include "engine/context.h"
 #include "engine/files/state_dict.h"
-#include "kernels/convolution/convolution.h"
+#include "kernels/convolution/weight_order.h"
 
 namespace preceptor {
 

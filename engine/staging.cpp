@@ -20,8 +20,7 @@ Staging::Staging(Context& context)
       device_slots_(context.pool(Lifetime::persistent), sizeof(kernels::StagedSlots)),
       slots_{Slot(context.device()), Slot(context.device())} {
   const kernels::StagedSlots none = {};
-  context_.run(kernels::Copy{device_slots_.data(), &none, sizeof none});
-  context_.stream().synchronize();
+  context_.copy_and_wait(device_slots_.data(), &none, sizeof none);
 }
 
 void Staging::add(void* to, const void* from, std::size_t bytes) {
@@ -92,8 +91,7 @@ void Staging::reserve(std::size_t bytes) {
   slot.device = std::make_unique<Buffer>(context_.pool(Lifetime::persistent), capacity);
   const auto* block = static_cast<const std::byte*>(slot.device->data());
   auto* place = static_cast<kernels::StagedSlots*>(device_slots_.data())->slot + current_;
-  context_.run(kernels::Copy{place, &block, sizeof block});
-  context_.stream().synchronize();
+  context_.copy_and_wait(place, &block, sizeof block);
 }
 
 }  // namespace preceptor

@@ -8,6 +8,8 @@
 
 namespace preceptor {
 
+using kernels::StreamCounts;
+
 // A ring of two slots, each a block of host memory and one of the device. While the device computes on one batch, the
 // host fills the next slot and a stream of its own copies it up, in one copy; the step begins with take(), one launch
 // that puts what came up in its places. Which slot that is stands in device memory, so a recorded step takes them in
@@ -35,7 +37,7 @@ class Staging {
   void take();
 
   // Of the stream that copies up: a launch is a copy.
-  const kernels::StreamCounts& counts() const { return copies_.counts(); }
+  const StreamCounts& counts() const { return copies_.counts(); }
 
  private:
   struct Slot {

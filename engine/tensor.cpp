@@ -92,15 +92,14 @@ std::vector<float> Tensor::to_host() const {
   const Tensor plain = in_plain_order();
   if (plain.data_ != data_) copy_to(plain);
   std::vector<float> values(shape_.elements());
-  context_->run(kernels::Copy{values.data(), plain.data(), values.size() * sizeof(float)});
-  context_->stream().synchronize();
+  context_->copy_and_wait(values.data(), plain.data(), values.size() * sizeof(float));
   return values;
 }
 
 void Tensor::from_host(const std::vector<float>& values) const {
   require(values.size() == shape_.elements(), "from_host: ", values.size(), " values for a tensor of ", shape_);
   const Tensor plain = in_plain_order();
-  context_->run(kernels::Copy{plain.data(), values.data(), values.size() * sizeof(float)});
+  context_->copy(plain.data(), values.data(), values.size() * sizeof(float));
   if (plain.data_ != data_) plain.copy_to(*this);
   context_->stream().synchronize();
 }

@@ -7,6 +7,7 @@
 
 #include "apps/bench/measure.h"
 #include "data/batches/loader.h"
+#include "data/formats/open_dataset.h"
 
 namespace preceptor {
 

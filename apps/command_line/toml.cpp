@@ -39,7 +39,7 @@ class Scanner {
       check(peek() != '[', "tables are not used here; write name = value");
       entry.key = key();
       check(std::none_of(all.begin(), all.end(), [&](const TomlEntry& e) { return e.key == entry.key; }),
-            message("'", entry.key, "' stands here a second time"));
+            message("'", entry.key, "' is given twice"));
       skip(false);
       check(take('='), message("'=' is expected after '", entry.key, "'"));
       skip(false);
@@ -48,7 +48,7 @@ class Scanner {
       else
         entry.values.push_back(scalar());
       skip(false);
-      check(at_end() || peek() == '\n', message("something follows the value of '", entry.key, "'"));
+      check(at_end() || peek() == '\n', message("unexpected text after the value of '", entry.key, "'"));
       all.push_back(std::move(entry));
     }
     return all;
@@ -71,7 +71,7 @@ class Scanner {
     if (!good) fail(ErrorKind::usage, path_, " line ", line_, ": ", reason);
   }
 
-  // Blanks and comments, with `lines` also the ends of lines.
+  // Skips blanks and comments; with `lines` also line ends.
   void skip(bool lines) {
     while (!at_end()) {
       if (peek() == '#') {
@@ -89,7 +89,7 @@ class Scanner {
     std::string name;
     while (!at_end() && (std::isalnum(static_cast<unsigned char>(peek())) != 0 || peek() == '-' || peek() == '_'))
       name += next();
-    check(!name.empty(), "a line begins with the name of a flag");
+    check(!name.empty(), "the name of a flag is expected");
     return name;
   }
 
@@ -119,7 +119,7 @@ class Scanner {
   std::string literal() {
     std::string value;
     while (!take('\'')) {
-      check(peek() != '\n', "a string ends on its line");
+      check(peek() != '\n', "a string must end on its line");
       value += next();
     }
     return value;
@@ -128,7 +128,7 @@ class Scanner {
   std::string escaped() {
     std::string value;
     while (!take('"')) {
-      check(peek() != '\n', "a string ends on its line");
+      check(peek() != '\n', "a string must end on its line");
       if (!take('\\')) {
         value += next();
         continue;
@@ -153,7 +153,7 @@ class Scanner {
       const int lower = std::tolower(static_cast<unsigned char>(digit));
       code = code * 16 + static_cast<std::uint32_t>(lower <= '9' ? lower - '0' : lower - 'a' + 10);
     }
-    check(code < 0x110000 && (code < 0xD800 || code > 0xDFFF), "an escape names no character");
+    check(code < 0x110000 && (code < 0xD800 || code > 0xDFFF), "an escape is not a valid character");
     return code;
   }
 

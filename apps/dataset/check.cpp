@@ -9,6 +9,7 @@
 #include "apps/command_line/progress.h"
 #include "apps/dataset/commands.h"
 #include "data/dataset_report.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/image_grid.h"
 #include "data/images/png_writer.h"
 #include "engine/files/check.h"
@@ -25,23 +26,21 @@ struct CheckOptions {
 };
 
 bool parse(CheckOptions& options, int argc, char** argv) {
-  CLI::App app(
-      "Reads every image of a data set and says how many there are, of which labels, and what is wrong with them.",
-      "preceptor-data check");
-  app.footer(
-      "Example:\n"
-      "  preceptor-data check chestxray14:nih/ --json check.json --contact-sheet sheet.png\n\n"
-      "Ends with 65 if images cannot be read, patients or identical images stand in two splits, or a label of val or\n"
-      "test is not both present and absent there. Pictures that look alike and constant ones are named only.");
-  app.add_option("data", options.data, "As for preceptor-train; docs/data.md")->type_name("FORMAT:PATH")->required();
-  app.add_option("--json", options.json, "Write all of it as one JSON object")->type_name("FILE");
-  app.add_option("--contact-sheet", options.sheet, "Write a PNG of training images, a row for each label")
-      ->type_name("FILE");
-  app.add_option("--threads", options.threads, "CPU threads; 0: all")
-      ->type_name("COUNT")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
-  return parse_command_line(app, argc, argv);
+  OptionTable table;
+  table(options.data, "data", "FORMAT:PATH", "As for preceptor-train; see docs/data.md", {.required = true});
+  table(options.json, "--json", "FILE", "Write the whole report as one JSON object");
+  table(options.sheet, "--contact-sheet", "FILE", "Write a PNG of training images, a row for each label");
+  add_threads(table, options.threads);
+  return parse_command_line(
+      {"preceptor-data check",
+       "Reads every image of a data set and reports how many there are, with which labels, and what is wrong with "
+       "them.",
+       "Example:\n"
+       "  preceptor-data check chestxray14:nih/ --json check.json --contact-sheet sheet.png\n\n"
+       "The exit code is 65 if images cannot be read, if patients or identical images are in two splits, or if a "
+       "label\n"
+       "is not both present and absent in val or test. Images that look alike or are constant are only named."},
+      table, argc, argv);
 }
 
 std::string name_text(const ImageName& image) { return image.split + " " + image.id; }

@@ -16,7 +16,7 @@ struct SourceOptions {
   std::string validation;         // CSV like the tables, of validation images
   bool wants_validation = false;  // checkpoints: predict the validation split too
   std::string device = "cpu";
-  std::string precision = "float";
+  Precision precision = Precision::float32;
   int threads = 0, batch = evaluation_batch;
 };
 

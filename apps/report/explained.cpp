@@ -5,6 +5,7 @@
 
 #include "apps/explanation/heat_map.h"
 #include "apps/report/text.h"
+#include "data/formats/open_dataset.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

@@ -1,5 +1,4 @@
 // preceptor-quickstart: does a teacher, or its source hospital, help a small network that has few images of its own?
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -14,6 +13,7 @@
 #include "apps/report/text.h"
 #include "apps/runs/results.h"
 #include "apps/training/training.h"
+#include "data/formats/open_dataset.h"
 #include "data/phantoms/phantom.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
@@ -109,8 +109,8 @@ TrainingOptions Quickstart::source_options(const std::string& model, const std::
   training.epochs = plan_.source_epochs;
   training.batch = plan_.source_batch;
   training.learning_rate = 2e-3;
-  training.schedule = "cosine";
-  training.augment = "shift=2";
+  training.schedule = ScheduleKind::cosine;
+  training.augment.shift = 2;
   training.device = options_.device;
   training.threads = options_.threads;
   training.bootstrap = plan_.bootstrap;
@@ -126,8 +126,8 @@ TrainingOptions Quickstart::target_options(const ArmPlan& arm, int seed) const {
   training.seed = static_cast<std::uint64_t>(seed);
   training.init = arm.init;
   training.freeze = arm.freeze;
-  if (!arm.teacher.empty()) training.teachers = {arm.teacher};
-  if (!arm.method.empty()) training.methods = {arm.method};
+  if (!arm.teacher.empty()) training.teachers = {CheckpointSpec{arm.teacher}};
+  if (!arm.method.empty()) training.methods = {parse_method(arm.method)};
   return training;
 }
 
@@ -147,7 +147,7 @@ std::vector<ArmPlan> Quickstart::arm_plans() const {
 }
 
 Reference Quickstart::reference(const std::string& name, const std::string& run, const TrainingResult& result) {
-  const auto context = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), 0);
+  const auto context = open_context(options_.device, options_.threads, 0);
   const LoadedModel model = load_model(*context, load_card_checkpoint(folder(run) + "/best.safetensors"));
   Predictor predictor(*context, *model.network, model.card, target_);
   const PredictionTable table = prediction_table(target_, target_.test, "test", predictor.predict(target_.test));
@@ -215,7 +215,7 @@ void Quickstart::describe() {
        "The images",
        "Synthetic phantoms. Below each drawing is the same patient as the networks see it.",
        {pictures('a', source_, "Hospital a, the source"), pictures('b', target_, "Hospital b, the target")}});
-  const auto context = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), 0);
+  const auto context = open_context(options_.device, options_.threads, 0);
   report_.pictures.push_back(explained_images(report_, target_, *context, target_.outputs));
   report_.settings = {
       {"Source", plan_.source},
@@ -315,22 +315,24 @@ void Quickstart::run() {
 }
 
 int run_quickstart(int argc, char** argv) {
-  CLI::App app(
-      "Trains a teacher on synthetic X-rays of one hospital, then a small student on few images of another in five\n"
-      "ways, and compares them: a table here, curves and pictures in report.html. Run again, it goes on where it was.",
-      "preceptor-quickstart");
   QuickstartOptions options;
-  app.add_option("--out", options.out,
-                 "Folder of all runs and the report (runs/quickstart, with --fast runs/quickstart-fast)");
-  app.add_option("--seeds", options.seeds, "Runs of every arm")->check(CLI::Range(1, 100))->capture_default_str();
-  add_device_flags(app, options.device, options.threads);
-  app.add_flag("--fast", options.fast, "Tiny sizes: shows in seconds that everything runs, and nothing else");
-  add_quiet_flag(app, options.quiet);
-  add_config_flag(app);
-  if (!parse_command_line(app, argc, argv)) return 0;
+  OptionTable table;
+  table(options.out, "--out", "DIR",
+        "Folder of all runs and the report; by default runs/quickstart, or runs/quickstart-fast with --fast");
+  table(options.seeds, "--seeds", "COUNT", "Runs of every arm", {.at_least = 1, .at_most = 100});
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  table(options.fast, "--fast", "Use tiny sizes: shows in seconds that everything runs, and nothing else");
+  add_quiet(table, options.quiet);
+  const CommandHelp help = {
+      "preceptor-quickstart",
+      "Trains a teacher on synthetic X-rays of one hospital, then a small student on few images of another in five\n"
+      "ways, and compares them: a table here, curves and pictures in report.html. A second call resumes an "
+      "interrupted one."};
+  if (!parse_command_line(help, table, argc, argv)) return 0;
   if (options.out.empty()) options.out = options.fast ? "runs/quickstart-fast" : "runs/quickstart";
   // Part of a run's settings, so it has to be a number.
-  if (options.threads == 0) options.threads = kernels::open_device(options.device, 0).threads;
+  if (options.threads == 0) options.threads = default_threads(options.device);
   explain_interrupts("preceptor-quickstart", "the same command goes on where this one stopped");
   Quickstart(options).run();
   return 0;

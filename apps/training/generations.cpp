@@ -20,19 +20,19 @@ TrainingOptions options_of(const TrainingOptions& chain, int generation) {
   options.out = directory_of(chain, generation).path();
   options.seed = chain.seed + static_cast<std::uint64_t>(generation - 1);
   if (generation > 1) {
-    options.teachers = {directory_of(chain, generation - 1).best_path()};
+    options.teachers = {CheckpointSpec{directory_of(chain, generation - 1).best_path()}};
     options.teacher_weights = "equal";
     return options;
   }
   if (!chain.teachers.empty()) return options;
   options.teacher_cache.clear();
-  std::erase_if(options.methods, [](const std::string& text) { return kind_of(parse_method(text)).needs_teacher; });
+  std::erase_if(options.methods, [](const MethodSettings& method) { return kind_of(method).needs_teacher; });
   return options;
 }
 
 void check_chain(const TrainingOptions& chain) {
   bool taught = false;
-  for (const MethodSettings& method : transfer_methods(chain)) {
+  for (const MethodSettings& method : chain.methods) {
     const auto other = method.values.find("teacher_tap");
     require(other == method.values.end() || other->second == "same", "--generations: --method ", method.name,
             ": teacher_tap does not hold for the later teachers, which are networks as the student");

@@ -10,7 +10,7 @@
 #include "data/formats/listing.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
-#include "kernels/device/tuning.h"
+#include "engine/tuning.h"
 
 namespace preceptor {
 
@@ -43,8 +43,8 @@ std::optional<CardCheckpoint> read_checkpoint(Run& run, const Run* first) {
   if (!run.resumed) return std::nullopt;
   std::optional<RunDirectory::Committed> committed =
       run.directory.last(first != nullptr ? std::optional(first->state.epoch) : std::nullopt);
-  const std::string tuning = run.directory.tuning_path();
-  if (std::filesystem::exists(tuning)) kernels::tuning().read(read_file(tuning), tuning);
+  const std::string measured = run.directory.tuning_path();
+  if (std::filesystem::exists(measured)) tuning().read(read_file(measured), measured);
   if (!committed) return std::nullopt;
   run.has_checkpoint = true;
   run.state = std::move(committed->state);

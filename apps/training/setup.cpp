@@ -5,7 +5,6 @@
 #include <chrono>
 #include <filesystem>
 
-#include "apps/training/options/augmentation.h"
 #include "apps/training/options/run_options.h"
 #include "apps/training/teachers/predicted_rows.h"
 #include "apps/training/teachers/teacher_cache.h"
@@ -23,10 +22,11 @@ struct TeacherFiles {
 
 TeacherFiles read_teacher_files(const TrainingOptions& options) {
   TeacherFiles files;
-  if (const std::optional<std::string> table = predictions_of_teacher(options))
-    files.predictions = read_probabilities(*table);
-  else if (!decay_of_teacher(options))
-    for (const std::string& path : options.teachers) files.checkpoints.push_back(load_card_checkpoint(path));
+  for (const TeacherSpec& teacher : options.teachers) {
+    if (const auto* checkpoint = std::get_if<CheckpointSpec>(&teacher))
+      files.checkpoints.push_back(load_card_checkpoint(checkpoint->path));
+    if (const auto* table = std::get_if<TableSpec>(&teacher)) files.predictions = read_probabilities(table->path);
+  }
   return files;
 }
 
@@ -51,7 +51,7 @@ std::vector<StepMethod> methods_of(Context& context, const TrainingOptions& opti
                     .seed = initial_seed(options),
                     .classes = learned.task == Task::multi_label ? nullptr : &images.train.labels,
                     .note = note};
-  if (decay_of_teacher(options)) {
+  if (ema_teacher_decay(options)) {
     setup.teacher = student.averaged.get();
     setup.teacher_height = images.height;
     setup.teacher_width = images.width;
@@ -60,14 +60,14 @@ std::vector<StepMethod> methods_of(Context& context, const TrainingOptions& opti
     setup.teacher_height = teachers->height();
     setup.teacher_width = teachers->width();
   }
-  return make_methods(transfer_methods(options), setup);
+  return make_methods(options.methods, setup);
 }
 
 std::unique_ptr<Teacher> teach_predictions(Context& context, const TrainingOptions& options, const Dataset& learned,
                                            const ProbabilityTable& table, const Note& note) {
   auto rows = std::make_unique<PredictedRows>(context, table, learned, std::min(options.batch, learned.train.count),
-                                              options.teacher_missing == "skip", note);
-  for (const MethodSettings& settings : transfer_methods(options))
+                                              options.teacher_missing == OnError::skip, note);
+  for (const MethodSettings& settings : options.methods)
     require(rows->missing() == 0 || kind_of(settings).by_image || !kind_of(settings).needs_teacher, "--method ",
             settings.name, ": compares the images of a batch, and ", rows->missing(), " are not in ", table.source);
   return rows;
@@ -112,13 +112,13 @@ std::unique_ptr<Teacher> open_cache(const TrainingSetup& setup, Run& run) {
   TeacherCacheOptions cache;
   const std::filesystem::path beside = std::filesystem::path(options.out) / ".." / "teacher-cache";
   cache.folder = options.teacher_cache == "auto" ? beside.lexically_normal().string() : options.teacher_cache;
-  cache.rounded = options.teacher_cache_type == "bfloat16";
+  cache.rounded = options.teacher_cache_type == Storage::bfloat16;
   for (const StepMethod& each : student.methods)
     for (const std::string& tap : each.method->teacher_taps())
       if (std::find(cache.taps.begin(), cache.taps.end(), tap) == cache.taps.end()) cache.taps.push_back(tap);
   cache.loader = setup.batches;
-  cache.motions = parse_augmentation(options.augment).input(student.card.mean, student.card.deviation);
-  if (!options.augment.empty()) cache.changes = options.augment + ", " + options.sampling;
+  cache.motions = options.augment.input(student.card.mean, student.card.deviation);
+  if (options.augment != Augmentation{}) cache.changes = to_string(options.augment) + ", " + word_of(options.sampling);
   cache.epochs = options.epochs;
   return open_teacher_cache(*setup.context, *setup.teaching.networks, setup.data->learned(), cache, run.first_notes(),
                             CacheProgress(run));
@@ -152,7 +152,7 @@ TrainingSetup make_setup(std::unique_ptr<Context> owned, std::span<Run> runs, co
   }
   if (files.predictions)
     teaching.substitute = teach_predictions(context, options, learned, *files.predictions, first.first_notes());
-  if (decay_of_teacher(options))
+  if (ema_teacher_decay(options))
     teaching.substitute = std::make_unique<NetworkTeacher>(context, *students.front().averaged, /*learns=*/true);
   for (std::size_t k = 0; k < runs.size(); ++k) prepare_learning(students[k], runs[k]);
 

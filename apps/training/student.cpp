@@ -32,7 +32,7 @@ const ModelCard* card_of(const StudentStart& start) {
 
 // --stem auto takes the stem of the weights the run starts from: another one could not take them.
 bool has_small_stem(const TrainingOptions& options, const Dataset& data, const StudentStart& start) {
-  if (options.stem != "auto") return options.stem == "small";
+  if (options.stem != Stem::automatic) return options.stem == Stem::small;
   const ModelCard* card = card_of(start);
   const std::optional<NetworkOptions> known = card != nullptr ? card->network
                                               : start.init    ? start.init->recognized
@@ -56,8 +56,8 @@ ModelCard make_card(const TrainingOptions& options, const Dataset& data, const N
 
 void set_normalization(ModelCard& card, const TrainingOptions& options, const Dataset& data, const StudentStart& start,
                        const Student* first) {
-  const ModelCard* known = start.checkpoint || options.normalise == "auto" ? card_of(start) : nullptr;
-  if (known == nullptr && options.normalise == "imagenet") return use_imagenet_normalisation(card);
+  const ModelCard* known = start.checkpoint || options.normalise == Normalization::automatic ? card_of(start) : nullptr;
+  if (known == nullptr && options.normalise == Normalization::imagenet) return use_imagenet_normalisation(card);
   if (known == nullptr && first != nullptr) known = &first->card;
   if (known == nullptr) return measure_normalisation(data, data.train, options.threads, card);
   card.mean = known->mean;
@@ -122,8 +122,8 @@ Student make_student(Context& context, const TrainingData& data, Run& run, Stude
                                          .first_dropout = std::max(0, options.peer - 1) * 1024});
   Network& network = *student.network;
   const bool small = network.options().small_stem;
-  require(options.stem != "imagenet" || !small, "--stem imagenet: ", options.model, " has the small stem only");
-  options.stem = small ? "small" : "imagenet";
+  require(options.stem != Stem::imagenet || !small, "--stem imagenet: ", options.model, " has the small stem only");
+  options.stem = small ? Stem::small : Stem::imagenet;
   student.card = make_card(options, data.images, network);
   set_normalization(student.card, options, data.images, start, first);
   if (options.freeze == freeze_all) options.freeze = network.freezable_blocks();
@@ -140,7 +140,7 @@ Student make_student(Context& context, const TrainingData& data, Run& run, Stude
 }
 
 void keep_average(Student& student, Context& context, const TrainingOptions& options) {
-  const std::optional<double> teaches = decay_of_teacher(options);
+  const std::optional<double> teaches = ema_teacher_decay(options);
   if (!teaches && options.ema == 0) return;
   student.validates_average = options.ema > 0;
   student.averaged = make_model(context, student.network->options());

@@ -5,14 +5,12 @@
 #include <chrono>
 #include <cmath>
 
-#include "apps/training/options/augmentation.h"
-#include "apps/training/options/run_options.h"
 #include "apps/training/step/device_images.h"
 #include "apps/training/teachers/agreement.h"
 #include "data/predictions/grades.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
-#include "kernels/device/tuning.h"
+#include "engine/tuning.h"
 
 namespace preceptor {
 namespace {
@@ -54,10 +52,10 @@ class SessionProgress {
 // The training images in device memory, if they may take so much of it.
 std::optional<DeviceImages> resident_images(const TrainingSetup& setup, const TrainingOptions& options) {
   // Mixtures are made, and cached rows compared with their images, on the host.
-  if (setup.batches.mixup > 0 || (setup.teaching.substitute && !decay_of_teacher(options))) return std::nullopt;
+  if (setup.batches.mixup > 0 || (setup.teaching.substitute && !ema_teacher_decay(options))) return std::nullopt;
   Context& context = *setup.context;
   const bool automatic = options.device_images == device_images_auto;
-  if (automatic && context.device().kind != kernels::DeviceKind::cuda) return std::nullopt;
+  if (automatic && context.device_name() != "cuda") return std::nullopt;
   const std::size_t most = automatic ? context.pool(Lifetime::persistent).available() / 4
                                      : static_cast<std::size_t>(options.device_images) << 20;
   const ImageSource& images = *setup.data->images.train.images;
@@ -76,10 +74,10 @@ StepSetup step_setup(const TrainingSetup& setup, const TrainingOptions& options,
           .outputs = learned.outputs,
           .images = {loader.batch_size(), learned.channels, learned.height, learned.width},
           .resident = resident != nullptr ? resident->data() : nullptr,
-          .input = parse_augmentation(options.augment).input(card.mean, card.deviation),
+          .input = options.augment.input(card.mean, card.deviation),
           .mixup = setup.batches.mixup > 0,
           .batches = loader.batches_per_epoch(),
-          .replay = options.graph == "on",
+          .replay = options.graph == Graph::on,
           .teacher_stream = options.teacher_stream,
           .meter_every = options.meter_every,
           .balance = options.balance};
@@ -209,8 +207,7 @@ void prepare_epoch(Run& run, Student& student, const EpochRow& row, const Schedu
   student.card.val_auc = row.val_auc;
   run.rows.push_back(row);
   run.log.epoch(run.rows);
-  const kernels::Tuning& tuning = kernels::tuning();
-  if (!tuning.empty()) write_file_atomically(run.directory.tuning_path(), tuning.text());
+  if (!tuning().empty()) write_file_atomically(run.directory.tuning_path(), tuning().text());
   const StateDict best_weights = best ? student.validated().parameters().state() : StateDict{};
   run.directory.prepare(state, student.card, student.network->parameters().state(), best ? &best_weights : nullptr);
   state.tensors.clear();

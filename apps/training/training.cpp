@@ -1,28 +1,16 @@
 // From options to results.
 #include "apps/training/training.h"
 
-#include "apps/training/options/augmentation.h"
 #include "apps/training/options/run_options.h"
 #include "apps/training/train_together.h"
 
 namespace preceptor {
-namespace {
-
-TrainingOptions checked(TrainingOptions options) {
-  check_options(options);
-  for (std::string& method : options.methods) method = to_string(parse_method(method));
-  options.augment = to_string(parse_augmentation(options.augment));
-  return options;
-}
-
-}  // namespace
 
 std::vector<TrainingResult> train_all(std::vector<TrainingOptions> all, bool resume, const ProgressReport& report,
                                       const Dataset* given, const std::function<void()>& accepted) {
-  for (TrainingOptions& options : all) options = checked(options);
+  for (const TrainingOptions& options : all) check_options(options);
   const TrainingOptions& common = all.front();
-  auto context = std::make_unique<Context>(kernels::open_device(common.device, common.threads), common.seed,
-                                           precision_named(common.precision));
+  std::unique_ptr<Context> context = open_context(common.device, common.threads, common.seed, common.precision);
   std::vector<Run> runs;
   for (TrainingOptions& options : all) {
     options.threads = context->device().threads;

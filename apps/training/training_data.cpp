@@ -4,8 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "apps/training/options/augmentation.h"
-#include "data/batches/sampling.h"
+#include "data/formats/open_dataset.h"
 #include "data/predictions/grades.h"
 #include "engine/files/check.h"
 
@@ -45,7 +44,7 @@ void check_data(const TrainingOptions& options, const Dataset& data) {
   for (const auto& [name, split] :
        {std::pair{"training", &data.train}, std::pair{"validation", &data.val}, std::pair{"test", &data.test}})
     require_data(split->count > 0, data.source, ": has no ", name, " images");
-  const int shift = parse_augmentation(options.augment).shift;
+  const int shift = options.augment.shift;
   require(shift < std::min(data.height, data.width), "--augment shift=", shift, ": the images have only ", data.height,
           "x", data.width, " pixels");
 }
@@ -56,7 +55,7 @@ TrainingData open_training_data(const TrainingOptions& options, const Dataset* g
                                 bool resumed, const Note& note) {
   TrainingData data{given != nullptr ? *given : open_dataset(options.data), {}, std::nullopt};
   for (const std::string& text : data.images.notes) note(text);
-  if (options.on_bad_image == "stop") {
+  if (options.on_bad_image == OnError::stop) {
     require_image_files(data.images, options.threads);
     require_test_images(data.images, options.threads);
   } else {
@@ -75,8 +74,8 @@ LoaderOptions training_batches(const TrainingOptions& options, const TrainingDat
           .seed = options.seed,
           .threads = loading_threads(split, options.threads),
           .prefetch = 4,
-          .weights = sampling_weights(split, data.images.task, data.images.outputs, parse_sampling(options.sampling)),
-          .mixup = parse_augmentation(options.augment).mixup};
+          .weights = sampling_weights(split, data.images.task, data.images.outputs, options.sampling),
+          .mixup = options.augment.mixup};
 }
 
 }  // namespace preceptor

@@ -3,8 +3,6 @@
 
 #include <cmath>
 
-#include "engine/files/check.h"
-
 namespace preceptor {
 namespace {
 
@@ -22,13 +20,6 @@ void each_group(const Split& split, Task task, int outputs, int image, const Use
 }
 
 }  // namespace
-
-Sampling parse_sampling(const std::string& text) {
-  if (text == "shuffle") return Sampling::shuffle;
-  if (text == "balanced") return Sampling::balanced;
-  require(text == "square-root", "sampling '", text, "' is not one of shuffle, balanced, square-root");
-  return Sampling::square_root;
-}
 
 std::vector<double> sampling_weights(const Split& split, Task task, int outputs, Sampling sampling) {
   if (sampling == Sampling::shuffle) return {};

@@ -1,7 +1,6 @@
-// How often an image is drawn in an epoch, where rare classes or findings shall be seen more often.
+// How often an image is drawn in an epoch, so that rare classes or findings are seen more often.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "data/dataset.h"
@@ -13,9 +12,6 @@ enum class Sampling {
   balanced,     // a class, or a finding (or none of them), drawn evenly; then one of its images
   square_root,  // a class or finding drawn as often as the square root of its images; then one of its images
 };
-
-// "shuffle", "balanced", "square-root". Errors: usage.
-Sampling parse_sampling(const std::string& text);
 
 // Weights [count] for LoaderOptions: of an image the sum over its classes or findings of 1 / images (balanced) or
 // 1 / sqrt(images). An image without a finding counts as one of "none". Empty for shuffle.

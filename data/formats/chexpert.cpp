@@ -1,12 +1,28 @@
-// Rows of CheXpert's tables become labels under a policy for each finding.
-#include "data/formats/chexpert.h"
-
+// CheXpert: train.csv and valid.csv of Irvin et al. 2019 with its policies for uncertain labels.
+//
+// chexpert:FOLDER, the folder of train.csv and valid.csv (test.csv too, if present). Paths of images are resolved below
+// it with or without their first folder ("CheXpert-v1.0-small/"), or below its parent. Columns: patient (from the
+// path), sex, age, view (AP, PA, lateral); Sex, Age, Frontal/Lateral and AP/PA may be missing.
+// Keys, beside those of data/formats/image_table.h (grey unless channels=3):
+//   labels=14|5      all, or the five of the competition
+//   view=all|frontal|lateral
+//   uncertain=POLICY[,LABEL:POLICY...]  meaning of -1, for all labels and for single ones:
+//     zeros (default)  0            ones  1
+//     ignore           unknown: such a label counts neither in the loss nor in a metric
+//     multi-class      0, and a further output "LABEL uncertain" is 1: U-MultiClass with a sigmoid each for positive
+//                      and uncertain in place of a softmax over the three
+//     self-trained     the probability that a trained model gave the image, from predictions=FILE.csv, a table of
+//                      preceptor-predict or of a run; unknown in val and test, so that no model is judged by a model's
+//                      guess
+//   blank=negative|unknown  meaning of an empty field
 #include <algorithm>
 #include <filesystem>
 #include <limits>
 
+#include "data/formats/formats.h"
 #include "data/formats/image_table.h"
 #include "engine/files/check.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
@@ -26,10 +42,9 @@ const std::vector<std::string> five = {"Atelectasis", "Cardiomegaly", "Consolida
 const std::vector<std::string> policies = {"zeros", "ones", "ignore", "multi-class", "self-trained"};
 enum class Uncertain { zeros, ones, ignore, multi_class, self_trained };
 
-Uncertain policy_named(const DatasetSpec& spec, const std::string& name) {
+Uncertain policy_named(const DatasetSpec& spec, std::string_view name) {
   const auto found = std::find(policies.begin(), policies.end(), name);
-  require(found != policies.end(), spec.text, ": uncertain='", name,
-          "' is not one of zeros, ones, ignore, multi-class, self-trained");
+  require(found != policies.end(), spec.text, ": uncertain='", name, "' is not one of ", list(policies));
   return static_cast<Uncertain>(found - policies.begin());
 }
 
@@ -38,24 +53,22 @@ std::vector<Uncertain> policies_of(const DatasetSpec& spec, const std::vector<st
   std::vector<Uncertain> result(labels.size(), Uncertain::zeros);
   const std::string* text = spec.find("uncertain");
   if (text == nullptr) return result;
-  for (std::size_t begin = 0; begin <= text->size();) {
-    const std::size_t end = std::min(text->find(',', begin), text->size());
-    const std::string word = text->substr(begin, end - begin);
-    const std::size_t colon = word.find(':');
-    if (colon == std::string::npos) {
-      require(begin == 0, spec.text, ": uncertain: '", word, "' is for all labels and must stand first");
-      std::fill(result.begin(), result.end(), policy_named(spec, word));
+  const std::vector<std::string_view> words = split(*text, ',');
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::size_t colon = words[i].find(':');
+    if (colon == std::string_view::npos) {
+      require(i == 0, spec.text, ": uncertain: '", words[i], "' is for all labels and must come first");
+      std::fill(result.begin(), result.end(), policy_named(spec, words[i]));
     } else {
-      const auto label = std::find(labels.begin(), labels.end(), word.substr(0, colon));
-      require(label != labels.end(), spec.text, ": uncertain: there is no label '", word.substr(0, colon), "'");
-      result[static_cast<std::size_t>(label - labels.begin())] = policy_named(spec, word.substr(colon + 1));
+      const auto label = std::find(labels.begin(), labels.end(), words[i].substr(0, colon));
+      require(label != labels.end(), spec.text, ": uncertain: there is no label '", words[i].substr(0, colon), "'");
+      result[static_cast<std::size_t>(label - labels.begin())] = policy_named(spec, words[i].substr(colon + 1));
     }
-    begin = end + 1;
   }
   return result;
 }
 
-// The probabilities of a finished model by image: the table of preceptor-predict (path, LABEL) or of a run (id,
+// Probabilities from a trained model for each image: the table of preceptor-predict (path, LABEL) or of a run (id,
 // probability:LABEL).
 class Guesses {
  public:
@@ -70,12 +83,12 @@ class Guesses {
         columns[l] = table.require_column(path_column ? labels[l] : "probability:" + labels[l]);
     while (table.next()) {
       std::vector<float>& row = of_[std::string(table.field(id))];
-      if (!row.empty()) table.reject(id, message("'", table.field(id), "' stands here a second time"));
+      if (!row.empty()) table.reject(id, message("'", table.field(id), "' is listed a second time"));
       row.resize(labels_, unknown);
       for (std::size_t l = 0; l < labels_; ++l) {
         if (policy[l] != Uncertain::self_trained) continue;
         const double value = table.number(columns[l]);
-        if (value < 0 || value > 1) table.reject(columns[l], message(value, " is no probability"));
+        if (value < 0 || value > 1) table.reject(columns[l], message(value, " is not a probability"));
         row[l] = static_cast<float>(value);
       }
     }
@@ -95,7 +108,7 @@ class Guesses {
   std::unordered_map<std::string, std::vector<float>> of_;
 };
 
-// How paths in a table lead to files.
+// Resolves the paths of a table to files.
 class PathRule {
  public:
   explicit PathRule(const std::string& folder) : folder_(folder) {}
@@ -122,7 +135,7 @@ std::string patient_in(const std::string& path) {
   return {};
 }
 
-// Reads the tables of one data set; holds what their rows have in common.
+// Reads the tables of one data set.
 class Reader {
  public:
   explicit Reader(const DatasetSpec& spec)
@@ -139,27 +152,25 @@ class Reader {
     if (guessed) guesses_.emplace(*predictions, labels_, policy_);
   }
 
-  void read(const std::string& name, Part part) {
-    TableReader rows(spec_.path + "/" + name);
+  void read(const std::string& table, Part part) {
+    TableReader rows(spec_.path + "/" + table);
     PathRule rule(spec_.path);
     const std::size_t path = rows.require_column("Path");
     const auto sex = rows.find("Sex"), age = rows.find("Age"), side = rows.find("Frontal/Lateral"),
                projection = rows.find("AP/PA");
     std::vector<std::size_t> columns;
     for (const std::string& label : labels_) columns.push_back(rows.require_column(label));
-    const auto text = [&](const std::optional<std::size_t>& column) {
-      return column ? std::string(rows.field(*column)) : std::string();
-    };
     while (rows.next()) {
       const std::string id(rows.field(path));
-      const std::string where = side ? text(side) : id.substr(id.find_last_of('/') + 1);
-      const bool lateral = where.find("ateral") != std::string::npos;
+      const std::string name = id.substr(id.find_last_of('/') + 1);
+      const bool lateral = (side ? rows.field(side) : name).find("ateral") != std::string_view::npos;
       if (view_ != "all" && (view_ == "lateral") != lateral) continue;
       ImageRow row;
       row.id = id;
       row.path = rule.file(id);
       row.part = part;
-      row.columns = {patient_in(id), sex_text(text(sex)), age_text(text(age)), lateral ? "lateral" : text(projection)};
+      row.columns = {patient_in(id), sex_text(rows.field(sex)), age_text(rows.field(age)),
+                     std::string(lateral ? "lateral" : rows.field(projection))};
       for (std::size_t l = 0; l < labels_.size(); ++l) add_label(rows, path, columns[l], l, row.labels);
       table_.add(rows, path, std::move(row));
     }
@@ -220,7 +231,6 @@ class Reader {
 }  // namespace
 
 Dataset open_chexpert(const DatasetSpec& spec) {
-  spec.allow_only(with_image_keys({"labels", "view", "uncertain", "predictions", "blank"}));
   Reader reader(spec);
   reader.read("train.csv", Part::train);
   std::error_code ignored;

@@ -39,7 +39,7 @@ Image resized(const Image& image, int height, int width);
 
 // The largest part in the middle of the picture that has the proportions of height x width, its longer or shorter side
 // cut evenly at both ends. Resizing it is the usual "resize, then centre crop".
-Image centre_of(const Image& image, int height, int width);
+Image center_of(const Image& image, int height, int width);
 // The whole picture in the middle of the smallest one of these proportions, with black at both ends.
 Image bordered(const Image& image, int height, int width);
 

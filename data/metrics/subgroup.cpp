@@ -5,12 +5,10 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <map>
 
 #include "data/metrics/calibration.h"
 #include "data/metrics/threshold.h"
 #include "engine/files/check.h"
-#include "engine/files/numbers.h"
 
 namespace preceptor {
 namespace {
@@ -112,16 +110,6 @@ std::vector<double> measure_all(const std::vector<GroupRows>& groups, const Time
   return flat;
 }
 
-std::vector<std::string> split_columns(const std::string& columns) {
-  std::vector<std::string> names;
-  for (std::size_t begin = 0; begin <= columns.size();) {
-    const std::size_t end = std::min(columns.find('+', begin), columns.size());
-    names.push_back(columns.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return names;
-}
-
 // The mean of several models' statistics.
 class Side {
  public:
@@ -150,46 +138,6 @@ class Side {
 };
 
 }  // namespace
-
-std::string age_group(const std::string& age) {
-  // DICOM writes years as 058Y.
-  const std::string digits = age.ends_with('Y') ? age.substr(0, age.size() - 1) : age;
-  const std::optional<double> years = parse_number(digits);
-  if (!years || !(*years >= 0 && *years <= 150)) return "";
-  constexpr std::array<const char*, 5> names = {"0-19", "20-39", "40-59", "60-79", "80+"};
-  return names[std::min<std::size_t>(static_cast<std::size_t>(*years / 20), 4)];
-}
-
-std::vector<Group> groups_by(const PredictionTable& table, const std::string& columns, int minimum) {
-  std::vector<const TextColumn*> chosen;
-  for (const std::string& name : split_columns(columns)) {
-    chosen.push_back(table.find(name));
-    std::string known;
-    for (const TextColumn& column : table.columns) known += (known.empty() ? "" : ", ") + column.name;
-    require(chosen.back() != nullptr, table.source, ": no column '", name, "' to make groups of; there ",
-            known.empty() ? "is none" : "are: ", known);
-  }
-  std::map<std::string, Group> groups;
-  for (int row = 0; row < table.rows(); ++row) {
-    std::string name;
-    for (const TextColumn* column : chosen) {
-      const std::string& text = column->values[static_cast<std::size_t>(row)];
-      const std::string value = column->name == "age" ? age_group(text) : text;
-      if (value.empty()) {
-        name.clear();
-        break;
-      }
-      name += (name.empty() ? "" : ", ") + column->name + "=" + value;
-    }
-    if (name.empty()) continue;
-    groups[name].name = name;
-    groups[name].rows.push_back(row);
-  }
-  std::vector<Group> result;
-  for (auto& [name, group] : groups)
-    if (static_cast<int>(group.rows.size()) >= minimum) result.push_back(std::move(group));
-  return result;
-}
 
 std::vector<GroupMetrics> group_metrics(const std::vector<Finding>& findings, const std::vector<double>& thresholds,
                                         const std::vector<Group>& groups, const BootstrapOptions& options) {

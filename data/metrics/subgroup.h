@@ -2,7 +2,6 @@
 #pragma once
 
 #include "data/metrics/bootstrap.h"
-#include "data/predictions/predictions.h"
 
 namespace preceptor {
 
@@ -10,15 +9,6 @@ struct Group {
   std::string name;       // "sex=F", "sex=F, age=20-39"
   std::vector<int> rows;  // of the table, rising
 };
-
-// "0-19", "20-39", "40-59", "60-79", "80+" (the groups of the author's code) for ages in years, "058Y" and "58" alike;
-// empty for text that is no age from 0 to 150.
-std::string age_group(const std::string& age);
-
-// The rows by the values of a column ("age" in groups), or of several joined by '+' ("sex+age": intersections). Rows
-// with an unknown value are in no group. Groups with fewer than `minimum` rows are left out; names are sorted. Errors:
-// usage, where there is no such column.
-std::vector<Group> groups_by(const PredictionTable& table, const std::string& columns, int minimum = 20);
 
 // Of one group, means over the findings that are defined there.
 struct GroupMetrics {

@@ -137,7 +137,6 @@ Dataset make_phantom_dataset(const PhantomOptions& options) {
 PhantomOptions phantom_options(const DatasetSpec& spec) {
   require(spec.path == "chest" || spec.path == "fundus", spec.text, ": unknown phantom '", spec.path,
           "'; valid phantoms: chest, fundus");
-  spec.allow_only({"site", "n", "val", "test", "size", "seed"});
   PhantomOptions options;
   constexpr std::int64_t most_images = 1'000'000;
   options.kind = spec.path == "chest" ? PhantomKind::chest : PhantomKind::fundus;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "data/dataset.h"
-#include "data/formats/dataset_spec.h"
+#include "data/dataset_spec.h"
 #include "data/images/box.h"
 
 namespace preceptor {

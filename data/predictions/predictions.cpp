@@ -1,8 +1,9 @@
 // The predictions table and its own file format.
 #include "data/predictions/predictions.h"
 
+#include <array>
 #include <cmath>
-#include <unordered_map>
+#include <map>
 
 #include "data/metrics/classes.h"
 #include "data/predictions/prediction_cells.h"
@@ -10,6 +11,7 @@
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 #include "engine/files/numbers.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
@@ -88,20 +90,41 @@ std::vector<Finding> findings(const PredictionTable& table) {
 
 Units units_of(const PredictionTable& table, const std::string& column) {
   const TextColumn* found = table.find(column);
-  if (found == nullptr) return {};
-  std::unordered_map<std::string, std::int32_t> numbers;
-  Units units;
-  std::int32_t next = 0;
-  for (const std::string& value : found->values) {
-    if (value.empty()) {
-      units.push_back(next++);
-      continue;
-    }
-    const auto [entry, is_new] = numbers.try_emplace(value, next);
-    next += is_new ? 1 : 0;
-    units.push_back(entry->second);
+  return found == nullptr ? Units{} : numbered_values(found->values);
+}
+
+std::string age_group(const std::string& age) {
+  // DICOM writes years as 058Y.
+  const std::optional<double> years = parse_number(age.ends_with('Y') ? age.substr(0, age.size() - 1) : age);
+  if (!years || !(*years >= 0 && *years <= 150)) return "";
+  constexpr std::array<const char*, 5> names = {"0-19", "20-39", "40-59", "60-79", "80+"};
+  return names[std::min<std::size_t>(static_cast<std::size_t>(*years / 20), 4)];
+}
+
+std::vector<Group> groups_by(const PredictionTable& table, const std::string& columns, int minimum) {
+  std::vector<const TextColumn*> chosen;
+  for (const std::string_view name : split(columns, '+')) {
+    chosen.push_back(table.find(std::string(name)));
+    require(chosen.back() != nullptr, table.source, ": no column '", name, "' to make groups of; there ",
+            table.columns.empty() ? "is none" : "are: ", list(table.columns, &TextColumn::name));
   }
-  return units;
+  std::map<std::string, Group> groups;
+  for (int row = 0; row < table.rows(); ++row) {
+    std::vector<std::string> values;
+    for (const TextColumn* column : chosen) {
+      const std::string& text = column->values[static_cast<std::size_t>(row)];
+      const std::string value = column->name == "age" ? age_group(text) : text;
+      if (!value.empty()) values.push_back(column->name + "=" + value);
+    }
+    if (values.size() < chosen.size()) continue;
+    const std::string name = list(values);
+    groups[name].name = name;
+    groups[name].rows.push_back(row);
+  }
+  std::vector<Group> result;
+  for (auto& [name, group] : groups)
+    if (static_cast<int>(group.rows.size()) >= minimum) result.push_back(std::move(group));
+  return result;
 }
 
 Evaluation evaluate(const PredictionTable& table, int resamples, std::uint64_t seed) {

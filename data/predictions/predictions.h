@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "data/metrics/metrics.h"
+#include "data/metrics/subgroup.h"
 
 namespace preceptor {
 
@@ -35,6 +36,15 @@ double accuracy_of(const PredictionTable& table);
 // Numbers the values of a column in the order of their first rows; a row whose value is unknown is a unit of its own.
 // Empty where there is no such column.
 Units units_of(const PredictionTable& table, const std::string& column);
+
+// "0-19", "20-39", "40-59", "60-79" or "80+" for ages in years, "058Y" and "58" alike; empty for text that is not an
+// age from 0 to 150.
+std::string age_group(const std::string& age);
+
+// The rows by the values of a column ("age" in groups), or of several joined by '+' ("sex+age": intersections). Rows
+// with an unknown value are in no group. Groups with fewer than `minimum` rows are left out; names are sorted. Errors:
+// usage, if there is no such column.
+std::vector<Group> groups_by(const PredictionTable& table, const std::string& columns, int minimum = 20);
 
 // The summary that training writes, its interval over patients where the table knows them.
 Evaluation evaluate(const PredictionTable& table, int resamples, std::uint64_t seed);

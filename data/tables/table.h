@@ -33,6 +33,7 @@ class TableReader {
   // call.
   bool next();
   std::string_view field(std::size_t column) const { return fields_[column]; }
+  std::string_view field(std::optional<std::size_t> column) const { return column ? fields_[*column] : ""; }
   std::int64_t line() const { return row_line_; }  // where the row begins, from 1
 
   // Throws the Error of this row, or of one of its fields.

@@ -2,6 +2,7 @@
 #include "kernels/elementwise/elementwise.h"
 
 #include "engine/ops.h"
+#include "kernels/placed_copy/placed_copy.h"
 
 namespace preceptor {
 
@@ -56,6 +57,14 @@ Tensor add(const Tensor& a, const Tensor& b) {
     context.tape().accumulate(b, d_sum);
   });
   return sum;
+}
+
+void copy_to_rows(const Tensor& x, const Tensor& rows, const std::int32_t* position) {
+  x.context().run(kernels::CopyToRow{x.data(), rows.data(), position, static_cast<std::int64_t>(x.shape().elements())});
+}
+
+void accumulate_sum(const Tensor& values, double* total) {
+  values.context().run(kernels::AccumulateSum{values.data(), static_cast<int>(values.shape().elements()), total});
 }
 
 }  // namespace preceptor

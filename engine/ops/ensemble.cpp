@@ -17,7 +17,7 @@ Tensor ensemble(const std::vector<Tensor>& logits, const Tensor& weights, bool m
   float* next = all.data();
   for (const Tensor& member : logits) {
     require(member.shape() == shape, "ensemble: logits ", shape, " and ", member.shape(), " differ");
-    context.run(kernels::Copy{next, member.data(), shape.elements() * sizeof(float)});
+    context.copy(next, member.data(), shape.elements() * sizeof(float));
     next += shape.elements();
   }
   context.run(

@@ -10,9 +10,8 @@ Resizer::Table Resizer::table(Context& context, const kernels::Axis& axis) {
   const int to = static_cast<int>(axis.first.size());
   Table table{axis.taps, context.empty({to}, Lifetime::persistent),
               context.empty({to, axis.taps}, Lifetime::persistent)};
-  context.run(kernels::Copy{table.first.data(), axis.first.data(), axis.first.size() * sizeof(int)});
-  context.run(kernels::Copy{table.weight.data(), axis.weight.data(), axis.weight.size() * sizeof(float)});
-  context.stream().synchronize();
+  context.copy(table.first.data(), axis.first.data(), axis.first.size() * sizeof(int));
+  context.copy_and_wait(table.weight.data(), axis.weight.data(), axis.weight.size() * sizeof(float));
   return table;
 }
 

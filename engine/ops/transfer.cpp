@@ -277,7 +277,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
   if (!want_raw && !tape.watches(dense)) return loss;
   tape.record_loss([=, by = dense.without_values(), &context](const Tensor&) {
     if (want_raw) {
-      context.run(kernels::Copy{raw.gradient(), d_raw.data(), d_raw.shape().elements() * sizeof(float)});
+      context.copy(raw.gradient(), d_raw.data(), d_raw.shape().elements() * sizeof(float));
       if (const float* factor = context.tape().factor())
         context.run(
             kernels::ScaleBy<float>{raw.gradient(), factor, static_cast<std::int64_t>(d_raw.shape().elements())});

@@ -5,7 +5,7 @@
 #include "kernels/device/bfloat16.h"
 #include "kernels/device/device.h"
 #include "kernels/device/feature_map.h"
-#include "kernels/optimizer/optimizer.h"
+#include "kernels/device/step_state.h"
 
 namespace preceptor::kernels {
 

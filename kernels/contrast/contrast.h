@@ -2,8 +2,9 @@
 // whole data set and not from the batch.
 #pragma once
 
+#include "kernels/device/bfloat16.h"
 #include "kernels/device/device.h"
-#include "kernels/optimizer/optimizer.h"
+#include "kernels/device/step_state.h"
 
 namespace preceptor::kernels {
 

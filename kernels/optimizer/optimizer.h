@@ -3,6 +3,7 @@
 
 #include "kernels/device/bfloat16.h"
 #include "kernels/device/device.h"
+#include "kernels/device/step_state.h"
 
 namespace preceptor::kernels {
 
@@ -23,13 +24,6 @@ struct UpdateSegment {
   std::int64_t start;        // steps done when this parameter began to learn; its own first step is the next one
   float learning_rate_scale;
   float weight_decay;
-};
-
-// What changes from step to step; lives in device memory so that a recorded step reads the current value.
-struct StepState {
-  float learning_rate;
-  std::int64_t step;   // steps done so far
-  std::uint64_t seed;  // of the augmentation and every other random number of the step
 };
 
 enum class UpdateRule { sgd, adam, adamw };

@@ -89,8 +89,7 @@ class Contrast : public FeatureMethod {
     }
     const auto on_device = [&](const std::vector<int>& values) {
       const Tensor tensor = context.empty({images}, Lifetime::persistent);
-      context.run(kernels::Copy{tensor.data(), values.data(), values.size() * sizeof(int)});
-      context.stream().synchronize();
+      context.copy_and_wait(tensor.data(), values.data(), values.size() * sizeof(int));
       return tensor;
     };
     others_ = {on_device(order), on_device(first), on_device(excluded)};

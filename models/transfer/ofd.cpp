@@ -14,8 +14,7 @@ namespace {
 std::vector<float> values_of(const Parameter& parameter) {
   std::vector<float> values(parameter.shape().elements());
   Context& context = parameter.context();
-  context.run(kernels::Copy{values.data(), parameter.value(), values.size() * sizeof(float)});
-  context.stream().synchronize();
+  context.copy_and_wait(values.data(), parameter.value(), values.size() * sizeof(float));
   return values;
 }
 

@@ -6,6 +6,7 @@
 
 #include "apps/runs/results.h"
 #include "apps/training/step/student_step.h"
+#include "data/formats/open_dataset.h"
 #include "models/registry.h"
 #include "process.h"
 #include "small_medmnist.h"

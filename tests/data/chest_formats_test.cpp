@@ -1,7 +1,7 @@
 // CheXpert and ChestX-ray14 in their own layout: every label policy against expectations written by hand.
 #include <cmath>
 
-#include "data/dataset.h"
+#include "data/formats/open_dataset.h"
 #include "tests/data/made_tree.h"
 #include "tests/data/real_data.h"
 

@@ -1,5 +1,6 @@
 // Grades as questions and back: by hand, and refusals.
 #include "data/predictions/grades.h"
+#include "data/formats/open_dataset.h"
 
 #include <cmath>
 

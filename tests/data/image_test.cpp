@@ -150,16 +150,16 @@ TEST(ImageChannels, GreyAndColour) {
 
 TEST(ImageSize, TheMiddleOrABorder) {
   const Image wide{2, 5, 1, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}};
-  expect_equal(centre_of(wide, 4, 4), {2, 2, 1, {2, 3, 7, 8}});
-  expect_equal(centre_of(wide, 10, 25), wide);
-  expect_equal(centre_of(wide, 300, 100), {2, 1, 1, {3, 8}});
+  expect_equal(center_of(wide, 4, 4), {2, 2, 1, {2, 3, 7, 8}});
+  expect_equal(center_of(wide, 10, 25), wide);
+  expect_equal(center_of(wide, 300, 100), {2, 1, 1, {3, 8}});
   const Image tall{3, 1, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9}};
-  expect_equal(centre_of(tall, 7, 7), {1, 1, 3, {4, 5, 6}});
+  expect_equal(center_of(tall, 7, 7), {1, 1, 3, {4, 5, 6}});
   expect_equal(bordered(tall, 1, 1), {3, 3, 3, {0, 0, 0, 1, 2, 3, 0, 0, 0,  //
                                                 0, 0, 0, 4, 5, 6, 0, 0, 0,  //
                                                 0, 0, 0, 7, 8, 9, 0, 0, 0}});
   expect_equal(bordered({1, 2, 1, {8, 9}}, 3, 2), {3, 2, 1, {0, 0, 8, 9, 0, 0}});
-  EXPECT_THROW(centre_of(wide, 0, 4), Error);
+  EXPECT_THROW(center_of(wide, 0, 4), Error);
 }
 
 // Weight of a source pixel for a new one: a triangle of one new pixel to each side, or one old where it grows.

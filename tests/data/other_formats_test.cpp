@@ -1,8 +1,8 @@
 // Retinopathy sets, folders of classes and tables of one's own, in small copies of their layouts.
 #include <cmath>
 
-#include "data/dataset.h"
 #include "data/formats/image_table.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/fundus.h"
 #include "tests/data/made_tree.h"
 

@@ -193,9 +193,7 @@ std::vector<Features> StudentStep::run_students() {
   for (const Student& student : students_) {
     features.push_back(student.parts.network->forward(input, Mode::train, student.taps));
     const Tensor& logits = features.back().logits;
-    context_.run(kernels::CopyToRow{logits.data(), student.epoch_logits.data(),
-                                    static_cast<const std::int32_t*>(position_.data()),
-                                    static_cast<std::int64_t>(logits.shape().elements())});
+    copy_to_rows(logits, student.epoch_logits, static_cast<const std::int32_t*>(position_.data()));
   }
   return features;
 }

@@ -86,7 +86,7 @@ class StudentStep {
   double balance_factor(std::size_t student) const { return students_[student].parts.balance_factor; }
 
   // Counts of the stream that uploads batches.
-  const kernels::StreamCounts& uploads() const { return staging_.counts(); }
+  const StreamCounts& uploads() const { return staging_.counts(); }
 
  private:
   struct Student {
