@@ -18,6 +18,7 @@ std::string p_text(double p);
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header) : rows_{std::move(header)} {}
+  bool empty() const { return rows_.size() == 1; }
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
   // The first column starts at the left, all others end at the right; two spaces lie between. Widths count characters
   // of UTF-8.

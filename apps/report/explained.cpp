@@ -85,22 +85,23 @@ PictureRow row_of_several(const std::vector<Viewer>& viewers, const Dataset& dat
 }  // namespace
 
 Dataset open_data_of(const Report& report) {
-  const RunRecord& run = report.arms.front().runs.front();
+  const EvaluatedRun& run = report.arms.front().runs.front();
   Dataset data = open_dataset(run.config.value("data", run.card.data));
-  require_data(data.test.ids == run.test.ids, data.source, ": its test images are not those that ", run.path,
-               " was tested on");
+  require_data(data.test.ids == run.source.table.ids, data.source, ": its test images are not those that ",
+               run.source.name, " was tested on");
   return data;
 }
 
 PictureSection explained_images(const Report& report, const Dataset& data, Context& context, int most) {
   std::vector<Viewer> viewers;
-  for (const RunArm& arm : report.arms) {
-    const RunRecord& run = arm.runs.front();
-    if (run.test.ids != data.test.ids || run.test.label_names != data.label_names) continue;
+  for (const Arm& arm : report.arms) {
+    const EvaluatedRun& run = arm.runs.front();
+    if (run.source.table.ids != data.test.ids || run.source.table.label_names != data.label_names) continue;
     if (run.card.cumulative) continue;  // its outputs are not those of single grades
     if (run.card.height != data.height || run.card.width != data.width) continue;
     const std::string name = report.arms.size() == 1 ? "probability" : arm.name;
-    viewers.push_back({name, &run.test, load_model(context, load_card_checkpoint(run.path + "/best.safetensors"))});
+    viewers.push_back(
+        {name, &run.source.table, load_model(context, load_card_checkpoint(run.source.name + "/best.safetensors"))});
   }
   PictureSection section{"explained", "Where the networks look", "", {}};
   section.note =

@@ -57,21 +57,25 @@ Cell patient_cell(const PredictionTable& table) {
           "", false};
 }
 
-Table split_table(const RunRecord& run) {
+Table split_table(const EvaluatedRun& run) {
   Table table{"Images by split and label", {"", "Validation", "Test"}, {}};
   const double training = number_in(run.result, "train_images");
-  table.rows.push_back({"images",
-                        std::isnan(training) ? "" : "trained on " + grouped(static_cast<long long>(training)),
-                        "",
-                        {{grouped(run.validation.rows()), "", false}, {grouped(run.test.rows()), "", false}}});
-  table.rows.push_back({"patients", "", "", {patient_cell(run.validation), patient_cell(run.test)}});
-  for (std::size_t k = 0; k < run.test.label_names.size(); ++k)
-    table.rows.push_back({run.test.label_names[k], "", "", {label_cell(run.validation, k), label_cell(run.test, k)}});
+  table.rows.push_back(
+      {"images",
+       std::isnan(training) ? "" : "trained on " + grouped(static_cast<long long>(training)),
+       "",
+       {{grouped(run.source.validation->rows()), "", false}, {grouped(run.source.table.rows()), "", false}}});
+  table.rows.push_back({"patients", "", "", {patient_cell(*run.source.validation), patient_cell(run.source.table)}});
+  for (std::size_t k = 0; k < run.source.table.label_names.size(); ++k)
+    table.rows.push_back({run.source.table.label_names[k],
+                          "",
+                          "",
+                          {label_cell(*run.source.validation, k), label_cell(run.source.table, k)}});
   return table;
 }
 
-bool same_tables(const RunRecord& a, const RunRecord& b) {
-  return a.config.value("data", "") == b.config.value("data", "") && a.test.ids == b.test.ids;
+bool same_tables(const EvaluatedRun& a, const EvaluatedRun& b) {
+  return a.config.value("data", "") == b.config.value("data", "") && a.source.table.ids == b.source.table.ids;
 }
 
 }  // namespace
@@ -81,10 +85,10 @@ Section data_section(const Report& report) {
                   "Counted in the prediction tables of the runs. Thresholds and the epoch were chosen on validation; "
                   "training looked at the test images once, after that.",
                   ""};
-  std::vector<const RunRecord*> shown;
-  for (const RunArm& arm : report.arms) {
-    const RunRecord& run = arm.runs.front();
-    const auto same = [&](const RunRecord* other) { return same_tables(*other, run); };
+  std::vector<const EvaluatedRun*> shown;
+  for (const Arm& arm : report.arms) {
+    const EvaluatedRun& run = arm.runs.front();
+    const auto same = [&](const EvaluatedRun* other) { return same_tables(*other, run); };
     if (std::any_of(shown.begin(), shown.end(), same)) continue;
     shown.push_back(&run);
     const ModelCard& card = run.card;
@@ -106,16 +110,16 @@ Section configuration_section(const Report& report) {
   Table differing{"Options that differ", {"Option"}, {}};
   std::vector<std::pair<std::string, std::string>> common;
   std::vector<std::string> names;
-  for (const RunArm& arm : report.arms) {
+  for (const Arm& arm : report.arms) {
     differing.header.push_back(arm.name);
     for (const auto& [name, value] : arm.runs.front().config.items())
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
   for (const std::string& name : names) {
     TableRow row{name, "", "", {}};
-    for (const RunArm& arm : report.arms) {
+    for (const Arm& arm : report.arms) {
       std::vector<std::string> values;
-      for (const RunRecord& run : arm.runs) {
+      for (const EvaluatedRun& run : arm.runs) {
         const auto found = run.config.find(name);
         const std::string text = found == run.config.end() ? "–" : value_text(*found);
         if (std::find(values.begin(), values.end(), text) == values.end()) values.push_back(text);
@@ -140,7 +144,7 @@ Section cost_section(const Report& report) {
               {"Arm", "Parameters", "Training", "Images / s", "Peak memory", "Network and step", "Checkpoint"},
               {}};
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
-    const RunRecord& run = report.arms[i].runs.front();
+    const EvaluatedRun& run = report.arms[i].runs.front();
     const auto memory = [&](const char* name) {
       const double bytes = number_in(run.result, name);
       return std::isnan(bytes) ? std::string("n/a") : byte_count(bytes);
@@ -175,7 +179,7 @@ Section environment_section(const Report& report) {
   if (!entries.empty()) section.content += definitions(entries);
   Table table{"Checkpoints", {"Run", "Epoch", "SHA-256 of best.safetensors"}, {}};
   for (std::size_t i = 0; i < report.arms.size(); ++i)
-    for (const RunRecord& run : report.arms[i].runs)
+    for (const EvaluatedRun& run : report.arms[i].runs)
       table.rows.push_back({run.name,
                             "",
                             arm_style(report, i),

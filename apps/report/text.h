@@ -15,6 +15,9 @@ std::string fixed(double value, int decimals, bool sign = false);
 // "0.812 to 0.846", empty where a bound is NaN.
 std::string bounds(double low, double high, bool sign = false);
 
+// "p = 0.012", "p < 0.001".
+std::string p_words(double p);
+
 // "A", "A and B", "A, B and C".
 std::string listed(const std::vector<std::string>& parts);
 

@@ -3,6 +3,7 @@
 #include "apps/report/text.h"
 #include "apps/runs/results.h"
 #include "apps/runs/run_record.h"
+#include "engine/files/check.h"
 #include "process.h"
 
 namespace preceptor::test {
