@@ -54,9 +54,9 @@ std::string arm_section(const Arm& arm, const Assessment& assessment) {
   const auto option = [&](const char* name) { return cell(run.config.value(name, std::string("none"))); };
   const double before = assessment.calibration.pooled, after = assessment.calibrated->pooled;
   return message("## ", cell(arm.name), "\n\n### Model\n\n| | |\n|---|---|\n| network | ", run.card.network.name, ", ",
-                 grouped(static_cast<long long>(run.parameters)), " parameters |\n| input | ", run.card.height, "x",
-                 run.card.width, "x", run.card.network.in_channels, " |\n| initial weights | ", option("init"),
-                 " |\n| teacher | ", option("teacher"), " |\n| epoch | ", run.best_epoch, " of ", run.epochs.size(),
+                 grouped(run.parameters), " parameters |\n| input | ", run.card.height, "x", run.card.width, "x",
+                 run.card.network.in_channels, " |\n| initial weights | ", option("init"), " |\n| teacher | ",
+                 option("teacher"), " |\n| epoch | ", run.best_epoch, " of ", run.epochs.size(),
                  ", chosen by validation AUC |\n| runs with other seeds | ", arm.runs.size() - 1,
                  " |\n| SHA-256 of best.safetensors | ", run.checkpoint_digest, " |\n\n### Data\n\nTrained on `",
                  run.config.value("data", run.card.data), "`; ", grouped(run.source.validation->rows()),

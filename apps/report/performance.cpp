@@ -40,7 +40,7 @@ std::string interval_figure(const Report& report) {
 }
 
 Cell difference_cell(const Difference* difference) {
-  if (difference == nullptr) return {"–", "", false};
+  if (difference == nullptr) return {"–"};
   const Interval& interval = difference->interval;
   return {fixed(interval.value, 3, true),
           bounds(interval.low, interval.high, true) + "\n" + p_words(difference->p_holm), difference->p_holm < 0.05};
@@ -49,7 +49,7 @@ Cell difference_cell(const Difference* difference) {
 Table arm_table(const Report& report) {
   bool seeds = false;
   for (const Arm& arm : report.arms) seeds |= arm.runs.size() > 1;
-  Table table{"Arms compared with the first one", {"Arm", "Test AUC"}, {}};
+  Table table{"Arms compared with the first one", {"Arm", "Test AUC"}};
   if (seeds) table.header.push_back("Over images");
   table.header.push_back("Average precision");
   if (seeds) table.header.push_back("Difference by seed");
@@ -57,59 +57,51 @@ Table arm_table(const Report& report) {
   table.header.push_back("Training − validation");
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
     const ArmScore& arm = report.comparison.arms[i];
-    TableRow row{report.arms[i].name, report.arms[i].note, arm_style(report, i), {}};
+    TableRow row{report.arms[i].name, {}, report.arms[i].note, arm_style(report, i)};
     row.cells.push_back(interval_cell(arm.aucs.size() > 1 ? arm.over_seeds : arm.over_images, true));
-    if (seeds) row.cells.push_back({bounds(arm.over_images.low, arm.over_images.high), "", false});
-    row.cells.push_back({fixed(arm.average_precision, 3), "", false});
+    if (seeds) row.cells.push_back(bounds(arm.over_images.low, arm.over_images.high));
+    row.cells.push_back(fixed(arm.average_precision, 3));
     if (seeds) row.cells.push_back(difference_cell(report.comparison.over_seeds(i)));
     row.cells.push_back(difference_cell(report.comparison.by_image(i)));
-    row.cells.push_back({fixed(arm.gap, 3, true), "", false});
+    row.cells.push_back(fixed(arm.gap, 3, true));
     table.rows.push_back(std::move(row));
   }
   for (const Reference& reference : report.references) {
-    TableRow row{reference.name, reference.note, "reference-mark", {interval_cell(reference.auc)}};
-    row.cells.resize(table.header.size() - 1, {"–", "", false});
+    TableRow row{reference.name, {interval_cell(reference.auc)}, reference.note, "reference-mark"};
+    row.cells.resize(table.header.size() - 1, Cell("–"));
     table.rows.push_back(std::move(row));
   }
   return table;
 }
 
+Cell positives_cell(const LabelAssessment& label) { return {grouped(label.positives), "of " + grouped(label.known)}; }
+
 Table single_label_table(const Assessment& run) {
-  Table table{"Test metrics by label", {"Label", "Positive", "AUC", "Average precision", "By chance"}, {}};
+  Table table{"Test metrics by label", {"Label", "Positive", "AUC", "Average precision", "By chance"}};
   for (const LabelAssessment& label : run.labels) {
     const double share = static_cast<double>(label.positives) / static_cast<double>(label.known);
     table.rows.push_back({label.name,
-                          "",
-                          "",
-                          {{grouped(static_cast<long long>(label.positives)),
-                            "of " + grouped(static_cast<long long>(label.known)), false},
-                           interval_cell(label.auc, true),
-                           interval_cell(label.average_precision),
-                           {fixed(share, 3), "", false}}});
+                          {positives_cell(label), interval_cell(label.auc, true),
+                           interval_cell(label.average_precision), fixed(share, 3)}});
   }
   if (run.labels.size() > 1)
-    table.rows.push_back({"mean of labels",
-                          "",
-                          "",
-                          {{"", "", false},
-                           interval_cell(run.auc_delong, true),
-                           interval_cell(run.average_precision),
-                           {"", "", false}}});
+    table.rows.push_back(
+        {"mean of labels",
+         {Cell(""), interval_cell(run.auc_delong, true), interval_cell(run.average_precision), Cell("")}});
   return table;
 }
 
 Table arm_label_table(const Report& report) {
-  Table table{"Test AUC by label and arm, first seeds", {"Label", "Positive"}, {}};
+  Table table{"Test AUC by label and arm, first seeds", {"Label", "Positive"}};
   for (const Arm& arm : report.arms) table.header.push_back(arm.name);
   const Assessment& base = report.assessments.front();
   for (std::size_t k = 0; k < base.labels.size(); ++k) {
     const LabelAssessment& label = base.labels[k];
-    TableRow row{label.name, "", "", {}};
-    row.cells.push_back({grouped(static_cast<long long>(label.positives)),
-                         "of " + grouped(static_cast<long long>(label.known)), false});
+    TableRow row{label.name, {}};
+    row.cells.push_back(positives_cell(label));
     for (const Assessment& run : report.assessments) {
       // Arms may have been trained on other labels.
-      Cell cell{"–", "", false};
+      Cell cell("–");
       for (const LabelAssessment& other : run.labels)
         if (other.name == label.name) cell = interval_cell(other.auc);
       row.cells.push_back(cell);
@@ -143,7 +135,7 @@ std::string curve_panels(const Report& report, bool roc) {
     chart.diagonal = roc;
     if (!roc && label.known > 0)
       chart.horizontal = static_cast<double>(label.positives) / static_cast<double>(label.known);
-    Panel panel{label.name, "", "", {}};
+    Panel panel{label.name, "", ""};
     for (std::size_t i = 0; i < report.arms.size(); ++i)
       for (const LabelAssessment& of_arm : report.assessments[i].labels) {
         const Interval& value = roc ? of_arm.auc : of_arm.average_precision;

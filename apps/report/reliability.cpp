@@ -49,15 +49,11 @@ std::string reliability_panels(const Report& report) {
 }
 
 Table calibration_table(const Assessment& run, const std::string& arm) {
-  Table table{"Calibration by label" + arm, {"Label", "Brier", "Brier, scaled", "ECE", "ECE, scaled"}, {}};
+  Table table{"Calibration by label" + arm, {"Label", "Brier", "Brier, scaled", "ECE", "ECE, scaled"}};
   for (const LabelAssessment& label : run.labels)
     table.rows.push_back({label.name,
-                          "",
-                          "",
-                          {{fixed(label.calibration.brier, 4), "", false},
-                           {fixed(label.calibrated->brier, 4), "", false},
-                           {fixed(label.calibration.expected, 4), "", false},
-                           {fixed(label.calibrated->expected, 4), "", false}}});
+                          {fixed(label.calibration.brier, 4), fixed(label.calibrated->brier, 4),
+                           fixed(label.calibration.expected, 4), fixed(label.calibrated->expected, 4)}});
   return table;
 }
 
@@ -67,20 +63,19 @@ std::string share_bounds(const Interval& interval) {
 
 Table threshold_table(const Assessment& run, const std::string& arm) {
   Table table{"Decisions at thresholds chosen on validation" + arm,
-              {"Label", "Threshold", "Sensitivity", "Specificity", "PPV", "NPV", "F1"},
-              {}};
+              {"Label", "Threshold", "Sensitivity", "Specificity", "PPV", "NPV", "F1"}};
   for (const LabelAssessment& label : run.labels) {
-    TableRow row{label.name, "", "", {}};
+    TableRow row{label.name, {}};
     if (std::isnan(label.threshold)) {
       row.small = "validation shows one class only";
-      row.cells.resize(6, {"–", "", false});
+      row.cells.resize(6, Cell("–"));
     } else {
-      row.cells = {{fixed(label.threshold, 3), "", false},
-                   {percent(label.sensitivity.value), share_bounds(label.sensitivity), false},
-                   {percent(label.specificity.value), share_bounds(label.specificity), false},
-                   {percent(label.confusion.ppv()), "", false},
-                   {percent(label.confusion.npv()), "", false},
-                   {fixed(label.confusion.f1(), 3), "", false}};
+      row.cells = {fixed(label.threshold, 3),
+                   {percent(label.sensitivity.value), share_bounds(label.sensitivity)},
+                   {percent(label.specificity.value), share_bounds(label.specificity)},
+                   percent(label.confusion.ppv()),
+                   percent(label.confusion.npv()),
+                   fixed(label.confusion.f1(), 3)};
     }
     table.rows.push_back(std::move(row));
   }
@@ -93,20 +88,18 @@ Table confusion_table(const ClassConfusion& confusion, const std::vector<std::st
                       ", balanced accuracy ", percent(confusion.balanced_accuracy()), ", quadratic weighted kappa ",
                       fixed(confusion.quadratic_weighted_kappa(), 3), ", mean absolute error ",
                       fixed(confusion.mean_absolute_error(), 3)),
-              {"True class"},
-              {}};
+              {"True class"}};
   table.header.insert(table.header.end(), names.begin(), names.end());
   for (int i = 0; i < confusion.classes(); ++i) {
-    TableRow row{names[static_cast<std::size_t>(i)], "", "", {}};
-    for (int j = 0; j < confusion.classes(); ++j)
-      row.cells.push_back({grouped(static_cast<long long>(confusion.count(i, j))), "", i == j});
+    TableRow row{names[static_cast<std::size_t>(i)], {}};
+    for (int j = 0; j < confusion.classes(); ++j) row.cells.push_back({grouped(confusion.count(i, j)), "", i == j});
     table.rows.push_back(std::move(row));
   }
   return table;
 }
 
 Cell gap_cell(const Interval& interval) {
-  if (std::isnan(interval.value)) return {"–", "", false};
+  if (std::isnan(interval.value)) return {"–"};
   const bool apart = interval.low > 0 || interval.high < 0;
   return {fixed(interval.value, 3, true), bounds(interval.low, interval.high, true), apart};
 }
@@ -114,19 +107,13 @@ Cell gap_cell(const Interval& interval) {
 Table subgroup_table(const std::string& column, const std::vector<GroupMetrics>& groups, const std::string& arm) {
   Table table{
       "By " + column + arm,
-      {"Group", "Images", "AUC", "Gap in AUC", "Sensitivity", "Gap in sensitivity", "False positive rate", "ECE"},
-      {}};
+      {"Group", "Images", "AUC", "Gap in AUC", "Sensitivity", "Gap in sensitivity", "False positive rate", "ECE"}};
   for (const GroupMetrics& group : groups)
     table.rows.push_back({group.name,
-                          counted(static_cast<long long>(group.positives), "positive label"),
-                          "",
-                          {{grouped(group.rows), "", false},
-                           interval_cell(group.auc),
-                           gap_cell(group.auc_gap),
-                           interval_cell(group.sensitivity),
-                           gap_cell(group.sensitivity_gap),
-                           interval_cell(group.false_positive_rate),
-                           interval_cell(group.calibration_error)}});
+                          {grouped(group.rows), interval_cell(group.auc), gap_cell(group.auc_gap),
+                           interval_cell(group.sensitivity), gap_cell(group.sensitivity_gap),
+                           interval_cell(group.false_positive_rate), interval_cell(group.calibration_error)},
+                          counted(static_cast<long long>(group.positives), "positive label")});
   return table;
 }
 
@@ -136,19 +123,12 @@ Table gap_change_table(const Report& report, std::size_t arm, const std::string&
   const std::string &base = report.arms.front().name, &other = report.arms[arm].name;
   Table table{
       "Gaps by " + column + ", " + other + " beside " + base,
-      {"Group", "Images", "Gap in AUC, " + base, other, "change", "Gap in sensitivity, " + base, other, "change"},
-      {}};
+      {"Group", "Images", "Gap in AUC, " + base, other, "change", "Gap in sensitivity, " + base, other, "change"}};
   for (const GapChange& group : groups)
     table.rows.push_back({group.name,
-                          "",
-                          "",
-                          {{grouped(group.rows), "", false},
-                           gap_cell(group.first_auc_gap),
-                           gap_cell(group.second_auc_gap),
-                           gap_cell(group.auc_change),
-                           gap_cell(group.first_sensitivity_gap),
-                           gap_cell(group.second_sensitivity_gap),
-                           gap_cell(group.sensitivity_change)}});
+                          {grouped(group.rows), gap_cell(group.first_auc_gap), gap_cell(group.second_auc_gap),
+                           gap_cell(group.auc_change), gap_cell(group.first_sensitivity_gap),
+                           gap_cell(group.second_sensitivity_gap), gap_cell(group.sensitivity_change)}});
   return table;
 }
 
@@ -171,7 +151,7 @@ Section calibration_section(const Report& report) {
 }
 
 Section decision_section(const Report& report) {
-  Section section{"decisions", "Decisions", "", ""};
+  Section section{"decisions", "Decisions"};
   const bool classes = report.assessments.front().confusion.has_value();
   section.note =
       classes

@@ -56,9 +56,9 @@ std::string lead_of(const Report& report) {
   if (report.arms.size() > 1)
     return message(report.arms.size(), " ways to train, compared on the same measures. The first, \"",
                    report.arms.front().name, "\", is the one the others are compared with.");
-  return message("A ", run.card.network.name, " with ", grouped(static_cast<long long>(run.parameters)),
-                 " parameters, trained on ", run.config.value("data", run.card.data),
-                 run.config.contains("teacher") ? " under a teacher" : "", ".");
+  return message("A ", run.card.network.name, " with ", grouped(run.parameters), " parameters, trained on ",
+                 run.config.value("data", run.card.data), run.config.contains("teacher") ? " under a teacher" : "",
+                 ".");
 }
 
 // Those of the usual columns that divide the images.

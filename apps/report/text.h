@@ -1,6 +1,7 @@
 // Numbers and names as words.
 #pragma once
 
+#include <concepts>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,10 @@ std::string counted(long long count, const std::string& noun);
 
 // 1234567 as "1,234,567".
 std::string grouped(long long count);
+template <std::integral Count>
+std::string grouped(Count count) {
+  return grouped(static_cast<long long>(count));
+}
 
 // "12.3 MB"; powers of 1000.
 std::string byte_count(double bytes);

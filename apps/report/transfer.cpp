@@ -37,8 +37,7 @@ double mean_of_known(const std::vector<double>& values) {
 
 std::string term_table(const Report& report) {
   Table table{"Terms of the loss",
-              {"", "loss at the last epoch", "with its weight", "share of the gradient", "epochs measured"},
-              {}};
+              {"", "loss at the last epoch", "with its weight", "share of the gradient", "epochs measured"}};
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
     const Arm& arm = report.arms[i];
     for (const std::string& loss : names_in(arm, "loss/")) {
@@ -47,12 +46,9 @@ std::string term_table(const Report& report) {
       const auto measured = std::ranges::count_if(shares, [](double share) { return !std::isnan(share); });
       const auto last = [&](const std::string& name) { return fixed(mean_curve(curves(arm, name)).back(), 4); };
       table.rows.push_back({report.arms.size() == 1 ? term : arm.name + ", " + term,
+                            {last(loss), last("weighted_" + loss), fixed(mean_of_known(shares), 3), grouped(measured)},
                             "",
-                            arm_style(report, i),
-                            {{last(loss), ""},
-                             {last("weighted_" + loss), ""},
-                             {fixed(mean_of_known(shares), 3), ""},
-                             {grouped(measured), ""}}});
+                            arm_style(report, i)});
     }
   }
   return render(table);
