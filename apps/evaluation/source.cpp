@@ -38,8 +38,7 @@ Source checkpoint_source(const std::string& path, const SourceOptions& options) 
                  model.card.width, data.height, data.width);
   Predictor predictor(*context, *model.network, model.card, data, options.batch);
   const auto predict = [&](const std::string& name, std::optional<double>* loss) {
-    const Split& split = name == "test" ? data.test : name == "val" ? data.val : data.train;
-    require_data(split.count > 0, options.data, ": has no ", name, " images");
+    const Split& split = split_named(data, name, options.data);
     const Predictions predictions = predictor.predict(split);
     // What a cumulative network learns by is not the loss of single grades.
     if (loss != nullptr && !model.card.cumulative) *loss = predictions.loss;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "apps/explanation/heat_map.h"
+#include "apps/inference/card_and_data.h"
 #include "apps/report/text.h"
 #include "engine/files/check.h"
 
@@ -45,10 +46,6 @@ double spread(const std::vector<Viewer>& viewers, int row, std::size_t label) {
   return high - low;
 }
 
-Image image_at(const Dataset& data, int row) {
-  return {data.height, data.width, data.channels, read_pixels(*data.test.images, row)};
-}
-
 PictureRow::Picture map_of(const Viewer& viewer, const Image& image, int row, std::size_t label) {
   const ImageMaps maps = ClassMaps(viewer.model)(image.pixels).front();
   return {viewer.name + ": " + fixed(probability(viewer, row, label), 2),
@@ -64,7 +61,7 @@ PictureRow row_of_one(const Viewer& viewer, const Dataset& data, const std::vect
   std::vector<int> shown_rows = {*found};
   if (*missed != *found) shown_rows.push_back(*missed);
   for (const int row : shown_rows) {
-    const Image image = image_at(data, row);
+    const Image image = image_at(data, data.test, row);
     made.pictures.push_back({viewer.table->ids[static_cast<std::size_t>(row)], enlarged(image, side), {}});
     made.pictures.push_back(map_of(viewer, image, row, label));
   }
@@ -75,7 +72,7 @@ PictureRow row_of_several(const std::vector<Viewer>& viewers, const Dataset& dat
                           std::size_t label) {
   const int row = *std::max_element(
       rows.begin(), rows.end(), [&](int a, int b) { return spread(viewers, a, label) < spread(viewers, b, label); });
-  const Image image = image_at(data, row);
+  const Image image = image_at(data, data.test, row);
   PictureRow made{viewers.front().table->label_names[label], {}};
   made.pictures.push_back({viewers.front().table->ids[static_cast<std::size_t>(row)], enlarged(image, side), {}});
   for (const Viewer& viewer : viewers) made.pictures.push_back(map_of(viewer, image, row, label));

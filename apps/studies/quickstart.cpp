@@ -9,6 +9,7 @@
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
 #include "apps/command_line/run_app.h"
+#include "apps/inference/card_and_data.h"
 #include "apps/inference/prediction.h"
 #include "apps/report/explained.h"
 #include "apps/report/text.h"
@@ -194,10 +195,9 @@ PictureRow Quickstart::pictures(char site, const Dataset& dataset, const std::st
     for (int label = 0; label < dataset.outputs; ++label)
       if (dataset.train.labels[static_cast<std::size_t>(chosen) * dataset.outputs + label] > 0.5f)
         caption += (caption.empty() ? "" : ", ") + dataset.label_names[label];
-    const Image image{dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, chosen)};
     const Image large{phantom.size, phantom.size, dataset.channels,
                       make_phantoms(phantom, PhantomPart::train, chosen, 1).images};
-    row.pictures.push_back({caption.empty() ? "no finding" : caption, image, large});
+    row.pictures.push_back({caption.empty() ? "no finding" : caption, image_at(dataset, dataset.train, chosen), large});
   }
   return row;
 }
