@@ -31,7 +31,7 @@ class Examination {
  public:
   Examination(const Dataset& data, int threads) : data_(data), threads_(threads) {
     for (const Split* split : splits_of(data)) first_.push_back(first_.back() + split->count);
-    facts_.resize(static_cast<std::size_t>(first_.back()));
+    facts_.resize(first_.back());
     sums_.assign(3, PixelSums(data.channels));
   }
 
@@ -67,7 +67,7 @@ class Examination {
  private:
   void read_image_of(std::size_t s, const Split& split, int i) {
     const int place = first_[s] + i;
-    Facts& facts = facts_[static_cast<std::size_t>(place)];
+    Facts& facts = facts_[place];
     PixelSums sums(data_.channels);
     std::string form;
     try {
@@ -106,7 +106,7 @@ class Examination {
 
   ImageName name_of(int place) const {
     const std::size_t s = split_of(place);
-    return {names[s], splits_of(data_)[s]->ids[static_cast<std::size_t>(place - first_[s])]};
+    return {names[s], splits_of(data_)[s]->ids[place - first_[s]]};
   }
   std::size_t split_of(int place) const { return place < first_[1] ? 0 : place < first_[2] ? 1 : 2; }
 
@@ -122,7 +122,7 @@ class Examination {
       report.patients = static_cast<int>(known.size());
     }
     for (int l = 0; l < data_.outputs; ++l) {
-      LabelReport label{data_.label_names[static_cast<std::size_t>(l)], 0, 0, 0};
+      LabelReport label{data_.label_names[l], 0, 0, 0};
       for (int i = 0; i < split.count; ++i) {
         const bool several = data_.task == Task::multi_label;
         const float value =

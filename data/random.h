@@ -55,7 +55,7 @@ class RandomStream {
 
 // Fisher-Yates: every order of 0..count-1 is equally likely.
 inline std::vector<std::int32_t> permutation(int count, RandomStream random) {
-  std::vector<std::int32_t> order(static_cast<std::size_t>(count));
+  std::vector<std::int32_t> order(count);
   for (int i = 0; i < count; ++i) order[i] = i;
   for (int i = count - 1; i > 0; --i) std::swap(order[i], order[random.below(static_cast<std::uint32_t>(i) + 1)]);
   return order;

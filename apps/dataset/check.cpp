@@ -73,8 +73,8 @@ void print_splits(const Dataset& data, const DatasetReport& report) {
     for (const SplitReport& split : report.splits) {
       char text[32] = "-";
       if (!split.mean.empty())
-        std::snprintf(text, sizeof text, "%.4f, %.4f", split.mean[static_cast<std::size_t>(c)],
-                      split.deviation[static_cast<std::size_t>(c)]);
+        std::snprintf(text, sizeof text, "%.4f, %.4f", split.mean[c],
+                      split.deviation[c]);
       std::printf("%18s", text);
     }
   }

@@ -76,7 +76,7 @@ int preview(const PreviewOptions& options) {
   const std::vector<Image> pictures = pixels_of(input.to_host(), shape, card);
   const auto columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(pictures.size()))));
   write_file_atomically(options.out, png_bytes(image_grid(pictures, columns)));
-  for (int i = 0; i < batch.size; ++i) std::cout << split.ids[static_cast<std::size_t>(batch.positions[i])] << '\n';
+  for (int i = 0; i < batch.size; ++i) std::cout << split.ids[batch.positions[i]] << '\n';
   return 0;
 }
 

@@ -74,7 +74,7 @@ void Loader::State::gather(int batch, int first_row, Batch& target) const {
   const auto label_width = static_cast<std::size_t>(dataset.label_width());
   if (first_row == 0) target.valid = std::min(batch_size, split.count - first);
   for (int i = first_row; i < std::min(batch_size, first_row + piece); ++i) {
-    const std::int32_t image = order[static_cast<std::size_t>(std::min(first + i, split.count - 1))];
+    const std::int32_t image = order[std::min(first + i, split.count - 1)];
     target.positions[i] = image;
     if (options.pixels && first + i < split.count)
       split.images->read(image, {target.images.data() + i * image_bytes, image_bytes});

@@ -62,7 +62,7 @@ std::vector<Uncertain> policies_of(const DatasetSpec& spec, const std::vector<st
     } else {
       const auto label = std::find(labels.begin(), labels.end(), words[i].substr(0, colon));
       require(label != labels.end(), spec.text, ": uncertain: there is no label '", words[i].substr(0, colon), "'");
-      result[static_cast<std::size_t>(label - labels.begin())] = policy_named(spec, words[i].substr(colon + 1));
+      result[label - labels.begin()] = policy_named(spec, words[i].substr(colon + 1));
     }
   }
   return result;

@@ -32,7 +32,7 @@ struct Png {
   std::string_view stream;   // the compressed rows
   std::string joined;        // holds them where they come in several chunks
 
-  int samples() const { return std::array{1, 0, 3, 1, 2, 0, 4}[static_cast<std::size_t>(colour)]; }
+  int samples() const { return std::array{1, 0, 3, 1, 2, 0, 4}[colour]; }
   int pixel_bits() const { return samples() * depth; }
   std::size_t row_bytes(int pixels) const { return (static_cast<std::size_t>(pixels) * pixel_bits() + 7) / 8; }
   int channels() const { return colour == grey || colour == grey_alpha ? 1 : 3; }

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "data/metrics/distributions.h"
+#include "data/metrics/mean.h"
 #include "data/parallel.h"
 #include "data/random.h"
 #include "engine/files/check.h"
@@ -13,7 +13,6 @@
 namespace preceptor {
 namespace {
 
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 constexpr int jackknife_groups = 200;
 
 // The rows of every unit, and the units of every stratum.
@@ -58,7 +57,7 @@ Times draw(const Drawing& drawing, int rows, RandomStream random) {
   for (const std::vector<std::int32_t>& stratum : drawing.strata) {
     for (std::size_t k = 0; k < stratum.size(); ++k) {
       const auto unit = static_cast<std::size_t>(stratum[random.below(static_cast<std::uint32_t>(stratum.size()))]);
-      for (const std::int32_t row : drawing.rows[unit]) ++times[static_cast<std::size_t>(row)];
+      for (const std::int32_t row : drawing.rows[unit]) ++times[row];
     }
   }
   return times;
@@ -70,13 +69,12 @@ std::vector<double> jackknife(const Statistics& statistics, int rows, const Draw
                               const BootstrapOptions& options, std::size_t count) {
   const int units = static_cast<int>(drawing.rows.size()), groups = std::min(units, jackknife_groups);
   const std::vector<std::int32_t> order = permutation(units, RandomStream(options.seed, -1));
-  std::vector<std::vector<double>> without(static_cast<std::size_t>(groups));
+  std::vector<std::vector<double>> without(groups);
   parallel_for(groups, options.threads, [&](int g) {
     Times times(static_cast<std::size_t>(rows), 1);
     for (int u = g; u < units; u += groups)
-      for (const std::int32_t row : drawing.rows[static_cast<std::size_t>(order[static_cast<std::size_t>(u)])])
-        times[static_cast<std::size_t>(row)] = 0;
-    without[static_cast<std::size_t>(g)] = statistics(times);
+      for (const std::int32_t row : drawing.rows[order[u]]) times[row] = 0;
+    without[g] = statistics(times);
   });
   std::vector<double> accelerations(count, 0.0);
   for (std::size_t s = 0; s < count; ++s) {
@@ -160,11 +158,11 @@ Bootstrap bootstrap(const Statistics& statistics, int rows, const BootstrapOptio
   Bootstrap result;
   result.estimates = statistics({});
   const std::size_t count = result.estimates.size();
-  result.samples.assign(count, std::vector<double>(static_cast<std::size_t>(options.resamples)));
+  result.samples.assign(count, std::vector<double>(options.resamples));
   parallel_for(options.resamples, options.threads, [&](int r) {
     const std::vector<double> values = statistics(draw(drawing, rows, RandomStream(options.seed, r)));
     require(values.size() == count, "bootstrap: ", values.size(), " statistics of a resample, ", count, " of the rows");
-    for (std::size_t s = 0; s < count; ++s) result.samples[s][static_cast<std::size_t>(r)] = values[s];
+    for (std::size_t s = 0; s < count; ++s) result.samples[s][r] = values[s];
   });
   if (accelerate) result.accelerations = jackknife(statistics, rows, drawing, options, count);
   return result;

@@ -3,17 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "data/metrics/distributions.h"
+#include "data/metrics/mean.h"
 
 namespace preceptor {
-namespace {
-
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
-
 Interval t_interval(const std::vector<double>& values, double level) {
   if (values.empty()) return {undefined, undefined, undefined};
   const auto count = static_cast<double>(values.size());

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/metrics/mean.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
 namespace {
 
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct Totals {
@@ -37,19 +37,6 @@ void walk_down(const std::vector<Ranking::Entry>& entries, const Times& times, c
     if (any) visit(entries[k].score, called.positives, called.negatives);
     any = false;
   }
-}
-
-template <class Value>
-double mean_defined(const std::vector<Ranking>& rankings, const Value& value) {
-  double sum = 0;
-  int defined = 0;
-  for (const Ranking& ranking : rankings) {
-    const double one = value(ranking);
-    if (std::isnan(one)) continue;
-    sum += one;
-    ++defined;
-  }
-  return defined == 0 ? undefined : sum / defined;
 }
 
 }  // namespace
@@ -169,23 +156,22 @@ std::vector<double> Ranking::precision_at(const std::vector<double>& recalls, co
 std::vector<Ranking> rank_all(const std::vector<Finding>& findings) { return {findings.begin(), findings.end()}; }
 
 double macro_auc(const std::vector<Ranking>& rankings, const Times& times) {
-  return mean_defined(rankings, [&](const Ranking& ranking) { return ranking.auc(times); });
+  Mean mean;
+  for (const Ranking& ranking : rankings) mean.add(ranking.auc(times));
+  return mean.value();
 }
 
 double macro_average_precision(const std::vector<Ranking>& rankings, const Times& times) {
-  return mean_defined(rankings, [&](const Ranking& ranking) { return ranking.average_precision(times); });
+  Mean mean;
+  for (const Ranking& ranking : rankings) mean.add(ranking.average_precision(times));
+  return mean.value();
 }
 
 double weighted_auc(const std::vector<Ranking>& rankings, const Times& times) {
-  double sum = 0, weights = 0;
-  for (const Ranking& ranking : rankings) {
-    const double one = ranking.auc(times);
-    if (std::isnan(one)) continue;
-    const auto weight = static_cast<double>(totals(ranking.entries(), times).positives);
-    sum += weight * one;
-    weights += weight;
-  }
-  return weights > 0 ? sum / weights : undefined;
+  Mean mean;
+  for (const Ranking& ranking : rankings)
+    mean.add(ranking.auc(times), static_cast<double>(totals(ranking.entries(), times).positives));
+  return mean.value();
 }
 
 }  // namespace preceptor

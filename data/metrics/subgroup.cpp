@@ -4,29 +4,17 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "data/metrics/calibration.h"
+#include "data/metrics/mean.h"
 #include "data/metrics/threshold.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
 namespace {
 
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 // Per group, in this order, in the bootstrap's statistics.
 enum Statistic { auc, sensitivity, false_positive_rate, calibration_error, sensitivity_gap, auc_gap, statistics };
-
-struct Mean {
-  double sum = 0;
-  int count = 0;
-  void add(double value) {
-    if (std::isnan(value)) return;
-    sum += value;
-    ++count;
-  }
-  double value() const { return count == 0 ? undefined : sum / count; }
-};
 
 // The findings of one group, ready for resamples of the whole table.
 class GroupRows {
@@ -36,8 +24,8 @@ class GroupRows {
     for (const Finding& finding : findings) {
       Finding part{finding.name, {}, {}};
       for (const int row : rows_) {
-        part.scores.push_back(finding.scores[static_cast<std::size_t>(row)]);
-        part.labels.push_back(finding.labels[static_cast<std::size_t>(row)]);
+        part.scores.push_back(finding.scores[row]);
+        part.labels.push_back(finding.labels[row]);
       }
       rankings_.emplace_back(part);
       parts_.push_back(std::move(part));
@@ -54,7 +42,7 @@ class GroupRows {
   std::array<double, statistics> measure(const Times& times) const {
     Times own;
     if (!times.empty())
-      for (const int row : rows_) own.push_back(times[static_cast<std::size_t>(row)]);
+      for (const int row : rows_) own.push_back(times[row]);
     Mean sensitivities, rates, errors;
     for (std::size_t j = 0; j < parts_.size(); ++j) {
       const Confusion counts = confusion_at(parts_[j], thresholds_[j], own);

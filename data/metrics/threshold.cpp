@@ -5,14 +5,13 @@
 #include <cmath>
 #include <limits>
 
+#include "data/metrics/mean.h"
 #include "data/metrics/ranking.h"
 #include "engine/files/check.h"
 #include "engine/files/numbers.h"
 
 namespace preceptor {
 namespace {
-
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
 double ratio(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? undefined : static_cast<double>(part) / static_cast<double>(whole);

@@ -83,7 +83,7 @@ std::optional<Box> phantom_box(const PhantomOptions& options, PhantomPart part, 
               label < static_cast<int>(phantom::chest_findings().size()),
           "phantom_box: finding ", label, " of image ", index, " is none of a chest phantom");
   const phantom::ChestPatient patient = phantom::draw_chest_patient(options.site, stream_of(options, part, index));
-  if (patient.labels()[static_cast<std::size_t>(label)] < 0.5f) return std::nullopt;
+  if (patient.labels()[label] < 0.5f) return std::nullopt;
   std::vector<std::uint8_t> with(static_cast<std::size_t>(options.size) * options.size), bare(with.size());
   phantom::render_chest(patient, options.site, options.size, with.data());
   phantom::render_chest(without(patient, label), options.site, options.size, bare.data());
@@ -111,7 +111,7 @@ Split make_split(const PhantomOptions& options, PhantomPart part, const char* na
   split.images = std::make_shared<MemoryImages>(std::move(phantoms.images), image_bytes);
   split.labels = std::move(phantoms.labels);
   split.ids = numbered_ids(name, count);
-  split.columns = {{"site", std::vector<std::string>(static_cast<std::size_t>(count), std::string(1, options.site))}};
+  split.columns = {{"site", std::vector<std::string>(count, std::string(1, options.site))}};
   return split;
 }
 

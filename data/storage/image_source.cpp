@@ -58,12 +58,12 @@ SelectedImages::SelectedImages(Images images, std::vector<std::int32_t> position
 
 void SelectedImages::read(int position, std::span<std::uint8_t> pixels) const {
   require_position(position, count());
-  images_->read(positions_[static_cast<std::size_t>(position)], pixels);
+  images_->read(positions_[position], pixels);
 }
 
 std::string SelectedImages::file(int position) const {
   require_position(position, count());
-  return images_->file(positions_[static_cast<std::size_t>(position)]);
+  return images_->file(positions_[position]);
 }
 
 }  // namespace preceptor

@@ -132,7 +132,7 @@ TEST_F(Chexpert, SelfTrainedLabelsComeFromPredictions) {
   tree.file("p.csv", header + b + ",0.5,0.25,0.5,0.75,0.125\n");
   expect_error([&] { open(keys); }, ErrorKind::data, {"train.csv line 4, column 1 (Path)", "p.csv has no row for"});
   tree.file("p.csv", header + b + ",0.5,1.25,0.5,0.75,0.125\n");
-  expect_error([&] { open(keys); }, ErrorKind::data, {"p.csv line 2, column 3", "1.25 is no probability"});
+  expect_error([&] { open(keys); }, ErrorKind::data, {"p.csv line 2, column 3", "1.25 is not a probability"});
   refuse("?uncertain=self-trained", {"predictions=FILE.csv"});
   refuse("?predictions=x.csv", {"belong together"});
 }
@@ -165,9 +165,9 @@ TEST_F(Chexpert, NamesTheWrongField) {
   };
   const std::string labels = ",Male,50,Frontal,AP,,,,,,,,,,,,,,\n";
   broken("a/b.png,Male,50,Frontal,AP,,,2,,,,,,,,,,,\n", {"train.csv line 2, column 8 (Cardiomegaly)", "'2'"});
-  broken("a/b.png,Male,50,Frontal,AP,,,yes,,,,,,,,,,,\n", {"line 2, column 8 (Cardiomegaly)", "'yes' is no number"});
+  broken("a/b.png,Male,50,Frontal,AP,,,yes,,,,,,,,,,,\n", {"line 2, column 8 (Cardiomegaly)", "'yes' is not a number"});
   broken("a/b.png" + labels + "a/c.png" + labels + "a/b.png" + labels,
-         {"line 4, column 1 (Path)", "'a/b.png' stands here a second time, after line 2"});
+         {"line 4, column 1 (Path)", "'a/b.png' is listed a second time, after line 2"});
   tree.file("chex/train.csv", chexpert_header);
   expect_error([&] { open("?view=lateral"); }, ErrorKind::data, {"has no images"});
   tree.file("chex/train.csv", "Path,Sex\nx,Male\n");

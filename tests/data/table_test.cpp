@@ -66,7 +66,7 @@ TEST_F(TableTest, LinesAreCountedThroughQuotesAndEmptyLines) {
   EXPECT_EQ(table.number(1), 1);
   ASSERT_TRUE(table.next());
   EXPECT_EQ(table.line(), 6);
-  expect_error([&] { table.number(1); }, ErrorKind::data, {path + " line 6, column 2 (b): 'oops' is no number"});
+  expect_error([&] { table.number(1); }, ErrorKind::data, {path + " line 6, column 2 (b): 'oops' is not a number"});
   EXPECT_FALSE(table.next());
   EXPECT_FALSE(table.next());
 }
