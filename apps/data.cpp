@@ -20,14 +20,13 @@ struct Command {
 };
 
 constexpr std::array commands = {
-    Command{"check", run_data_check,
-            "says what is wrong with a data set: shared patients, duplicates, bad images, ..."},
-    Command{"cache", run_data_cache, "decodes and resizes all images once, into one file that is read at once"},
+    Command{"check", run_data_check, "reports problems of a data set: shared patients, duplicates, bad images, ..."},
+    Command{"cache", run_data_cache, "decodes and resizes all images once, into one file that is mapped into memory"},
     Command{"preview", run_data_preview, "shows a training batch as the network sees it"},
 };
 
 std::string help() {
-  std::string text = "Looks at data sets.\nUsage: preceptor-data COMMAND ... (COMMAND --help says more)\n\n";
+  std::string text = "Looks at data sets.\nUsage: preceptor-data COMMAND ... (COMMAND --help for details)\n\n";
   for (const Command& command : commands) text += "  " + std::string(command.name) + "  " + command.text + "\n";
   text += "\nData sets (docs/data.md):\n";
   for (const DataFormat& format : data_formats()) {
@@ -51,7 +50,7 @@ int run_data(int argc, char** argv) {
       return command.run(argc - 1, argv + 1);
     }
   }
-  fail(ErrorKind::usage, wanted.empty() ? "a command is missing" : "'" + wanted + "' is no command",
+  fail(ErrorKind::usage, wanted.empty() ? "a command is missing" : "'" + wanted + "' is not a command",
        "; commands: ", list(commands, &Command::name));
 }
 

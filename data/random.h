@@ -1,4 +1,4 @@
-// Counter-based random numbers: a stream is named by whole numbers, so any part of a data set can be drawn on its own.
+// Counter-based random numbers: integers name a stream, so any part of a data set can be drawn independently.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// preceptor-data cache: decodes and resizes a data set once, and says what that gains.
+// preceptor-data cache: decodes and resizes a data set once, and reports the gain in speed.
 #include <chrono>
 #include <cstdio>
 
@@ -20,18 +20,18 @@ struct CacheOptions {
 };
 
 bool parse(CacheOptions& options, int argc, char** argv) {
-  CLI::App app("Decodes and resizes all images of a data set once, into one file that is mapped into memory.",
+  CLI::App app("Decodes and resizes all images of a data set once, into one memory-mapped file.",
                "preceptor-data cache");
   app.footer(
       "Example:\n"
       "  preceptor-data cache 'chestxray14:nih/?size=224'\n\n"
-      "The apps find the file beside the data, or by the key cache=FILE. It is tied to the content of the images: if\n"
-      "one changes, it is refused. Images that it lacks are decoded as before.");
-  app.add_option("data", options.data, "As for preceptor-train, of a format with image files; docs/data.md")
+      "The apps find the file beside the data or through the key cache=FILE. It is tied to the content of the images\n"
+      "and rejected once one of them changes. Images that it lacks are decoded as before.");
+  app.add_option("data", options.data, "As for preceptor-train, in a format with image files; docs/data.md")
       ->type_name("FORMAT:PATH")
       ->required();
-  app.add_option("--out", options.out, "The file; without it, where the apps look for it")->type_name("FILE");
-  app.add_option("--on-bad-image", options.on_bad_image, "An image that cannot be read: stop, or skip (it is left out)")
+  app.add_option("--out", options.out, "Output file (default: where the apps look for it)")->type_name("FILE");
+  app.add_option("--on-bad-image", options.on_bad_image, "For an image that cannot be read: stop, or skip it")
       ->type_name("NAME")
       ->check(CLI::IsMember({"stop", "skip"}))
       ->capture_default_str();

@@ -1,4 +1,4 @@
-// Loads a batch as a training run would, sends it through the augmentation, and writes what comes out as pixels again.
+// Loads a batch as a training run would, augments it, and converts the result back to pixels.
 #include "apps/dataset/commands.h"
 
 #include <algorithm>
@@ -83,13 +83,12 @@ int preview(const PreviewOptions& options) {
 }  // namespace
 
 int run_data_preview(int argc, char** argv) {
-  CLI::App app("Writes a training batch as the network sees it, as a PNG.", "preceptor-data preview");
+  CLI::App app("Writes a training batch as the network sees it to a PNG.", "preceptor-data preview");
   app.footer(
       "Example:\n"
       "  preceptor-data preview medmnist:retinamnist.npz --augment flip,rotate=15,noise=0.02 --out batch.png\n\n"
-      "With the --augment, --batch and --seed of a training it is the first batch of its epoch. Values outside 0 to "
-      "255\n"
-      "are cut off. The ids of the images go to stdout, row by row.");
+      "With the --augment, --batch and --seed of a training run it is the first batch of that run's epoch. Values\n"
+      "outside 0 to 255 are clipped. The ids of the images go to stdout, row by row.");
   PreviewOptions options;
   app.add_option("data", options.data, "FORMAT:PATH as for preceptor-train")->type_name("FORMAT:PATH")->required();
   app.add_option("--augment", options.augment, "As for preceptor-train")->type_name("NAME[=NUMBER],...");
@@ -107,7 +106,7 @@ int run_data_preview(int argc, char** argv) {
       ->type_name("NUMBER")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
-  app.add_option("--seed", options.seed, "Of order and augmentation")->type_name("NUMBER")->capture_default_str();
+  app.add_option("--seed", options.seed, "Seed of order and augmentation")->type_name("NUMBER")->capture_default_str();
   add_device_flags(app, options.device, options.threads);
   return parse_command_line(app, argc, argv) ? preview(options) : 0;
 }

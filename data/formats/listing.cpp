@@ -97,8 +97,7 @@ void assign_fold(Listing& listing, const std::string& text, const DatasetSpec& s
   require(whole && numbers[1] >= 3 && numbers[1] <= 1000 && numbers[0] >= 1 && numbers[0] <= numbers[1], spec.text,
           ": fold='", text, "' is not K/FOLDS, from 1/3 to 1000/1000");
   const int folds = static_cast<int>(numbers[1]), test = static_cast<int>(numbers[0]) - 1, val = (test + 1) % folds;
-  const std::vector<std::int32_t> fold =
-      drawn(listing, listing.all, std::vector<double>(folds, 1.0 / folds), spec);
+  const std::vector<std::int32_t> fold = drawn(listing, listing.all, std::vector<double>(folds, 1.0 / folds), spec);
   for (std::size_t i = 0; i < fold.size(); ++i)
     listing.parts[i] = fold[i] == test ? Part::test : fold[i] == val ? Part::val : Part::train;
 }

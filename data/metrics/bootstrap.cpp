@@ -15,7 +15,7 @@ namespace {
 
 constexpr int jackknife_groups = 200;
 
-// The rows of every unit, and the units of every stratum.
+// The rows of every cluster, and the clusters of every stratum.
 struct Drawing {
   std::vector<std::vector<std::int32_t>> rows;    // [units]
   std::vector<std::vector<std::int32_t>> strata;  // [strata] units
@@ -63,8 +63,8 @@ Times draw(const Drawing& drawing, int rows, RandomStream random) {
   return times;
 }
 
-// Efron's a: the skewness of the influence of units, a sixth of it over their root. Groups of g units have influences
-// whose skewness is smaller by the root of g and whose number is smaller by g, so a does not depend on the grouping.
+// Efron's a: a sixth of the skewness of the clusters' influence over the root of their number. Groups of g clusters
+// have a skewness smaller by the root of g and a number smaller by g, so a does not depend on the grouping.
 std::vector<double> jackknife(const Statistics& statistics, int rows, const Drawing& drawing,
                               const BootstrapOptions& options, std::size_t count) {
   const int units = static_cast<int>(drawing.rows.size()), groups = std::min(units, jackknife_groups);
@@ -128,7 +128,7 @@ Interval Bootstrap::percentile(std::size_t statistic, double level) const {
 Interval Bootstrap::bca(std::size_t statistic, double level) const {
   const std::vector<double> sorted = sorted_defined(samples.at(statistic));
   const double estimate = estimates.at(statistic);
-  // Samples equal to the estimate count one half: with ties, as of accuracies, the bias would else be one-sided.
+  // Samples equal to the estimate count one half: otherwise ties, common for accuracies, would bias to one side.
   const auto [low, high] = std::equal_range(sorted.begin(), sorted.end(), estimate);
   const double below = (static_cast<double>(low - sorted.begin()) + static_cast<double>(high - low) / 2) /
                        static_cast<double>(std::max<std::size_t>(sorted.size(), 1));

@@ -16,7 +16,7 @@ namespace {
 // Per group, in this order, in the bootstrap's statistics.
 enum Statistic { auc, sensitivity, false_positive_rate, calibration_error, sensitivity_gap, auc_gap, statistics };
 
-// The findings of one group, ready for resamples of the whole table.
+// The findings of one group, prepared for resamples of the whole table.
 class GroupRows {
  public:
   GroupRows(const std::vector<Finding>& findings, const std::vector<double>& thresholds, const Group& group)
@@ -75,7 +75,7 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-// What each group's value is compared with: the other's of two, the median of more.
+// Difference of each value from the other one of two, or from the median of more.
 std::vector<double> gaps(const std::vector<double>& values) {
   const double middle = median(values);
   std::vector<double> result;
@@ -98,7 +98,7 @@ std::vector<double> measure_all(const std::vector<GroupRows>& groups, const Time
   return flat;
 }
 
-// The mean of several models' statistics.
+// The mean of the statistics of several models.
 class Side {
  public:
   Side(const std::vector<Decider>& deciders, const std::vector<Group>& groups) {
@@ -110,6 +110,8 @@ class Side {
       for (const Group& group : groups) models_.back().emplace_back(decider.findings, decider.thresholds, group);
     }
   }
+
+  std::uint64_t positives(std::size_t group) const { return models_.front()[group].positives(); }
 
   std::vector<double> measure(const Times& times) const {
     std::vector<double> mean;
@@ -129,17 +131,14 @@ class Side {
 
 std::vector<GroupMetrics> group_metrics(const std::vector<Finding>& findings, const std::vector<double>& thresholds,
                                         const std::vector<Group>& groups, const BootstrapOptions& options) {
-  require(!findings.empty() && findings.size() == thresholds.size(), "subgroups: ", thresholds.size(),
-          " thresholds for ", findings.size(), " findings");
+  const Side side({{findings, thresholds}}, groups);
   if (groups.empty()) return {};
-  std::vector<GroupRows> rows;
-  for (const Group& group : groups) rows.emplace_back(findings, thresholds, group);
-  const Bootstrap drawn = bootstrap([&](const Times& times) { return measure_all(rows, times); },
+  const Bootstrap drawn = bootstrap([&](const Times& times) { return side.measure(times); },
                                     static_cast<int>(findings.front().scores.size()), options);
   std::vector<GroupMetrics> result;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const auto interval = [&](Statistic statistic) { return drawn.percentile(g * statistics + statistic); };
-    result.push_back({groups[g].name, static_cast<int>(groups[g].rows.size()), rows[g].positives(), interval(auc),
+    result.push_back({groups[g].name, static_cast<int>(groups[g].rows.size()), side.positives(g), interval(auc),
                       interval(sensitivity), interval(false_positive_rate), interval(calibration_error),
                       interval(sensitivity_gap), interval(auc_gap)});
   }

@@ -25,24 +25,12 @@ RandomStream stream_of(const PhantomOptions& options, PhantomPart part, int inde
   return RandomStream(options.seed, static_cast<int>(options.kind), options.site, static_cast<int>(part), index);
 }
 
-// The same patient without one finding.
+// The same patient without one finding, of phantom::chest_findings().
 phantom::ChestPatient without(phantom::ChestPatient patient, int label) {
-  switch (label) {
-    case 0:
-      patient.opacity.present = false;
-      break;
-    case 1:
-      patient.effusion.present = false;
-      break;
-    case 2:
-      patient.heart_ratio = 0.45f;
-      break;
-    case 3:
-      patient.nodule.present = false;
-      break;
-    default:
-      patient.pneumothorax.present = false;
-  }
+  if (label == 2) patient.heart_ratio = 0.45f;
+  bool* const present[] = {&patient.opacity.present, &patient.effusion.present, nullptr, &patient.nodule.present,
+                           &patient.pneumothorax.present};
+  if (label != 2) *present[label] = false;
   return patient;
 }
 

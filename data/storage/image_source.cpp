@@ -14,7 +14,7 @@ int images_in(const std::vector<std::vector<std::uint8_t>>& blocks, std::size_t 
   require(image_bytes > 0, "images: an image has no pixels");
   std::size_t bytes = 0;
   for (const auto& block : blocks) {
-    require(block.size() % image_bytes == 0, "images: ", block.size(), " bytes are no whole number of images of ",
+    require(block.size() % image_bytes == 0, "images: ", block.size(), " bytes are not a whole number of images of ",
             image_bytes, " bytes");
     bytes += block.size();
   }

@@ -1,4 +1,4 @@
-// The header of a .npy array: what numpy wrote before the numbers, read without evaluating it.
+// The header of a .npy array, parsed without evaluating it.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 namespace preceptor {
 
 struct NpyHeader {
-  std::string dtype;                // one of those supported_dtypes() lists
+  std::string dtype;                // "|u1", "<f4", ...
   std::vector<std::int64_t> shape;  // empty for a scalar
   std::uint64_t data_bytes = 0;     // product of the shape times the size of an element
 };

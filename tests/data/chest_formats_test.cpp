@@ -98,7 +98,7 @@ TEST_F(Chexpert, EveryPolicyForWhatIsUncertain) {
   // Atelectasis, Cardiomegaly, Consolidation, Edema, Pleural Effusion.
   EXPECT_EQ(train("?labels=5&uncertain=ones"), (Rows{"00000", "11011", "11101", "00000"}));
   EXPECT_EQ(train("?labels=5&uncertain=zeros,Edema:multi-class"), (Rows{"000000", "100001", "010010", "000000"}));
-  // Where the field is empty and that is unknown, so is whether it was uncertain.
+  // If an empty field means unknown, its uncertainty is unknown too.
   EXPECT_EQ(train("?labels=5&uncertain=zeros,Edema:multi-class&blank=unknown"),
             (Rows{"??????", "10?001", "010010", "??????"}));
   const Dataset several = open("?labels=5&uncertain=multi-class,Atelectasis:ones");
