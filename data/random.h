@@ -9,8 +9,8 @@
 
 namespace preceptor {
 
-// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection whose outputs on consecutive inputs look
-// independent.
+// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): a bijection that maps consecutive inputs to outputs that look
+// independent of each other.
 constexpr std::uint64_t mix_bits(std::uint64_t bits) {
   bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9ull;
   bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EBull;

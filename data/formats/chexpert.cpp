@@ -53,8 +53,8 @@ std::vector<Uncertain> policies_of(const DatasetSpec& spec, const std::vector<st
   return result;
 }
 
-// Probabilities from a trained model for each image: the table of preceptor-predict (path, LABEL) or of a run (id,
-// probability:LABEL).
+// Probabilities from a trained model for each image, from a table of preceptor-predict (columns path, LABEL) or of a
+// run (columns id, probability:LABEL).
 class Guesses {
  public:
   Guesses(const std::string& path, const std::vector<std::string>& labels, const std::vector<Uncertain>& policy)

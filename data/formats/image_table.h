@@ -49,8 +49,7 @@ std::string images_folder(const DatasetSpec& spec);
 
 // "M" or "F", from M, Male, F, Female in upper or lower case; empty (unknown) for anything else.
 std::string sex_text(std::string_view text);
-// Whole years up to 120, from "58", "58.0", "058Y", "011M" (months) or "023D" (days); empty (unknown) for anything
-// else.
+// Whole years up to 120, from "58", "58.0", "058Y", "011M" (months) or "023D" (days); otherwise empty (unknown).
 std::string age_text(std::string_view text);
 
 }  // namespace preceptor

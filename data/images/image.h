@@ -28,7 +28,7 @@ Image read_image(const std::string& path, int channels, int height, int width);
 // True for names with an extension of a format that read_image knows, in upper or lower case.
 bool has_image_name(const std::string& path);
 
-// Grey becomes three equal channels; color becomes (77 R + 150 G + 29 B) / 256. Errors: usage, unless channels is 1
+// Grey becomes three equal channels; color becomes (77 R + 150 G + 29 B) / 256. Errors: usage, if channels is not 1
 // or 3.
 Image with_channels(const Image& image, int channels);
 

@@ -8,8 +8,8 @@ namespace preceptor {
 // Mean of (probability - label)^2 over known rows (Brier 1950, the form for one finding). NaN without known rows.
 double brier_score(const Finding& finding, const Times& times = {});
 
-// Mean of -log(probability of the true label), natural logarithm; probabilities are clamped to 2^-52 from 0 and 1, as
-// in sklearn.metrics.log_loss.
+// Mean of -log(probability of the true label), natural logarithm; clamps probabilities to 2^-52 from 0 and 1 as
+// sklearn.metrics.log_loss does.
 double log_loss(const Finding& finding, const Times& times = {});
 
 // The same for classes, probabilities [rows, outputs] and class labels [rows]: the sum over classes of (probability -

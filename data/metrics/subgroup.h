@@ -32,8 +32,7 @@ struct Decider {
   std::vector<double> thresholds;  // [findings]
 };
 
-// The gaps above for two models side by side, and the difference of their gaps: did a student inherit its teacher's
-// gap?
+// The gaps above for two models and the difference of their gaps: did a student inherit its teacher's gap?
 struct GapChange {
   std::string name;
   int rows = 0;
@@ -41,8 +40,8 @@ struct GapChange {
   Interval first_sensitivity_gap, second_sensitivity_gap, sensitivity_change;
 };
 
-// Each side is the mean of its models (one per seed) on the same rows; one bootstrap serves both sides, so that changes
-// are paired.
+// Each side is the mean of its models (one per seed) on the same rows. One bootstrap serves both sides, which pairs
+// them.
 std::vector<GapChange> gap_changes(const std::vector<Decider>& first, const std::vector<Decider>& second,
                                    const std::vector<Group>& groups, const BootstrapOptions& options);
 

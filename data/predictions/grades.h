@@ -6,8 +6,8 @@
 namespace preceptor {
 
 // The same images for a network with one output for every grade but the last, which is positive if the image's grade is
-// above it: independent labels with the names "above GRADE". Errors: usage, for data without an order of at least three
-// classes.
+// above it: independent labels with the names "above GRADE". Errors: usage, unless the data have one label of at least
+// three classes in order.
 Dataset above_grades(const Dataset& graded);
 std::vector<std::string> above_names(const std::vector<std::string>& grades);
 // Targets [rows, grades - 1] from grades [rows], and back. Unknown labels are NaN.

@@ -45,7 +45,7 @@ TEST_F(TableTest, ReadsWhatSpreadsheetsWrite) {
       << "byte order mark";
   EXPECT_EQ(read("a\tb\n1\tx y\n\t2\n"), plain) << "TSV";
   EXPECT_EQ(read("\na,b\n\n1,x y\n\r\n,2\n\n\n"), plain) << "empty lines";
-  EXPECT_EQ(read("a,b,\n1,x y,\n,2,\n"), plain) << "a comma behind every line";
+  EXPECT_EQ(read("a,b,\n1,x y,\n,2,\n"), plain) << "a comma at the end of every line";
   EXPECT_EQ(read("a,b\n"), (Rows{{"a", "b"}}));
 }
 
