@@ -41,7 +41,7 @@ ImageListing listed_images(const Dataset& data) {
 
 std::vector<std::string> numbered_ids(const std::string& part, int count) {
   std::vector<std::string> ids;
-  ids.reserve(static_cast<std::size_t>(count));
+  ids.reserve(count);
   for (int i = 0; i < count; ++i) ids.push_back(message(part, "/", i));
   return ids;
 }

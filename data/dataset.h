@@ -1,4 +1,4 @@
-// Labelled images, as every format delivers them: labels and names in memory, pixels on demand.
+// Labeled images, as every format delivers them: labels and names in memory, pixels on demand.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// preceptor-data cache: decodes and resizes a data set once, and says what that gains.
+// preceptor-data cache: decodes and resizes a data set once, and reports the gain in speed.
 #include <chrono>
 #include <cstdio>
 

@@ -1,4 +1,4 @@
-// preceptor-data check: reads a whole data set and says what would spoil a result.
+// preceptor-data check: reads a whole data set and reports problems that would spoil a result.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -58,39 +58,34 @@ std::string group_text(const DuplicateGroup& group) {
   return text + (group.images.size() > most_examples ? ", ..." : "");
 }
 
+std::string formatted(const char* format, double first, double second = 0) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, first, second);
+  return text;
+}
+
 void print_splits(const Dataset& data, const DatasetReport& report) {
-  std::printf("%-28s", "");
-  for (const SplitReport& split : report.splits) std::printf("%18s", split.name.c_str());
-  std::printf("\n%-28s", "images");
-  for (const SplitReport& split : report.splits) std::printf("%18d", split.images);
-  std::printf("\n%-28s", "patients");
-  for (const SplitReport& split : report.splits)
-    std::printf("%18s", split.knows_patients ? std::to_string(split.patients).c_str() : "unknown");
-  for (int c = 0; c < data.channels; ++c) {
-    std::printf("\n%-28s", message("mean, deviation", data.channels > 1 ? message(" ", "RGB"[c]) : "").c_str());
-    for (const SplitReport& split : report.splits) {
-      char text[32] = "-";
-      if (!split.mean.empty())
-        std::snprintf(text, sizeof text, "%.4f, %.4f", split.mean[static_cast<std::size_t>(c)],
-                      split.deviation[static_cast<std::size_t>(c)]);
-      std::printf("%18s", text);
-    }
-  }
-  std::printf("\n");
-  for (std::size_t l = 0; l < data.label_names.size(); ++l) {
-    std::printf("%-28s", data.label_names[l].c_str());
-    for (const SplitReport& split : report.splits) {
+  const auto print_row = [&](const std::string& title, const auto& text) {
+    std::printf("%-28s", title.c_str());
+    for (const SplitReport& split : report.splits) std::printf("%18s", std::string(text(split)).c_str());
+    std::printf("\n");
+  };
+  print_row("", [](const SplitReport& split) { return split.name; });
+  print_row("images", [](const SplitReport& split) { return std::to_string(split.images); });
+  print_row("patients",
+            [](const SplitReport& split) { return split.knows_patients ? std::to_string(split.patients) : "unknown"; });
+  for (int c = 0; c < data.channels; ++c)
+    print_row(message("mean, deviation", data.channels > 1 ? message(" ", "RGB"[c]) : ""), [&](const auto& split) {
+      return split.mean.empty() ? "-" : formatted("%.4f, %.4f", split.mean[c], split.deviation[c]);
+    });
+  for (std::size_t l = 0; l < data.label_names.size(); ++l)
+    print_row(data.label_names[l], [&](const SplitReport& split) {
       const LabelReport& label = split.labels[l];
       const int known = label.positive + label.negative;
-      std::string text = std::to_string(label.positive);
-      char share[32];
-      std::snprintf(share, sizeof share, " (%.1f %%)", known > 0 ? 100.0 * label.positive / known : 0.0);
-      text += share;
-      if (label.unknown > 0) text += " ?" + std::to_string(label.unknown);
-      std::printf("%18s", text.c_str());
-    }
-    std::printf("\n");
-  }
+      return std::to_string(label.positive) +
+             formatted(" (%.1f %%)", known > 0 ? 100.0 * label.positive / known : 0.0) +
+             (label.unknown > 0 ? " ?" + std::to_string(label.unknown) : "");
+    });
 }
 
 void print_groups(const char* title, const std::vector<DuplicateGroup>& groups) {
@@ -178,7 +173,7 @@ nlohmann::ordered_json report_json(const Dataset& data, const DatasetReport& rep
   return json;
 }
 
-// A row of training images for each label, the last one for none of them; grey where there are too few.
+// One row of training images per label, the last one for images without any; gaps are grey.
 void write_sheet(const Dataset& data, const std::string& path) {
   constexpr std::size_t columns = 12, most_rows = 32;
   constexpr int edge = 96;
@@ -187,7 +182,7 @@ void write_sheet(const Dataset& data, const std::string& path) {
   const int height = std::min(data.height, edge), width = std::min(data.width, edge);
   std::vector<std::vector<Image>> rows(groups);
   for (int i = 0; i < data.train.count; ++i) {
-    // Of several findings the one that has fewest pictures so far.
+    // An image with several findings goes to the one with the fewest pictures so far.
     auto row = static_cast<std::size_t>(several ? data.outputs : class_of(data.train, i));
     for (std::size_t l = 0; several && l + 1 < groups; ++l)
       if (data.train.labels[static_cast<std::size_t>(i) * data.outputs + l] > 0.5f &&

@@ -1,4 +1,4 @@
-// Loads a batch as a training run would, sends it through the augmentation, and writes what comes out as pixels again.
+// Loads a batch as a training run would, augments it, and converts the result back to pixels.
 #include "apps/dataset/commands.h"
 
 #include <algorithm>
@@ -75,7 +75,7 @@ int preview(const PreviewOptions& options) {
   const std::vector<Image> pictures = pixels_of(input.to_host(), shape, card);
   const auto columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(pictures.size()))));
   write_file_atomically(options.out, png_bytes(image_grid(pictures, columns)));
-  for (int i = 0; i < batch.size; ++i) std::cout << split.ids[static_cast<std::size_t>(batch.positions[i])] << '\n';
+  for (int i = 0; i < batch.size; ++i) std::cout << split.ids[batch.positions[i]] << '\n';
   return 0;
 }
 

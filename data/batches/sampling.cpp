@@ -25,7 +25,7 @@ std::vector<double> sampling_weights(const Split& split, Task task, int outputs,
   if (sampling == Sampling::shuffle) return {};
   std::vector<double> images(static_cast<std::size_t>(outputs) + 1, 0.0);
   for (int i = 0; i < split.count; ++i) each_group(split, task, outputs, i, [&](int group) { ++images[group]; });
-  std::vector<double> weights(static_cast<std::size_t>(split.count), 0.0);
+  std::vector<double> weights(split.count, 0.0);
   for (int i = 0; i < split.count; ++i)
     each_group(split, task, outputs, i, [&](int group) {
       weights[i] += 1 / (sampling == Sampling::balanced ? images[group] : std::sqrt(images[group]));

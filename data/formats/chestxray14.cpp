@@ -1,13 +1,5 @@
 // ChestX-ray14 (and ChestX-ray8, its beginning): Data_Entry_2017.csv of Wang et al. 2017 and the images it names.
-//
-// chestxray14:FOLDER with Data_Entry_2017*.csv (or .csv.gz); images anywhere below it, found by their names. Parts: the
-// folders train, val or valid, test that hold an image; else the official train_val_list.txt and test_list.txt, if
-// present; else none (data/formats/listing.h says what happens then). Rows without an image and images without a row
-// are left out and counted in Dataset::notes. Columns: patient, sex, age, view. Keys, beside those of
-// data/formats/image_table.h (grey unless channels=3):
-//   labels=14|8     all findings, or the eight of ChestX-ray8
-//   images=FOLDER   where to look for images, below FOLDER of the data
-//   table=FILE      chooses one of several tables
+// Parts: the folders train, val or valid, test that hold an image; else the official lists, if present; else open.
 #include <algorithm>
 #include <filesystem>
 #include <unordered_set>

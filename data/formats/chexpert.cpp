@@ -1,20 +1,5 @@
-// CheXpert: train.csv and valid.csv of Irvin et al. 2019 with its policies for uncertain labels.
-//
-// chexpert:FOLDER, the folder of train.csv and valid.csv (test.csv too, if present). Paths of images are resolved below
-// it with or without their first folder ("CheXpert-v1.0-small/"), or below its parent. Columns: patient (from the
-// path), sex, age, view (AP, PA, lateral); Sex, Age, Frontal/Lateral and AP/PA may be missing.
-// Keys, beside those of data/formats/image_table.h (grey unless channels=3):
-//   labels=14|5      all, or the five of the competition
-//   view=all|frontal|lateral
-//   uncertain=POLICY[,LABEL:POLICY...]  meaning of -1, for all labels and for single ones:
-//     zeros (default)  0            ones  1
-//     ignore           unknown: such a label counts neither in the loss nor in a metric
-//     multi-class      0, and a further output "LABEL uncertain" is 1: U-MultiClass with a sigmoid each for positive
-//                      and uncertain in place of a softmax over the three
-//     self-trained     the probability that a trained model gave the image, from predictions=FILE.csv, a table of
-//                      preceptor-predict or of a run; unknown in val and test, so that no model is judged by a model's
-//                      guess
-//   blank=negative|unknown  meaning of an empty field
+// CheXpert: train.csv and valid.csv of Irvin et al. 2019 with its policies for uncertain labels. The policy multi-class
+// is U-MultiClass with a sigmoid each for positive and uncertain in place of a softmax over the three.
 #include <algorithm>
 #include <filesystem>
 #include <limits>
@@ -62,14 +47,14 @@ std::vector<Uncertain> policies_of(const DatasetSpec& spec, const std::vector<st
     } else {
       const auto label = std::find(labels.begin(), labels.end(), words[i].substr(0, colon));
       require(label != labels.end(), spec.text, ": uncertain: there is no label '", words[i].substr(0, colon), "'");
-      result[static_cast<std::size_t>(label - labels.begin())] = policy_named(spec, words[i].substr(colon + 1));
+      result[label - labels.begin()] = policy_named(spec, words[i].substr(colon + 1));
     }
   }
   return result;
 }
 
-// Probabilities from a trained model for each image: the table of preceptor-predict (path, LABEL) or of a run (id,
-// probability:LABEL).
+// Probabilities from a trained model for each image, from a table of preceptor-predict (columns path, LABEL) or of a
+// run (columns id, probability:LABEL).
 class Guesses {
  public:
   Guesses(const std::string& path, const std::vector<std::string>& labels, const std::vector<Uncertain>& policy)

@@ -1,10 +1,5 @@
-// Images sorted into one folder per class, as many small sets come.
-//
-// folder:FOLDER with FOLDER/CLASS/..., or FOLDER/train|val|valid|test/CLASS/...; classes in the order of their names.
-// The id of an image is its path below FOLDER. Keys, beside those of data/formats/image_table.h:
-//   task=multi-class|ordinal
-//   patient=TEXT   the patient is the part of a file's name before TEXT: patient=_ for person12_virus_3.jpeg
-// Without it every image is a patient of its own.
+// Images sorted into one folder per class: FOLDER/CLASS/..., or FOLDER/train|val|valid|test/CLASS/.... The id of an
+// image is its path below FOLDER.
 #include <algorithm>
 #include <filesystem>
 

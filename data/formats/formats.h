@@ -10,8 +10,8 @@ namespace preceptor {
 
 // The place of a format's images decides which keys it shares with other formats.
 enum class ImageStorage {
-  files,      // decoded on demand: the keys of data/formats/image_table.h and data/formats/listing.h
-  memory,     // read as a whole: the keys of data/formats/listing.h
+  files,      // decoded on demand: the keys of ImageTable::finish and divide
+  memory,     // read as a whole: the keys of divide
   generated,  // none
 };
 
@@ -30,7 +30,7 @@ std::span<const DataFormat> data_formats();
 // Errors: usage, with the list of formats.
 const DataFormat& find_format(const DatasetSpec& spec);
 
-// The comment at the top of each format's .cpp describes its layout and keys.
+// docs/data.md describes layouts and keys.
 Dataset open_chexpert(const DatasetSpec& spec);
 Dataset open_chestxray14(const DatasetSpec& spec);
 Dataset open_retinopathy(const DatasetSpec& spec);

@@ -33,17 +33,9 @@ class ImageTable {
   void note_left_out(std::int64_t count, const std::string& reason);
   int count() const { return listing_.all.count; }
 
-  // The data set of all rows; columns without any value are dropped. It understands the keys of data/formats/listing.h
-  // and these:
-  //   size=N       height and width that images are resized to. Default: those of the first image if it is square and
-  //                at most 224 pixels, else 224
-  //   channels=N   1 (grey) or 3 (color). Default: default_channels; if that is 0, 3 if any pixel of the first image
-  //                has a color
-  //   fit=stretch|crop|pad   stretch a picture of other proportions, cut out its center or add a black border
-  //   window=own|percentile|LOW,HIGH   for grey values of more than 8 bits (data/images/grey_window.h)
-  //   cache=FILE   a file of preceptor-data cache; cache=no: none, not even the one beside the data
-  //                (data/storage/image_cache.h)
-  // Errors: usage; data, if there are no rows, the first image is unreadable or the cache does not fit.
+  // The data set of all rows, under the keys size, channels, fit, window and cache (docs/data.md) and those of
+  // divide(); columns without any value are dropped. default_channels 0: 3 if any pixel of the first image has a color,
+  // else 1. Errors: usage; data, if there are no rows, the first image is unreadable or the cache does not fit.
   Dataset finish(const DatasetSpec& spec, int default_channels, Fundus fundus = Fundus::keep);
 
  private:
@@ -57,8 +49,7 @@ std::string images_folder(const DatasetSpec& spec);
 
 // "M" or "F", from M, Male, F, Female in upper or lower case; empty (unknown) for anything else.
 std::string sex_text(std::string_view text);
-// Whole years up to 120, from "58", "58.0", "058Y", "011M" (months) or "023D" (days); empty (unknown) for anything
-// else.
+// Whole years up to 120, from "58", "58.0", "058Y", "011M" (months) or "023D" (days); otherwise empty (unknown).
 std::string age_text(std::string_view text);
 
 }  // namespace preceptor

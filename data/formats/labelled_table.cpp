@@ -1,16 +1,5 @@
-// Any CSV or TSV that names images and their labels.
-//
-// table:FILE.csv?image=COLUMN&..., whose columns the keys name. Labels are given in one of three ways:
-//   labels=A,B,C                 findings, one column each: 1, 0, empty (unknown)
-//   label=COLUMN&separator=|     findings in one column, their names separated by a character; the names that appear,
-//                                sorted; none=TEXT is the text for none of them (default "No Finding")
-//   label=COLUMN                 one class: whole numbers from 0, or names, numbered in sorted order;
-//                                task=ordinal makes grades of them
-// Further keys, beside those of data/formats/image_table.h:
-//   images=FOLDER                base of the paths in the image column; default: the folder of the table
-//   ending=.png                  appended to them
-//   patient, sex, age, view, site=COLUMN   texts about an image; sex and age as in data/formats/image_table.h
-//   part=COLUMN                  train, val (valid, validation, dev) or test
+// Any CSV or TSV that names images and their labels; keys name its columns. A first pass over the table collects the
+// names of labels that only the rows tell, a second one reads the rows.
 #include <algorithm>
 #include <filesystem>
 #include <limits>
@@ -27,8 +16,7 @@ namespace {
 
 constexpr std::size_t most_names = 10000;
 
-// The columns of the labels and the names of the labels. A first pass over the table collects names that only the rows
-// tell.
+// The columns and the names of the labels.
 class Labels {
  public:
   Labels(const DatasetSpec& spec, const std::string& path) {

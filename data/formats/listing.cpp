@@ -59,7 +59,7 @@ void complete(Listing& listing, const DatasetSpec& spec) {
   const int label_width = listing.task == Task::multi_label ? static_cast<int>(listing.label_names.size()) : 1;
   const std::vector<std::int32_t> part = drawn(listing, selected(listing.all, rows, label_width), fractions, spec);
   for (std::size_t i = 0; i < rows.size(); ++i)
-    if (part[i] > 0) listing.parts[rows[i]] = missing[static_cast<std::size_t>(part[i] - 1)];
+    if (part[i] > 0) listing.parts[rows[i]] = missing[part[i] - 1];
 }
 
 // "80/10/10" as numbers; empty for any other text.
@@ -82,7 +82,7 @@ void read_split_table(Listing& listing, const std::string& path) {
   while (table.next()) {
     const auto found = position.find(table.field(id));
     if (found == position.end()) table.reject(id, message("the data set has no image '", table.field(id), "'"));
-    Part& chosen = listing.parts[static_cast<std::size_t>(found->second)];
+    Part& chosen = listing.parts[found->second];
     if (chosen != Part::open) table.reject(id, message("'", table.field(id), "' is listed a second time"));
     const auto name = std::find(split_names.begin(), split_names.end(), table.field(part));
     if (name == split_names.end()) table.reject(part, message("'", table.field(part), "' is not train, val or test"));
@@ -97,8 +97,7 @@ void assign_fold(Listing& listing, const std::string& text, const DatasetSpec& s
   require(whole && numbers[1] >= 3 && numbers[1] <= 1000 && numbers[0] >= 1 && numbers[0] <= numbers[1], spec.text,
           ": fold='", text, "' is not K/FOLDS, from 1/3 to 1000/1000");
   const int folds = static_cast<int>(numbers[1]), test = static_cast<int>(numbers[0]) - 1, val = (test + 1) % folds;
-  const std::vector<std::int32_t> fold =
-      drawn(listing, listing.all, std::vector<double>(static_cast<std::size_t>(folds), 1.0 / folds), spec);
+  const std::vector<std::int32_t> fold = drawn(listing, listing.all, std::vector<double>(folds, 1.0 / folds), spec);
   for (std::size_t i = 0; i < fold.size(); ++i)
     listing.parts[i] = fold[i] == test ? Part::test : fold[i] == val ? Part::val : Part::train;
 }

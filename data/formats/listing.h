@@ -30,16 +30,8 @@ struct Listing {
   std::vector<Part> parts;  // [all.count]
 };
 
-// Makes the data set of a listing as the keys of its name say:
-//   split=given      (default) the parts given by the data; 80/10/10 if there are none. If the data give training
-//                    images but no val or no test, that part is a tenth of the training images, drawn by patient.
-//   split=80/10/10   percentages of train, val and test, drawn by patient from all images
-//   split=test       every image is a test image
-//   split=FILE.csv   columns id and split (train, val, test); images that it does not name are left out
-//   fold=2/5         patients in 5 folds: the 2nd is test, the next one val, the others train
-//   n, val, test     number of images of a part, the first of a seeded order of its patients: a smaller number is
-//                    contained in a larger one
-//   seed             seed of everything drawn
+// Makes the data set of a listing under the keys split, fold, n, val, test and seed (docs/data.md, "Splits"). n, val
+// and test take the first images of a seeded order of patients, so that a smaller number is contained in a larger one.
 // Errors: usage; data for a split file that does not fit.
 Dataset divide(Listing listing, const DatasetSpec& spec);
 

@@ -1,7 +1,4 @@
-// The MedMNIST layout: one .npz with train, val and test images and labels.
-//
-// medmnist:FILE.npz?n=500&seed=0&task=ordinal: any 2-D set of any size. Keys: those of data/formats/listing.h and task
-// (multi-class or ordinal, for files with one label per image). All images are held in memory. Labels (N,1) are
+// The MedMNIST layout: one .npz with train, val and test images and labels, all held in memory. Labels (N,1) are
 // classes, (N,L) findings; a file whose name begins with "retinamnist" is ordinal by default.
 #include <algorithm>
 #include <filesystem>

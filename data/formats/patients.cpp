@@ -16,9 +16,9 @@ struct PatientLabels {
 };
 
 std::vector<PatientLabels> labels_of_patients(const Split& split, Task task, int outputs, const Patients& patients) {
-  std::vector<PatientLabels> result(static_cast<std::size_t>(patients.count));
+  std::vector<PatientLabels> result(patients.count);
   for (int i = 0; i < split.count; ++i) {
-    PatientLabels& patient = result[static_cast<std::size_t>(patients.of[i])];
+    PatientLabels& patient = result[patients.of[i]];
     ++patient.images;
     if (task != Task::multi_label) {
       ++patient.with_label[class_of(split, i)];
@@ -83,9 +83,9 @@ std::vector<std::int32_t> draw_fractions(const Split& split, Task task, int outp
   const Patients patients = patients_of(split);
   const std::vector<PatientLabels> labels = labels_of_patients(split, task, outputs, patients);
   Wanted wanted(labels, outputs, fractions);
-  std::vector<std::int32_t> subset(static_cast<std::size_t>(patients.count), -1);
-  std::vector<std::int64_t> left(static_cast<std::size_t>(outputs), 0);  // images of each label not yet given
-  std::vector<std::vector<std::int32_t>> holders(static_cast<std::size_t>(outputs));
+  std::vector<std::int32_t> subset(patients.count, -1);
+  std::vector<std::int64_t> left(outputs, 0);  // images of each label not yet given
+  std::vector<std::vector<std::int32_t>> holders(outputs);
   const std::vector<std::int32_t> order = permutation(patients.count, random);
   for (const std::int32_t patient : order)
     for (const auto& [label, count] : labels[patient].with_label) {
@@ -118,7 +118,7 @@ std::vector<std::int32_t> draw_fractions(const Split& split, Task task, int outp
                    [&](std::int32_t a, std::int32_t b) { return labels[a].images > labels[b].images; });
   for (const std::int32_t patient : rest) give(patient, -1);
 
-  std::vector<std::int32_t> result(static_cast<std::size_t>(split.count));
+  std::vector<std::int32_t> result(split.count);
   for (int i = 0; i < split.count; ++i) result[i] = subset[patients.of[i]];
   return result;
 }
@@ -128,7 +128,7 @@ std::vector<std::int32_t> patient_order(const Split& split, RandomStream random)
   const std::vector<std::int32_t> order = permutation(patients.count, random);
   std::vector<std::int32_t> rank(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) rank[order[i]] = static_cast<std::int32_t>(i);
-  std::vector<std::int32_t> images(static_cast<std::size_t>(split.count));
+  std::vector<std::int32_t> images(split.count);
   std::iota(images.begin(), images.end(), 0);
   std::stable_sort(images.begin(), images.end(),
                    [&](std::int32_t a, std::int32_t b) { return rank[patients.of[a]] < rank[patients.of[b]]; });

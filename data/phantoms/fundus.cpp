@@ -38,7 +38,7 @@ void mix(Colour& colour, const Colour& other, float share) {
   colour.blue += share * (other.blue - colour.blue);
 }
 
-// Everything drawn on the retina, one layer for each colour.
+// The retina, with one layer for each color of vessels and lesions.
 class FundusScene {
  public:
   FundusScene(const FundusEye& eye, int size)

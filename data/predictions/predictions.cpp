@@ -1,4 +1,4 @@
-// The predictions table and its own file format.
+// The prediction table and its file format.
 #include "data/predictions/predictions.h"
 
 #include <array>
@@ -18,7 +18,7 @@ namespace {
 
 const std::string probability_prefix = "probability:", label_prefix = "label:";
 
-// Where the parts of a row stand in the file.
+// Columns of the file.
 struct Layout {
   std::size_t id = 0, class_label = 0, decision = 0;
   std::vector<std::size_t> finding_labels, probabilities, columns;
@@ -52,15 +52,14 @@ Layout layout_of(const CsvTable& csv, PredictionTable& table) {
     const std::size_t at = csv.find(label_prefix + name);
     require_data(classes != (at < csv.header.size()), csv.path,
                  " line 1: ", classes ? "columns 'label' and 'label:" : "no column 'label:", name.substr(0, 100),
-                 classes ? "' exclude each other" : "' and no column 'label'");
+                 classes ? "' are mutually exclusive" : "' and no column 'label'");
     if (!classes) layout.finding_labels.push_back(at);
   }
-  require_data(!classes || table.label_names.size() >= 2, csv.path, " line 1: one class only");
+  require_data(!classes || table.label_names.size() >= 2, csv.path, " line 1: only one class");
   return layout;
 }
 
-// The probabilities of one class each must make a whole.
-void require_whole(const CsvTable& csv, std::size_t row, const PredictionTable& table) {
+void require_sum_of_one(const CsvTable& csv, std::size_t row, const PredictionTable& table) {
   double sum = 0;
   for (std::size_t j = 0; j < table.label_names.size(); ++j)
     sum += table.probabilities[table.probabilities.size() - 1 - j];
@@ -69,11 +68,10 @@ void require_whole(const CsvTable& csv, std::size_t row, const PredictionTable& 
 }
 
 float read_class(const CsvTable& csv, std::size_t row, std::size_t column, std::size_t classes) {
-  const std::optional<double> value = parse_number(csv.rows[row][column]);
-  require_data(value && *value >= 0 && *value < static_cast<double>(classes) && *value == std::floor(*value),
-               csv.place(row, column), ": '", csv.rows[row][column].substr(0, 100), "' is no class from 0 to ",
-               classes - 1);
-  return static_cast<float>(*value);
+  const std::string expected = message("a class from 0 to ", classes - 1);
+  const double value = csv.number(row, column, 0, static_cast<double>(classes - 1), expected);
+  if (value != std::floor(value)) csv.reject(row, column, expected);
+  return static_cast<float>(value);
 }
 
 }  // namespace
@@ -112,7 +110,7 @@ std::vector<Group> groups_by(const PredictionTable& table, const std::string& co
   for (int row = 0; row < table.rows(); ++row) {
     std::vector<std::string> values;
     for (const TextColumn* column : chosen) {
-      const std::string& text = column->values[static_cast<std::size_t>(row)];
+      const std::string& text = column->values[row];
       const std::string value = column->name == "age" ? age_group(text) : text;
       if (!value.empty()) values.push_back(column->name + "=" + value);
     }
@@ -157,14 +155,14 @@ PredictionTable select_rows(const PredictionTable& table, const std::vector<int>
   const std::ptrdiff_t labels = table.task == Task::multi_label ? outputs : 1;
   for (const int row : rows) {
     require(row >= 0 && row < table.rows(), "predictions: row ", row, " of ", table.rows());
-    selected.ids.push_back(table.ids[static_cast<std::size_t>(row)]);
-    if (!table.decisions.empty()) selected.decisions.push_back(table.decisions[static_cast<std::size_t>(row)]);
+    selected.ids.push_back(table.ids[row]);
+    if (!table.decisions.empty()) selected.decisions.push_back(table.decisions[row]);
     const auto label = table.labels.begin() + row * labels;
     selected.labels.insert(selected.labels.end(), label, label + labels);
     const auto probability = table.probabilities.begin() + row * outputs;
     selected.probabilities.insert(selected.probabilities.end(), probability, probability + outputs);
     for (std::size_t c = 0; c < table.columns.size(); ++c)
-      selected.columns[c].values.push_back(table.columns[c].values[static_cast<std::size_t>(row)]);
+      selected.columns[c].values.push_back(table.columns[c].values[row]);
   }
   return selected;
 }
@@ -201,7 +199,7 @@ PredictionTable read_predictions(const std::string& path) {
   const Layout layout = layout_of(csv, table);
   const bool classes = layout.finding_labels.empty();
   table.task = classes ? Task::multi_class : Task::multi_label;
-  table.ids = read_ids(csv, layout.id);
+  table.ids = csv.ids(layout.id);
   for (std::size_t row = 0; row < csv.rows.size(); ++row) {
     for (const std::size_t column : layout.finding_labels) table.labels.push_back(read_finding_label(csv, row, column));
     if (classes) table.labels.push_back(read_class(csv, row, layout.class_label, table.label_names.size()));
@@ -209,7 +207,7 @@ PredictionTable read_predictions(const std::string& path) {
       table.decisions.push_back(static_cast<int>(read_class(csv, row, layout.decision, table.label_names.size())));
     for (const std::size_t column : layout.probabilities)
       table.probabilities.push_back(read_probability(csv, row, column));
-    if (classes) require_whole(csv, row, table);
+    if (classes) require_sum_of_one(csv, row, table);
     for (std::size_t c = 0; c < layout.columns.size(); ++c)
       table.columns[c].values.push_back(csv.rows[row][layout.columns[c]]);
   }

@@ -86,7 +86,7 @@ class CachedImages final : public ImageSource {
   }
 
   void read(int position, std::span<std::uint8_t> pixels) const override {
-    const std::int64_t slot = slots_.at(static_cast<std::size_t>(position));
+    const std::int64_t slot = slots_.at(position);
     if (slot < 0) return decoded_->read(position, pixels);
     require(pixels.size() == image_bytes(), "images: ", pixels.size(), " bytes for an image of ", image_bytes());
     std::memcpy(pixels.data(), file_.bytes().data() + layout_.images + static_cast<std::uint64_t>(slot) * image_bytes(),
@@ -126,11 +126,11 @@ class CachedImages final : public ImageSource {
     std::vector<Stamp> stamps(slots_.size());
     std::atomic<int> renewed = 0;
     parallel_for(count(), 0, [&](int i) {
-      const std::int64_t slot = slots_[static_cast<std::size_t>(i)];
+      const std::int64_t slot = slots_[i];
       if (slot < 0) return;
       const std::string name = decoded_->file(i);
-      stamps[static_cast<std::size_t>(i)] = stamp_of(name);
-      if (stamps[static_cast<std::size_t>(i)] == entry<Stamp>(layout_.stamps, slot)) return;
+      stamps[i] = stamp_of(name);
+      if (stamps[i] == entry<Stamp>(layout_.stamps, slot)) return;
       require_data(hash_file(name) == entry<std::uint64_t>(layout_.content, slot), path_, ": is stale, ", name,
                    " has changed since; make the cache anew");
       ++renewed;

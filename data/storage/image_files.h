@@ -44,7 +44,7 @@ class FileImages final : public ImageSource {
  public:
   FileImages(std::vector<std::string> paths, const ImageForm& form);
   void read(int position, std::span<std::uint8_t> pixels) const override;
-  std::string file(int position) const override { return paths_.at(static_cast<std::size_t>(position)); }
+  std::string file(int position) const override { return paths_.at(position); }
   bool decodes() const override { return true; }
 
  private:

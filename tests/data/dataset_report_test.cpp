@@ -1,4 +1,4 @@
-// Findings of preceptor-data check, on data with known faults.
+// Findings of preceptor-data check on data with known faults.
 #include "data/dataset_report.h"
 
 #include "data/batches/pixel_sums.h"
