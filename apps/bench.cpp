@@ -10,12 +10,9 @@
 #include "apps/bench/measure.h"
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
-#include "engine/ops.h"
-#include "engine/optimizer.h"
-#include "engine/train_step.h"
+#include "apps/training/step/student_step.h"
 #include "kernels/device/card.h"
 #include "models/registry.h"
-#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {
@@ -31,25 +28,23 @@ struct StepOptions {
   bool inference = false, teacher_stream = false, json = false, profile = false, serve = false;
 };
 
-constexpr int bench_images = 50000;  // of a data set, of which methods with a bank keep an embedding each
+constexpr int bench_images = 50000;  // in the data set; methods with a memory bank keep an embedding of each
 
-// A network with random input and labels already in device memory, and the step that is timed.
+// A network on random images, and what is timed of it: the step of a training run, or a forward pass.
 class BenchStep {
  public:
   explicit BenchStep(const StepOptions& options)
-      : context_(
-            std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1, options.precision)) {
-    model_ = network(options, options.model, 1);
-    // Normal numbers: on zeros some processors multiply faster, and every ReLU would be shut.
-    const Shape shape{options.batch, options.channels, options.size, options.size};
-    images_ = context_->empty(shape, Lifetime::persistent);
-    images_.from_host(random_normal(shape.elements(), 2));
+      : context_(open_context(options.device, options.threads, 1, options.precision)),
+        student_(network(options, options.model, 1)) {
     options.inference ? prepare_inference(options) : prepare_training(options);
   }
 
   // Launches a step and waits for it.
   void operator()() {
-    (*step_)();
+    if (training_)
+      training_->run(batch_, 0, 0.01f);
+    else
+      (*inference_)();
     context_->stream().synchronize();
   }
   Context& context() { return *context_; }
@@ -61,80 +56,83 @@ class BenchStep {
                                                            .outputs = options.outputs,
                                                            .small_stem = options.stem == "small"});
     made->initialize(seed);
+    made->fold();
     return made;
   }
 
   void prepare_inference(const StepOptions& options) {
-    model_->fold();
-    step_.emplace(
-        *context_, [this] { model_->forward(images_, Mode::inference); }, options.graph == Graph::on, options.batch);
-  }
-
-  void prepare_teacher(const StepOptions& options) {
-    teacher_ = network(options, options.teacher, 4);
-    teacher_->fold();
-    const MethodSettings settings = parse_method(options.method);
-    method_ = kind_of(settings).make({.context = context_.get(),
-                                      .student = model_.get(),
-                                      .teacher = teacher_.get(),
-                                      .height = options.size,
-                                      .width = options.size,
-                                      .teacher_height = options.size,
-                                      .teacher_width = options.size,
-                                      .images = bench_images,
-                                      .classes = &classes_},
-                                     settings);
-    // In order, so that no image is twice in a step.
-    std::vector<std::int32_t> positions(static_cast<std::size_t>(options.batch));
-    std::iota(positions.begin(), positions.end(), 0);
-    positions_.emplace(context_->pool(Lifetime::persistent), positions.size() * sizeof(std::int32_t));
-    context_->run(kernels::Copy{positions_->data(), positions.data(), positions.size() * sizeof(std::int32_t)});
-    context_->stream().synchronize();
-  }
-
-  void train(bool in_branch) {
-    const auto teach = [this] { return teacher_->forward(images_, Mode::inference, method_->teacher_taps()); };
-    std::optional<Features> teacher;
-    if (teacher_) teacher = in_branch ? context_->in_branch(teach) : teach();
-    const Features student =
-        model_->forward(images_, Mode::train, teacher_ ? method_->student_taps() : std::vector<std::string>());
-    std::vector<Tensor> losses = {softmax_cross_entropy(student.logits, labels_)};
-    if (in_branch) context_->join_branch();
-    if (teacher)
-      losses = method_->losses({student, *teacher, labels_, static_cast<const std::int32_t*>(positions_->data())});
-    context_->tape().backward();
-    optimizer_->step();
+    // Normal numbers: on zeros some processors multiply faster, and every ReLU would be shut.
+    images_ = context_->empty({options.batch, options.channels, options.size, options.size}, Lifetime::persistent);
+    images_.from_host(random_normal(images_.shape().elements(), 2));
+    inference_.emplace(
+        *context_, [this] { student_->forward(images_, Mode::inference); }, options.graph == Graph::on, options.batch);
   }
 
   void prepare_training(const StepOptions& options) {
+    const Shape shape{options.batch, options.channels, options.size, options.size};
+    fill_batch(shape, options.outputs);
+    if (!options.teacher.empty()) prepare_teacher(options);
+    std::vector<Parameters*> learning = {&student_->parameters()};
+    for (const StepMethod& each : methods_) learning.push_back(&each.method->parameters());
+    optimizer_.emplace(learning, OptimizerOptions{.rule = UpdateRule::sgd, .momentum = 0.9f});
+    const auto channels = static_cast<std::size_t>(options.channels);
+    StepSetup setup;
+    setup.students = {{.network = student_.get(), .methods = methods_, .optimizer = &*optimizer_}};
+    setup.teacher = teacher_ ? &*teacher_ : nullptr;
+    setup.outputs = options.outputs;
+    setup.images = shape;
+    setup.input = {.mean = std::vector<float>(channels, 0.5f), .deviation = std::vector<float>(channels, 0.25f)};
+    setup.replay = options.graph == Graph::on;
+    setup.teacher_stream = options.teacher_stream;
+    training_.emplace(*context_, setup);
+  }
+
+  void fill_batch(const Shape& shape, int outputs) {
     std::mt19937_64 bits(3);
-    std::vector<float> classes(static_cast<std::size_t>(options.batch));
-    for (float& label : classes) label = static_cast<float>(bits() % static_cast<std::uint64_t>(options.outputs));
-    labels_ = context_->empty({options.batch}, Lifetime::persistent);
-    labels_.from_host(classes);
+    batch_.size = batch_.valid = shape[0];
+    batch_.images.resize(shape.elements());
+    for (std::uint8_t& pixel : batch_.images) pixel = static_cast<std::uint8_t>(bits() & 255);
+    batch_.labels.resize(static_cast<std::size_t>(shape[0]));
+    for (float& label : batch_.labels) label = static_cast<float>(bits() % static_cast<std::uint64_t>(outputs));
+    // In order, so that no image is twice in a step.
+    batch_.positions.resize(static_cast<std::size_t>(shape[0]));
+    std::iota(batch_.positions.begin(), batch_.positions.end(), 0);
+  }
+
+  void prepare_teacher(const StepOptions& options) {
+    teacher_network_ = network(options, options.teacher, 4);
+    teacher_.emplace(*context_, *teacher_network_, /*learns=*/false);
     for (std::size_t i = 0; i < classes_.size(); ++i)
       classes_[i] = static_cast<float>(i % static_cast<std::size_t>(options.outputs));
-    if (!options.teacher.empty()) prepare_teacher(options);
-    std::vector<Parameters*> learning = {&model_->parameters()};
-    if (method_) learning.push_back(&method_->parameters());
-    optimizer_.emplace(learning, OptimizerOptions{.rule = kernels::UpdateRule::sgd, .momentum = 0.9f});
-    context_->set_learning_rate(0.01f);
-    step_.emplace(
-        *context_, [this, in_branch = options.teacher_stream] { train(in_branch); }, options.graph == Graph::on,
-        options.batch);
+    methods_ = make_methods({parse_method(options.method)}, {.context = context_.get(),
+                                                             .student = student_.get(),
+                                                             .teacher = teacher_network_.get(),
+                                                             .height = options.size,
+                                                             .width = options.size,
+                                                             .teacher_height = options.size,
+                                                             .teacher_width = options.size,
+                                                             .images = bench_images,
+                                                             .classes = &classes_});
   }
 
   std::unique_ptr<Context> context_;
-  std::unique_ptr<Network> model_, teacher_;
-  std::unique_ptr<TransferMethod> method_;
+  std::unique_ptr<Network> student_;
+
+  // For inference.
+  Tensor images_;
+  std::optional<TrainStep> inference_;
+
+  // For training.
+  Batch batch_;
   std::vector<float> classes_ = std::vector<float>(bench_images);
-  std::optional<Buffer> positions_;  // of the images in a data set
-  Tensor images_, labels_;
+  std::unique_ptr<Network> teacher_network_;
+  std::optional<NetworkTeacher> teacher_;
+  std::vector<StepMethod> methods_;
   std::optional<Optimizer> optimizer_;
-  std::optional<TrainStep> step_;
+  std::optional<StudentStep> training_;
 };
 
-// null where there is none.
+// Null for an empty name.
 nlohmann::ordered_json named(const std::string& name) {
   return name.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(name);
 }

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstdio>
 
-#include "apps/training/training.h"
+#include "apps/runs/progress.h"
 
 namespace preceptor {
 

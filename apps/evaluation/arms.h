@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/training/training.h"
+#include "apps/runs/epoch.h"
 #include "data/metrics/significance.h"
 
 namespace preceptor {

@@ -6,7 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/training/training.h"
+#include "apps/runs/epoch.h"
+#include "data/metrics/metrics.h"
 
 namespace preceptor {
 

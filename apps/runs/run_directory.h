@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/training.h"
+#include "apps/runs/epoch.h"
 #include "engine/schedule.h"
 #include "models/loaded_model.h"
 

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/training.h"
+#include "apps/runs/epoch.h"
+#include "data/dataset.h"
 #include "data/images/image.h"
 
 namespace preceptor {

@@ -1,11 +1,10 @@
-// The options of every generation, and the order of things.
+// The options of every generation.
 #include "apps/training/generations.h"
 
 #include <filesystem>
 
 #include "apps/runs/run_directory.h"
 #include "apps/training/options/run_options.h"
-#include "apps/training/training_run.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
@@ -52,13 +51,12 @@ TrainingResult train_generations(const TrainingOptions& options, bool resume, co
   TrainingResult result;
   for (int generation = 1; generation <= options.generations; ++generation) {
     const RunDirectory directory = directory_of(options, generation);
-    const bool begun = directory.holds_run();
-    // Behind its last epoch a run is only tested again; for all but the last that is not worth the time.
+    // After its last epoch a run is only tested again; for all but the last generation that is not worth the time.
     if (generation < options.generations && std::filesystem::exists(directory.result_path())) continue;
-    TrainingRun run(options_of(options, generation), begun, report, nullptr);
-    // Only now it is known that nothing is refused.
-    if (!chain.holds_run()) chain.create_above(config_text(options));
-    result = run.finish();
+    const auto accepted = [&] {
+      if (!chain.holds_run()) chain.create_above(config_text(options));
+    };
+    result = train_all({options_of(options, generation)}, directory.holds_run(), report, nullptr, accepted).front();
   }
   return result;
 }
