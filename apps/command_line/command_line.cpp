@@ -29,7 +29,7 @@ void declare(CLI::App& app, const Option& option) {
         option.name, [](const CLI::results_t&) { return true; }, help);
     // A file may give a flag that is required, so CLI11 does not look for it.
     const bool asks = option.rules.required && !option.positional();
-    declared->type_name(option.type + (asks ? " REQUIRED" : ""))->default_str(option.value_text());
+    declared->type_name(option.type + (asks ? " REQUIRED" : ""))->default_str(list(option.texts()));
     declared->required(option.rules.required && option.positional());
   }
   if (option.is_list) declared->expected(CLI::detail::expected_max_vector_size);
@@ -51,7 +51,7 @@ std::string markdown(const CommandHelp& help, OptionTable& options) {
   std::string text = "## " + help.name + "\n\n| option | default | meaning |\n|---|---|---|\n";
   for (const Option& option : options.options()) {
     if (option.help.empty()) continue;
-    const std::string value = option.value_text();
+    const std::string value = list(option.texts());
     text += "| `" + option.name + (option.type.empty() ? "" : " " + markdown_cell(option.type)) + "` | " +
             (value.empty() ? "" : "`" + value + "`") + " | " + markdown_cell(option.help) + " |\n";
   }
@@ -61,7 +61,7 @@ std::string markdown(const CommandHelp& help, OptionTable& options) {
 // Resolves --device auto; one line says why it is not the card.
 void choose_device(OptionTable& options) {
   const auto device = std::ranges::find(options.options(), "--device", &Option::name);
-  if (device == options.options().end() || device->value_text() != "auto") return;
+  if (device == options.options().end() || list(device->texts()) != "auto") return;
   try {
     require_cuda();
     device->read({"cuda"});

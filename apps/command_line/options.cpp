@@ -2,31 +2,14 @@
 #include "apps/command_line/options.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdlib>
 #include <sstream>
 
 #include "engine/files/check.h"
+#include "engine/files/numbers.h"
 
 namespace preceptor {
 namespace {
-
-// As the C library reads numbers, so that "0x10" and "+1" are valid too.
-template <class Number>
-bool read_number(const std::string& text, Number& value, Number (*convert)(const char*, char**)) {
-  char* end = nullptr;
-  errno = 0;
-  value = convert(text.c_str(), &end);
-  return !text.empty() && *end == '\0' && (errno == 0 || std::is_floating_point_v<Number>);
-}
-
-template <class T>
-std::string joined(const std::vector<T>& values) {
-  std::ostringstream text;
-  for (std::size_t i = 0; i < values.size(); ++i) text << (i > 0 ? "," : "") << values[i];
-  return text.str();
-}
 
 // Without an exponent where it is a whole number.
 std::string limit_text(double limit) {
@@ -51,79 +34,38 @@ std::string read_text(const std::string& text, bool& value) {
   return value || text == "false" || text == "0" ? "" : "true or false is expected";
 }
 
-std::string read_text(const std::string& text, std::int64_t& value) {
-  const auto convert = [](const char* begin, char** end) -> std::int64_t { return std::strtoll(begin, end, 0); };
-  return read_number<std::int64_t>(text, value, convert) ? "" : "a whole number is expected";
-}
-
-std::string read_text(const std::string& text, int& value) {
-  std::int64_t wide = 0;
-  std::string expected = read_text(text, wide);
-  value = static_cast<int>(wide);
-  return expected.empty() && value != wide ? "the number is too large" : expected;
-}
-
-std::string read_text(const std::string& text, std::uint64_t& value) {
-  const auto convert = [](const char* begin, char** end) -> std::uint64_t { return std::strtoull(begin, end, 0); };
-  return !text.starts_with('-') && read_number<std::uint64_t>(text, value, convert)
-             ? ""
-             : "a whole number of at least 0 is expected";
-}
-
-std::string read_text(const std::string& text, double& value) {
-  return read_number<double>(text, value, std::strtod) ? "" : "a number is expected";
-}
-
-std::string read_text(const std::string& text, float& value) {
-  return read_number<float>(text, value, std::strtof) ? "" : "a number is expected";
-}
-
-std::string read_text(const std::string& text, std::string& value) {
-  value = text;
-  return "";
-}
-
-std::string Option::value_text() const {
-  const auto text = [&](const auto& held) -> std::string {
-    using T = std::decay_t<decltype(held)>;
-    if constexpr (std::is_same_v<T, std::string>)
-      return held;
-    else if constexpr (std::is_same_v<T, bool>)
-      return "";
-    else if constexpr (std::is_same_v<T, double>)
-      return number_text(held);
+std::vector<std::string> Option::texts() const {
+  std::vector<std::string> texts;
+  const auto add = [&texts](const auto& one) {
+    using T = std::decay_t<decltype(one)>;
+    if constexpr (std::is_integral_v<T>)
+      texts.push_back(std::to_string(one));
     else if constexpr (std::is_arithmetic_v<T>)
-      return std::to_string(held);
+      texts.push_back(number_text(one));
     else
-      return joined(held);
+      texts.push_back(one);
   };
-  return std::visit(text, value());
+  const auto add_all = [&add](const auto& held) {
+    using T = std::decay_t<decltype(held)>;
+    if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>)
+      add(held);
+    else
+      std::ranges::for_each(held, add);
+  };
+  if (!type.empty()) std::visit(add_all, value());
+  return texts;
 }
 
 void Option::check() const {
   const std::string range = range_text(rules);
-  const auto check_number = [&](double number) {
-    require(range.empty() ||
-                (number >= rules.at_least && number <= rules.at_most && number > rules.above && number < rules.below),
-            name, " ", value_text(), ": must be ", range);
-  };
-  const auto check_text = [&](const std::string& text) {
+  for (const std::string& text : texts()) {
     require(rules.one_of.empty() || std::ranges::find(rules.one_of, text) != rules.one_of.end(), name, " ", text,
             ": not one of ", list(rules.one_of));
-  };
-  std::visit(
-      [&](const auto& held) {
-        using T = std::decay_t<decltype(held)>;
-        if constexpr (std::is_same_v<T, std::string>)
-          check_text(held);
-        else if constexpr (std::is_same_v<T, std::vector<std::string>>)
-          std::ranges::for_each(held, check_text);
-        else if constexpr (std::is_same_v<T, std::vector<int>>)
-          std::ranges::for_each(held, check_number);
-        else
-          check_number(static_cast<double>(held));
-      },
-      value());
+    double number = 0;
+    require(range.empty() || (read_text(text, number).empty() && number >= rules.at_least && number <= rules.at_most &&
+                              number > rules.above && number < rules.below),
+            name, " ", text, ": must be ", range);
+  }
   if (rules.check) rules.check();
 }
 

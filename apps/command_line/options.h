@@ -2,7 +2,9 @@
 // config.toml and docs/flags.md are all read from or written by such a table.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -14,13 +16,12 @@
 #include <variant>
 #include <vector>
 
-#include "engine/files/numbers.h"
 #include "engine/files/text.h"
 
 namespace preceptor {
 
-using OptionValue =
-    std::variant<bool, std::int64_t, std::uint64_t, double, std::string, std::vector<int>, std::vector<std::string>>;
+using OptionValue = std::variant<bool, std::int64_t, std::uint64_t, double, std::string, std::vector<int>,
+                                 std::vector<float>, std::vector<std::string>>;
 
 // Names of an enum's values on the command line, in the order of the enum.
 template <class Enum>
@@ -31,24 +32,28 @@ std::string word_of(Enum value) {
   return words<Enum>[static_cast<std::size_t>(value)];
 }
 
-// Text to value; each returns nothing, or what is expected instead. A type of one's own needs such a function, which
-// may also throw Error (usage), and to_string().
+// Text to value: returns nothing, or what is expected instead. A type of one's own needs such a function, which may
+// also throw Error (usage), and to_string().
 std::string read_text(const std::string& text, bool& value);
-std::string read_text(const std::string& text, int& value);
-std::string read_text(const std::string& text, std::int64_t& value);
-std::string read_text(const std::string& text, std::uint64_t& value);
-std::string read_text(const std::string& text, float& value);
-std::string read_text(const std::string& text, double& value);
-std::string read_text(const std::string& text, std::string& value);
+inline std::string read_text(const std::string& text, std::string& value) {
+  value = text;
+  return {};
+}
+
+template <class Number>
+requires std::is_arithmetic_v<Number> std::string read_text(const std::string& text, Number& value) {
+  const char *begin = text.data() + text.starts_with('+'), *end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(begin, end, value);
+  if (error == std::errc() && rest == end) return {};
+  return std::is_integral_v<Number> ? "a whole number is expected" : "a number is expected";
+}
 
 template <class Enum>
 requires std::is_enum_v<Enum> std::string read_text(const std::string& text, Enum& value) {
-  for (std::size_t i = 0; i < words<Enum>.size(); ++i) {
-    if (text != words<Enum>[i]) continue;
-    value = static_cast<Enum>(i);
-    return {};
-  }
-  return "not one of " + list(words<Enum>);
+  const auto found = std::ranges::find(words<Enum>, text);
+  if (found == words<Enum>.end()) return "not one of " + list(words<Enum>);
+  value = static_cast<Enum>(found - words<Enum>.begin());
+  return {};
 }
 
 template <class T>
@@ -70,24 +75,18 @@ OptionValue value_of(const T& value) {
 
 template <class T>
 OptionValue value_of(const std::optional<T>& value) {
-  return value ? value_of(*value) : std::string();
+  return value ? value_of(*value) : std::vector<std::string>();
 }
 
 template <class T>
 OptionValue value_of(const std::vector<T>& values) {
-  if constexpr (std::is_same_v<T, int> || std::is_same_v<T, std::string>) {
-    return values;
-  } else {
-    std::vector<std::string> texts;
-    for (const T& value : values) {
-      if constexpr (std::is_same_v<T, float>)
-        texts.push_back(number_text(value));
-      else
-        texts.push_back(to_string(value));
-    }
-    return texts;
-  }
+  std::vector<std::string> texts;
+  for (const T& value : values) texts.push_back(to_string(value));
+  return texts;
 }
+inline OptionValue value_of(const std::vector<int>& values) { return values; }
+inline OptionValue value_of(const std::vector<float>& values) { return values; }
+inline OptionValue value_of(const std::vector<std::string>& values) { return values; }
 
 struct OptionRules {
   // Limits of a number; one that has any must be finite.
@@ -114,8 +113,8 @@ struct Option {
   std::function<OptionValue()> value = {};
 
   bool positional() const { return name[0] != '-'; }
-  std::string value_text() const;  // as on a command line; empty for flags without a value
-  void check() const;              // errors: usage, if the value breaks a rule
+  std::vector<std::string> texts() const;  // of the value, as on a command line; empty for flags without a value
+  void check() const;                      // errors: usage, if the value breaks a rule
 };
 
 class OptionTable {

@@ -3,29 +3,12 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdint>
+#include <nlohmann/json.hpp>
 
 #include "engine/files/check.h"
 
 namespace preceptor {
 namespace {
-
-void append_utf8(std::string& text, std::uint32_t code) {
-  const auto byte = [&](std::uint32_t value) { text += static_cast<char>(value); };
-  if (code < 0x80) return byte(code);
-  if (code < 0x800) {
-    byte(0xC0 | code >> 6);
-  } else {
-    if (code < 0x10000) {
-      byte(0xE0 | code >> 12);
-    } else {
-      byte(0xF0 | code >> 18);
-      byte(0x80 | (code >> 12 & 0x3F));
-    }
-    byte(0x80 | (code >> 6 & 0x3F));
-  }
-  byte(0x80 | (code & 0x3F));
-}
 
 class Scanner {
  public:
@@ -125,36 +108,16 @@ class Scanner {
     return value;
   }
 
+  // Such strings are those of JSON.
   std::string escaped() {
-    std::string value;
+    const std::size_t begin = position_ - 1;
     while (!take('"')) {
       check(peek() != '\n', "a string must end on its line");
-      if (!take('\\')) {
-        value += next();
-        continue;
-      }
-      static const std::string letters = "btnfr\"\\", meanings = "\b\t\n\f\r\"\\";
-      const char letter = next();
-      if (const std::size_t found = letters.find(letter); found != std::string::npos)
-        value += meanings[found];
-      else if (letter == 'u' || letter == 'U')
-        append_utf8(value, code_point(letter == 'u' ? 4 : 8));
-      else
-        check(false, message("unknown escape \\", letter));
+      if (next() == '\\') next();
     }
-    return value;
-  }
-
-  std::uint32_t code_point(int digits) {
-    std::uint32_t code = 0;
-    for (int i = 0; i < digits; ++i) {
-      const char digit = next();
-      check(std::isxdigit(static_cast<unsigned char>(digit)) != 0, "an escape has too few hexadecimal digits");
-      const int lower = std::tolower(static_cast<unsigned char>(digit));
-      code = code * 16 + static_cast<std::uint32_t>(lower <= '9' ? lower - '0' : lower - 'a' + 10);
-    }
-    check(code < 0x110000 && (code < 0xD800 || code > 0xDFFF), "an escape is not a valid character");
-    return code;
+    const auto value = nlohmann::json::parse(text_.substr(begin, position_ - begin), nullptr, false);
+    check(value.is_string(), "unknown escape or character in a string");
+    return value.get<std::string>();
   }
 
   const std::string& text_;

@@ -64,49 +64,44 @@ struct TrainingOptions {
   Augmentation augment;
   Normalization normalise = Normalization::automatic;
   Sampling sampling = Sampling::shuffle;
-  OnError on_bad_image = OnError::stop;  // skip: every image is read once before the first step
+  OnError on_bad_image = OnError::stop, teacher_missing = OnError::stop;
   double bad_image_limit = 0.01;
+
   std::string model = "resnet18";  // empty in the options of several peers
   Stem stem = Stem::automatic;
   std::string init;      // weights to start from; a checkpoint's head is kept only if its labels match
   bool ordinal = false;  // an output for each grade but the last: is the image's grade above it?
-  bool new_head = false;
-  int freeze = 0;  // first blocks that do not learn (needs init); freeze_all: all but the head
-  int unfreeze = 0;
-  double layer_decay = 1;
-  double l2_sp = 0;
-  bool zero_last_gamma = false;
-  double dropout = 0;
+  bool new_head = false, zero_last_gamma = false;
+  int freeze = 0, unfreeze = 0;  // freeze_all: all but the head
+  double layer_decay = 1, l2_sp = 0, dropout = 0;
+
   std::vector<TeacherSpec> teachers;  // several checkpoints, or one of another kind; empty: no transfer from a network
   std::string teacher_weights = "equal";  // "auc", or a number for each
   bool teacher_stream = false;
-  OnError teacher_missing = OnError::stop;
   std::string teacher_cache;  // folder of cached teacher outputs; "auto"; empty: no cache
   Storage teacher_cache_type = Storage::float32;
   std::vector<MethodSettings> methods;
   int meter_every = 200;
-  double balance = 0;
-  double ema = 0;
+  double balance = 0, ema = 0;
   int generations = 1;             // above 1: a chain, see train_generations()
   std::vector<std::string> peers;  // models that learn together, see train_peers()
   int peer = 0;                    // which of the peers this run is, from 1; 0: all of them, or no peers
-  int epochs = 10;
-  int batch = 64;
+
+  int epochs = 10, batch = 64;
   UpdateRule optimizer = UpdateRule::adam;
-  double learning_rate = 1e-3, momentum = 0.9, weight_decay = 0;
+  double learning_rate = 1e-3, momentum = 0.9, weight_decay = 0, clip_value = 0, clip_norm = 0;
   bool nesterov = false;
-  double clip_value = 0, clip_norm = 0;
   ScheduleKind schedule = ScheduleKind::constant;
   std::vector<int> milestones;
   double factor = 0.1;
   int patience = 10, warmup = 0;
+
   std::uint64_t seed = 0;
   std::string device = "cpu";
   Precision precision = Precision::float32;
   Graph graph = Graph::on;
   int device_images = device_images_auto;  // MiB
-  int threads = 0;
-  int bootstrap = 1000;
+  int threads = 0, bootstrap = 1000;
   bool tensorboard = true;
   std::string out;  // run directory
 
