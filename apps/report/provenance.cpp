@@ -1,4 +1,4 @@
-// What the numbers come from: data, configuration, cost, machine and hashes.
+// Provenance of the numbers: data, configuration, cost, machine and hashes.
 #include <algorithm>
 #include <cmath>
 #include <set>

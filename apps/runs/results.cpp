@@ -65,7 +65,7 @@ std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordere
     scalars.push_back({scalar, known ? found->get<double>() : std::numeric_limits<double>::quiet_NaN()});
   };
   for (const Column& column : columns) add(column.name, column.scalar);
-  // Of all that an event holds, meters alone have a group.
+  // Meters are the only values of an event whose names have a group.
   for (const auto& [name, value] : epoch.items())
     if (name.find('/') != std::string::npos) add(name, name);
   return scalars;

@@ -18,7 +18,7 @@ nlohmann::ordered_json evaluation_json(const Evaluation& evaluation);
 // written.
 nlohmann::ordered_json epoch_json(const EpochRow& row);
 // The same numbers, read from such an object, under TensorBoard's names: "loss/validation", and meters as they are
-// called. What is no number is NaN.
+// called. Anything but a number becomes NaN.
 std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordered_json& epoch);
 
 // A row's meter of this name; NaN where it has none.
