@@ -21,6 +21,9 @@ nlohmann::ordered_json epoch_json(const EpochRow& row);
 // called. Anything but a number becomes NaN.
 std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordered_json& epoch);
 
+// The number of this name in an object; NaN if there is none.
+double number_in(const nlohmann::ordered_json& json, const std::string& name);
+
 // A row's meter of this name; NaN where it has none.
 double meter_of(const EpochRow& row, const std::string& name);
 
