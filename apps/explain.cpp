@@ -235,7 +235,7 @@ void Explanation::write_pictures() const {
   write_file_atomically(options_.out + "/explanations.csv", table);
 }
 
-// From the file, or of chest phantoms from their anatomy.
+// Read from the file; for chest phantoms, taken from their anatomy.
 std::vector<BoxedFinding> Explanation::boxed_findings() const {
   if (!options_.boxes.empty())
     return read_boxes(options_.boxes, split_->ids, data_.label_names, data_.height, data_.width, options_.box_size);

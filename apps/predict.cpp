@@ -148,7 +148,7 @@ ImageBatch read_batch(const std::vector<Source>& sources, std::size_t begin, std
   return batch;
 }
 
-// What stands in the table for a batch: numbers [images, outputs], and decisions [images, thresholds] where wanted.
+// The cells of a batch: numbers [images, outputs], and decisions [images, thresholds] if they are asked for.
 struct Cells {
   std::vector<float> scores;
   std::vector<std::string> decisions;  // "1", "0", or nothing where no threshold could be chosen
@@ -162,7 +162,7 @@ Cells cells_of(const PredictOptions& options, const LoadedModel& model, const st
   Cells cells{options.logits ? model.logits(pixels) : probabilities, {}};
   if (options.decisions) {
     const std::vector<double>& thresholds = card.operating_point->thresholds;
-    // Of two classes the threshold is the second one's.
+    // Two classes have one threshold, that of the second.
     const std::size_t first = outputs - thresholds.size();
     for (std::size_t i = 0; i < probabilities.size(); i += outputs)
       for (std::size_t j = 0; j < thresholds.size(); ++j)

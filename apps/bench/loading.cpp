@@ -1,4 +1,4 @@
-// Epochs of the loader with nothing behind it.
+// Epochs of the loader alone.
 #include "apps/bench/loading.h"
 
 #include <cstdio>

@@ -111,9 +111,6 @@ std::string difference_tables(const std::vector<Arm>& arms, const Comparison& co
 }
 
 std::string subgroup_tables(const std::vector<Arm>& arms, const Comparison& comparison) {
-  const auto cells = [](const Interval& interval) {
-    return decimal(interval.value, 3, true) + " [" + bounds(interval, 3, true) + "]";
-  };
   std::string text;
   for (std::size_t i = 1; i < arms.size(); ++i) {
     const std::string& letter = arms[i].name;
@@ -122,9 +119,10 @@ std::string subgroup_tables(const std::vector<Arm>& arms, const Comparison& comp
                        "sensitivity, " + letter, letter + " - A"});
       for (const GapChange& group : groups)
         table.add({group.name, std::to_string(group.rows), decimal(group.first_auc_gap.value, 3, true),
-                   decimal(group.second_auc_gap.value, 3, true), cells(group.auc_change),
+                   decimal(group.second_auc_gap.value, 3, true), interval_text(group.auc_change, true),
                    decimal(group.first_sensitivity_gap.value, 3, true),
-                   decimal(group.second_sensitivity_gap.value, 3, true), cells(group.sensitivity_change)});
+                   decimal(group.second_sensitivity_gap.value, 3, true),
+                   interval_text(group.sensitivity_change, true)});
       text += "\n" + table.text();
     }
   }

@@ -62,10 +62,6 @@ std::string calibration_table(const Assessment& assessment) {
   return table.text();
 }
 
-std::string group_cells(const Interval& interval, bool sign) {
-  return decimal(interval.value, 3, sign) + " [" + bounds(interval, 3, sign) + "]";
-}
-
 // Groups below each other; a line per assessment in each, so that a gap is read against the one above.
 std::string subgroup_tables(const std::vector<Assessment>& assessments) {
   std::string text;
@@ -78,8 +74,8 @@ std::string subgroup_tables(const std::vector<Assessment>& assessments) {
         for (const GroupMetrics& group : assessments[a].subgroups[c].second) {
           if (group.name != name) continue;
           table.add({a == 0 ? group.name : "", std::to_string(group.rows), std::to_string(group.positives),
-                     group_cells(group.auc, false), group_cells(group.auc_gap, true),
-                     group_cells(group.sensitivity, false), group_cells(group.sensitivity_gap, true),
+                     interval_text(group.auc, false), interval_text(group.auc_gap, true),
+                     interval_text(group.sensitivity, false), interval_text(group.sensitivity_gap, true),
                      decimal(group.false_positive_rate.value, 3), decimal(group.calibration_error.value, 3),
                      assessments.size() > 1 ? assessments[a].name : ""});
         }
@@ -93,6 +89,10 @@ std::string subgroup_tables(const std::vector<Assessment>& assessments) {
 }
 
 }  // namespace
+
+std::string interval_text(const Interval& interval, bool sign) {
+  return decimal(interval.value, 3, sign) + " [" + bounds(interval, 3, sign) + "]";
+}
 
 std::string assessments_text(const std::vector<Assessment>& assessments) {
   std::string text;

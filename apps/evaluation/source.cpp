@@ -40,7 +40,7 @@ Source checkpoint_source(const std::string& path, const SourceOptions& options) 
   const auto predict = [&](const std::string& name, std::optional<double>* loss) {
     const Split& split = split_named(data, name, options.data);
     const Predictions predictions = predictor.predict(split);
-    // What a cumulative network learns by is not the loss of single grades.
+    // The training loss of a cumulative network is not the loss of single grades.
     if (loss != nullptr && !model.card.cumulative) *loss = predictions.loss;
     return prediction_table(data, split, name, predictions);
   };

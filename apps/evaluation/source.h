@@ -1,4 +1,4 @@
-// Where the numbers of an evaluation come from: checkpoints, runs and tables of predictions.
+// Sources of predictions to evaluate: checkpoints, runs and tables.
 #pragma once
 
 #include <optional>

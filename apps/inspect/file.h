@@ -1,4 +1,4 @@
-// What a file of weights holds, for preceptor-inspect.
+// The contents of a file of weights, for preceptor-inspect.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What the numbers come from: data, configuration, cost, machine and hashes.
+// Provenance of the numbers: data, configuration, cost, machine and hashes.
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -6,6 +6,7 @@
 #include "apps/command_line/progress.h"
 #include "apps/report/sections.h"
 #include "apps/report/text.h"
+#include "apps/runs/results.h"
 #include "engine/files/check.h"
 #include "engine/files/text.h"
 
@@ -18,11 +19,6 @@ std::string value_text(const Json& value) {
   if (value.is_null()) return "–";
   if (value.is_string()) return value.get<std::string>();
   return value.is_array() ? list(value, value_text) : value.dump();
-}
-
-double number_in(const Json& json, const char* name) {
-  const auto found = json.find(name);
-  return found != json.end() && found->is_number() ? found->get<double>() : std::nan("");
 }
 
 std::string numbers_text(const std::vector<float>& values) {

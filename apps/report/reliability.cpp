@@ -1,4 +1,4 @@
-// Whether probabilities mean what they say, what decisions cost, and for whom.
+// Calibration of probabilities, decisions at thresholds, and both by subgroup.
 #include <cmath>
 
 #include "apps/report/charts.h"
@@ -26,7 +26,7 @@ Panel reliability_panel(const std::string& name, const std::string& style, const
           {{"as trained, ECE " + error, "quiet"}, {"scaled, ECE " + scaled, style}}};
 }
 
-// What a table's caption adds where there are several arms.
+// The ending of a table's caption if there are several arms.
 std::string of_arm(const Report& report, std::size_t arm) {
   return report.arms.size() == 1 ? "" : ", " + report.arms[arm].name;
 }

@@ -53,16 +53,16 @@ struct ReportNumbers {
 // Assesses the arms' first runs and compares the arms.
 void add_numbers(Report& report, const ReportNumbers& options);
 
-// What the numbers show and what they do not, in sentences; paragraphs are divided by newlines.
+// The conclusions that the numbers allow, in sentences; paragraphs are divided by newlines.
 std::string summary_text(const Report& report);
 
 std::string render_html(const Report& report);
 std::string render_markdown(const Report& report);
 
-// The class of an arm's colour.
+// The class of an arm's color.
 std::string arm_style(const Report& report, std::size_t arm);
 
-// What stands in the title, or what the runs say.
+// The given title, or one made from the runs.
 std::string title_of(const Report& report);
 
 }  // namespace preceptor

@@ -1,4 +1,4 @@
-// What the methods did: their terms beside the labels', and how alike student and teacher became.
+// Effects of transfer methods: their loss terms next to the labels', and how alike student and teacher became.
 #include <algorithm>
 #include <cmath>
 
@@ -67,7 +67,7 @@ std::string chart_of(std::vector<CurveSeries> series, const std::string& title) 
   return "<h3>" + escape_html(title) + "</h3>\n" + card(curve_chart(series, title, description));
 }
 
-// Of one arm a line for every meter of the group, of several one for each arm: its last.
+// For one arm a line for each meter of the group; for several a line for each arm, of its last meter.
 std::string group_chart(const Report& report, const std::string& group, const std::string& title) {
   std::vector<CurveSeries> series;
   for (std::size_t i = 0; i < report.arms.size(); ++i) {

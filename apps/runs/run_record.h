@@ -10,7 +10,7 @@
 
 namespace preceptor {
 
-// What a run wrote about its training.
+// A finished run, as it describes its training.
 struct RunRecord {
   nlohmann::ordered_json config = nlohmann::ordered_json::object();  // by flag
   nlohmann::ordered_json result = nlohmann::ordered_json::object();  // result.json without the configuration
