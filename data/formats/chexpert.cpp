@@ -189,19 +189,11 @@ class Reader {
     if (policy_[label] == Uncertain::multi_class) labels.push_back(uncertain ? 1 : text.empty() ? blank_ : 0);
   }
 
+  // The label in place of -1.
   float resolved(const TableReader& rows, std::size_t id, std::size_t label) const {
-    switch (policy_[label]) {
-      case Uncertain::ones:
-        return 1;
-      case Uncertain::ignore:
-        return unknown;
-      case Uncertain::self_trained:
-        return guesses_->at(rows, id, label);
-      case Uncertain::zeros:
-      case Uncertain::multi_class:
-        break;
-    }
-    return 0;
+    if (policy_[label] == Uncertain::self_trained) return guesses_->at(rows, id, label);
+    if (policy_[label] == Uncertain::ignore) return unknown;
+    return policy_[label] == Uncertain::ones ? 1 : 0;
   }
 
   const DatasetSpec& spec_;
