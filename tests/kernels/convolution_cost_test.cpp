@@ -24,11 +24,11 @@ TEST(ConvolutionWorkspace, HoldsPartialResultsWhereTilesAreFew) {
     return FeatureMap<bfloat16>{nullptr, images, channels, side, side, channels, channels};
   };
   const auto forward = [&](int images, int in, int out, int side, const ConvolutionGeometry& geometry,
-                           ChannelMoments* moments = nullptr) {
+                           ChannelStatistics* statistics = nullptr) {
     ConvolutionForward<bfloat16> a{};
     const FeatureMap<bfloat16> x = map(images, in, side),
                                y = map(images, out, geometry.out_size(side, geometry.kernel_height));
-    a.x = x, a.y = y, a.geometry = geometry, a.moments = moments;
+    a.x = x, a.y = y, a.geometry = geometry, a.statistics = statistics;
     return workspace_bytes(a, device);
   };
   const auto data_gradient = [&](int images, int in, int out, int side, const ConvolutionGeometry& geometry) {
@@ -39,13 +39,13 @@ TEST(ConvolutionWorkspace, HoldsPartialResultsWhereTilesAreFew) {
   };
   const ConvolutionGeometry one{1, 1, 1, 0}, three{3, 3, 1, 1}, strided{3, 3, 2, 1};
   constexpr std::size_t word = sizeof(float);
-  // DenseNet-121's last block at 256 pixels, batch 24: 48 tiles, 5 shares of 7 steps at most; 12 tiles, 9 shares.
+  // DenseNet-121's last block at 256 pixels, batch 24: 48 tiles, 5 slices of 7 steps at most; 12 tiles, 9 slices.
   EXPECT_EQ(forward(24, 1024, 128, 8, one), 5 * 1536 * 128 * word);
   EXPECT_EQ(forward(24, 128, 32, 8, three), 9 * 1536 * 32 * word);
-  // Its moments come in 24 tiles of 64 pixels.
-  ChannelMoments moments{};
-  EXPECT_EQ(forward(24, 1024, 128, 8, one, &moments), (5 * 1536 + 24 * 2) * 128 * word);
-  // 37 channels are kept as 40; a depth of 255 is not two shares.
+  // Its statistics come in 24 tiles of 64 pixels.
+  ChannelStatistics statistics{};
+  EXPECT_EQ(forward(24, 1024, 128, 8, one, &statistics), (5 * 1536 + 24 * 2) * 128 * word);
+  // 37 channels are kept as 40; a depth of 255 is not two slices.
   EXPECT_EQ(forward(1, 512, 37, 7, one), 4 * 49 * 40 * word);
   EXPECT_EQ(forward(1, 255, 37, 7, one), 0u);
   // 132 tiles are doubled, 133 are not.

@@ -40,7 +40,7 @@ template <class T>
 struct Problem {
   int rows, columns;
   std::vector<T> logits;
-  std::vector<float> labels, targets, shares;  // shares may be empty
+  std::vector<float> labels, targets, row_weights;  // shares may be empty
   int offset = 0, result_offset = 0, labels_offset = 0;
 
   Problem(Random& random, int row_count, int column_count, double size) : rows(row_count), columns(column_count) {
@@ -54,8 +54,9 @@ struct Problem {
   template <class Launch>
   LossAndGradient<T> softmax_loss(const Device& device, const Launch& launch) const {
     return run(device, labels, [&](const T* z, const float* y, float* loss, T* d_z) {
-      const DeviceBuffer<float> counts(device, shares.empty() ? std::vector<float>(1) : shares);
-      launch(SoftmaxCrossEntropy<T>{z, y, loss, d_z, rows, columns, weight, shares.empty() ? nullptr : counts.data()});
+      const DeviceBuffer<float> counts(device, row_weights.empty() ? std::vector<float>(1) : row_weights);
+      launch(SoftmaxCrossEntropy<T>{z, y, loss, d_z, rows, columns, weight,
+                                    row_weights.empty() ? nullptr : counts.data()});
     });
   }
   template <class Launch>
@@ -99,10 +100,10 @@ struct Problem {
 inline RowError row_error(const double* z, const double* p, int classes, int label, bool on_cpu) {
   if (!on_cpu) return hard_loss_error(z, classes, label);
   const double maximum = *std::max_element(z, z + classes);
-  double shares = 0;  // sum of p (1 + |d|): the error of the sum of exponentials
-  for (int i = 0; i < classes; ++i) shares += p[i] * (1 + maximum - z[i]);
+  double row_weights = 0;  // sum of p (1 + |d|): the error of the sum of exponentials
+  for (int i = 0; i < classes; ++i) row_weights += p[i] * (1 + maximum - z[i]);
   RowError error;
-  error.loss = allowed(classes, shares);
+  error.loss = allowed(classes, row_weights);
   for (int i = 0; i < classes; ++i)
     error.gradient.push_back(i == label ? error.loss
                                         : p[i] * (error.loss + allowed(1, 1 + maximum - z[i])) + allowed(1, 0));

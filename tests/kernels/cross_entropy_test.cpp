@@ -54,11 +54,12 @@ class CrossEntropy : public DeviceTest {
     const auto p_actual = widened(problem.softmax(device(), launch())), gradient = widened(actual.gradient);
     const auto z = widened(problem.logits), labels = to_double(problem.labels);
     const auto expected = reference::softmax_cross_entropy(rows, classes, z, labels, static_cast<double>(weight),
-                                                           to_double(problem.shares));
+                                                           to_double(problem.row_weights));
     const auto p = reference::softmax(rows, classes, z);
     const double mean = static_cast<double>(weight) / std::max(1, reference::count_known(labels));
     for (int row = 0; row < rows; ++row) {
-      const double scale = mean * (problem.shares.empty() ? 1 : double{problem.shares[static_cast<std::size_t>(row)]});
+      const double scale =
+          mean * (problem.row_weights.empty() ? 1 : double{problem.row_weights[static_cast<std::size_t>(row)]});
       const auto first = static_cast<std::size_t>(row) * classes;
       // The reference's own roundings: the sum of a confident row is barely more than 1, and its p - 1 barely less
       // than zero.
@@ -110,7 +111,7 @@ TEST_P(CrossEntropy, RowsCountByTheirShares) {
       if (watched(device()) && rows * classes > 5000) continue;
       Problem<T> problem(random, rows, classes, 3);
       for (int row = 0; row < rows; ++row)
-        problem.shares.push_back(row == 0 ? 0.0f : static_cast<float>(random.uniform(0, 1)));
+        problem.row_weights.push_back(row == 0 ? 0.0f : static_cast<float>(random.uniform(0, 1)));
       check_softmax(problem, compare);
     }
   });
@@ -225,7 +226,7 @@ TEST_P(CrossEntropy, ConfidentRowsKeepTheirDigits) {
   EXPECT_NEAR(static_cast<double>(result.gradient[0]), -small, error);
 }
 
-TEST_P(CrossEntropy, ProbabilitiesMayOverwriteTheLogits) {
+TEST_P(CrossEntropy, SoftmaxMayOverwriteTheLogits) {
   for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
     Random random("probabilities in place");
@@ -240,7 +241,7 @@ TEST_P(CrossEntropy, ProbabilitiesMayOverwriteTheLogits) {
   });
 }
 
-// A row that has diverged must show, and must not reach its neighbours in the block.
+// A row that has diverged must show, and must not reach its neighbors in the block.
 TEST_P(CrossEntropy, NanStaysInItsRow) {
   Random random("cross entropy nan");
   for (int columns : {5, 40, 1001}) {
