@@ -1,5 +1,5 @@
 // preceptor-bench: the speed and memory of a whole training step, of single kernel families, and of loading images.
-#include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -10,44 +10,41 @@
 #include "apps/bench/measure.h"
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
-#include "engine/ops.h"
-#include "engine/optimizer.h"
-#include "engine/train_step.h"
+#include "apps/training/step/student_step.h"
 #include "kernels/device/card.h"
 #include "models/registry.h"
-#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {
 
 struct StepOptions {
   std::string method = "kd:temperature=4,weight=0.9";
-  std::string model = "resnet18", stem = "imagenet", device = "cpu", precision = "float";
+  std::string model = "resnet18", stem = "imagenet", device = "cpu";
+  Precision precision = Precision::float32;
   int size = 64, batch = 32, threads = 2, channels = 3, outputs = 1000;
-  std::string teacher, graph = "on";
+  std::string teacher;
+  Graph graph = Graph::on;
   Effort effort;
   bool inference = false, teacher_stream = false, json = false, profile = false, serve = false;
 };
 
-constexpr int bench_images = 50000;  // of a data set, of which methods with a bank keep an embedding each
+constexpr int bench_images = 50000;  // in the data set; methods with a memory bank keep an embedding of each
 
-// A network with random input and labels already in device memory, and the step that is timed.
+// A network on random images, and what is timed of it: the step of a training run, or a forward pass.
 class BenchStep {
  public:
   explicit BenchStep(const StepOptions& options)
-      : context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1,
-                                           precision_named(options.precision))) {
-    model_ = network(options, options.model, 1);
-    // Normal numbers: on zeros some processors multiply faster, and every ReLU would be shut.
-    const Shape shape{options.batch, options.channels, options.size, options.size};
-    images_ = context_->empty(shape, Lifetime::persistent);
-    images_.from_host(random_normal(shape.elements(), 2));
+      : context_(open_context(options.device, options.threads, 1, options.precision)),
+        student_(network(options, options.model, 1)) {
     options.inference ? prepare_inference(options) : prepare_training(options);
   }
 
   // Launches a step and waits for it.
   void operator()() {
-    (*step_)();
+    if (training_)
+      training_->run(batch_, 0, 0.01f);
+    else
+      (*inference_)();
     context_->stream().synchronize();
   }
   Context& context() { return *context_; }
@@ -59,80 +56,83 @@ class BenchStep {
                                                            .outputs = options.outputs,
                                                            .small_stem = options.stem == "small"});
     made->initialize(seed);
+    made->fold();
     return made;
   }
 
   void prepare_inference(const StepOptions& options) {
-    model_->fold();
-    step_.emplace(
-        *context_, [this] { model_->forward(images_, Mode::inference); }, options.graph == "on", options.batch);
-  }
-
-  void prepare_teacher(const StepOptions& options) {
-    teacher_ = network(options, options.teacher, 4);
-    teacher_->fold();
-    const MethodSettings settings = parse_method(options.method);
-    method_ = kind_of(settings).make({.context = context_.get(),
-                                      .student = model_.get(),
-                                      .teacher = teacher_.get(),
-                                      .height = options.size,
-                                      .width = options.size,
-                                      .teacher_height = options.size,
-                                      .teacher_width = options.size,
-                                      .images = bench_images,
-                                      .classes = &classes_},
-                                     settings);
-    // In order, so that no image is twice in a step.
-    std::vector<std::int32_t> positions(static_cast<std::size_t>(options.batch));
-    std::iota(positions.begin(), positions.end(), 0);
-    positions_.emplace(context_->pool(Lifetime::persistent), positions.size() * sizeof(std::int32_t));
-    context_->run(kernels::Copy{positions_->data(), positions.data(), positions.size() * sizeof(std::int32_t)});
-    context_->stream().synchronize();
-  }
-
-  void train(bool in_branch) {
-    const auto teach = [this] { return teacher_->forward(images_, Mode::inference, method_->teacher_taps()); };
-    std::optional<Features> teacher;
-    if (teacher_) teacher = in_branch ? context_->in_branch(teach) : teach();
-    const Features student =
-        model_->forward(images_, Mode::train, teacher_ ? method_->student_taps() : std::vector<std::string>());
-    std::vector<Tensor> losses = {softmax_cross_entropy(student.logits, labels_)};
-    if (in_branch) context_->join_branch();
-    if (teacher)
-      losses = method_->losses({student, *teacher, labels_, static_cast<const std::int32_t*>(positions_->data())});
-    context_->tape().backward();
-    optimizer_->step();
+    // Normal numbers: on zeros some processors multiply faster, and every ReLU would be shut.
+    images_ = context_->empty({options.batch, options.channels, options.size, options.size}, Lifetime::persistent);
+    images_.from_host(random_normal(images_.shape().elements(), 2));
+    inference_.emplace(
+        *context_, [this] { student_->forward(images_, Mode::inference); }, options.graph == Graph::on, options.batch);
   }
 
   void prepare_training(const StepOptions& options) {
+    const Shape shape{options.batch, options.channels, options.size, options.size};
+    fill_batch(shape, options.outputs);
+    if (!options.teacher.empty()) prepare_teacher(options);
+    std::vector<Parameters*> learning = {&student_->parameters()};
+    for (const StepMethod& each : methods_) learning.push_back(&each.method->parameters());
+    optimizer_.emplace(learning, OptimizerOptions{.rule = UpdateRule::sgd, .momentum = 0.9f});
+    const auto channels = static_cast<std::size_t>(options.channels);
+    StepSetup setup;
+    setup.students = {{.network = student_.get(), .methods = methods_, .optimizer = &*optimizer_}};
+    setup.teacher = teacher_ ? &*teacher_ : nullptr;
+    setup.outputs = options.outputs;
+    setup.images = shape;
+    setup.input = {.mean = std::vector<float>(channels, 0.5f), .deviation = std::vector<float>(channels, 0.25f)};
+    setup.replay = options.graph == Graph::on;
+    setup.teacher_stream = options.teacher_stream;
+    training_.emplace(*context_, setup);
+  }
+
+  void fill_batch(const Shape& shape, int outputs) {
     std::mt19937_64 bits(3);
-    std::vector<float> classes(static_cast<std::size_t>(options.batch));
-    for (float& label : classes) label = static_cast<float>(bits() % static_cast<std::uint64_t>(options.outputs));
-    labels_ = context_->empty({options.batch}, Lifetime::persistent);
-    labels_.from_host(classes);
+    batch_.size = batch_.valid = shape[0];
+    batch_.images.resize(shape.elements());
+    for (std::uint8_t& pixel : batch_.images) pixel = static_cast<std::uint8_t>(bits() & 255);
+    batch_.labels.resize(static_cast<std::size_t>(shape[0]));
+    for (float& label : batch_.labels) label = static_cast<float>(bits() % static_cast<std::uint64_t>(outputs));
+    // In order, so that no image is twice in a step.
+    batch_.positions.resize(static_cast<std::size_t>(shape[0]));
+    std::iota(batch_.positions.begin(), batch_.positions.end(), 0);
+  }
+
+  void prepare_teacher(const StepOptions& options) {
+    teacher_network_ = network(options, options.teacher, 4);
+    teacher_.emplace(*context_, *teacher_network_, /*learns=*/false);
     for (std::size_t i = 0; i < classes_.size(); ++i)
       classes_[i] = static_cast<float>(i % static_cast<std::size_t>(options.outputs));
-    if (!options.teacher.empty()) prepare_teacher(options);
-    std::vector<Parameters*> learning = {&model_->parameters()};
-    if (method_) learning.push_back(&method_->parameters());
-    optimizer_.emplace(learning, OptimizerOptions{.rule = kernels::UpdateRule::sgd, .momentum = 0.9f});
-    context_->set_learning_rate(0.01f);
-    step_.emplace(
-        *context_, [this, in_branch = options.teacher_stream] { train(in_branch); }, options.graph == "on",
-        options.batch);
+    methods_ = make_methods({parse_method(options.method)}, {.context = context_.get(),
+                                                             .student = student_.get(),
+                                                             .teacher = teacher_network_.get(),
+                                                             .height = options.size,
+                                                             .width = options.size,
+                                                             .teacher_height = options.size,
+                                                             .teacher_width = options.size,
+                                                             .images = bench_images,
+                                                             .classes = &classes_});
   }
 
   std::unique_ptr<Context> context_;
-  std::unique_ptr<Network> model_, teacher_;
-  std::unique_ptr<TransferMethod> method_;
+  std::unique_ptr<Network> student_;
+
+  // For inference.
+  Tensor images_;
+  std::optional<TrainStep> inference_;
+
+  // For training.
+  Batch batch_;
   std::vector<float> classes_ = std::vector<float>(bench_images);
-  std::optional<Buffer> positions_;  // of the images in a data set
-  Tensor images_, labels_;
+  std::unique_ptr<Network> teacher_network_;
+  std::optional<NetworkTeacher> teacher_;
+  std::vector<StepMethod> methods_;
   std::optional<Optimizer> optimizer_;
-  std::optional<TrainStep> step_;
+  std::optional<StudentStep> training_;
 };
 
-// null where there is none.
+// Null for an empty name.
 nlohmann::ordered_json named(const std::string& name) {
   return name.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(name);
 }
@@ -147,7 +147,7 @@ nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step)
           {"threads", step.context().device().threads},
           {"device", to_string(step.context().device().kind)},
           {"card", named(card_name(step.context().device()))},
-          {"precision", options.precision},
+          {"precision", word_of(options.precision)},
           {"layout", step.context().device().kind == kernels::DeviceKind::cpu ? "blocked" : "channels_last"},
           {"channels", options.channels},
           {"classes", options.outputs},
@@ -157,7 +157,7 @@ nlohmann::ordered_json measure_step(const StepOptions& options, BenchStep& step)
                                              : "distillation"},
           {"teacher", named(options.teacher)},
           {"method", named(options.teacher.empty() ? "" : options.method)},
-          {"graph", options.graph},
+          {"graph", word_of(options.graph)},
           {"images_per_second", options.batch / typical},
           {"images_per_second_low", options.batch / quantile(seconds, 0.9)},
           {"images_per_second_high", options.batch / quantile(seconds, 0.1)},
@@ -223,84 +223,84 @@ void run_step(StepOptions options) {
   if (options.profile) print_profile(step);
 }
 
-void add_step_command(CLI::App& app, StepOptions& options) {
-  CLI::App* command = app.add_subcommand(
-      "step", "Times whole training steps: forward, softmax cross-entropy, backward, SGD with momentum 0.9");
-  const auto positive = CLI::Range(1, 1 << 20);
-  command->add_option("--model", options.model, "Network, for example resnet18")->capture_default_str();
-  command->add_option("--stem", options.stem, "imagenet (7x7 stride 2, max pool) or small (3x3 stride 1)")
-      ->check(CLI::IsMember({"imagenet", "small"}))
-      ->capture_default_str();
-  command->add_option("--size", options.size, "Pixels along each side of an image")
-      ->check(positive)
-      ->capture_default_str();
-  command->add_option("--batch", options.batch, "Images in a step")->check(positive)->capture_default_str();
-  add_device_flags(*command, options.device, options.threads);
-  add_precision_flag(*command, options.precision);
-  command->add_option("--channels", options.channels, "Channels of an image")->check(positive)->capture_default_str();
-  command->add_option("--outputs", options.outputs, "Classes")->check(positive)->capture_default_str();
-  command->add_option("--repeats", options.effort.repeats, "Timed steps; without it as many as fit in --seconds")
-      ->check(positive);
-  command->add_option("--seconds", options.effort.seconds, "Measure at least so long, and at least 10 steps (5 at 224)")
-      ->check(CLI::Range(0.0, 3600.0))
-      ->capture_default_str();
-  CLI::Option* inference =
-      command->add_flag("--inference", options.inference, "Time the forward pass with batch norms folded instead");
-  CLI::Option* teacher =
-      command->add_option("--teacher", options.teacher, "Time the distillation step under this network")
-          ->excludes(inference);
-  command->add_option("--method", options.method, "How it teaches, as for preceptor-distill")
-      ->needs(teacher)
-      ->capture_default_str();
-  command->add_flag("--teacher-stream", options.teacher_stream, "The teacher computes on a branch of the step")
-      ->needs(teacher);
-  add_graph_flag(*command, options.graph);
-  command->add_flag("--json", options.json, "Print one JSON object");
-  command->add_flag("--profile", options.profile, "Also print time, GB/s and GFLOP/s by kernel family on stderr");
-  command->add_flag("--serve", options.serve,
-                    "For every line \"step\" on standard input measure once and print one JSON object");
+const OptionRules positive{.at_least = 1, .at_most = 1 << 20};
+const OptionRules up_to_an_hour{.at_least = 0, .at_most = 3600};
+
+int step_command(int argc, char** argv) {
+  StepOptions options;
+  OptionTable table;
+  table(options.model, "--model", "NAME", "Network, for example resnet18");
+  table(options.stem, "--stem", "NAME", "imagenet (7x7 stride 2, max pool) or small (3x3 stride 1)",
+        {.one_of = {"imagenet", "small"}});
+  table(options.size, "--size", "PIXELS", "Height and width of the images", positive);
+  table(options.batch, "--batch", "COUNT", "Images per step", positive);
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  add_precision(table, options.precision);
+  table(options.channels, "--channels", "COUNT", "Channels of an image", positive);
+  table(options.outputs, "--outputs", "COUNT", "Classes", positive);
+  table(options.effort.repeats, "--repeats", "COUNT", "Timed steps; 0: as many as fit in --seconds",
+        {.at_least = 0, .at_most = 1 << 20});
+  table(options.effort.seconds, "--seconds", "SECONDS", "Measure at least this long, and at least 10 steps (5 at 224)",
+        up_to_an_hour);
+  table(options.inference, "--inference", "Time the forward pass with folded batch norms instead");
+  table(options.teacher, "--teacher", "NAME", "Time the distillation step under this network");
+  table(options.method, "--method", "NAME[:KEY=VALUE,...]", "Transfer method, as for preceptor-distill");
+  table(options.teacher_stream, "--teacher-stream", "Run the teacher on a second branch of the step");
+  add_graph(table, options.graph);
+  table(options.json, "--json", "Print one JSON object");
+  table(options.profile, "--profile", "Also print time, GB/s and GFLOP/s by kernel family on stderr");
+  table(options.serve, "--serve", "For each line \"step\" on standard input measure once and print one JSON object");
+  const CommandHelp help = {
+      "preceptor-bench step",
+      "Times whole training steps: forward, softmax cross-entropy, backward, SGD with momentum 0.9."};
+  if (!parse_command_line(help, table, argc, argv)) return 0;
+  require(options.teacher.empty() || !options.inference, "--teacher excludes --inference");
+  require(!options.teacher.empty() || !table.given("--method"), "--method needs --teacher");
+  require(!options.teacher.empty() || !options.teacher_stream, "--teacher-stream needs --teacher");
+  run_step(options);
+  return 0;
 }
 
-void add_kernels_command(CLI::App& app, KernelBenchOptions& options) {
-  CLI::App* command = app.add_subcommand(
-      "kernels", "Times single kernel families with a cold cache against the machine's copy and multiply rates");
-  const auto positive = CLI::Range(1, 1 << 20);
-  command->add_option("--family", options.family, "Only families whose name starts so; without it all of them");
-  command->add_option("--size", options.size, "Pixels along each side of the network's images")
-      ->check(positive)
-      ->capture_default_str();
-  command->add_option("--batch", options.batch, "Images")->check(positive)->capture_default_str();
-  add_device_flags(*command, options.device, options.threads);
-  command->add_option("--repeats", options.repeats, "Timed runs of each shape")->check(positive)->capture_default_str();
-  command->add_flag("--json", options.json, "Print one JSON object");
+int kernels_command(int argc, char** argv) {
+  KernelBenchOptions options;
+  OptionTable table;
+  table(options.family, "--family", "NAME", "Only families whose name starts with this; by default all of them");
+  table(options.size, "--size", "PIXELS", "Height and width of the network's images", positive);
+  table(options.batch, "--batch", "COUNT", "Images per batch", positive);
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  table(options.repeats, "--repeats", "COUNT", "Timed runs of each shape", positive);
+  table(options.json, "--json", "Print one JSON object");
+  const CommandHelp help = {
+      "preceptor-bench kernels",
+      "Times single kernel families with a cold cache against the machine's copy and multiply rates."};
+  if (parse_command_line(help, table, argc, argv)) run_kernel_bench(options);
+  return 0;
 }
 
-void add_loading_command(CLI::App& app, LoadingBenchOptions& options) {
-  CLI::App* command =
-      app.add_subcommand("loading", "Times reading, decoding and resizing of a data set's training images");
-  command->add_option("data", options.data, "As for preceptor-train")->type_name("FORMAT:PATH")->required();
-  command->add_option("--batch", options.batch, "Images")->check(CLI::Range(1, 1 << 16))->capture_default_str();
-  command->add_option("--threads", options.threads, "That decode")->check(CLI::Range(1, 4096))->capture_default_str();
-  command->add_option("--seconds", options.seconds, "Measure whole epochs for at least so long")
-      ->check(CLI::Range(0.0, 3600.0))
-      ->capture_default_str();
-  command->add_flag("--json", options.json, "Print one JSON object");
+int loading_command(int argc, char** argv) {
+  LoadingBenchOptions options;
+  OptionTable table;
+  table(options.data, "data", "FORMAT:PATH", "As for preceptor-train", {.required = true});
+  table(options.batch, "--batch", "COUNT", "Images per batch", {.at_least = 1, .at_most = 1 << 16});
+  table(options.threads, "--threads", "COUNT", "Threads that decode", {.at_least = 1, .at_most = 4096});
+  table(options.seconds, "--seconds", "SECONDS", "Measure whole epochs for at least this long", up_to_an_hour);
+  table(options.json, "--json", "Print one JSON object");
+  const CommandHelp help = {"preceptor-bench loading",
+                            "Times reading, decoding and resizing of a data set's training images."};
+  if (parse_command_line(help, table, argc, argv)) run_loading_bench(options);
+  return 0;
 }
+
+constexpr std::array commands = {
+    Command{"step", step_command, "times whole training steps, of one network or under a teacher"},
+    Command{"kernels", kernels_command, "times single kernel families"},
+    Command{"loading", loading_command, "times the loading of a data set's training images"},
+};
 
 int run_bench(int argc, char** argv) {
-  CLI::App app("Measures speed and memory.", "preceptor-bench");
-  app.require_subcommand(1);
-  StepOptions step;
-  KernelBenchOptions kernel_families;
-  LoadingBenchOptions loading;
-  add_step_command(app, step);
-  add_kernels_command(app, kernel_families);
-  add_loading_command(app, loading);
-  if (!parse_command_line(app, argc, argv)) return 0;
-  if (app.got_subcommand("step")) run_step(step);
-  if (app.got_subcommand("kernels")) run_kernel_bench(kernel_families);
-  if (app.got_subcommand("loading")) run_loading_bench(loading);
-  return 0;
+  return run_command({"preceptor-bench", "Measures speed and memory."}, commands, argc, argv);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
-#include "apps/evaluation/run_comparison.h"
+#include "apps/evaluation/comparison.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 
@@ -20,51 +20,44 @@ struct CompareOptions {
 };
 
 bool parse(CompareOptions& options, int argc, char** argv) {
-  CLI::App app(
-      "Tests whether runs differ on the same images: against the first one, over images and over seeds, by label.\n"
-      "Runs whose options are the same but for the seed are one arm.",
-      "preceptor-compare");
-  app.footer(
-      "Examples:\n"
-      "  preceptor-compare runs/scratch runs/distilled\n"
-      "  preceptor-compare runs/scratch-seed* runs/distilled-seed* --margin 0.01 --json\n\n"
-      "docs/evaluation.md says which test answers which question.");
-  app.add_option("run", options.runs, "Run directories, or tables of predictions (.csv) of the same images")
-      ->type_name("RUN")
-      ->required();
-  app.add_option("--split", options.comparison.split, "test or val")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"test", "val"}))
-      ->capture_default_str();
-  app.add_option("--margin", options.comparison.margin, "Test whether the others are worse by less than this AUC")
-      ->type_name("AUC")
-      ->check(CLI::Range(1e-9, 1.0));
-  app.add_option("--subgroups", options.comparison.subgroups,
-                 "Whether gaps between groups change: columns such as sex,age,view; sex+age for intersections")
-      ->type_name("COLUMN,...")
-      ->delimiter(',');
-  const auto number = [&](const char* flag, auto& value, const char* text, int low, int high) {
-    app.add_option(flag, value, text)->type_name("COUNT")->check(CLI::Range(low, high))->capture_default_str();
-  };
-  number("--minimum-group", options.comparison.minimum_group, "Images below which a subgroup is left out", 1, 1 << 30);
-  add_bootstrap_flag(app, options.comparison.resamples, "the intervals of AUPRC and of gaps");
-  app.add_option("--stratify", options.comparison.stratify,
-                 "Resample within the values of this column (site), or of classes within each (label)")
-      ->type_name("COLUMN");
-  number("--threads", options.comparison.threads, "CPU threads; 0: all", 0, 4096);
-  app.add_option("--seed", options.comparison.seed, "Of the resamplings")->type_name("NUMBER")->capture_default_str();
-  app.add_option("--curves", options.curves, "CSV file for the learning curves of all runs")->type_name("FILE");
-  app.add_flag("--json", options.json, "Print one JSON object instead of tables");
-  add_config_flag(app);
-  return parse_command_line(app, argc, argv);
+  OptionTable table;
+  table(options.runs, "run", "RUN", "Run directories, or tables of predictions (.csv) of the same images",
+        {.required = true});
+  table(options.comparison.split, "--split", "NAME", "test or val", {.one_of = {"test", "val"}});
+  table(options.comparison.margin, "--margin", "AUC",
+        "Non-inferiority margin: test whether the others are worse by less than this AUC",
+        {.at_least = 1e-9, .at_most = 1});
+  table(options.comparison.subgroups, "--subgroups", "COLUMN,...",
+        "Test whether gaps between groups change: columns such as sex,age,view; sex+age for intersections");
+  table(options.comparison.minimum_group, "--minimum-group", "COUNT", "Leave out subgroups with fewer images",
+        {.at_least = 1, .at_most = 1 << 30});
+  add_bootstrap(table, options.comparison.resamples, "the intervals of AUPRC and of gaps");
+  table(options.comparison.stratify, "--stratify", "COLUMN",
+        "Resample within the values of this column (site), or of the classes within each (label)");
+  add_threads(table, options.comparison.threads);
+  table(options.comparison.seed, "--seed", "NUMBER", "Seed of the resampling");
+  table(options.curves, "--curves", "FILE", "CSV file to write with the learning curves of all runs");
+  table(options.json, "--json", "Print one JSON object instead of tables");
+  return parse_command_line(
+      {"preceptor-compare",
+       "Tests whether runs differ on the same images: against the first one, over images and over seeds, by label.\n"
+       "Runs that differ only in their seed are one arm.",
+       "Examples:\n"
+       "  preceptor-compare runs/scratch runs/distilled\n"
+       "  preceptor-compare runs/scratch-seed* runs/distilled-seed* --margin 0.01 --json\n\n"
+       "docs/evaluation.md says which test answers which question."},
+      table, argc, argv);
 }
 
 int run_compare(int argc, char** argv) {
   CompareOptions options;
   if (!parse(options, argc, argv)) return 0;
-  const RunComparison comparison = compare_runs(options.runs, options.comparison);
-  if (!options.curves.empty()) write_file_atomically(options.curves, learning_curves_csv(comparison));
-  std::cout << (options.json ? comparison_json(comparison).dump(1) + "\n" : comparison_text(comparison)) << std::flush;
+  const std::vector<Arm> arms = open_arms(options.runs, options.comparison.split);
+  const Comparison comparison = compare(arms, options.comparison);
+  if (!options.curves.empty()) write_file_atomically(options.curves, learning_curves_csv(arms));
+  std::cout << (options.json ? comparison_json(arms, comparison, options.comparison.split).dump(1) + "\n"
+                             : comparison_text(arms, comparison, options.comparison.split))
+            << std::flush;
   if (!std::cout) fail(ErrorKind::io, "stdout cannot be written");
   return 0;
 }

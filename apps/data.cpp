@@ -1,50 +1,23 @@
-// preceptor-data: looks at a data set before anything is trained on it.
+// preceptor-data: inspects a data set before anything is trained on it.
 #include <array>
-#include <iostream>
-#include <string>
 
+#include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
 #include "apps/dataset/commands.h"
-#include "engine/files/check.h"
-#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
 
-struct Command {
-  const char* name;
-  int (*run)(int, char**);
-  const char* text;
-};
-
 constexpr std::array commands = {
     Command{"check", run_data_check,
-            "says what is wrong with a data set: shared patients, duplicates, bad images, ..."},
-    Command{"cache", run_data_cache, "decodes and resizes all images once, into one file that is read at once"},
+            "reports what is wrong with a data set: shared patients, duplicates, bad images, ..."},
+    Command{"cache", run_data_cache, "decodes and resizes all images once, into one file that is mapped into memory"},
     Command{"preview", run_data_preview, "shows a training batch as the network sees it"},
 };
 
-std::string help() {
-  std::string text = "Looks at data sets.\nUsage: preceptor-data COMMAND ... (COMMAND --help says more)\n\n";
-  for (const Command& command : commands) text += "  " + std::string(command.name) + "  " + command.text + "\n";
-  return text + "\n" + exit_code_help() + "\n";
-}
-
 int run_data(int argc, char** argv) {
-  const std::string wanted = argc > 1 ? argv[1] : "";
-  if (wanted == "--help" || wanted == "-h") {
-    std::cout << help();
-    return 0;
-  }
-  for (const Command& command : commands) {
-    if (wanted == command.name) {
-      std::string name = "preceptor-data " + wanted;
-      argv[1] = name.data();
-      return command.run(argc - 1, argv + 1);
-    }
-  }
-  fail(ErrorKind::usage, wanted.empty() ? "a command is missing" : "'" + wanted + "' is no command",
-       "; commands: ", list(commands, &Command::name));
+  return run_command({"preceptor-data", "Inspects data sets.", "Data sets (docs/data.md):\n" + format_table()},
+                     commands, argc, argv);
 }
 
 }  // namespace

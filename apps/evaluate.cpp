@@ -19,62 +19,50 @@ struct EvaluateOptions {
   bool json = false;
 };
 
-void describe_inputs(CLI::App& app, EvaluateOptions& options) {
-  app.add_option("input", options.inputs,
-                 "Run directories, tables of predictions (.csv), or checkpoints (with --data); several are shown "
-                 "below each other")
-      ->type_name("INPUT");
-  app.add_option("--checkpoint", options.checkpoints, "The same as INPUT")->type_name("FILE");
-  app.add_option("--data", options.source.data, "Images and labels for checkpoints, as for preceptor-train")
-      ->type_name("FORMAT:PATH");
-  app.add_option("--split", options.source.split, "test, val or train")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"test", "val", "train"}))
-      ->capture_default_str();
-  app.add_option("--labels", options.source.labels,
-                 "Truth for tables of bare probabilities (an image's name, then a column per finding): 'Image "
-                 "Index,Finding Labels', or a column of 0, 1 or nothing per finding")
-      ->type_name("FILE");
-  app.add_option("--validation", options.source.validation,
-                 "Predictions of validation images for tables: thresholds and calibration are fitted on them")
-      ->type_name("FILE");
+OptionTable declare(EvaluateOptions& options) {
+  OptionTable table;
+  table(options.inputs, "input", "INPUT",
+        "Run directories, tables of predictions (.csv), or checkpoints (with --data); several are shown one below "
+        "the other");
+  table(options.checkpoints, "--checkpoint", "FILE", "The same as INPUT", {.repeated = true});
+  table(options.source.data, "--data", "FORMAT:PATH", "Images and labels for checkpoints, as for preceptor-train");
+  table(options.source.split, "--split", "NAME", "test, val or train", {.one_of = {"test", "val", "train"}});
+  table(options.source.labels, "--labels", "FILE",
+        "Truth for tables of bare probabilities (an image's name, then a column per finding): 'Image Index,Finding "
+        "Labels', or a column of 0, 1 or nothing per finding");
+  table(options.source.validation, "--validation", "FILE",
+        "Predictions of validation images for tables: thresholds and calibration are fitted to them");
+  table(options.thresholds, "--thresholds", "RULE",
+        "Fitted on validation: f1, youden, sensitivity=X, specificity=X; by default those of the checkpoint, or f1");
+  table(options.assessment.subgroups, "--subgroups", "COLUMN,...",
+        "Columns of the table, such as sex,age,view; sex+age for intersections");
+  table(options.curves, "--curves", "FOLDER", "Folder for roc.csv, precision_recall.csv and reliability.csv");
+  table(options.json, "--json", "Print JSON instead of tables");
+  table(options.assessment.bca, "--bca",
+        "Use bias-corrected and accelerated bootstrap intervals instead of percentiles");
+  table(options.source.batch, "--batch", "COUNT", "Images per batch", {.at_least = 1, .at_most = 1 << 16});
+  add_bootstrap(table, options.assessment.resamples, "the intervals");
+  table(options.assessment.minimum_group, "--minimum-group", "COUNT", "Leave out subgroups with fewer images",
+        {.at_least = 1, .at_most = 1 << 30});
+  table(options.assessment.seed, "--seed", "NUMBER", "Seed of the resampling");
+  add_device(table, options.source.device);
+  add_threads(table, options.source.threads);
+  add_precision(table, options.source.precision);
+  return table;
 }
 
 bool parse(EvaluateOptions& options, int argc, char** argv) {
-  CLI::App app("Computes AUC, AUPRC, decisions, calibration and their intervals, for every label and over all of them.",
-               "preceptor-evaluate");
-  app.footer(
+  OptionTable table = declare(options);
+  const CommandHelp help = {
+      "preceptor-evaluate",
+      "Computes AUC, AUPRC, decisions, calibration and their intervals, for every label and over all of them.",
       "Examples:\n"
       "  preceptor-evaluate runs/teacher runs/student --subgroups sex,age\n"
       "  preceptor-evaluate --checkpoint runs/student/best.safetensors --data 'phantom:chest?site=b' --json\n"
       "  preceptor-evaluate probabilities.csv --labels Data_Entry_2017.csv\n\n"
       "--json prints an object (several inputs: a list of them) that begins as in result.json: n, auc_macro, auc_low,\n"
-      "auc_high, auc (by label), accuracy, undefined, loss. docs/evaluation.md says how everything is computed.");
-  describe_inputs(app, options);
-  app.add_option("--thresholds", options.thresholds,
-                 "Fitted on validation: f1, youden, sensitivity=X, specificity=X; without it, those of the checkpoint "
-                 "or f1")
-      ->type_name("RULE");
-  app.add_option("--subgroups", options.assessment.subgroups,
-                 "Columns of the table, such as sex,age,view; sex+age for intersections")
-      ->type_name("COLUMN,...")
-      ->delimiter(',');
-  app.add_option("--curves", options.curves, "Folder for roc.csv, precision_recall.csv and reliability.csv")
-      ->type_name("FOLDER");
-  app.add_flag("--json", options.json, "Print JSON instead of tables");
-  app.add_flag("--bca", options.assessment.bca,
-               "Bias-corrected accelerated bootstrap intervals instead of percentiles");
-  const auto number = [&](const char* flag, auto& value, const char* text, int low, int high) {
-    app.add_option(flag, value, text)->type_name("COUNT")->check(CLI::Range(low, high))->capture_default_str();
-  };
-  number("--batch", options.source.batch, "Images at a time", 1, 1 << 16);
-  add_bootstrap_flag(app, options.assessment.resamples, "the intervals");
-  number("--minimum-group", options.assessment.minimum_group, "Images below which a subgroup is left out", 1, 1 << 30);
-  app.add_option("--seed", options.assessment.seed, "Of the resamplings")->type_name("NUMBER")->capture_default_str();
-  add_device_flags(app, options.source.device, options.source.threads);
-  add_precision_flag(app, options.source.precision);
-  add_config_flag(app);
-  if (!parse_command_line(app, argc, argv)) return false;
+      "auc_high, auc (by label), accuracy, undefined, loss. docs/evaluation.md says how everything is computed."};
+  if (!parse_command_line(help, table, argc, argv)) return false;
   options.inputs.insert(options.inputs.begin(), options.checkpoints.begin(), options.checkpoints.end());
   require(!options.inputs.empty(),
           "nothing to evaluate: a run directory, a table of predictions, or --checkpoint and --data are needed (see "

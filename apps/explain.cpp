@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
@@ -13,6 +12,7 @@
 #include "apps/explanation/heat_map.h"
 #include "apps/explanation/pointing.h"
 #include "apps/inference/card_and_data.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/image_grid.h"
 #include "data/images/png_writer.h"
 #include "data/phantoms/phantom.h"
@@ -20,6 +20,7 @@
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 #include "engine/files/numbers.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
@@ -32,55 +33,37 @@ struct ExplainOptions {
 };
 
 bool parse(ExplainOptions& options, int argc, char** argv) {
-  CLI::App app("Shows where a network looks, alone or beside its teacher, and plays the pointing game.",
-               "preceptor-explain");
-  app.footer(
-      "Examples:\n"
-      "  preceptor-explain --checkpoint runs/student/best.safetensors --teacher runs/teacher/best.safetensors\n"
-      "                    --data 'phantom:chest?site=b&size=64' --out explained\n"
-      "  preceptor-explain --checkpoint runs/cxr/best.safetensors --data chestxray14:nih --boxes boxes.csv --json\n\n"
-      "A picture holds the image, then Grad-CAM and the attention map of the checkpoint, then those of the teacher.\n"
-      "explanations.csv says what is in each. Boxes are known for chest phantoms; for others --boxes names a CSV file\n"
-      "with the columns id, label, left, top, width, height.");
-  app.add_option("--checkpoint", options.checkpoint, "best.safetensors or last.safetensors of a run")
-      ->type_name("FILE")
-      ->required();
-  app.add_option("--teacher", options.teacher, "Another checkpoint, shown beside it")->type_name("FILE");
-  app.add_option("--data", options.data, "Images and labels, as for preceptor-train")
-      ->type_name("FORMAT:PATH")
-      ->required();
-  app.add_option("--split", options.split, "test, val or train")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"test", "val", "train"}))
-      ->capture_default_str();
-  app.add_option("--out", options.out, "Folder of the pictures; without it, none are made")->type_name("DIR");
-  app.add_option("--images", options.images, "Ids of images, for example test/17,test/3; default: --count of them")
-      ->type_name("ID")
-      ->delimiter(',');
-  app.add_option("--count", options.count,
-                 "How many images: those on which checkpoint and teacher disagree most, without a teacher those whose\n"
-                 "probabilities are farthest from the truth")
-      ->type_name("COUNT")
-      ->check(CLI::Range(1, 10'000))
-      ->capture_default_str();
-  app.add_option("--labels", options.labels, "Labels to explain; default: of each image the one that chose it")
-      ->type_name("NAME")
-      ->delimiter(',');
-  app.add_option("--side", options.side, "Pixels of the longer edge in the pictures")
-      ->type_name("PIXELS")
-      ->check(CLI::Range(16, 4096))
-      ->capture_default_str();
-  app.add_option("--boxes", options.boxes, "CSV file of boxes around findings, for the pointing game")
-      ->type_name("FILE");
-  app.add_option("--box-size", options.box_size, "Edge of the images in which boxes are given; 0: as the data have it")
-      ->type_name("PIXELS")
-      ->check(CLI::Range(0, 100'000))
-      ->capture_default_str();
-  app.add_flag("--json", options.json, "Print one JSON object instead of a table");
-  add_quiet_flag(app, options.quiet);
-  add_device_flags(app, options.device, options.threads);
-  add_config_flag(app);
-  return parse_command_line(app, argc, argv);
+  OptionTable table;
+  table(options.checkpoint, "--checkpoint", "FILE", "best.safetensors or last.safetensors of a run",
+        {.required = true});
+  table(options.teacher, "--teacher", "FILE", "Another checkpoint, shown next to it");
+  table(options.data, "--data", "FORMAT:PATH", "Images and labels, as for preceptor-train", {.required = true});
+  table(options.split, "--split", "NAME", "test, val or train", {.one_of = {"test", "val", "train"}});
+  table(options.out, "--out", "DIR", "Folder of the pictures; by default none are made");
+  table(options.images, "--images", "ID", "Ids of images, for example test/17,test/3; by default --count of them");
+  table(options.count, "--count", "COUNT",
+        "How many images: those on which checkpoint and teacher disagree most, or without a teacher those whose\n"
+        "probabilities are farthest from the truth",
+        {.at_least = 1, .at_most = 10'000});
+  table(options.labels, "--labels", "NAME", "Labels to explain; by default the one that each image was chosen for");
+  table(options.side, "--side", "PIXELS", "Longer edge of the pictures", {.at_least = 16, .at_most = 4096});
+  table(options.boxes, "--boxes", "FILE", "CSV file of boxes around findings, for the pointing game");
+  table(options.box_size, "--box-size", "PIXELS", "Edge of the images that the boxes refer to; 0: the size of the data",
+        {.at_least = 0, .at_most = 100'000});
+  table(options.json, "--json", "Print one JSON object instead of a table");
+  add_quiet(table, options.quiet);
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  return parse_command_line(
+      {"preceptor-explain", "Shows where a network looks, alone or next to its teacher, and plays the pointing game.",
+       "Examples:\n"
+       "  preceptor-explain --checkpoint runs/student/best.safetensors --teacher runs/teacher/best.safetensors\n"
+       "                    --data 'phantom:chest?site=b&size=64' --out explained\n"
+       "  preceptor-explain --checkpoint runs/cxr/best.safetensors --data chestxray14:nih --boxes boxes.csv --json\n\n"
+       "A picture shows the image, then Grad-CAM and the attention map of the checkpoint, then those of the teacher.\n"
+       "explanations.csv lists them. The boxes of chest phantoms are known; for other data --boxes names a CSV file\n"
+       "with the columns id, label, left, top, width, height."},
+      table, argc, argv);
 }
 
 // A network with what it said about every image of the split: maps are kept for the findings of the pointing game and
@@ -103,7 +86,6 @@ class Explanation {
   };
 
   void add_viewer(const std::string& name, const std::string& path);
-  Image image_at(int position) const;
   float probability(const Viewer& viewer, int image, int label) const;
   float truth(int image, int label) const;
   int position_of(const std::string& id) const;
@@ -127,8 +109,7 @@ class Explanation {
 Explanation::Explanation(const ExplainOptions& options)
     : options_(options), context_(open_context(options.device, options.threads, 0)) {
   data_ = open_dataset(options_.data);
-  split_ = options_.split == "test" ? &data_.test : options_.split == "val" ? &data_.val : &data_.train;
-  require_data(split_->count > 0, options_.data, ": has no ", options_.split, " images");
+  split_ = &split_named(data_, options_.split, options_.data);
   add_viewer("student", options_.checkpoint);
   if (!options_.teacher.empty()) add_viewer("teacher", options_.teacher);
 }
@@ -157,10 +138,6 @@ void Explanation::add_viewer(const std::string& name, const std::string& path) {
   }
 }
 
-Image Explanation::image_at(int position) const {
-  return {data_.height, data_.width, data_.channels, read_pixels(*split_->images, position)};
-}
-
 float Explanation::probability(const Viewer& viewer, int image, int label) const {
   return viewer.probabilities[static_cast<std::size_t>(image) * data_.outputs + label];
 }
@@ -172,17 +149,15 @@ float Explanation::truth(int image, int label) const {
 }
 
 int Explanation::position_of(const std::string& id) const {
-  const auto found = std::find(split_->ids.begin(), split_->ids.end(), id);
+  const auto found = std::ranges::find(split_->ids, id);
   require(found != split_->ids.end(), "--images ", id, ": ", options_.data, " has no such image in ", options_.split,
           "; its first is ", split_->ids.front());
   return static_cast<int>(found - split_->ids.begin());
 }
 
 int Explanation::label_of(const std::string& name) const {
-  const auto found = std::find(data_.label_names.begin(), data_.label_names.end(), name);
-  std::string all;
-  for (const std::string& label : data_.label_names) all += (all.empty() ? "" : ", ") + label;
-  require(found != data_.label_names.end(), "--labels ", name, ": not one of ", all);
+  const auto found = std::ranges::find(data_.label_names, name);
+  require(found != data_.label_names.end(), "--labels ", name, ": not one of ", list(data_.label_names));
   return static_cast<int>(found - data_.label_names.begin());
 }
 
@@ -194,12 +169,9 @@ float Explanation::surprise(int image, int label) const {
 }
 
 std::vector<Explanation::Choice> Explanation::choose_images() const {
-  std::vector<int> labels(static_cast<std::size_t>(data_.outputs));
-  std::iota(labels.begin(), labels.end(), 0);
-  if (!options_.labels.empty()) {
-    labels.clear();
-    for (const std::string& name : options_.labels) labels.push_back(label_of(name));
-  }
+  std::vector<int> labels;
+  for (const std::string& name : options_.labels.empty() ? data_.label_names : options_.labels)
+    labels.push_back(label_of(name));
   std::vector<Choice> all;
   const auto most = [&](int image) {
     return *std::max_element(labels.begin(), labels.end(),
@@ -228,7 +200,7 @@ std::vector<Explanation::Choice> Explanation::choose() const {
 }
 
 Image Explanation::picture(const Choice& choice) const {
-  const Image image = image_at(choice.image);
+  const Image image = image_at(data_, *split_, choice.image);
   std::vector<Image> parts = {enlarged(image, options_.side)};
   for (const Viewer& viewer : viewers_) {
     const ImageMaps maps = ClassMaps(viewer.model)(image.pixels).front();
@@ -263,7 +235,7 @@ void Explanation::write_pictures() const {
   write_file_atomically(options_.out + "/explanations.csv", table);
 }
 
-// From the file, or of chest phantoms from their anatomy.
+// Read from the file; for chest phantoms, taken from their anatomy.
 std::vector<BoxedFinding> Explanation::boxed_findings() const {
   if (!options_.boxes.empty())
     return read_boxes(options_.boxes, split_->ids, data_.label_names, data_.height, data_.width, options_.box_size);

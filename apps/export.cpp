@@ -10,23 +10,20 @@ namespace preceptor {
 namespace {
 
 int run_export(int argc, char** argv) {
-  CLI::App app("Writes a checkpoint as an ONNX file for other runtimes.", "preceptor-export");
-  app.footer(
-      "Example:\n"
-      "  preceptor-export runs/student/best.safetensors --out student.onnx --fold --probabilities\n\n"
-      "The file's input is normalized: (pixel / 255 - mean) / deviation, channels first. mean, deviation, labels, "
-      "task\n"
-      "and size stand in its metadata.");
   std::string checkpoint, out;
   OnnxOptions options;
-  app.add_option("checkpoint", checkpoint, "best.safetensors or last.safetensors of a run")
-      ->type_name("FILE")
-      ->required();
-  app.add_option("--out", out, "The ONNX file to write")->type_name("FILE")->required();
-  app.add_flag("--fold", options.fold, "Make batch norms part of the convolutions before them: fewer nodes, faster");
-  app.add_flag("--probabilities", options.probabilities, "Add an output `probabilities` beside `logits`");
-  add_config_flag(app);
-  if (!parse_command_line(app, argc, argv)) return 0;
+  OptionTable table;
+  table(checkpoint, "checkpoint", "FILE", "best.safetensors or last.safetensors of a run", {.required = true});
+  table(out, "--out", "FILE", "ONNX file to write", {.required = true});
+  table(options.fold, "--fold", "Fold batch norms into the convolutions before them: fewer nodes, faster");
+  table(options.probabilities, "--probabilities", "Add an output `probabilities` next to `logits`");
+  const CommandHelp help = {
+      "preceptor-export", "Writes a checkpoint as an ONNX file for other runtimes.",
+      "Example:\n"
+      "  preceptor-export runs/student/best.safetensors --out student.onnx --fold --probabilities\n\n"
+      "The file's input is normalized: (pixel / 255 - mean) / deviation, channels first. Its metadata hold the mean,\n"
+      "the deviation, the labels, the task and the size."};
+  if (!parse_command_line(help, table, argc, argv)) return 0;
   const auto context = Context::on_cpu(0, 0);
   const LoadedModel model = load_model(*context, load_card_checkpoint(checkpoint));
   const std::string bytes = onnx_model(model, options);

@@ -1,5 +1,4 @@
 // preceptor-import: makes a checkpoint, with its card, of weights from elsewhere.
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -23,41 +22,33 @@ struct ImportOptions {
 };
 
 bool parse(ImportOptions& options, int argc, char** argv) {
-  CLI::App app(
-      "Makes a checkpoint of weights from elsewhere (safetensors, or a PyTorch file .pth or .pt), so that it can be a\n"
-      "teacher, be evaluated, or start a training.",
-      "preceptor-import");
-  app.footer(
-      "Examples:\n"
-      "  preceptor-import chexnet.pth --out teacher.safetensors --labels Atelectasis,Cardiomegaly,...\n"
-      "  preceptor-import xrv.pt --out teacher.safetensors --mean 0.5 --deviation 0.00048828125\n\n"
-      "stderr lists what was matched, renamed and skipped; anything missing or left over is an error.");
-  app.add_option("weights", options.weights, "File of weights")->type_name("FILE")->required();
-  app.add_option("--out", options.out, "Checkpoint to write")->type_name("FILE")->required();
-  app.add_option("--model", options.model, "Network, or auto: the one that the tensors look like")
-      ->type_name("NAME")
-      ->capture_default_str();
-  app.add_option("--channels", options.channels, "Of the images, 1 or 3; 0: those of the file. 3 are summed to 1")
-      ->type_name("COUNT")
-      ->check(CLI::IsMember({0, 1, 3}))
-      ->capture_default_str();
-  app.add_option("--task", options.task, "multi-label, multi-class or ordinal")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"multi-label", "multi-class", "ordinal"}))
-      ->capture_default_str();
-  app.add_option("--labels", options.labels, "Names of the outputs in order; default label1, label2, ...")
-      ->type_name("NAME,...")
-      ->delimiter(',');
-  app.add_option("--mean", options.mean, "Per channel, of pixel / 255; default ImageNet's for files of 3 channels")
-      ->type_name("NUMBER,...")
-      ->delimiter(',');
-  app.add_option("--deviation", options.deviation, "As --mean")->type_name("NUMBER,...")->delimiter(',');
-  app.add_option("--input-size", options.input_size, "Height and width of the images it was trained on")
-      ->type_name("PIXELS")
-      ->check(CLI::Range(8, 4096))
-      ->capture_default_str();
-  add_config_flag(app);
-  return parse_command_line(app, argc, argv);
+  OptionTable table;
+  table(options.weights, "weights", "FILE", "File of weights", {.required = true});
+  table(options.out, "--out", "FILE", "Checkpoint to write", {.required = true});
+  table(options.model, "--model", "NAME", "Network, or auto: the one that the tensors look like");
+  table(options.channels, "--channels", "COUNT",
+        "Channels of the images, 1 or 3; 0: those of the file. 1 sums a stem of 3 channels", {.check = [&options] {
+          const int channels = options.channels;
+          require(channels == 0 || channels == 1 || channels == 3, "--channels ", channels, ": not one of 0, 1, 3");
+        }});
+  table(options.task, "--task", "NAME", "multi-label, multi-class or ordinal",
+        {.one_of = {"multi-label", "multi-class", "ordinal"}});
+  table(options.labels, "--labels", "NAME,...", "Names of the outputs in order; by default label1, label2, ...");
+  table(options.mean, "--mean", "NUMBER,...",
+        "Mean of pixel / 255 for each channel; by default ImageNet's for files of 3 channels");
+  table(options.deviation, "--deviation", "NUMBER,...", "Standard deviation, as --mean");
+  table(options.input_size, "--input-size", "PIXELS", "Height and width of the images it was trained on",
+        {.at_least = 8, .at_most = 4096});
+  return parse_command_line(
+      {"preceptor-import",
+       "Makes a checkpoint of weights from elsewhere (safetensors, or a PyTorch file .pth or .pt), so that it can be "
+       "a\n"
+       "teacher, be evaluated, or start a training.",
+       "Examples:\n"
+       "  preceptor-import chexnet.pth --out teacher.safetensors --labels Atelectasis,Cardiomegaly,...\n"
+       "  preceptor-import xrv.pt --out teacher.safetensors --mean 0.5 --deviation 0.00048828125\n\n"
+       "stderr lists what was matched, renamed and skipped; anything missing or left over is an error."},
+      table, argc, argv);
 }
 
 NetworkOptions network_of(const ImportOptions& options, const std::optional<NetworkOptions>& recognized) {

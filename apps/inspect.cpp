@@ -1,5 +1,4 @@
 // preceptor-inspect: what a network consists of and the memory a training step of it takes; or what a checkpoint holds.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -71,12 +70,6 @@ StepMemory measure_training_step(const InspectOptions& options, const NetworkOpt
   });
   step();
   return {context->pool(Lifetime::persistent).peak(), context->pool(Lifetime::step).peak()};
-}
-
-std::string sizes_text(const Shape& shape) {
-  std::string text;
-  for (const int size : shape.sizes()) text += (text.empty() ? "" : "x") + std::to_string(size);
-  return text;
 }
 
 double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
@@ -158,26 +151,22 @@ void inspect_model(const InspectOptions& options) {
 }
 
 int run_inspect(int argc, char** argv) {
-  CLI::App app("Prints the layers of a network and the memory a training step takes, or what a checkpoint holds.",
-               "preceptor-inspect");
   InspectOptions options;
-  app.add_option("model", options.subject,
-                 "Network (resnet18, resnet8, ...), or a file of weights: .safetensors, .pth, .pt")
-      ->required();
-  app.add_option("--input", options.input, "CHANNELSxHEIGHTxWIDTH of an image")->capture_default_str();
-  app.add_option("--outputs", options.outputs, "Classes or labels")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  app.add_option("--stem", options.stem, "imagenet, small, or auto: small for images of at most 64 pixels")
-      ->check(CLI::IsMember({"imagenet", "small", "auto"}))
-      ->capture_default_str();
-  app.add_option("--batch", options.batch, "Images in the measured training step")
-      ->check(CLI::Range(1, 1 << 16))
-      ->capture_default_str();
-  add_device_flags(app, options.device, options.threads);
-  app.add_flag("--json", options.json, "Print one JSON object");
-  add_config_flag(app);
-  if (!parse_command_line(app, argc, argv)) return 0;
+  OptionTable table;
+  table(options.subject, "model", "NAME",
+        "Network (resnet18, resnet8, ...), or a file of weights: .safetensors, .pth, .pt", {.required = true});
+  table(options.input, "--input", "SIZE", "CHANNELSxHEIGHTxWIDTH of an image");
+  table(options.outputs, "--outputs", "COUNT", "Classes or labels", {.at_least = 1, .at_most = 1 << 20});
+  table(options.stem, "--stem", "NAME", "imagenet, small, or auto: small for images of at most 64 pixels",
+        {.one_of = {"imagenet", "small", "auto"}});
+  table(options.batch, "--batch", "COUNT", "Images in the measured training step", {.at_least = 1, .at_most = 1 << 16});
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  table(options.json, "--json", "Print one JSON object");
+  const CommandHelp help = {
+      "preceptor-inspect",
+      "Prints the layers of a network and the memory of a training step, or the contents of a checkpoint."};
+  if (!parse_command_line(help, table, argc, argv)) return 0;
   // No model's name has a dot or a slash.
   const bool is_file = options.subject.find_first_of("./") != std::string::npos;
   is_file ? inspect_file(options.subject, options.json) : inspect_model(options);

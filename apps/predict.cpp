@@ -12,8 +12,9 @@
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
 #include "apps/command_line/run_app.h"
+#include "apps/inference/card_and_data.h"
 #include "apps/inference/operating_point.h"
-#include "data/dataset.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/image.h"
 #include "data/parallel.h"
 #include "data/storage/image_files.h"
@@ -23,54 +24,51 @@
 namespace preceptor {
 namespace {
 
+constexpr int batch_auto = 0;
+
 struct PredictOptions {
-  std::string checkpoint, out, split = "test", batch = "auto", device = "cpu", precision = "float";
+  std::string checkpoint, out, split = "test", device = "cpu";
+  Precision precision = Precision::float32;
   std::vector<std::string> inputs;
-  int threads = 0;
+  int batch = batch_auto, threads = 0;
   bool logits = false, calibrated = false, decisions = false, quiet = false;
 };
 
 bool parse(PredictOptions& options, int argc, char** argv) {
-  CLI::App app("Writes the probability of every label for every image, as CSV.", "preceptor-predict");
-  app.footer(
+  OptionTable table;
+  table(options.inputs, "input", "INPUT", "Images, folders, or FORMAT:PATH as for preceptor-train", {.required = true});
+  table(options.checkpoint, "--checkpoint", "FILE", "best.safetensors or last.safetensors of a run",
+        {.required = true});
+  table(options.out, "--out", "FILE", "CSV file to write; by default stdout");
+  table(options.split, "--split", "NAME", "Split of FORMAT:PATH: test, val or train",
+        {.one_of = {"test", "val", "train"}});
+  table(options.logits, "--logits", "Write logits instead of probabilities");
+  table(options.calibrated, "--calibrated",
+        "Write probabilities after the scaling that the run fitted on its validation images");
+  table(options.decisions, "--decisions",
+        "Add a column decision:LABEL, 1 if the probability reaches the threshold that the run chose on its validation "
+        "images");
+  table(options.batch, "--batch", "COUNT",
+        "Images per batch; auto: a power of two up to 64, with at most 2^19 pixels in all",
+        {.at_least = batch_auto, .at_most = 1 << 16, .words = {{"auto", std::to_string(batch_auto)}}});
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  add_precision(table, options.precision);
+  add_quiet(table, options.quiet);
+  const CommandHelp help = {
+      "preceptor-predict", "Writes the probability of every label for every image, as CSV.",
       "Examples:\n"
       "  preceptor-predict --checkpoint runs/student/best.safetensors x-rays/ --out predictions.csv\n"
       "  preceptor-predict --checkpoint runs/student/best.safetensors 'phantom:chest?site=b' --split val\n\n"
-      "A folder gives the images in and below it, in the order of their names. An image that cannot be read is named\n"
-      "on stderr and left out; the exit code is then 65, and the file holds all others.");
-  app.add_option("input", options.inputs, "Images, folders, or FORMAT:PATH as for preceptor-train")
-      ->type_name("INPUT")
-      ->required();
-  app.add_option("--checkpoint", options.checkpoint, "best.safetensors or last.safetensors of a run")
-      ->type_name("FILE")
-      ->required();
-  app.add_option("--out", options.out, "CSV file to write; without it, stdout")->type_name("FILE");
-  app.add_option("--split", options.split, "Of FORMAT:PATH: test, val or train")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"test", "val", "train"}))
-      ->capture_default_str();
-  app.add_flag("--logits", options.logits, "Write what the last layer gives instead of probabilities");
-  app.add_flag("--calibrated", options.calibrated,
-               "Write probabilities after the scaling that the run fitted on its validation images");
-  app.add_flag("--decisions", options.decisions,
-               "Add a column decision:LABEL, 1 where the probability reaches the threshold that the run chose on its "
-               "validation images");
-  app.add_option("--batch", options.batch,
-                 "Images at a time; auto: a power of two up to 64, together at most 2^19 pixels")
-      ->type_name("COUNT")
-      ->check(CLI::IsMember({"auto"}) | CLI::Range(1, 1 << 16))
-      ->capture_default_str();
-  add_device_flags(app, options.device, options.threads);
-  add_precision_flag(app, options.precision);
-  add_quiet_flag(app, options.quiet);
-  add_config_flag(app);
-  if (!parse_command_line(app, argc, argv)) return false;
+      "A folder stands for the images in and below it, in the order of their names. An image that cannot be read is\n"
+      "named on stderr and left out; the exit code is then 65, and the file holds all others."};
+  if (!parse_command_line(help, table, argc, argv)) return false;
   require(!options.logits || !options.calibrated, "--logits and --calibrated exclude each other");
   return true;
 }
 
-std::size_t batch_size(const std::string& batch, const ModelCard& card) {
-  if (batch != "auto") return std::stoul(batch);
+std::size_t batch_size(int batch, const ModelCard& card) {
+  if (batch != batch_auto) return static_cast<std::size_t>(batch);
   const std::size_t pixels = static_cast<std::size_t>(card.height) * static_cast<std::size_t>(card.width);
   // Measured at 224 pixels: ResNet-18 gains up to 8 and stays there, DenseNet-121 loses beyond.
   return std::clamp<std::size_t>(std::bit_floor((1u << 19) / pixels), 1, 64);
@@ -96,12 +94,11 @@ void add_folder(const std::string& folder, std::vector<Source>& sources) {
 
 void add_dataset(const std::string& spec, const std::string& split_name, std::vector<Source>& sources) {
   const auto data = std::make_shared<const Dataset>(open_dataset(spec));
-  const Split& split = split_name == "test" ? data->test : split_name == "val" ? data->val : data->train;
-  require_data(split.count > 0, spec, ": has no ", split_name, " images");
+  const Split& split = split_named(*data, split_name, spec);
   for (int i = 0; i < split.count; ++i)
     sources.push_back({split.ids[static_cast<std::size_t>(i)], [data, &split, i](const ModelCard& card) {
-                         const Image image{data->height, data->width, data->channels, read_pixels(*split.images, i)};
-                         return resized(with_channels(image, card.network.in_channels), card.height, card.width);
+                         const Image image = with_channels(image_at(*data, split, i), card.network.in_channels);
+                         return resized(image, card.height, card.width);
                        }});
 }
 
@@ -151,7 +148,7 @@ ImageBatch read_batch(const std::vector<Source>& sources, std::size_t begin, std
   return batch;
 }
 
-// What stands in the table for a batch: numbers [images, outputs], and decisions [images, thresholds] where wanted.
+// The cells of a batch: numbers [images, outputs], and decisions [images, thresholds] if they are asked for.
 struct Cells {
   std::vector<float> scores;
   std::vector<std::string> decisions;  // "1", "0", or nothing where no threshold could be chosen
@@ -165,7 +162,7 @@ Cells cells_of(const PredictOptions& options, const LoadedModel& model, const st
   Cells cells{options.logits ? model.logits(pixels) : probabilities, {}};
   if (options.decisions) {
     const std::vector<double>& thresholds = card.operating_point->thresholds;
-    // Of two classes the threshold is the second one's.
+    // Two classes have one threshold, that of the second.
     const std::size_t first = outputs - thresholds.size();
     for (std::size_t i = 0; i < probabilities.size(); i += outputs)
       for (std::size_t j = 0; j < thresholds.size(); ++j)
@@ -244,7 +241,7 @@ void require_written(const std::ostream& csv, const std::string& name) {
 int run_predict(int argc, char** argv) {
   PredictOptions options;
   if (!parse(options, argc, argv)) return 0;
-  const auto context = open_context(options.device, options.threads, 0, precision_named(options.precision));
+  const auto context = open_context(options.device, options.threads, 0, options.precision);
   const LoadedModel model = load_model(*context, load_card_checkpoint(options.checkpoint));
   require_data(
       model.card.operating_point || !(options.calibrated || options.decisions), options.checkpoint,

@@ -1,30 +1,13 @@
-// Opens data sets by name.
+// Lookups and selections.
 #include "data/dataset.h"
 
-#include "data/formats/chestxray14.h"
-#include "data/formats/chexpert.h"
-#include "data/formats/class_folders.h"
-#include "data/formats/dataset_spec.h"
-#include "data/formats/labelled_table.h"
-#include "data/formats/medmnist.h"
-#include "data/formats/retinopathy.h"
-#include "data/phantoms/phantom.h"
+#include <string_view>
+#include <unordered_map>
+
+#include "data/storage/image_cache.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
-
-Dataset open_dataset(const std::string& spec) {
-  const DatasetSpec parsed = parse_dataset_spec(spec);
-  if (parsed.format == "chexpert") return open_chexpert(parsed);
-  if (parsed.format == "chestxray14") return open_chestxray14(parsed);
-  if (parsed.format == "retinopathy") return open_retinopathy(parsed);
-  if (parsed.format == "medmnist") return open_medmnist(parsed);
-  if (parsed.format == "folder") return open_class_folders(parsed);
-  if (parsed.format == "table") return open_labelled_table(parsed);
-  if (parsed.format == "phantom") return open_phantom(parsed);
-  fail(ErrorKind::usage, spec, ": unknown format '", parsed.format,
-       "'; valid formats: chexpert, chestxray14, retinopathy, medmnist, folder, table, phantom");
-}
 
 const std::vector<std::string>* Split::column(const std::string& name) const {
   for (const TextColumn& known : columns)
@@ -49,11 +32,29 @@ Split selected(const Split& split, std::vector<std::int32_t> rows, int label_wid
   return result;
 }
 
+ImageListing listed_images(const Dataset& data) {
+  ImageListing listing{data.source, data.image_form, data.height, data.width, data.channels, {}};
+  for (const Split* split : data.splits())
+    for (int i = 0; i < split->count; ++i) listing.images.push_back({split->ids[i], split->images, i});
+  return listing;
+}
+
 std::vector<std::string> numbered_ids(const std::string& part, int count) {
   std::vector<std::string> ids;
-  ids.reserve(static_cast<std::size_t>(count));
+  ids.reserve(count);
   for (int i = 0; i < count; ++i) ids.push_back(message(part, "/", i));
   return ids;
+}
+
+std::vector<std::int32_t> numbered_values(const std::vector<std::string>& values) {
+  std::unordered_map<std::string_view, std::int32_t> known;
+  std::vector<std::int32_t> numbers;
+  std::int32_t next = 0;
+  for (const std::string& value : values) {
+    const bool is_new = value.empty() || known.try_emplace(value, next).second;
+    numbers.push_back(is_new ? next++ : known.at(value));
+  }
+  return numbers;
 }
 
 int class_of(const Split& split, int image) {

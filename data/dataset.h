@@ -1,6 +1,7 @@
-// Labelled images, as every format delivers them: labels and names in memory, pixels on demand.
+// Labeled images, as every format delivers them: labels and names in memory, pixels on demand.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,8 +11,10 @@
 
 namespace preceptor {
 
-// A text per image. Names with a meaning: patient (images of one patient never part), sex (F, M), age (whole years),
-// view (PA, AP, lateral), site. Empty text: unknown.
+struct ImageListing;
+
+// One text per image, empty if unknown. Names with a meaning: patient (all images of a patient are in one split), sex
+// (F, M), age (whole years), view (PA, AP, lateral), site.
 struct TextColumn {
   std::string name;
   std::vector<std::string> values;  // [count]
@@ -21,9 +24,9 @@ struct TextColumn {
 struct Split {
   int count = 0;
   Images images;  // [count]
-  std::vector<float>
-      labels;  // multi_class, ordinal: [count] class index; multi_label: [count, outputs], 0, 1 or NaN (unknown)
-  std::vector<std::string> ids;  // [count] what names an image in tables: as the format's own tables do, or "train/17"
+  // multi_class, ordinal: [count] class index; multi_label: [count, outputs] 0, 1 or NaN (unknown)
+  std::vector<float> labels;
+  std::vector<std::string> ids;     // [count] names of the images, from the format's own tables or "train/17"
   std::vector<TextColumn> columns;  // those that the format knows
 
   // The values of a column, or nullptr.
@@ -37,29 +40,33 @@ struct Dataset {
   int outputs = 0;                          // network outputs: classes or findings
   std::vector<std::string> label_names;     // [outputs]
   Split train, val, test;
-  // Of images in files: what is made of them, "224x224x1" or "224x224x3-crop", and where the cache of it is looked for
-  // (data/storage/image_cache.h). Empty for images in memory.
+  // For images in files: the form that they are converted to, "224x224x1" or "224x224x3-crop", and the default path of
+  // its cache (data/storage/image_cache.h). Empty for images in memory.
   std::string image_form, cache_path;
-  std::vector<std::string> notes;  // what a user should know of the data, a line each: rows without image, for example
+  std::vector<std::string> notes;  // remarks for the user, one line each: rows without an image, for example
 
+  std::array<const Split*, 3> splits() const { return {&train, &val, &test}; }
   // Numbers per image in Split::labels.
   int label_width() const { return task == Task::multi_label ? outputs : 1; }
   std::size_t image_bytes() const { return static_cast<std::size_t>(height) * width * channels; }
 };
 
-// Opens FORMAT:PATH[?key=value&...], for example "phantom:chest?site=b&n=500". Formats and where their layout and keys
-// are stated: chexpert, chestxray14, retinopathy, medmnist, phantom (headers of these names), folder
-// (data/formats/class_folders.h), table (data/formats/labelled_table.h). Images in files are read later, when they are
-// needed. Errors: unknown format or key (usage), missing file (missing_input), wrong content (data).
-Dataset open_dataset(const std::string& spec);
+inline constexpr std::array<const char*, 3> split_names = {"train", "val", "test"};
 
-// What a row of class labels looks like: labels[i] as an integer class. Only for multi_class and ordinal data.
+// labels[image] as an integer class, for multi_class and ordinal data only.
 int class_of(const Split& split, int image);
 
-// Images of a split, in this order of their positions.
+// The images of a split at these positions, in this order.
 Split selected(const Split& split, std::vector<std::int32_t> rows, int label_width);
 
-// "train/0", "train/1", ...: ids of images that have no name of their own.
+// The images of all splits, for write_image_cache (data/storage/image_cache.h).
+ImageListing listed_images(const Dataset& data);
+
+// "train/0", "train/1", ...: ids of images that have no names of their own.
 std::vector<std::string> numbered_ids(const std::string& part, int count);
+
+// The distinct values of a column numbered from 0 in the order of their first appearance: the patients of the images,
+// for example. An unknown (empty) value gets a number of its own.
+std::vector<std::int32_t> numbered_values(const std::vector<std::string>& values);
 
 }  // namespace preceptor

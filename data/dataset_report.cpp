@@ -1,4 +1,4 @@
-// One pass over the images in parallel; groups and counts from what was noted of each.
+// One parallel pass over the images, then groups and counts from the facts about each of them.
 #include "data/dataset_report.h"
 
 #include <algorithm>
@@ -20,7 +20,6 @@
 namespace preceptor {
 namespace {
 
-// What is noted of an image, in the order of splits and positions.
 struct Facts {
   std::uint64_t content = 0;
   DifferenceHash look{};
@@ -30,18 +29,15 @@ struct Facts {
 class Examination {
  public:
   Examination(const Dataset& data, int threads) : data_(data), threads_(threads) {
-    for (const Split* split : splits_of(data)) first_.push_back(first_.back() + split->count);
-    facts_.resize(static_cast<std::size_t>(first_.back()));
+    for (const Split* split : data.splits()) first_.push_back(first_.back() + split->count);
+    facts_.resize(first_.back());
     sums_.assign(3, PixelSums(data.channels));
   }
-
-  static std::array<const Split*, 3> splits_of(const Dataset& data) { return {&data.train, &data.val, &data.test}; }
-  static constexpr std::array<const char*, 3> names = {"train", "val", "test"};
 
   void read(const std::function<void(int)>& done) {
     std::atomic<int> read = 0;
     for (std::size_t s = 0; s < 3; ++s) {
-      const Split& split = *splits_of(data_)[s];
+      const Split& split = *data_.splits()[s];
       parallel_for(split.count, threads_, [&](int i) {
         read_image_of(s, split, i);
         const int so_far = ++read;
@@ -67,7 +63,7 @@ class Examination {
  private:
   void read_image_of(std::size_t s, const Split& split, int i) {
     const int place = first_[s] + i;
-    Facts& facts = facts_[static_cast<std::size_t>(place)];
+    Facts& facts = facts_[place];
     PixelSums sums(data_.channels);
     std::string form;
     try {
@@ -90,7 +86,7 @@ class Examination {
     ++forms_[form];
   }
 
-  // Size and mode as they are stored. Of PNG files the header says it, of others the decoder.
+  // Size and mode as stored: from the header of PNG files, from the decoder for all others.
   static std::string form_of(const Image& image, const std::string& file) {
     std::string text = std::to_string(image.height) + "x" + std::to_string(image.width);
     unsigned char head[26] = {};
@@ -106,14 +102,14 @@ class Examination {
 
   ImageName name_of(int place) const {
     const std::size_t s = split_of(place);
-    return {names[s], splits_of(data_)[s]->ids[static_cast<std::size_t>(place - first_[s])]};
+    return {split_names[s], data_.splits()[s]->ids[place - first_[s]]};
   }
   std::size_t split_of(int place) const { return place < first_[1] ? 0 : place < first_[2] ? 1 : 2; }
 
   SplitReport split_report(std::size_t s) const {
-    const Split& split = *splits_of(data_)[s];
+    const Split& split = *data_.splits()[s];
     SplitReport report;
-    report.name = names[s];
+    report.name = split_names[s];
     report.images = split.count;
     if (const auto* patients = split.column("patient")) {
       report.knows_patients = true;
@@ -122,7 +118,7 @@ class Examination {
       report.patients = static_cast<int>(known.size());
     }
     for (int l = 0; l < data_.outputs; ++l) {
-      LabelReport label{data_.label_names[static_cast<std::size_t>(l)], 0, 0, 0};
+      LabelReport label{data_.label_names[l], 0, 0, 0};
       for (int i = 0; i < split.count; ++i) {
         const bool several = data_.task == Task::multi_label;
         const float value =
@@ -132,7 +128,7 @@ class Examination {
       report.labels.push_back(label);
     }
     if (sums_[s].pixels() > 0)
-      for (std::size_t c = 0; c < static_cast<std::size_t>(data_.channels); ++c) {
+      for (int c = 0; c < data_.channels; ++c) {
         report.mean.push_back(sums_[s].mean(c) / 255);
         report.deviation.push_back(sums_[s].deviation(c) / 255);
       }
@@ -140,8 +136,8 @@ class Examination {
   }
 
   SharedPatients shared(std::size_t one, std::size_t other) const {
-    SharedPatients result{names[one], names[other], {}};
-    const auto *first = splits_of(data_)[one]->column("patient"), *second = splits_of(data_)[other]->column("patient");
+    SharedPatients result{split_names[one], split_names[other], {}};
+    const auto *first = data_.splits()[one]->column("patient"), *second = data_.splits()[other]->column("patient");
     if (first == nullptr || second == nullptr) return result;
     std::set<std::string> here(first->begin(), first->end()), both;
     for (const std::string& patient : *second)
@@ -167,7 +163,7 @@ class Examination {
     for (const std::vector<int>& group : groups) report.identical.push_back(group_of(group));
   }
 
-  // Pictures of one value all look alike, so they are left out.
+  // Leaves out constant pictures, which all look alike.
   void group_alike(DatasetReport& report) const {
     std::vector<int> candidates;
     for (int i = 0; i < first_.back(); ++i)
@@ -179,7 +175,7 @@ class Examination {
       const DifferenceHash& look = facts_[candidates[a]].look;
       for (int b = a + 1; b < count; ++b) {
         const DifferenceHash& other = facts_[candidates[b]].look;
-        // A quarter of the bits settles nearly every pair.
+        // A quarter of the bits decides nearly every pair.
         if (std::popcount(look[1] ^ other[1]) > near_distance || distance(look, other) > near_distance) continue;
         const std::lock_guard lock(mutex);
         pairs.emplace_back(candidates[a], candidates[b]);
@@ -206,8 +202,8 @@ class Examination {
 
   const Dataset& data_;
   int threads_;
-  std::vector<int> first_ = {0};  // of each split among all images, and behind the last
-  std::vector<Facts> facts_;
+  std::vector<int> first_ = {0};  // of each split among all images, then their number
+  std::vector<Facts> facts_;      // in the order of splits and positions
   std::vector<PixelSums> sums_;
   std::map<std::string, int> forms_;
   std::vector<std::pair<int, std::string>> unreadable_;

@@ -1,4 +1,4 @@
-// A loop spread over the cores with plain threads, for work whose result does not depend on who does it.
+// A loop spread over the cores with plain threads, for work whose result does not depend on the thread.
 #pragma once
 
 #include <algorithm>

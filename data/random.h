@@ -1,4 +1,4 @@
-// Counter-based random numbers: a stream is named by whole numbers, so any part of a data set can be drawn on its own.
+// Counter-based random numbers: integers name a stream, so any part of a data set can be drawn independently.
 #pragma once
 
 #include <cmath>
@@ -9,8 +9,8 @@
 
 namespace preceptor {
 
-// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection whose outputs on consecutive inputs look
-// independent.
+// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): a bijection that maps consecutive inputs to outputs that look
+// independent of each other.
 constexpr std::uint64_t mix_bits(std::uint64_t bits) {
   bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9ull;
   bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EBull;
@@ -55,7 +55,7 @@ class RandomStream {
 
 // Fisher-Yates: every order of 0..count-1 is equally likely.
 inline std::vector<std::int32_t> permutation(int count, RandomStream random) {
-  std::vector<std::int32_t> order(static_cast<std::size_t>(count));
+  std::vector<std::int32_t> order(count);
   for (int i = 0; i < count; ++i) order[i] = i;
   for (int i = count - 1; i > 0; --i) std::swap(order[i], order[random.below(static_cast<std::uint32_t>(i) + 1)]);
   return order;

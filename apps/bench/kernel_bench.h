@@ -1,4 +1,4 @@
-// What times single kernels: their inputs, their launches behind emptied caches, and the table of results.
+// Timing of single kernels: their inputs, launches with emptied caches, and the table of results.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +14,13 @@
 
 namespace preceptor {
 
+// Values on the device.
+template <class T>
+struct DeviceArray {
+  std::shared_ptr<Buffer> memory;
+  T* data() const { return static_cast<T*>(memory->data()); }
+};
+
 class KernelBench {
  public:
   explicit KernelBench(const KernelBenchOptions& options);
@@ -21,7 +28,7 @@ class KernelBench {
   const KernelBenchOptions& options() const { return options_; }
   Context& context() { return *context_; }
   bool on_cuda() const { return on_cuda_; }
-  // Whether the options ask for the family of this name, and whether the device has kernels for such arguments.
+  // True if the options ask for the family of this name, or if the device has kernels for such arguments.
   bool wanted(const char* name) const { return std::string(name).starts_with(options_.family); }
   template <class Arguments>
   bool possible() const {
@@ -35,23 +42,28 @@ class KernelBench {
     return tensor;
   }
   template <class T>
-  std::shared_ptr<Buffer> normal_values(std::size_t count) {
+  DeviceArray<T> normal_values(std::size_t count) {
     const std::vector<float> values = random_normal(count, ++seed_);
     return to_device(std::vector<T>(values.begin(), values.end()));
   }
   template <class T>
-  std::shared_ptr<Buffer> to_device(const std::vector<T>& values) {
+  DeviceArray<T> to_device(const std::vector<T>& values) {
     const std::size_t bytes = values.size() * sizeof(T);
-    const auto buffer = context_->scratch(bytes);
-    context_->run(kernels::Copy{buffer->data(), values.data(), bytes});
+    const DeviceArray<T> array{context_->scratch(bytes)};
+    context_->run(kernels::Copy{array.data(), values.data(), bytes});
     context_->stream().synchronize();
-    return buffer;
+    return array;
   }
 
-  // Times a kernel and adds a row for it, if it is wanted and possible.
+  // Times a kernel, with the workspace it may need, and adds a row for it if it is wanted and possible.
   template <class Arguments>
-  void time(const Arguments& arguments, const std::string& shape) {
+  void time(Arguments arguments, const std::string& shape) {
     if (!wanted(Arguments::name) || !possible<Arguments>()) return;
+    std::shared_ptr<Buffer> workspace;
+    if constexpr (requires { arguments.workspace; }) {
+      workspace = context_->scratch(std::max<std::size_t>(64, workspace_bytes(arguments, context_->device())));
+      arguments.workspace = workspace->data();
+    }
     const auto launch = [&] { context_->run(arguments); };
     launch();
     std::vector<double> seconds;
@@ -60,13 +72,6 @@ class KernelBench {
       seconds.push_back(context_->stream().seconds_of(launch));
     }
     add_row(Arguments::name, shape, cost(arguments), median(seconds));
-  }
-  template <class Arguments>
-  void time_with_workspace(Arguments arguments, const std::string& shape) {
-    if (!wanted(Arguments::name) || !possible<Arguments>()) return;
-    const auto workspace = context_->scratch(std::max<std::size_t>(64, workspace_bytes(arguments, context_->device())));
-    arguments.workspace = workspace->data();
-    time(arguments, shape);
   }
 
   void print_head();

@@ -1,4 +1,4 @@
-// Epochs of the loader with nothing behind it.
+// Epochs of the loader alone.
 #include "apps/bench/loading.h"
 
 #include <cstdio>
@@ -7,6 +7,7 @@
 
 #include "apps/bench/measure.h"
 #include "data/batches/loader.h"
+#include "data/formats/open_dataset.h"
 
 namespace preceptor {
 

@@ -1,4 +1,4 @@
-// What every measurement shares: repeated timing, order statistics, an emptied cache, and the machine's own limits.
+// Shared by all measurements: repeated timing, order statistics, an emptied cache, and the machine's own limits.
 #pragma once
 
 #include <unistd.h>

@@ -50,7 +50,7 @@ void time_augment(KernelBench& bench) {
   const Tensor out = bench.normal({batch, channels, size, size});
   const std::string shape = message(batch, "x", channels, "x", size, "x", size);
   const auto time = [&](float rotate, float noise, const char* changes) {
-    bench.time(kernels::Augment<float>{.images = static_cast<const std::uint8_t*>(images->data()),
+    bench.time(kernels::Augment<float>{.images = images.data(),
                                        .out = out.map(),
                                        .state = bench.context().step_state(),
                                        .mean = {0.5f, 0.5f, 0.5f},
@@ -74,37 +74,32 @@ void time_augment(KernelBench& bench) {
 // A feature map of normal values.
 template <class T>
 struct NormalMap {
-  std::shared_ptr<Buffer> memory;
+  DeviceArray<T> memory;
   kernels::FeatureMap<T> map;
 
   NormalMap(KernelBench& bench, int channels, int side)
       : memory(bench.normal_values<T>(static_cast<std::size_t>(bench.options().batch) * channels * side * side)),
-        map{static_cast<T*>(memory->data()),
-            bench.options().batch,
-            channels,
-            side,
-            side,
-            bench.context().device().channel_block(channels),
+        map{memory.data(), bench.options().batch,
+            channels,      side,
+            side,          bench.context().device().channel_block(channels),
             channels} {}
 };
 
-// What a batch norm knows of its channels.
+// The channel values of a batch norm.
 struct Statistics {
-  Tensor mean, rstd, scale, offset, roundings, d_gamma, d_beta;
-  std::shared_ptr<Buffer> memory;
-  kernels::ChannelStatistics* statistics;
+  Tensor mean, rstd, scale, offset, rounding_errors, d_gamma, d_beta;
+  DeviceArray<kernels::ChannelStatistics> statistics;
 
   Statistics(KernelBench& bench, int channels)
       : mean(bench.normal({channels})),
         rstd(bench.normal({channels})),
         scale(bench.normal({channels})),
         offset(bench.normal({channels})),
-        roundings(bench.normal({2, channels})),
+        rounding_errors(bench.normal({2, channels})),
         d_gamma(bench.normal({channels})),
         d_beta(bench.normal({channels})),
-        memory(bench.to_device(
-            std::vector<kernels::ChannelStatistics>(static_cast<std::size_t>(channels), {.mean = 0, .m2 = 1}))),
-        statistics(static_cast<kernels::ChannelStatistics*>(memory->data())) {}
+        statistics(bench.to_device(
+            std::vector<kernels::ChannelStatistics>(static_cast<std::size_t>(channels), {.mean = 0, .m2 = 1}))) {}
 };
 
 template <class T>
@@ -117,9 +112,9 @@ void time_convolutions(KernelBench& bench) {
         kernels::device_weight_order(bench.context().device(), layer.out, layer.in, layer.kernel, layer.kernel);
     const auto weight = bench.normal_values<T>(order.elements());
     const Tensor d_weight = bench.normal({static_cast<int>(order.elements())});
-    const Statistics before(bench, layer.in), behind(bench, layer.out);
+    const Statistics before(bench, layer.in), after(bench, layer.out);
     kernels::ConvolutionForward<T> forward{.x = x.map,
-                                           .weight = static_cast<const T*>(weight->data()),
+                                           .weight = weight.data(),
                                            .bias = nullptr,
                                            .residual = {},
                                            .y = y.map,
@@ -129,18 +124,17 @@ void time_convolutions(KernelBench& bench) {
         .x = x.map, .d_y = y.map, .d_weight = d_weight.data(), .d_bias = nullptr, .geometry = forward.geometry};
     const std::string shape = message(batch, "x", layer.in, "x", layer.side, "x", layer.side, " ", layer.kernel, "x",
                                       layer.kernel, " /", layer.stride, " to ", layer.out, storage_text<T>);
-    bench.time_with_workspace(forward, shape);
-    bench.time_with_workspace(weight_gradient, shape);
+    bench.time(forward, shape);
+    bench.time(weight_gradient, shape);
     if (layer.in == 3) continue;  // an image: nothing asks for its gradient, and no batch norm is before it
-    bench.time_with_workspace(
+    bench.time(
         kernels::ConvolutionDataGradient<T>{
             .d_y = y.map, .weight = forward.weight, .d_x = x.map, .geometry = forward.geometry},
         shape);
     forward.input = weight_gradient.input = {before.mean.data(), before.scale.data(), before.offset.data(), true};
-    if (kernels::fuses_batch_norms(bench.context().device())) forward.statistics = behind.statistics;
-    bench.time_with_workspace(forward,
-                              shape + (forward.statistics ? ", between batch norms" : ", behind a batch norm"));
-    bench.time_with_workspace(weight_gradient, shape + ", behind a batch norm");
+    if (kernels::fuses_batch_norms(bench.context().device())) forward.statistics = after.statistics.data();
+    bench.time(forward, shape + (forward.statistics ? ", between batch norms" : ", behind a batch norm"));
+    bench.time(weight_gradient, shape + ", behind a batch norm");
   }
 }
 
@@ -169,16 +163,16 @@ void time_batch_norms(KernelBench& bench) {
                                          .rstd = statistics.rstd.data(),
                                          .scale = statistics.scale.data(),
                                          .offset = statistics.offset.data(),
-                                         .roundings = statistics.roundings.data(),
+                                         .rounding_errors = statistics.rounding_errors.data(),
                                          .epsilon = 1e-5f,
                                          .momentum = 0.1f,
                                          .relu = true,
                                          .workspace = nullptr};
-    bench.time_with_workspace(forward, text(" + residual, ReLU"));
+    bench.time(forward, text(" + residual, ReLU"));
     forward.residual = {};
-    forward.statistics = statistics.statistics;
-    bench.time_with_workspace(forward, text(" ReLU, moments given"));
-    bench.time_with_workspace(kernels::FindStatistics<T>{x.map, statistics.statistics, nullptr}, text(""));
+    forward.statistics = statistics.statistics.data();
+    bench.time(forward, text(" ReLU, moments given"));
+    bench.time(kernels::FindStatistics<T>{x.map, statistics.statistics.data(), nullptr}, text(""));
     kernels::BatchNormBackward<T> backward{.x = x.map,
                                            .y = y.map,
                                            .d_y = d_y.map,
@@ -189,19 +183,19 @@ void time_batch_norms(KernelBench& bench) {
                                            .rstd = statistics.rstd.data(),
                                            .scale = statistics.scale.data(),
                                            .offset = statistics.offset.data(),
-                                           .roundings = statistics.roundings.data(),
+                                           .rounding_errors = statistics.rounding_errors.data(),
                                            .d_gamma = statistics.d_gamma.data(),
                                            .d_beta = statistics.d_beta.data(),
                                            .relu = true,
                                            .batch_statistics = true,
                                            .workspace = nullptr};
-    bench.time_with_workspace(backward, text(" + residual, ReLU"));
+    bench.time(backward, text(" + residual, ReLU"));
     backward.y = backward.d_residual = {};
     backward.d_x = d_y.map;
-    bench.time_with_workspace(backward, text(" ReLU, y recomputed"));
+    bench.time(backward, text(" ReLU, y recomputed"));
     backward.d_x = so_far.map;
     backward.d_x_so_far = so_far.map;
-    bench.time_with_workspace(backward, text(" ReLU, y recomputed, added to what there is"));
+    bench.time(backward, text(" ReLU, y recomputed, added to what there is"));
   }
 }
 
@@ -219,16 +213,15 @@ void time_max_pool(KernelBench& bench) {
   const int side = (bench.options().size + 1) / 2, out_side = (side - 1) / 2 + 1;
   const Tensor x = bench.normal({bench.options().batch, 64, side, side});
   const Tensor y = bench.normal({bench.options().batch, 64, out_side, out_side});
-  const auto winner = bench.context().scratch(y.shape().elements());
-  auto* positions = static_cast<std::uint8_t*>(winner->data());
+  const DeviceArray<std::uint8_t> winner{bench.context().scratch(y.shape().elements())};
   const std::string text = message(bench.options().batch, "x64x", side, "x", side, " 3x3 /2");
   const kernels::MaxPoolForward<float> forward{
-      .x = x.map(), .y = y.map(), .winner = positions, .window = 3, .stride = 2, .padding = 1};
+      .x = x.map(), .y = y.map(), .winner = winner.data(), .window = 3, .stride = 2, .padding = 1};
   bench.context().run(forward);  // the gradient needs true positions
   bench.time(forward, text);
   bench.time(
       kernels::MaxPoolBackward<float>{
-          .d_y = y.map(), .winner = positions, .d_x = x.map(), .window = 3, .stride = 2, .padding = 1},
+          .d_y = y.map(), .winner = winner.data(), .d_x = x.map(), .window = 3, .stride = 2, .padding = 1},
       text);
 }
 
@@ -238,24 +231,24 @@ void time_linear(KernelBench& bench) {
     const Tensor x = bench.normal({rows, in}), y = bench.normal({rows, out}), weight = bench.normal({out, in});
     const Tensor bias = bench.normal({out}), d_x = bench.normal({rows, in}), d_weight = bench.normal({out, in});
     const std::string shape = message(rows, "x", in, " to ", out);
-    bench.time_with_workspace(kernels::LinearForward<float>{.x = x.data(),
-                                                            .weight = weight.data(),
-                                                            .bias = bias.data(),
-                                                            .y = y.data(),
-                                                            .rows = rows,
-                                                            .in = in,
-                                                            .out = out},
-                              shape);
-    bench.time_with_workspace(kernels::LinearBackward<float>{.x = x.data(),
-                                                             .weight = weight.data(),
-                                                             .d_y = y.data(),
-                                                             .d_x = d_x.data(),
-                                                             .d_weight = d_weight.data(),
-                                                             .d_bias = bias.data(),
-                                                             .rows = rows,
-                                                             .in = in,
-                                                             .out = out},
-                              shape);
+    bench.time(kernels::LinearForward<float>{.x = x.data(),
+                                             .weight = weight.data(),
+                                             .bias = bias.data(),
+                                             .y = y.data(),
+                                             .rows = rows,
+                                             .in = in,
+                                             .out = out},
+               shape);
+    bench.time(kernels::LinearBackward<float>{.x = x.data(),
+                                              .weight = weight.data(),
+                                              .d_y = y.data(),
+                                              .d_x = d_x.data(),
+                                              .d_weight = d_weight.data(),
+                                              .d_bias = bias.data(),
+                                              .rows = rows,
+                                              .in = in,
+                                              .out = out},
+               shape);
   }
 }
 
@@ -266,7 +259,7 @@ void time_cross_entropy(KernelBench& bench) {
                loss = bench.normal({rows});
   const auto labels = bench.to_device(std::vector<float>(static_cast<std::size_t>(rows)));
   bench.time(kernels::SoftmaxCrossEntropy<float>{.logits = logits.data(),
-                                                 .labels = static_cast<const float*>(labels->data()),
+                                                 .labels = labels.data(),
                                                  .loss = loss.data(),
                                                  .d_logits = gradient.data(),
                                                  .rows = rows,
@@ -294,7 +287,7 @@ void time_updates(KernelBench& bench) {
                                                                              .start = 0,
                                                                              .learning_rate_scale = 1,
                                                                              .weight_decay = 0}});
-    const kernels::Update update{.segments = static_cast<const kernels::UpdateSegment*>(segments->data()),
+    const kernels::Update update{.segments = segments.data(),
                                  .segment_count = 1,
                                  .chunks = kernels::update_chunks(count),
                                  .elements = count,

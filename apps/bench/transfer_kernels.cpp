@@ -35,10 +35,10 @@ void time_softened_kl(KernelBench& bench) {
     const auto student = bench.normal_values<T>(count), teacher = bench.normal_values<T>(count),
                gradient = bench.normal_values<T>(count);
     const Tensor loss = bench.normal({rows});
-    bench.time(kernels::SoftenedKl<T>{.student = static_cast<const T*>(student->data()),
-                                      .teacher = static_cast<const T*>(teacher->data()),
+    bench.time(kernels::SoftenedKl<T>{.student = student.data(),
+                                      .teacher = teacher.data(),
                                       .loss = loss.data(),
-                                      .d_student = static_cast<T*>(gradient->data()),
+                                      .d_student = gradient.data(),
                                       .rows = rows,
                                       .classes = classes,
                                       .temperature = 4,
@@ -57,7 +57,7 @@ void time_logits(KernelBench& bench) {
   const auto zeros = bench.to_device(std::vector<float>(static_cast<std::size_t>(rows) * classes));
   bench.time(kernels::SoftenedBinaryKl<float>{.student = student.data(),
                                               .teacher = teacher.data(),
-                                              .targets = static_cast<const float*>(zeros->data()),
+                                              .targets = zeros.data(),
                                               .loss = loss.data(),
                                               .d_student = gradient.data(),
                                               .rows = rows,
@@ -67,7 +67,7 @@ void time_logits(KernelBench& bench) {
              shape);
   bench.time(kernels::DecoupledKl{.student = student.data(),
                                   .teacher = teacher.data(),
-                                  .labels = static_cast<const float*>(labels->data()),
+                                  .labels = labels.data(),
                                   .loss = loss.data(),
                                   .d_student = gradient.data(),
                                   .rows = rows,
@@ -96,7 +96,7 @@ void time_logits(KernelBench& bench) {
   const Tensor logits = bench.normal({members, rows, classes});
   const auto weights = bench.to_device(std::vector<float>(members * classes, 1.0f / members));
   bench.time(kernels::AverageLogits<float>{.logits = logits.data(),
-                                           .weights = static_cast<const float*>(weights->data()),
+                                           .weights = weights.data(),
                                            .combined = gradient.data(),
                                            .members = members,
                                            .rows = rows,
@@ -112,14 +112,14 @@ void time_maps(KernelBench& bench) {
   const Tensor a = bench.normal(shape), b = bench.normal(shape), out = bench.normal(shape), other = bench.normal(shape);
   const Tensor by_channel = bench.normal({channels}), losses = bench.normal({std::max(batch, channels)});
   const Tensor d_by_channel = bench.normal({channels});
-  bench.time_with_workspace(kernels::AttentionTransfer<float>{.student = a.map(),
-                                                              .teacher = b.map(),
-                                                              .loss = losses.data(),
-                                                              .d_student = out.map(),
-                                                              .weight = 1,
-                                                              .epsilon = 1e-12f,
-                                                              .workspace = nullptr},
-                            text);
+  bench.time(kernels::AttentionTransfer<float>{.student = a.map(),
+                                               .teacher = b.map(),
+                                               .loss = losses.data(),
+                                               .d_student = out.map(),
+                                               .weight = 1,
+                                               .epsilon = 1e-12f,
+                                               .workspace = nullptr},
+             text);
   bench.time(kernels::GaussianLikelihood<float>{.prediction = a.map(),
                                                 .target = b.map(),
                                                 .raw = by_channel.data(),
@@ -174,9 +174,8 @@ void time_resizing(KernelBench& bench) {
     const kernels::Axis axis(one.from, one.to, one.rule);
     const auto first = bench.to_device(axis.first);
     const auto weight = bench.to_device(axis.weight);
-    const auto* places = static_cast<const int*>(first->data());
-    const auto* weights = static_cast<const float*>(weight->data());
-    bench.time(kernels::Resize<float>{x.map(), y.map(), places, weights, places, weights, axis.taps, axis.taps},
+    bench.time(kernels::Resize<float>{x.map(), y.map(), first.data(), weight.data(), first.data(), weight.data(),
+                                      axis.taps, axis.taps},
                message(bench.options().batch, "x", one.channels, "x", one.from, "x", one.from, " to ", one.to, "x",
                        one.to, ", ", one.name));
   }
@@ -252,18 +251,18 @@ void time_contrast(KernelBench& bench) {
   const auto order = bench.to_device(all), positions = bench.to_device(own);
   const auto excluded = bench.to_device(std::vector<int>(images, 1));
   const auto index = bench.to_device(std::vector<int>(static_cast<std::size_t>(rows) * candidates));
-  const kernels::DrawNegatives draw{.positions = static_cast<const std::int32_t*>(positions->data()),
-                                    .order = static_cast<const int*>(order->data()),
-                                    .first = static_cast<const int*>(order->data()),
-                                    .excluded = static_cast<const int*>(excluded->data()),
+  const kernels::DrawNegatives draw{.positions = positions.data(),
+                                    .order = order.data(),
+                                    .first = order.data(),
+                                    .excluded = excluded.data(),
                                     .state = bench.context().step_state(),
-                                    .index = static_cast<int*>(index->data()),
+                                    .index = index.data(),
                                     .rows = rows,
                                     .negatives = negatives,
                                     .images = images};
   const kernels::NceScores score{.anchors = anchors.data(),
                                  .bank = bank.data(),
-                                 .index = static_cast<const int*>(index->data()),
+                                 .index = index.data(),
                                  .scores = scores.data(),
                                  .rows = rows,
                                  .columns = columns,
@@ -280,7 +279,7 @@ void time_contrast(KernelBench& bench) {
   bench.time(score, shape);
   bench.time(mean, shape);
   bench.time(kernels::NceLoss{.scores = scores.data(),
-                              .index = static_cast<const int*>(index->data()),
+                              .index = index.data(),
                               .bank = bank.data(),
                               .constant = constant.data(),
                               .loss = loss.data(),
@@ -294,7 +293,7 @@ void time_contrast(KernelBench& bench) {
              shape);
   bench.time(kernels::UpdateBank{.bank = bank.data(),
                                  .embeddings = anchors.data(),
-                                 .positions = static_cast<const std::int32_t*>(positions->data()),
+                                 .positions = positions.data(),
                                  .rows = rows,
                                  .columns = columns,
                                  .momentum = 0.5f},

@@ -1,136 +1,182 @@
-// Parsing of command lines and of the TOML files that stand in for flags.
+// Parsing of command lines, through CLI11, and of the TOML files that stand in for flags.
 #include "apps/command_line/command_line.h"
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
-#include <sstream>
 
 #include "apps/command_line/run_app.h"
 #include "apps/command_line/toml.h"
+#include "data/formats/formats.h"
 #include "data/metrics/bootstrap.h"
 #include "engine/context.h"
 #include "engine/files/check.h"
-#include "engine/files/checkpoint.h"
+#include "engine/files/file.h"
 
 namespace preceptor {
 namespace {
 
-// CLI11 reads only something like TOML (2.1 cuts a quoted path at '#'), and each version something else.
-class TomlFile : public CLI::Config {
- public:
-  explicit TomlFile(const CLI::App& app) : app_(app) {}
+constexpr const char* config_help = "TOML file of options, one \"name = value\" a line; flags given here win over it";
 
-  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
-
-  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-    std::ostringstream text;
-    text << input.rdbuf();
-    const CLI::Option* config = app_.get_config_ptr();
-    const std::string path = config->count() > 0 ? config->as<std::string>() : "config";
-    std::vector<CLI::ConfigItem> given;
-    for (TomlEntry& entry : parse_toml(text.str(), path)) {
-      const CLI::Option* option = app_.get_option_no_throw("--" + entry.key);
-      if (option == nullptr || !option->get_configurable())
-        fail(ErrorKind::usage, path, " line ", entry.line, ": '", entry.key, "' is not a flag of ", app_.get_name(),
-             " that can stand in a file");
-      if (entry.values.empty()) continue;
-      CLI::ConfigItem item;
-      item.name = entry.key;
-      item.inputs = std::move(entry.values);
-      given.push_back(std::move(item));
-    }
-    return given;
+void declare(CLI::App& app, const Option& option) {
+  const std::string help = option.help;
+  CLI::Option* declared = nullptr;
+  if (option.type.empty()) {
+    const std::string negation = option.rules.negatable ? ",!--no-" + option.name.substr(2) : "";
+    declared = app.add_flag(option.name + negation, help);
+  } else {
+    declared = app.add_option(
+        option.name, [](const CLI::results_t&) { return true; }, help);
+    // A file may give a flag that is required, so CLI11 does not look for it.
+    const bool asks = option.rules.required && !option.positional();
+    declared->type_name(option.type + (asks ? " REQUIRED" : ""))->default_str(list(option.texts()));
+    declared->required(option.rules.required && option.positional());
   }
+  if (option.is_list) declared->expected(CLI::detail::expected_max_vector_size);
+  if (option.rules.repeated) declared->allow_extra_args(false);
+  declared->group(help.empty() ? "" : option.group);
+}
 
- private:
-  const CLI::App& app_;
-};
+std::string markdown_cell(const std::string& text) {
+  std::string cell;
+  for (const char c : text) {
+    if (c == '|') cell += '\\';
+    cell += c == '\n' ? ' ' : c;
+  }
+  return cell;
+}
 
-// What auto comes to on this machine; one line says why it is not the card.
-void choose_device(std::string& device, bool quiet) {
-  if (device != "auto") return;
+// The options as a section of docs/flags.md.
+std::string markdown(const CommandHelp& help, OptionTable& options) {
+  std::string text = "## " + help.name + "\n\n| option | default | meaning |\n|---|---|---|\n";
+  for (const Option& option : options.options()) {
+    if (option.help.empty()) continue;
+    const std::string value = list(option.texts());
+    text += "| `" + option.name + (option.type.empty() ? "" : " " + markdown_cell(option.type)) + "` | " +
+            (value.empty() ? "" : "`" + value + "`") + " | " + markdown_cell(option.help) + " |\n";
+  }
+  return text;
+}
+
+// Resolves --device auto; one line says why it is not the card.
+void choose_device(OptionTable& options) {
+  const auto device = std::ranges::find(options.options(), "--device", &Option::name);
+  if (device == options.options().end() || list(device->texts()) != "auto") return;
   try {
     require_cuda();
-    device = "cuda";
+    device->read({"cuda"});
   } catch (const Error& error) {
-    device = "cpu";
-    if (!quiet) std::cerr << "computing on the cpu: " << error.what() << '\n';
+    device->read({"cpu"});
+    const Option* quiet = options.find("--quiet");
+    if (quiet == nullptr || !quiet->given) std::cerr << "computing on the cpu: " << error.what() << '\n';
   }
 }
 
 }  // namespace
 
-bool parse_command_line(CLI::App& app, int argc, char** argv) {
-  const std::string footer = app.get_footer();
-  app.footer((footer.empty() ? "" : footer + "\n\n") + exit_code_help());
-  if (app.get_name().empty()) app.name(app_name(argv));
+bool parse_command_line(const CommandHelp& help, OptionTable& options, int argc, char** argv) {
+  CLI::App app(help.summary, help.name);
+  app.footer((help.footer.empty() ? "" : help.footer + "\n\n") + exit_code_help());
+  app.add_flag_callback("--help-markdown",
+                        [&] {
+                          std::cout << markdown(help, options);
+                          throw CLI::Success();
+                        })
+      ->group("");
+  std::string config;
+  for (const Option& option : options.options()) declare(app, option);
+  app.add_option("--config", config, config_help)->type_name("FILE")->group(options.options().back().group);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::FileError& error) {
-    fail(ErrorKind::missing_input, error.what());
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
       app.exit(error, std::cout, std::cerr);
       return false;
     }
-    fail(ErrorKind::usage, error.what(), " (see ", app.get_name(), " --help)");
+    fail(ErrorKind::usage, error.what(), " (see ", help.name, " --help)");
   }
+  for (Option& option : options.options()) {
+    const CLI::Option* given = app.get_option(option.name);
+    option.given = given->count() > 0;
+    if (option.given) option.read(given->results());
+  }
+  if (!config.empty()) read_options_file(config, help.name, options);
+  for (const Option& option : options.options())
+    require(option.given || !option.rules.required, option.name, " is required (see ", help.name, " --help)");
+  options.check();
+  choose_device(options);
   return true;
 }
 
-void add_device_flags(CLI::App& app, std::string& device, int& threads) {
-  app.add_option(
-         "--device", device,
-         "cpu; cuda; auto: cuda where there is a usable card, else cpu; or emulated: cuda's kernels on the host, "
-         "slow, for checking them")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"cpu", "cuda", "emulated", "auto"}))
-      ->capture_default_str();
-  app.parse_complete_callback([&app, &device] {
-    const CLI::Option* quiet = app.get_option_no_throw("--quiet");
-    choose_device(device, quiet != nullptr && quiet->count() > 0);
-  });
-  app.add_option("--threads", threads, "CPU threads; 0: all")
-      ->type_name("COUNT")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
+void read_options_file(const std::string& path, const std::string& app, OptionTable& options) {
+  for (const TomlEntry& entry : parse_toml(read_file(path), path)) {
+    const auto option = std::ranges::find(options.options(), "--" + entry.key, &Option::name);
+    if (option == options.options().end() || !option->rules.in_files)
+      fail(ErrorKind::usage, path, " line ", entry.line, ": '", entry.key, "' is not a flag of ", app,
+           " that can stand in a file");
+    if (option->given || entry.values.empty()) continue;
+    option->given = true;
+    option->read(entry.values);
+  }
 }
 
-void add_precision_flag(CLI::App& app, std::string& precision) {
-  app.add_option("--precision", precision,
-                 "float; tf32: floats that convolutions multiply with 11 bits; bf16: feature maps in 16 bits")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"float", "tf32", "bf16"}))
-      ->capture_default_str();
+int run_command(const CommandHelp& help, std::span<const Command> commands, int argc, char** argv) {
+  const std::string wanted = argc > 1 ? argv[1] : "";
+  if (wanted == "--help" || wanted == "-h") {
+    std::cout << help.summary << "\nUsage: " << help.name << " COMMAND ... (COMMAND --help says more)\n\n";
+    for (const Command& command : commands) std::cout << "  " << command.name << "  " << command.summary << '\n';
+    std::cout << '\n' << help.footer << '\n' << exit_code_help() << '\n';
+    return 0;
+  }
+  for (const Command& command : commands) {
+    if (wanted != command.name) continue;
+    std::string name = help.name + " " + wanted;
+    argv[1] = name.data();
+    return command.run(argc - 1, argv + 1);
+  }
+  fail(ErrorKind::usage, wanted.empty() ? "a command is missing" : "'" + wanted + "' is not a command",
+       "; commands: ", list(commands, &Command::name));
 }
 
-CLI::Option* add_graph_flag(CLI::App& app, std::string& graph) {
-  return app
-      .add_option("--graph", graph, "on: a step is recorded once and replayed; off: launched one by one, the same bits")
-      ->type_name("on|off")
-      ->check(CLI::IsMember({"on", "off"}))
-      ->capture_default_str();
+std::string format_table() {
+  std::string text;
+  for (const DataFormat& format : data_formats()) {
+    std::string name = std::string(format.name) + ":" + format.path;
+    name.resize(std::max<std::size_t>(name.size(), 22), ' ');
+    text += name + " " + format.summary + "\n";
+  }
+  return text;
 }
 
-void add_bootstrap_flag(CLI::App& app, int& resamples, const std::string& what) {
-  const auto set = [&resamples](int count) {
-    require_resamples(count);
-    resamples = count;
-  };
-  app.add_option_function<int>("--bootstrap", set,
-                               message("Resamplings behind ", what, "; 0: none, else ", fewest_resamples, " or more"))
-      ->type_name("COUNT")
-      ->default_str(std::to_string(resamples));
+void add_device(OptionTable& options, std::string& device) {
+  options(device, "--device", "NAME",
+          "cpu; cuda; auto: cuda if a usable card is present, otherwise cpu; emulated: the CUDA kernels on the host, "
+          "slow, for checking them",
+          {.one_of = {"cpu", "cuda", "emulated", "auto"}});
 }
 
-void add_quiet_flag(CLI::App& app, bool& quiet) {
-  app.add_flag("--quiet", quiet, "Nothing on stderr but errors")->configurable(false);
+void add_threads(OptionTable& options, int& threads) {
+  options(threads, "--threads", "COUNT", "CPU threads; 0: all", {.at_least = 0, .at_most = 4096});
 }
 
-void add_config_flag(CLI::App& app) {
-  app.set_config("--config", "", "TOML file of flags: name = value, one a line; flags given here win over it")
-      ->type_name("FILE");
-  app.config_formatter(std::make_shared<TomlFile>(app));
-  if (CLI::Option* help = app.get_help_ptr()) help->configurable(false);
+void add_precision(OptionTable& options, Precision& precision) {
+  options(precision, "--precision", "NAME",
+          "float; tf32: convolutions multiply floats rounded to 11 bits; bf16: feature maps in 16 bits");
+}
+
+void add_graph(OptionTable& options, Graph& graph) {
+  options(graph, "--graph", "on|off",
+          "on: record a step once and replay it; off: launch its operations one by one; the same bits either way");
+}
+
+void add_bootstrap(OptionTable& options, int& resamples, const std::string& purpose) {
+  options(resamples, "--bootstrap", "COUNT",
+          message("Resamples for ", purpose, "; 0: none, otherwise at least ", fewest_resamples),
+          {.check = [&resamples] { require_resamples(resamples); }});
+}
+
+void add_quiet(OptionTable& options, bool& quiet) {
+  options(quiet, "--quiet", "Print nothing on stderr but errors", {.in_files = false, .in_config = false});
 }
 
 }  // namespace preceptor

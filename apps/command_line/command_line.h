@@ -1,31 +1,58 @@
-// Command lines through CLI11: what all apps do alike when they parse theirs.
+// Command lines read into option tables, and the options that many apps share.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <span>
 #include <string>
+
+#include "apps/command_line/options.h"
+#include "engine/storage.h"
 
 namespace preceptor {
 
-// Parses and returns true, or prints the help that was asked for and returns false (the app then returns 0).
-// Errors: usage with CLI11's reason; missing_input where a --config file is not there. Footers get the exit codes.
-bool parse_command_line(CLI::App& app, int argc, char** argv);
+template <>
+inline constexpr std::array words<Precision>{"float", "tf32", "bf16"};
 
-// Adds --device and --threads; open_context() takes both. `auto` becomes cuda or, with one line on stderr that
-// says why, cpu when the command line has been read.
-void add_device_flags(CLI::App& app, std::string& device, int& threads);
+enum class Graph { off, on };  // steps are recorded once and replayed
+template <>
+inline constexpr std::array words<Graph>{"off", "on"};
 
-// Adds --precision; precision_named takes it (engine/storage.h).
-void add_precision_flag(CLI::App& app, std::string& precision);
-// Adds --graph on|off: whether steps are recorded and replayed.
-CLI::Option* add_graph_flag(CLI::App& app, std::string& graph);
+enum class OnError { stop, skip };
+template <>
+inline constexpr std::array words<OnError>{"stop", "skip"};
 
-// Adds --bootstrap, resamplings behind `what`, as require_resamples() allows.
-void add_bootstrap_flag(CLI::App& app, int& resamples, const std::string& what);
+// The text of --help around the options; exit codes are added. Without a name, that of the program.
+struct CommandHelp {
+  std::string name, summary, footer = {};
+};
 
-// Adds --quiet: then the app says nothing on stderr but errors.
-void add_quiet_flag(CLI::App& app, bool& quiet);
+// Reads the arguments into the members of the options and returns true; or prints the help or the Markdown that was
+// asked for and returns false. --config FILE is added: every option may also stand in a TOML file as `name = value`;
+// flags win over it. `--device auto` becomes cuda or, with one line on stderr that says why, cpu.
+// Errors: usage; missing_input for a --config file that is not there.
+bool parse_command_line(const CommandHelp& help, OptionTable& options, int argc, char** argv);
 
-// Adds --config FILE: every other flag of the app may stand in a TOML file as `name = value`; flags win over the file.
-void add_config_flag(CLI::App& app);
+// Reads a TOML file into the options that were not given. Errors: usage, with the line; missing_input; io.
+void read_options_file(const std::string& path, const std::string& app, OptionTable& options);
+
+// A program of several commands, each with a command line of its own, of which argv[0] is "PROGRAM COMMAND".
+struct Command {
+  const char* name;
+  int (*run)(int argc, char** argv);
+  const char* summary;
+};
+int run_command(const CommandHelp& help, std::span<const Command> commands, int argc, char** argv);
+
+// A line for each data format, for help texts.
+std::string format_table();
+
+// --device and --threads for open_context().
+void add_device(OptionTable& options, std::string& device);
+void add_threads(OptionTable& options, int& threads);
+void add_precision(OptionTable& options, Precision& precision);
+void add_graph(OptionTable& options, Graph& graph);
+// --bootstrap: resamples for `purpose`, as require_resamples() allows.
+void add_bootstrap(OptionTable& options, int& resamples, const std::string& purpose);
+// --quiet: nothing on stderr but errors.
+void add_quiet(OptionTable& options, bool& quiet);
 
 }  // namespace preceptor

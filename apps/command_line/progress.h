@@ -1,10 +1,10 @@
-// What long work says on stderr: a bar on a terminal, plain lines elsewhere.
+// Progress of long work on stderr: a bar on a terminal, plain lines elsewhere.
 #pragma once
 
 #include <chrono>
 #include <cstdio>
 
-#include "apps/training/training.h"
+#include "apps/runs/progress.h"
 
 namespace preceptor {
 
@@ -25,12 +25,12 @@ class ProgressLine {
   std::chrono::steady_clock::time_point last_line_;
 };
 
-// The same for a number of images that is known beforehand: a bar on a terminal, a line every 30 seconds elsewhere.
+// The same for a known number of images: a bar on a terminal, a line every 30 seconds elsewhere.
 class ImageProgress {
  public:
   explicit ImageProgress(std::size_t total, bool quiet = false, std::FILE* out = stderr);
   void operator()(std::size_t done);
-  // A line that stays, also where it is quiet: an error.
+  // Prints a line that stays, even if quiet: an error.
   void note(const std::string& text);
   double seconds() const;  // since the start
 

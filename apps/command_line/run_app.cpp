@@ -46,7 +46,7 @@ int run_app(int argc, char** argv, const std::function<int(int, char**)>& body) 
   const int internal = static_cast<int>(ErrorKind::internal);
   try {
     const int code = body(argc, argv);
-    // A full disk or a closed pipe shows up only here for what was printed.
+    // A full disk or a closed pipe shows up only here.
     if (std::fflush(stdout) != 0)
       return report_failure(app, "stdout cannot be written", static_cast<int>(ErrorKind::io));
     return code;

@@ -3,29 +3,12 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdint>
+#include <nlohmann/json.hpp>
 
 #include "engine/files/check.h"
 
 namespace preceptor {
 namespace {
-
-void append_utf8(std::string& text, std::uint32_t code) {
-  const auto byte = [&](std::uint32_t value) { text += static_cast<char>(value); };
-  if (code < 0x80) return byte(code);
-  if (code < 0x800) {
-    byte(0xC0 | code >> 6);
-  } else {
-    if (code < 0x10000) {
-      byte(0xE0 | code >> 12);
-    } else {
-      byte(0xF0 | code >> 18);
-      byte(0x80 | (code >> 12 & 0x3F));
-    }
-    byte(0x80 | (code >> 6 & 0x3F));
-  }
-  byte(0x80 | (code & 0x3F));
-}
 
 class Scanner {
  public:
@@ -39,7 +22,7 @@ class Scanner {
       check(peek() != '[', "tables are not used here; write name = value");
       entry.key = key();
       check(std::none_of(all.begin(), all.end(), [&](const TomlEntry& e) { return e.key == entry.key; }),
-            message("'", entry.key, "' stands here a second time"));
+            message("'", entry.key, "' is given twice"));
       skip(false);
       check(take('='), message("'=' is expected after '", entry.key, "'"));
       skip(false);
@@ -48,7 +31,7 @@ class Scanner {
       else
         entry.values.push_back(scalar());
       skip(false);
-      check(at_end() || peek() == '\n', message("something follows the value of '", entry.key, "'"));
+      check(at_end() || peek() == '\n', message("unexpected text after the value of '", entry.key, "'"));
       all.push_back(std::move(entry));
     }
     return all;
@@ -71,7 +54,7 @@ class Scanner {
     if (!good) fail(ErrorKind::usage, path_, " line ", line_, ": ", reason);
   }
 
-  // Blanks and comments, with `lines` also the ends of lines.
+  // Skips blanks and comments; with `lines` also line ends.
   void skip(bool lines) {
     while (!at_end()) {
       if (peek() == '#') {
@@ -89,7 +72,7 @@ class Scanner {
     std::string name;
     while (!at_end() && (std::isalnum(static_cast<unsigned char>(peek())) != 0 || peek() == '-' || peek() == '_'))
       name += next();
-    check(!name.empty(), "a line begins with the name of a flag");
+    check(!name.empty(), "the name of a flag is expected");
     return name;
   }
 
@@ -119,42 +102,22 @@ class Scanner {
   std::string literal() {
     std::string value;
     while (!take('\'')) {
-      check(peek() != '\n', "a string ends on its line");
+      check(peek() != '\n', "a string must end on its line");
       value += next();
     }
     return value;
   }
 
+  // Such strings are those of JSON.
   std::string escaped() {
-    std::string value;
+    const std::size_t begin = position_ - 1;
     while (!take('"')) {
-      check(peek() != '\n', "a string ends on its line");
-      if (!take('\\')) {
-        value += next();
-        continue;
-      }
-      static const std::string letters = "btnfr\"\\", meanings = "\b\t\n\f\r\"\\";
-      const char letter = next();
-      if (const std::size_t found = letters.find(letter); found != std::string::npos)
-        value += meanings[found];
-      else if (letter == 'u' || letter == 'U')
-        append_utf8(value, code_point(letter == 'u' ? 4 : 8));
-      else
-        check(false, message("unknown escape \\", letter));
+      check(peek() != '\n', "a string must end on its line");
+      if (next() == '\\') next();
     }
-    return value;
-  }
-
-  std::uint32_t code_point(int digits) {
-    std::uint32_t code = 0;
-    for (int i = 0; i < digits; ++i) {
-      const char digit = next();
-      check(std::isxdigit(static_cast<unsigned char>(digit)) != 0, "an escape has too few hexadecimal digits");
-      const int lower = std::tolower(static_cast<unsigned char>(digit));
-      code = code * 16 + static_cast<std::uint32_t>(lower <= '9' ? lower - '0' : lower - 'a' + 10);
-    }
-    check(code < 0x110000 && (code < 0xD800 || code > 0xDFFF), "an escape names no character");
-    return code;
+    const auto value = nlohmann::json::parse(text_.substr(begin, position_ - begin), nullptr, false);
+    check(value.is_string(), "unknown escape or character in a string");
+    return value.get<std::string>();
   }
 
   const std::string& text_;

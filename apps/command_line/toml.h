@@ -1,4 +1,5 @@
-// The part of TOML that a file of flags needs: keys with strings, numbers, booleans and flat arrays of them.
+// The part of TOML that a file of flags needs: keys with strings, numbers, booleans and flat arrays of them. A scanner
+// of our own because toml++ has no integers from 2^63 on, which seeds may be.
 #pragma once
 
 #include <string>

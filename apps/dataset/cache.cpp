@@ -1,4 +1,4 @@
-// preceptor-data cache: decodes and resizes a data set once, and says what that gains.
+// preceptor-data cache: decodes and resizes a data set once, and reports the gain in speed.
 #include <chrono>
 #include <cstdio>
 
@@ -6,7 +6,8 @@
 #include "apps/command_line/progress.h"
 #include "apps/dataset/commands.h"
 #include "data/batches/loader.h"
-#include "data/formats/dataset_spec.h"
+#include "data/formats/formats.h"
+#include "data/formats/open_dataset.h"
 #include "data/storage/image_cache.h"
 #include "engine/files/check.h"
 
@@ -14,31 +15,27 @@ namespace preceptor {
 namespace {
 
 struct CacheOptions {
-  std::string data, out, on_bad_image = "stop";
+  std::string data, out;
+  OnError on_bad_image = OnError::stop;
   int threads = 0;
 };
 
 bool parse(CacheOptions& options, int argc, char** argv) {
-  CLI::App app("Decodes and resizes all images of a data set once, into one file that is mapped into memory.",
-               "preceptor-data cache");
-  app.footer(
-      "Example:\n"
-      "  preceptor-data cache 'chestxray14:nih/?size=224'\n\n"
-      "The apps find the file beside the data, or by the key cache=FILE. It is tied to the content of the images: if\n"
-      "one changes, it is refused. Images that it lacks are decoded as before.");
-  app.add_option("data", options.data, "As for preceptor-train, of a format with image files; docs/data.md")
-      ->type_name("FORMAT:PATH")
-      ->required();
-  app.add_option("--out", options.out, "The file; without it, where the apps look for it")->type_name("FILE");
-  app.add_option("--on-bad-image", options.on_bad_image, "An image that cannot be read: stop, or skip (it is left out)")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"stop", "skip"}))
-      ->capture_default_str();
-  app.add_option("--threads", options.threads, "CPU threads; 0: all")
-      ->type_name("COUNT")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
-  return parse_command_line(app, argc, argv);
+  OptionTable table;
+  table(options.data, "data", "FORMAT:PATH", "As for preceptor-train, in a format with image files; see docs/data.md",
+        {.required = true});
+  table(options.out, "--out", "FILE", "File to write; by default where the apps look for it");
+  table(options.on_bad_image, "--on-bad-image", "NAME", "If an image cannot be read: stop, or skip (leave it out)");
+  add_threads(table, options.threads);
+  return parse_command_line(
+      {"preceptor-data cache",
+       "Decodes and resizes all images of a data set once, into one file that is mapped into memory.",
+       "Example:\n"
+       "  preceptor-data cache 'chestxray14:nih/?size=224'\n\n"
+       "The apps find the file next to the data, or by the key cache=FILE. It is tied to the content of the images: "
+       "if\n"
+       "one changes, the file is refused. Images that it lacks are decoded as before."},
+      table, argc, argv);
 }
 
 // Images per second of one thread that reads batches in a random order.
@@ -61,18 +58,19 @@ double reading_speed(const Dataset& data) {
 int run_data_cache(int argc, char** argv) {
   CacheOptions options;
   if (!parse(options, argc, argv)) return 0;
-  require(parse_dataset_spec(options.data).find("cache") == nullptr, options.data,
-          ": the key cache is for those who read it; --out says where to write");
-  const bool in_files =
-      parse_dataset_spec(options.data).format != "phantom" && parse_dataset_spec(options.data).format != "medmnist";
-  require(in_files, options.data, ": its images are in memory, there is nothing to decode");
+  const DatasetSpec spec = parse_dataset_spec(options.data);
+  require(spec.find("cache") == nullptr, options.data,
+          ": the key cache is for reading a cache; --out says where to write one");
+  require(find_format(spec).images == ImageStorage::files, options.data,
+          ": its images are in memory, there is nothing to decode");
   const std::string join = options.data.find('?') == std::string::npos ? "?" : "&";
   const Dataset data = open_dataset(options.data + join + "cache=no");
   const std::string out = options.out.empty() ? data.cache_path : options.out;
   const int images = data.train.count + data.val.count + data.test.count;
   ImageProgress progress(static_cast<std::size_t>(images));
-  const CacheResult result = write_image_cache(out, data, options.on_bad_image == "skip", options.threads,
-                                               [&](int done) { progress(static_cast<std::size_t>(done)); });
+  const CacheResult result =
+      write_image_cache(out, listed_images(data), options.on_bad_image == OnError::skip, options.threads,
+                        [&](int done) { progress(static_cast<std::size_t>(done)); });
   for (const std::string& reason : result.unreadable) progress.note("preceptor-data: left out: " + reason);
   const Dataset cached = open_dataset(options.data + join + "cache=" + out);
   const double decoding = images / result.decode_seconds;

@@ -1,4 +1,4 @@
-// preceptor-data check: reads a whole data set and says what would spoil a result.
+// preceptor-data check: reads a whole data set and reports problems that would spoil a result.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -9,6 +9,7 @@
 #include "apps/command_line/progress.h"
 #include "apps/dataset/commands.h"
 #include "data/dataset_report.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/image_grid.h"
 #include "data/images/png_writer.h"
 #include "engine/files/check.h"
@@ -25,23 +26,21 @@ struct CheckOptions {
 };
 
 bool parse(CheckOptions& options, int argc, char** argv) {
-  CLI::App app(
-      "Reads every image of a data set and says how many there are, of which labels, and what is wrong with them.",
-      "preceptor-data check");
-  app.footer(
-      "Example:\n"
-      "  preceptor-data check chestxray14:nih/ --json check.json --contact-sheet sheet.png\n\n"
-      "Ends with 65 if images cannot be read, patients or identical images stand in two splits, or a label of val or\n"
-      "test is not both present and absent there. Pictures that look alike and constant ones are named only.");
-  app.add_option("data", options.data, "As for preceptor-train; docs/data.md")->type_name("FORMAT:PATH")->required();
-  app.add_option("--json", options.json, "Write all of it as one JSON object")->type_name("FILE");
-  app.add_option("--contact-sheet", options.sheet, "Write a PNG of training images, a row for each label")
-      ->type_name("FILE");
-  app.add_option("--threads", options.threads, "CPU threads; 0: all")
-      ->type_name("COUNT")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
-  return parse_command_line(app, argc, argv);
+  OptionTable table;
+  table(options.data, "data", "FORMAT:PATH", "As for preceptor-train; see docs/data.md", {.required = true});
+  table(options.json, "--json", "FILE", "Write the whole report as one JSON object");
+  table(options.sheet, "--contact-sheet", "FILE", "Write a PNG of training images, a row for each label");
+  add_threads(table, options.threads);
+  return parse_command_line(
+      {"preceptor-data check",
+       "Reads every image of a data set and reports how many there are, with which labels, and what is wrong with "
+       "them.",
+       "Example:\n"
+       "  preceptor-data check chestxray14:nih/ --json check.json --contact-sheet sheet.png\n\n"
+       "The exit code is 65 if images cannot be read, if patients or identical images are in two splits, or if a "
+       "label\n"
+       "is not both present and absent in val or test. Images that look alike or are constant are only named."},
+      table, argc, argv);
 }
 
 std::string name_text(const ImageName& image) { return image.split + " " + image.id; }
@@ -59,39 +58,34 @@ std::string group_text(const DuplicateGroup& group) {
   return text + (group.images.size() > most_examples ? ", ..." : "");
 }
 
+std::string formatted(const char* format, double first, double second = 0) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, first, second);
+  return text;
+}
+
 void print_splits(const Dataset& data, const DatasetReport& report) {
-  std::printf("%-28s", "");
-  for (const SplitReport& split : report.splits) std::printf("%18s", split.name.c_str());
-  std::printf("\n%-28s", "images");
-  for (const SplitReport& split : report.splits) std::printf("%18d", split.images);
-  std::printf("\n%-28s", "patients");
-  for (const SplitReport& split : report.splits)
-    std::printf("%18s", split.knows_patients ? std::to_string(split.patients).c_str() : "unknown");
-  for (int c = 0; c < data.channels; ++c) {
-    std::printf("\n%-28s", message("mean, deviation", data.channels > 1 ? message(" ", "RGB"[c]) : "").c_str());
-    for (const SplitReport& split : report.splits) {
-      char text[32] = "-";
-      if (!split.mean.empty())
-        std::snprintf(text, sizeof text, "%.4f, %.4f", split.mean[static_cast<std::size_t>(c)],
-                      split.deviation[static_cast<std::size_t>(c)]);
-      std::printf("%18s", text);
-    }
-  }
-  std::printf("\n");
-  for (std::size_t l = 0; l < data.label_names.size(); ++l) {
-    std::printf("%-28s", data.label_names[l].c_str());
-    for (const SplitReport& split : report.splits) {
+  const auto print_row = [&](const std::string& title, const auto& text) {
+    std::printf("%-28s", title.c_str());
+    for (const SplitReport& split : report.splits) std::printf("%18s", std::string(text(split)).c_str());
+    std::printf("\n");
+  };
+  print_row("", [](const SplitReport& split) { return split.name; });
+  print_row("images", [](const SplitReport& split) { return std::to_string(split.images); });
+  print_row("patients",
+            [](const SplitReport& split) { return split.knows_patients ? std::to_string(split.patients) : "unknown"; });
+  for (int c = 0; c < data.channels; ++c)
+    print_row(message("mean, deviation", data.channels > 1 ? message(" ", "RGB"[c]) : ""), [&](const auto& split) {
+      return split.mean.empty() ? "-" : formatted("%.4f, %.4f", split.mean[c], split.deviation[c]);
+    });
+  for (std::size_t l = 0; l < data.label_names.size(); ++l)
+    print_row(data.label_names[l], [&](const SplitReport& split) {
       const LabelReport& label = split.labels[l];
       const int known = label.positive + label.negative;
-      std::string text = std::to_string(label.positive);
-      char share[32];
-      std::snprintf(share, sizeof share, " (%.1f %%)", known > 0 ? 100.0 * label.positive / known : 0.0);
-      text += share;
-      if (label.unknown > 0) text += " ?" + std::to_string(label.unknown);
-      std::printf("%18s", text.c_str());
-    }
-    std::printf("\n");
-  }
+      return std::to_string(label.positive) +
+             formatted(" (%.1f %%)", known > 0 ? 100.0 * label.positive / known : 0.0) +
+             (label.unknown > 0 ? " ?" + std::to_string(label.unknown) : "");
+    });
 }
 
 void print_groups(const char* title, const std::vector<DuplicateGroup>& groups) {
@@ -179,7 +173,7 @@ nlohmann::ordered_json report_json(const Dataset& data, const DatasetReport& rep
   return json;
 }
 
-// A row of training images for each label, the last one for none of them; grey where there are too few.
+// One row of training images per label, the last one for images without any; gaps are grey.
 void write_sheet(const Dataset& data, const std::string& path) {
   constexpr std::size_t columns = 12, most_rows = 32;
   constexpr int edge = 96;
@@ -188,7 +182,7 @@ void write_sheet(const Dataset& data, const std::string& path) {
   const int height = std::min(data.height, edge), width = std::min(data.width, edge);
   std::vector<std::vector<Image>> rows(groups);
   for (int i = 0; i < data.train.count; ++i) {
-    // Of several findings the one that has fewest pictures so far.
+    // An image with several findings goes to the one with the fewest pictures so far.
     auto row = static_cast<std::size_t>(several ? data.outputs : class_of(data.train, i));
     for (std::size_t l = 0; several && l + 1 < groups; ++l)
       if (data.train.labels[static_cast<std::size_t>(i) * data.outputs + l] > 0.5f &&

@@ -1,4 +1,4 @@
-// Loads a batch as a training run would, sends it through the augmentation, and writes what comes out as pixels again.
+// Loads a batch as a training run would, augments it, and converts the result back to pixels.
 #include "apps/dataset/commands.h"
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "apps/inference/card_and_data.h"
 #include "apps/training/options/augmentation.h"
 #include "data/batches/loader.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/image_grid.h"
 #include "data/images/png_writer.h"
 #include "engine/files/check.h"
@@ -19,7 +20,8 @@ namespace preceptor {
 namespace {
 
 struct PreviewOptions {
-  std::string data, augment, normalise = "data", out = "batch.png", split = "train", device = "cpu";
+  std::string data, normalise = "data", out = "batch.png", split = "train", device = "cpu";
+  Augmentation augment;
   int batch = 16, threads = 0;
   std::int64_t epoch = 1;
   std::uint64_t seed = 0;
@@ -44,9 +46,7 @@ std::vector<Image> pixels_of(const std::vector<float>& values, const Shape& shap
 }
 
 int preview(const PreviewOptions& options) {
-  const Augmentation augmentation = parse_augmentation(options.augment);
-  require(options.normalise == "data" || options.normalise == "imagenet", "--normalise ", options.normalise,
-          ": not one of data, imagenet");
+  const Augmentation& augmentation = options.augment;
   const Dataset data = open_dataset(options.data);
   const Split& split = options.split == "train" ? data.train : options.split == "val" ? data.val : data.test;
   require_data(split.count > 0, options.data, ": has no ", options.split, " images");
@@ -75,40 +75,32 @@ int preview(const PreviewOptions& options) {
   const std::vector<Image> pictures = pixels_of(input.to_host(), shape, card);
   const auto columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(pictures.size()))));
   write_file_atomically(options.out, png_bytes(image_grid(pictures, columns)));
-  for (int i = 0; i < batch.size; ++i) std::cout << split.ids[static_cast<std::size_t>(batch.positions[i])] << '\n';
+  for (int i = 0; i < batch.size; ++i) std::cout << split.ids[batch.positions[i]] << '\n';
   return 0;
 }
 
 }  // namespace
 
 int run_data_preview(int argc, char** argv) {
-  CLI::App app("Writes a training batch as the network sees it, as a PNG.", "preceptor-data preview");
-  app.footer(
+  PreviewOptions options;
+  OptionTable table;
+  table(options.data, "data", "FORMAT:PATH", "FORMAT:PATH as for preceptor-train", {.required = true});
+  table(options.augment, "--augment", "NAME[=NUMBER],...", "As for preceptor-train");
+  table(options.normalise, "--normalise", "NAME", "data or imagenet", {.one_of = {"data", "imagenet"}});
+  table(options.out, "--out", "FILE", "PNG to write");
+  table(options.split, "--split", "NAME", "train, val or test", {.one_of = {"train", "val", "test"}});
+  table(options.batch, "--batch", "COUNT", "Images per batch", {.at_least = 1, .at_most = 1024});
+  table(options.epoch, "--epoch", "NUMBER", "Epoch, from 1", {.at_least = 1, .at_most = 1'000'000});
+  table(options.seed, "--seed", "NUMBER", "Seed of order and augmentation");
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  const CommandHelp help = {
+      "preceptor-data preview", "Writes a training batch as the network sees it, as a PNG.",
       "Example:\n"
       "  preceptor-data preview medmnist:retinamnist.npz --augment flip,rotate=15,noise=0.02 --out batch.png\n\n"
-      "With the --augment, --batch and --seed of a training it is the first batch of its epoch. Values outside 0 to "
-      "255\n"
-      "are cut off. The ids of the images go to stdout, row by row.");
-  PreviewOptions options;
-  app.add_option("data", options.data, "FORMAT:PATH as for preceptor-train")->type_name("FORMAT:PATH")->required();
-  app.add_option("--augment", options.augment, "As for preceptor-train")->type_name("NAME[=NUMBER],...");
-  app.add_option("--normalise", options.normalise, "data or imagenet")->type_name("NAME")->capture_default_str();
-  app.add_option("--out", options.out, "PNG to write")->type_name("FILE")->capture_default_str();
-  app.add_option("--split", options.split, "train, val or test")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"train", "val", "test"}))
-      ->capture_default_str();
-  app.add_option("--batch", options.batch, "Images")
-      ->type_name("COUNT")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  app.add_option("--epoch", options.epoch, "From 1")
-      ->type_name("NUMBER")
-      ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str();
-  app.add_option("--seed", options.seed, "Of order and augmentation")->type_name("NUMBER")->capture_default_str();
-  add_device_flags(app, options.device, options.threads);
-  return parse_command_line(app, argc, argv) ? preview(options) : 0;
+      "With the --augment, --batch and --seed of a training it is the first batch of its epoch. Values outside 0 to\n"
+      "255 are cut off. The ids of the images go to stdout, row by row."};
+  return parse_command_line(help, table, argc, argv) ? preview(options) : 0;
 }
 
 }  // namespace preceptor

@@ -53,17 +53,13 @@ std::string decision_table(const Assessment& assessment) {
 
 std::string calibration_table(const Assessment& assessment) {
   TextTable table({"probabilities", "Brier", "log loss", "ECE", "ACE", "MCE"});
-  const auto add = [&](const std::string& name, const CalibrationNumbers& numbers) {
+  const auto add = [&](const std::string& name, const Calibration& numbers) {
     table.add({name, decimal(numbers.brier), decimal(numbers.log_loss), decimal(numbers.expected),
                decimal(numbers.adaptive), decimal(numbers.maximum)});
   };
   add("as they are", assessment.calibration);
   if (assessment.calibrated) add("calibrated on validation", *assessment.calibrated);
   return table.text();
-}
-
-std::string group_cells(const Interval& interval, bool sign) {
-  return decimal(interval.value, 3, sign) + " [" + bounds(interval, 3, sign) + "]";
 }
 
 // Groups below each other; a line per assessment in each, so that a gap is read against the one above.
@@ -78,8 +74,8 @@ std::string subgroup_tables(const std::vector<Assessment>& assessments) {
         for (const GroupMetrics& group : assessments[a].subgroups[c].second) {
           if (group.name != name) continue;
           table.add({a == 0 ? group.name : "", std::to_string(group.rows), std::to_string(group.positives),
-                     group_cells(group.auc, false), group_cells(group.auc_gap, true),
-                     group_cells(group.sensitivity, false), group_cells(group.sensitivity_gap, true),
+                     interval_text(group.auc, false), interval_text(group.auc_gap, true),
+                     interval_text(group.sensitivity, false), interval_text(group.sensitivity_gap, true),
                      decimal(group.false_positive_rate.value, 3), decimal(group.calibration_error.value, 3),
                      assessments.size() > 1 ? assessments[a].name : ""});
         }
@@ -93,6 +89,10 @@ std::string subgroup_tables(const std::vector<Assessment>& assessments) {
 }
 
 }  // namespace
+
+std::string interval_text(const Interval& interval, bool sign) {
+  return decimal(interval.value, 3, sign) + " [" + bounds(interval, 3, sign) + "]";
+}
 
 std::string assessments_text(const std::vector<Assessment>& assessments) {
   std::string text;

@@ -1,4 +1,4 @@
-// Where the numbers of an evaluation come from: checkpoints, runs and tables of predictions.
+// Sources of predictions to evaluate: checkpoints, runs and tables.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ struct SourceOptions {
   std::string validation;         // CSV like the tables, of validation images
   bool wants_validation = false;  // checkpoints: predict the validation split too
   std::string device = "cpu";
-  std::string precision = "float";
+  Precision precision = Precision::float32;
   int threads = 0, batch = evaluation_batch;
 };
 
@@ -27,9 +27,6 @@ struct Source {
   std::optional<OperatingPoint> point;        // as the checkpoint has it
   std::optional<double> loss;                 // of the network's logits; else the probabilities tell it
 };
-
-// What a finished run predicted of "val" or "test". Errors: missing_input, with what writes the file; data, io.
-PredictionTable read_run_predictions(const std::string& run, const std::string& split);
 
 // A run directory (its predictions.SPLIT.csv), a table (.csv) or a checkpoint (any other file; needs options.data).
 // Errors: usage, missing_input, data, io.

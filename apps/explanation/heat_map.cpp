@@ -1,4 +1,4 @@
-// Colors over grey.
+// Colors over gray.
 #include "apps/explanation/heat_map.h"
 
 #include <algorithm>

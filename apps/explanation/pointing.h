@@ -31,7 +31,7 @@ struct PointingScore {
   Interval rate() const;  // with Wilson's interval
 };
 
-// From CSV with the columns id, label, left, top, width, height; several rows may be of one finding. Coordinates are
+// Reads CSV with the columns id, label, left, top, width, height; a finding may have several rows. Coordinates are
 // pixels of images with edges of `size` pixels (0: those of the data). Rows of images that are not among `ids` are left
 // out. Errors: missing_input, io; data with file, line and column: no such label, no number, a box outside the image.
 std::vector<BoxedFinding> read_boxes(const std::string& path, const std::vector<std::string>& ids,

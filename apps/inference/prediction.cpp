@@ -12,7 +12,7 @@
 namespace preceptor {
 namespace {
 
-// Of the first images of a batch; the others fill it up.
+// For the first images of a batch; the rest is padding.
 TapRelations::Batch relate(const Tensor& map, int images) {
   const Tensor rows = as_rows(map);
   const auto all = static_cast<std::size_t>(rows.shape()[0]), valid = static_cast<std::size_t>(images);

@@ -38,8 +38,8 @@ inline constexpr int evaluation_batch = 64;
 
 class Predictor {
  public:
-  // Keeps references. The card gives the normalization, and says what the outputs are; a resizer brings images to
-  // another size.
+  // Keeps references. The card gives the normalization and the meaning of the outputs; a resizer scales the images
+  // to another size.
   Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset,
             int batch = evaluation_batch, const Resizer* resizer = nullptr);
 

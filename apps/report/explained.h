@@ -1,4 +1,4 @@
-// Where the networks of a report look: Grad-CAM over test images.
+// Grad-CAM over test images, for the networks of a report.
 #pragma once
 
 #include "apps/report/report.h"

@@ -1,4 +1,4 @@
-// What a run was computed with, for result.json and reports.
+// The machine and the program of a run, for result.json and reports.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

@@ -9,7 +9,7 @@
 
 namespace preceptor {
 
-// Where TensorBoard puts a record: seconds since 1970 and the number on its horizontal axis.
+// The place of a record in TensorBoard: seconds since 1970 and the number on its horizontal axis.
 struct EventPlace {
   double time = 0;
   std::int64_t step = 0;

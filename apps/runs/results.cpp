@@ -59,16 +59,16 @@ nlohmann::ordered_json epoch_json(const EpochRow& row) {
 
 std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordered_json& epoch) {
   std::vector<std::pair<std::string, double>> scalars;
-  const auto add = [&](const std::string& name, const std::string& scalar) {
-    const auto found = epoch.find(name);
-    const bool known = found != epoch.end() && found->is_number();
-    scalars.push_back({scalar, known ? found->get<double>() : std::numeric_limits<double>::quiet_NaN()});
-  };
-  for (const Column& column : columns) add(column.name, column.scalar);
-  // Of all that an event holds, meters alone have a group.
+  for (const Column& column : columns) scalars.push_back({column.scalar, number_in(epoch, column.name)});
+  // Meters are the only values of an event whose names have a group.
   for (const auto& [name, value] : epoch.items())
-    if (name.find('/') != std::string::npos) add(name, name);
+    if (name.find('/') != std::string::npos) scalars.push_back({name, number_in(epoch, name)});
   return scalars;
+}
+
+double number_in(const nlohmann::ordered_json& json, const std::string& name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
 double meter_of(const EpochRow& row, const std::string& name) {

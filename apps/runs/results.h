@@ -6,7 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/training/training.h"
+#include "apps/runs/epoch.h"
+#include "data/metrics/metrics.h"
 
 namespace preceptor {
 
@@ -17,8 +18,11 @@ nlohmann::ordered_json evaluation_json(const Evaluation& evaluation);
 // written.
 nlohmann::ordered_json epoch_json(const EpochRow& row);
 // The same numbers, read from such an object, under TensorBoard's names: "loss/validation", and meters as they are
-// called. What is no number is NaN.
+// called. Anything but a number becomes NaN.
 std::vector<std::pair<std::string, double>> epoch_scalars(const nlohmann::ordered_json& epoch);
+
+// The number of this name in an object; NaN if there is none.
+double number_in(const nlohmann::ordered_json& json, const std::string& name);
 
 // A row's meter of this name; NaN where it has none.
 double meter_of(const EpochRow& row, const std::string& name);

@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/training.h"
+#include "apps/runs/epoch.h"
 #include "engine/schedule.h"
 #include "models/loaded_model.h"
 
 namespace preceptor {
 
-// Where a run stands after an epoch, beside the weights.
+// The state of a run after an epoch, without the weights.
 struct RunState {
   int epoch = 0;          // finished epochs
   std::int64_t step = 0;  // finished steps; with the seed it is the whole random state
@@ -19,7 +19,7 @@ struct RunState {
   int best_epoch = 0;  // 0: none yet
   double best_val_auc = 0, best_val_loss = 0;
   double balanced = 0;  // the factor that --balance has come to; 0: none yet
-  StateDict tensors;    // the optimizer's moments, and what transfer methods learned beside the student
+  StateDict tensors;    // the optimizer's moments, and parameters of transfer methods
 };
 
 // Every file is written whole under a temporary name and renamed. An epoch is committed by one rename:
@@ -31,8 +31,8 @@ struct RunState {
 // repeated epoch writes the same best.safetensors again, because it is computed from the same state. Killed between 3
 // and 4, the next session finds the weights of the committed epoch under the name of step 2.
 //
-// Runs that learn together do all of 1 and 2, then the first commits, for all: what the others did not come to rename,
-// their next session does.
+// Runs that learn together do all of 1 and 2, then the first commits for all of them: files that the others could not
+// rename any more are renamed when they go on.
 class RunDirectory {
  public:
   explicit RunDirectory(const std::string& path) : path_(path) {}
@@ -41,20 +41,20 @@ class RunDirectory {
   std::string best_path() const { return path_ + "/best.safetensors"; }
   std::string metrics_path() const { return path_ + "/metrics.csv"; }
   std::string result_path() const { return path_ + "/result.json"; }
-  // Of the best epoch, when the run has finished; `split` is val or test.
+  // Predictions of the best epoch, written when the run finishes; `split` is val or test.
   std::string predictions_path(const std::string& split) const { return path_ + "/predictions." + split + ".csv"; }
   std::string split_path() const { return path_ + "/split.csv"; }
   std::string bad_images_path() const { return path_ + "/bad_images.csv"; }
-  // Which way to compute each convolution and product was measured to be the fastest; only where there are several.
+  // The way to compute each convolution and product that was measured to be the fastest; only if there are several.
   std::string tuning_path() const { return path_ + "/tuning.txt"; }
   const std::string& path() const { return path_; }
 
-  bool holds_run() const;  // whether there is a config.toml
+  bool holds_run() const;  // there is a config.toml
 
   // Makes the directory, split.csv, bad_images.csv unless it is empty, and last of all config.toml, which makes it a
   // run. Errors: io.
   void create(const std::string& config, const std::string& split, const std::string& bad_images) const;
-  // Of a directory above several runs: config.toml alone. Errors: io.
+  // For the directory above several runs: writes config.toml alone. Errors: io.
   void create_above(const std::string& config) const;
 
   struct Committed {

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -61,11 +60,6 @@ std::string table_of(const Json& values) {
   for (const auto& [name, value] : values.items())
     text += "| " + name + " | " + (value.is_string() ? value.get<std::string>() : value.dump()) + " |\n";
   return text;
-}
-
-double number_in(const Json& values, const char* name) {
-  const auto found = values.find(name);
-  return found != values.end() && found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
 std::string result_records(EventPlace place, const Json& result) {

@@ -1,11 +1,12 @@
-// What a run writes down of itself while it runs: one writer, three files with the same events.
+// The log of a run in progress: one writer, three files with the same events.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-#include "apps/training/training.h"
+#include "apps/runs/epoch.h"
+#include "data/dataset.h"
 #include "data/images/image.h"
 
 namespace preceptor {
@@ -16,13 +17,13 @@ namespace preceptor {
 // events.out.tfevents.0.preceptor    the same for TensorBoard: scalars, texts, and a sheet of training images
 //
 // The last two grow at their end, so that they can be watched. An epoch is written before it is committed; when a run
-// goes on, what stands behind its last committed epoch is cut off, so no step appears twice. Two runs with one seed
+// goes on, everything after its last committed epoch is cut off, so no step appears twice. Two runs with one seed
 // differ in times alone. Errors: io; data, for an events.jsonl that was tampered with.
 class RunLog {
  public:
   RunLog(const std::string& directory, bool tensorboard);
 
-  // Begins the files, or takes up those of a run that goes on behind its `committed` rows. The sheet may be empty.
+  // Begins the files, or continues those of a run after its `committed` rows. The sheet may be empty.
   void open(const nlohmann::ordered_json& config, const Image& sheet, const std::vector<EpochRow>& committed);
 
   // A remark for the user; kept until the files are there. One that was written before is not repeated.
@@ -50,8 +51,8 @@ class RunLog {
   std::vector<std::string> waiting_;  // notes from before the files were there
 };
 
-// Of the first 16 training images that can be read, so that a look at TensorBoard tells whether they are the right
-// ones, the right way up.
+// A picture of the first 16 training images that can be read, so that a look at TensorBoard tells whether they are the
+// right ones, the right way up.
 Image training_sheet(const Dataset& dataset);
 
 }  // namespace preceptor

@@ -11,8 +11,7 @@ usage() {
   exit 64
 }
 data='' out='' few=500 teacher=resnet20 student=resnet8 seeds='0 1 2'
-# All methods under a teacher, and the other readings of at. dml needs peers instead.
-methods="$("$bin/preceptor-distill" --list-methods | cut -f 1 | grep -vx dml) at:reading=author at:reading=paper"
+methods=''
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
   [ $# -gt 1 ] || usage
   case $1 in
@@ -28,6 +27,10 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
   shift 2
 done
 [ $# -eq 0 ] || shift
+# All that one network can use, and every reading of at.
+[ -n "$methods" ] || methods=$("$bin/preceptor-distill" --list-methods | awk -F'\t' '
+  $2 != "peers" { print $1 }
+  $1 == "at" { print "at:reading=author"; print "at:reading=paper" }')
 [ -n "$data" ] && [ -n "$out" ] || usage
 joint='?'
 [[ $data != *\?* ]] || joint='&'

@@ -1,5 +1,4 @@
 // preceptor-quickstart: does a teacher, or its source hospital, help a small network that has few images of its own?
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -9,11 +8,13 @@
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
 #include "apps/command_line/run_app.h"
+#include "apps/inference/card_and_data.h"
 #include "apps/inference/prediction.h"
 #include "apps/report/explained.h"
 #include "apps/report/text.h"
 #include "apps/runs/results.h"
 #include "apps/training/training.h"
+#include "data/formats/open_dataset.h"
 #include "data/phantoms/phantom.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
@@ -79,8 +80,8 @@ class Quickstart {
   void train_all();
   void describe();
   PictureRow pictures(char site, const Dataset& dataset, const std::string& title) const;
-  nlohmann::ordered_json results(const std::vector<ArmSummary>& arms) const;
-  void print_table(const std::vector<ArmSummary>& arms) const;
+  nlohmann::ordered_json results() const;
+  void print_table() const;
 
   QuickstartOptions options_;
   Plan plan_;
@@ -109,8 +110,8 @@ TrainingOptions Quickstart::source_options(const std::string& model, const std::
   training.epochs = plan_.source_epochs;
   training.batch = plan_.source_batch;
   training.learning_rate = 2e-3;
-  training.schedule = "cosine";
-  training.augment = "shift=2";
+  training.schedule = ScheduleKind::cosine;
+  training.augment.shift = 2;
   training.device = options_.device;
   training.threads = options_.threads;
   training.bootstrap = plan_.bootstrap;
@@ -126,8 +127,8 @@ TrainingOptions Quickstart::target_options(const ArmPlan& arm, int seed) const {
   training.seed = static_cast<std::uint64_t>(seed);
   training.init = arm.init;
   training.freeze = arm.freeze;
-  if (!arm.teacher.empty()) training.teachers = {arm.teacher};
-  if (!arm.method.empty()) training.methods = {arm.method};
+  if (!arm.teacher.empty()) training.teachers = {CheckpointSpec{arm.teacher}};
+  if (!arm.method.empty()) training.methods = {parse_method(arm.method)};
   return training;
 }
 
@@ -162,15 +163,15 @@ void Quickstart::train_all() {
   report_.references = {reference("Teacher", "teacher", teacher),
                         reference("Source student", "source-student", source)};
   for (const ArmPlan& plan : arm_plans()) {
-    RunArm arm{plan.name, plan.start, {}};
+    Arm arm{plan.name, plan.start, {}};
     for (int seed = 0; seed < options_.seeds; ++seed) {
       const TrainingOptions training = target_options(plan, seed);
       train_run(training, target_);
-      arm.runs.push_back(read_run(training.out));
+      arm.runs.push_back(open_run_and_checkpoint(training.out));
     }
     report_.arms.push_back(std::move(arm));
   }
-  analyze(report_, {.resamples = plan_.bootstrap, .seed = 0, .threads = options_.threads, .rule = {}});
+  add_numbers(report_, {.resamples = plan_.bootstrap, .seed = 0, .threads = options_.threads, .rule = {}});
 }
 
 // A training image without a finding, and for every finding the image with the fewest others.
@@ -194,10 +195,9 @@ PictureRow Quickstart::pictures(char site, const Dataset& dataset, const std::st
     for (int label = 0; label < dataset.outputs; ++label)
       if (dataset.train.labels[static_cast<std::size_t>(chosen) * dataset.outputs + label] > 0.5f)
         caption += (caption.empty() ? "" : ", ") + dataset.label_names[label];
-    const Image image{dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, chosen)};
     const Image large{phantom.size, phantom.size, dataset.channels,
                       make_phantoms(phantom, PhantomPart::train, chosen, 1).images};
-    row.pictures.push_back({caption.empty() ? "no finding" : caption, image, large});
+    row.pictures.push_back({caption.empty() ? "no finding" : caption, image_at(dataset, dataset.train, chosen), large});
   }
   return row;
 }
@@ -238,21 +238,22 @@ nlohmann::ordered_json interval_json(const Interval& interval) {
   return {{"mean", interval.value}, {"low", interval.low}, {"high", interval.high}};
 }
 
-nlohmann::ordered_json Quickstart::results(const std::vector<ArmSummary>& arms) const {
+nlohmann::ordered_json Quickstart::results() const {
   nlohmann::ordered_json json{{"source", plan_.source}, {"target", plan_.target}, {"seeds", options_.seeds}};
-  for (std::size_t i = 0; i < arms.size(); ++i) {
+  for (std::size_t i = 0; i < report_.arms.size(); ++i) {
+    const ArmScore& score = report_.comparison.arms[i];
     nlohmann::ordered_json entry{{"arm", arm_plans()[i].key},
                                  {"name", report_.arms[i].name},
                                  {"start", report_.arms[i].note},
-                                 {"test_auc", interval_json(arms[i].auc)},
-                                 {"test_auc_over_images", interval_json(arms[i].auc_images)},
-                                 {"train_validation_gap", arms[i].gap},
-                                 {"seconds", arms[i].seconds}};
-    if (arms[i].over_seeds) {
-      entry["difference_from_scratch"] = interval_json(arms[i].over_seeds->interval);
-      entry["difference_from_scratch"]["p_holm"] = arms[i].over_seeds->p_holm;
+                                 {"test_auc", interval_json(score.over_seeds)},
+                                 {"test_auc_over_images", interval_json(score.over_images)},
+                                 {"train_validation_gap", score.gap},
+                                 {"seconds", score.seconds}};
+    if (const Difference* difference = report_.comparison.over_seeds(i)) {
+      entry["difference_from_scratch"] = interval_json(difference->interval);
+      entry["difference_from_scratch"]["p_holm"] = difference->p_holm;
     }
-    for (const RunRecord& run : report_.arms[i].runs)
+    for (const EvaluatedRun& run : report_.arms[i].runs)
       entry["runs"].push_back({{"best_epoch", run.best_epoch}, {"test", run.result["test"]}});
     json["arms"].push_back(entry);
   }
@@ -287,13 +288,16 @@ void print_wrapped(const std::string& text, std::size_t width) {
   std::cout << '\n';
 }
 
-void Quickstart::print_table(const std::vector<ArmSummary>& arms) const {
+void Quickstart::print_table() const {
   constexpr const char* row = "%-16s %-48s %8s %-16s %-16s %8s %8s\n";
   std::printf(row, "arm", "network", "test AUC", "95 % over seeds", "95 % images*", "gap**", "seconds");
-  for (std::size_t i = 0; i < arms.size(); ++i)
-    std::printf(row, report_.arms[i].name.c_str(), report_.arms[i].note.c_str(), fixed(arms[i].auc.value, 3).c_str(),
-                bounds_text(arms[i].auc).c_str(), bounds_text(arms[i].auc_images).c_str(),
-                fixed(arms[i].gap, 3, true).c_str(), fixed(arms[i].seconds, 1).c_str());
+  for (std::size_t i = 0; i < report_.arms.size(); ++i) {
+    const ArmScore& score = report_.comparison.arms[i];
+    std::printf(row, report_.arms[i].name.c_str(), report_.arms[i].note.c_str(),
+                fixed(score.over_seeds.value, 3).c_str(), bounds_text(score.over_seeds).c_str(),
+                bounds_text(score.over_images).c_str(), fixed(score.gap, 3, true).c_str(),
+                fixed(score.seconds, 1).c_str());
+  }
   for (const Reference& reference : report_.references)
     std::printf(row, lower_start(reference.name).c_str(), reference.note.c_str(), fixed(reference.auc.value, 3).c_str(),
                 "", bounds_text(reference.auc).c_str(), "", fixed(reference.seconds, 1).c_str());
@@ -306,28 +310,29 @@ void Quickstart::print_table(const std::vector<ArmSummary>& arms) const {
 void Quickstart::run() {
   train_all();
   describe();
-  const std::vector<ArmSummary> arms = summarize(report_);
   const std::string report = folder("report.html");
-  write_file_atomically(folder("results.json"), results(arms).dump(1) + "\n");
+  write_file_atomically(folder("results.json"), results().dump(1) + "\n");
   write_file_atomically(report, render_html(report_));
-  print_table(arms);
+  print_table();
   std::cout << "\nreport: " << report << '\n';
 }
 
 int run_quickstart(int argc, char** argv) {
-  CLI::App app(
-      "Trains a teacher on synthetic X-rays of one hospital, then a small student on few images of another in five\n"
-      "ways, and compares them: a table here, curves and pictures in report.html. Run again, it goes on where it was.",
-      "preceptor-quickstart");
   QuickstartOptions options;
-  app.add_option("--out", options.out,
-                 "Folder of all runs and the report (runs/quickstart, with --fast runs/quickstart-fast)");
-  app.add_option("--seeds", options.seeds, "Runs of every arm")->check(CLI::Range(1, 100))->capture_default_str();
-  add_device_flags(app, options.device, options.threads);
-  app.add_flag("--fast", options.fast, "Tiny sizes: shows in seconds that everything runs, and nothing else");
-  add_quiet_flag(app, options.quiet);
-  add_config_flag(app);
-  if (!parse_command_line(app, argc, argv)) return 0;
+  OptionTable table;
+  table(options.out, "--out", "DIR",
+        "Folder of all runs and the report; by default runs/quickstart, or runs/quickstart-fast with --fast");
+  table(options.seeds, "--seeds", "COUNT", "Runs of every arm", {.at_least = 1, .at_most = 100});
+  add_device(table, options.device);
+  add_threads(table, options.threads);
+  table(options.fast, "--fast", "Use tiny sizes: shows in seconds that everything runs, and nothing else");
+  add_quiet(table, options.quiet);
+  const CommandHelp help = {
+      "preceptor-quickstart",
+      "Trains a teacher on synthetic X-rays of one hospital, then a small student on few images of another in five\n"
+      "ways, and compares them: a table here, curves and pictures in report.html. A second call resumes an "
+      "interrupted one."};
+  if (!parse_command_line(help, table, argc, argv)) return 0;
   if (options.out.empty()) options.out = options.fast ? "runs/quickstart-fast" : "runs/quickstart";
   // Part of a run's settings, so it has to be a number.
   if (options.threads == 0) options.threads = default_threads(options.device);

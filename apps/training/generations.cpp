@@ -1,11 +1,10 @@
-// The options of every generation, and the order of things.
+// The options of every generation.
 #include "apps/training/generations.h"
 
 #include <filesystem>
 
 #include "apps/runs/run_directory.h"
 #include "apps/training/options/run_options.h"
-#include "apps/training/training_run.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
@@ -21,19 +20,19 @@ TrainingOptions options_of(const TrainingOptions& chain, int generation) {
   options.out = directory_of(chain, generation).path();
   options.seed = chain.seed + static_cast<std::uint64_t>(generation - 1);
   if (generation > 1) {
-    options.teachers = {directory_of(chain, generation - 1).best_path()};
+    options.teachers = {CheckpointSpec{directory_of(chain, generation - 1).best_path()}};
     options.teacher_weights = "equal";
     return options;
   }
   if (!chain.teachers.empty()) return options;
   options.teacher_cache.clear();
-  std::erase_if(options.methods, [](const std::string& text) { return kind_of(parse_method(text)).needs_teacher; });
+  std::erase_if(options.methods, [](const MethodSettings& method) { return kind_of(method).needs_teacher; });
   return options;
 }
 
 void check_chain(const TrainingOptions& chain) {
   bool taught = false;
-  for (const MethodSettings& method : transfer_methods(chain)) {
+  for (const MethodSettings& method : chain.methods) {
     const auto other = method.values.find("teacher_tap");
     require(other == method.values.end() || other->second == "same", "--generations: --method ", method.name,
             ": teacher_tap does not hold for the later teachers, which are networks as the student");
@@ -52,13 +51,12 @@ TrainingResult train_generations(const TrainingOptions& options, bool resume, co
   TrainingResult result;
   for (int generation = 1; generation <= options.generations; ++generation) {
     const RunDirectory directory = directory_of(options, generation);
-    const bool begun = directory.holds_run();
-    // Behind its last epoch a run is only tested again; for all but the last that is not worth the time.
+    // After its last epoch a run is only tested again; for all but the last generation that is not worth the time.
     if (generation < options.generations && std::filesystem::exists(directory.result_path())) continue;
-    TrainingRun run(options_of(options, generation), begun, report, nullptr);
-    // Only now it is known that nothing is refused.
-    if (!chain.holds_run()) chain.create_above(config_text(options));
-    result = run.finish();
+    const auto accepted = [&] {
+      if (!chain.holds_run()) chain.create_above(config_text(options));
+    };
+    result = train_all({options_of(options, generation)}, directory.holds_run(), report, nullptr, accepted).front();
   }
   return result;
 }

@@ -5,11 +5,11 @@
 
 namespace preceptor {
 
-// Runs options.generations trainings one after the other, in `options.out`/generation1, generation2, ... Each is a run
-// of its own, with all its files; its seed is that of the options plus its number less 1, so that it starts elsewhere.
-// The first learns from the teachers of the options, without any from the labels alone; every further one from the best
-// checkpoint of the one before. With `resume` the chain goes on where it was, also within a generation. Returns what
-// the last gave. Errors: as train().
+// Runs options.generations trainings in sequence, in `options.out`/generation1, generation2, ... Each is a run of its
+// own, with all its files; its seed is that of the options plus its number less 1, so that it starts elsewhere. The
+// first learns from the teachers of the options, or without any from the labels alone; every further one from the best
+// checkpoint of its predecessor. With `resume` the chain continues where it was, also within a generation. Returns the
+// result of the last. Errors: as train().
 TrainingResult train_generations(const TrainingOptions& options, bool resume, const ProgressReport& report);
 
 }  // namespace preceptor

@@ -1,4 +1,4 @@
-// The loader: a bounded ring of batches that background threads fill in order of need.
+// The loader: a bounded ring of batches that background threads fill in the order of use.
 #include "data/batches/loader.h"
 
 #include <algorithm>
@@ -15,9 +15,9 @@
 
 namespace preceptor {
 
-// Batch b of an epoch lives in slot b % slots and is filled in pieces of `piece` images: all of it where images lie in
-// memory, one where each must be decoded. The fields below the mutex are guarded by it; a piece of a slot's buffers
-// belongs to the thread that claimed it until no piece is missing, and the slot to the caller until the next call.
+// Batch b of an epoch lives in slot b % slots and is filled in pieces of `piece` images: the whole batch for images in
+// memory, one image if each must be decoded. The mutex guards the fields below it; a piece of a slot's buffers belongs
+// to the thread that claimed it until no piece is missing, then the slot belongs to the caller until the next call.
 struct Loader::State {
   State(const Dataset& data, const Split& part, const LoaderOptions& chosen)
       : dataset(data), split(part), options(chosen) {}
@@ -40,7 +40,7 @@ struct Loader::State {
   int pieces = 1;  // of a batch
   std::size_t image_bytes = 0;
   std::vector<double> reach;        // running sums of the weights
-  std::vector<std::int32_t> order;  // written by start() alone, while no thread gathers; so is the epoch
+  std::vector<std::int32_t> order;  // written only by start(), while no thread gathers; so is the epoch
   std::int64_t epoch = 0;
   std::vector<Batch> slots;
 
@@ -48,7 +48,7 @@ struct Loader::State {
   std::condition_variable room;              // a batch may be claimed
   std::condition_variable ready;             // a batch is complete, or the last gathering thread has finished
   std::vector<int> missing;                  // [slots] pieces
-  std::vector<int> failed;                   // [slots] the first piece with an error, `pieces` where there is none
+  std::vector<int> failed;                   // [slots] the first piece with an error, `pieces` without any
   std::vector<std::exception_ptr> failures;  // [slots]
   std::int64_t claimed = 0;                  // pieces claimed by threads in this epoch
   int released = 0;                          // batches the caller is done with
@@ -74,7 +74,7 @@ void Loader::State::gather(int batch, int first_row, Batch& target) const {
   const auto label_width = static_cast<std::size_t>(dataset.label_width());
   if (first_row == 0) target.valid = std::min(batch_size, split.count - first);
   for (int i = first_row; i < std::min(batch_size, first_row + piece); ++i) {
-    const std::int32_t image = order[static_cast<std::size_t>(std::min(first + i, split.count - 1))];
+    const std::int32_t image = order[std::min(first + i, split.count - 1)];
     target.positions[i] = image;
     if (options.pixels && first + i < split.count)
       split.images->read(image, {target.images.data() + i * image_bytes, image_bytes});
@@ -159,7 +159,7 @@ Loader::Loader(const Dataset& dataset, const Split& split, const LoaderOptions& 
   require(options.weights.empty() || (options.shuffle && options.weights.size() == count),
           "loader: ", options.weights.size(), " weights for ", split.count, " images");
   for (const double weight : options.weights) {
-    require(weight >= 0 && std::isfinite(weight), "loader: an image of weight ", weight);
+    require(weight >= 0 && std::isfinite(weight), "loader: an image has weight ", weight);
     s.reach.push_back(weight + (s.reach.empty() ? 0 : s.reach.back()));
   }
   require(s.reach.empty() || s.reach.back() > 0, "loader: all images have weight 0");
@@ -172,7 +172,7 @@ Loader::Loader(const Dataset& dataset, const Split& split, const LoaderOptions& 
   s.batches = options.shuffle ? split.count / s.batch_size : (split.count - 1) / s.batch_size + 1;
   s.order.resize(count);
   std::iota(s.order.begin(), s.order.end(), 0);
-  // One slot more than are kept ready: the caller holds one.
+  // One slot more than are prefetched: the caller holds one.
   s.slots.resize(static_cast<std::size_t>(options.prefetch) + 1);
   for (Batch& batch : s.slots) {
     const auto size = static_cast<std::size_t>(s.batch_size);

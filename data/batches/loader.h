@@ -1,4 +1,4 @@
-// Batches for training and evaluation: gathered by background threads, in an order that depends on the seed alone.
+// Batches for training and evaluation, gathered by background threads in an order that depends on the seed alone.
 #pragma once
 
 #include <cstdint>
@@ -11,36 +11,36 @@ namespace preceptor {
 
 struct Batch {
   int size = 0;   // images in the buffers, always the loader's batch size
-  int valid = 0;  // images that count; the rest repeat the last image (only the last batch of an evaluation)
+  int valid = 0;  // images that count; the rest repeat the last image (last batch of an evaluation only)
   std::vector<std::uint8_t> images;     // [size, height, width, channels]
   std::vector<float> labels;            // [size, label_width]
   std::vector<std::int32_t> positions;  // [size] of each image in its split
-  // With mixup, otherwise empty: image i is shares[i] of the one that positions and labels tell of, the rest of another
-  // of the batch, with these labels.
+  // Empty without mixup: image i is shares[i] * its own image + (1 - shares[i]) * a partner from the batch.
   std::vector<float> shares;          // [size] 0.5 to 1
   std::vector<float> partner_labels;  // [size, label_width]
 };
 
 struct LoaderOptions {
   int batch = 64;
-  bool shuffle = false;  // a new permutation per epoch, from (seed, epoch); an incomplete last batch is left out
+  bool shuffle = false;  // a new permutation per epoch, from (seed, epoch); drops an incomplete last batch
   std::uint64_t seed = 0;
   int threads = 1;   // background threads; the batches are the same for any number
   int prefetch = 4;  // batches kept ready
-  // [count] or empty. With shuffle, an epoch is then so many draws with replacement, each image as often as its weight
-  // says (data/batches/sampling.h).
+  // [count] or empty. With shuffle, an epoch is then `count` draws with replacement, whose probabilities are
+  // proportional to these weights (data/batches/sampling.h).
   std::vector<double> weights;
-  // Above 0: every image is mixed with another one of its batch, pixel by pixel, by shares from Beta(mixup, mixup), of
-  // which the larger is the image's own (Zhang et al. 2018; who is mixed with whom and how depends on seed and epoch
-  // alone). At most 1; needs shuffle.
+  // Above 0: mixes every image with another one of its batch, pixel by pixel, with lambda from Beta(mixup, mixup) or
+  // 1 - lambda, whichever is larger, for the image itself (Zhang et al. 2018; depends on seed and epoch alone). At most
+  // 1; requires shuffle.
   double mixup = 0;
-  bool pixels = true;  // false: images stay empty, for who has them all; needs mixup 0
+  // False: leaves Batch::images empty (the caller already holds every image on the device); requires mixup == 0.
+  bool pixels = true;
 };
 
 // Iterates one epoch at a time: start(epoch), then next() until it returns nullptr. Threads read and decode images
-// ahead into a ring of prefetch + 1 batches: that is all the memory it takes, whatever the number of images. An image
-// that cannot be read: next() throws its Error in place of its batch, the first of them if there are several. With
-// shuffle, a split smaller than the batch gives one batch of all its images (batch_size() says so).
+// ahead into a ring of prefetch + 1 batches, whose memory does not depend on the number of images. If an image cannot
+// be read, next() throws its Error in place of the batch, the first one if there are several. With shuffle, a split
+// smaller than the batch gives one batch of all its images (see batch_size()).
 class Loader {
  public:
   Loader(const Dataset& dataset, const Split& split, const LoaderOptions& options);  // keeps references to both
@@ -58,7 +58,7 @@ class Loader {
   std::unique_ptr<State> state_;
 };
 
-// How many threads a loader of this split needs: one where images only have to be copied, else `threads`.
+// Threads for a loader of this split: one if images only have to be copied, else `threads`.
 int loading_threads(const Split& split, int threads);
 
 }  // namespace preceptor

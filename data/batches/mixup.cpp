@@ -1,4 +1,4 @@
-// Drawing of shares, and the mixing itself in whole numbers.
+// Draws lambda, and mixes in integers.
 #include "data/batches/mixup.h"
 
 #include <algorithm>
@@ -7,8 +7,7 @@
 namespace preceptor {
 namespace {
 
-// Joehnk 1964: u^(1/a) / (u^(1/a) + v^(1/a)) where the sum is at most 1. In logarithms, as u^(1/a) may be below any
-// number.
+// Joehnk 1964: u^(1/a) / (u^(1/a) + v^(1/a)) if the sum is at most 1. In logarithms, because u^(1/a) may underflow.
 double draw_beta(double alpha, RandomStream& random) {
   while (true) {
     const double u = std::log(1 - random.uniform()) / alpha, v = std::log(1 - random.uniform()) / alpha;
@@ -22,8 +21,8 @@ Mixture draw_mixture(int rows, double alpha, RandomStream random) {
   Mixture mixture;
   if (rows > 1) mixture.offset = 1 + static_cast<int>(random.below(static_cast<std::uint32_t>(rows) - 1));
   for (int i = 0; i < rows; ++i) {
-    const double share = draw_beta(alpha, random);
-    mixture.weights.push_back(static_cast<int>(std::lround(std::max(share, 1 - share) * mixture_whole)));
+    const double lambda = draw_beta(alpha, random);
+    mixture.weights.push_back(static_cast<int>(std::lround(std::max(lambda, 1 - lambda) * mixture_whole)));
   }
   return mixture;
 }

@@ -3,8 +3,6 @@
 
 #include <cmath>
 
-#include "engine/files/check.h"
-
 namespace preceptor {
 namespace {
 
@@ -23,18 +21,11 @@ void each_group(const Split& split, Task task, int outputs, int image, const Use
 
 }  // namespace
 
-Sampling parse_sampling(const std::string& text) {
-  if (text == "shuffle") return Sampling::shuffle;
-  if (text == "balanced") return Sampling::balanced;
-  require(text == "square-root", "sampling '", text, "' is not one of shuffle, balanced, square-root");
-  return Sampling::square_root;
-}
-
 std::vector<double> sampling_weights(const Split& split, Task task, int outputs, Sampling sampling) {
   if (sampling == Sampling::shuffle) return {};
   std::vector<double> images(static_cast<std::size_t>(outputs) + 1, 0.0);
   for (int i = 0; i < split.count; ++i) each_group(split, task, outputs, i, [&](int group) { ++images[group]; });
-  std::vector<double> weights(static_cast<std::size_t>(split.count), 0.0);
+  std::vector<double> weights(split.count, 0.0);
   for (int i = 0; i < split.count; ++i)
     each_group(split, task, outputs, i, [&](int group) {
       weights[i] += 1 / (sampling == Sampling::balanced ? images[group] : std::sqrt(images[group]));

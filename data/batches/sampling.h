@@ -1,7 +1,6 @@
-// How often an image is drawn in an epoch, where rare classes or findings shall be seen more often.
+// Sampling weights that show rare classes or findings more often.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "data/dataset.h"
@@ -14,11 +13,8 @@ enum class Sampling {
   square_root,  // a class or finding drawn as often as the square root of its images; then one of its images
 };
 
-// "shuffle", "balanced", "square-root". Errors: usage.
-Sampling parse_sampling(const std::string& text);
-
-// Weights [count] for LoaderOptions: of an image the sum over its classes or findings of 1 / images (balanced) or
-// 1 / sqrt(images). An image without a finding counts as one of "none". Empty for shuffle.
+// Weights [count] for LoaderOptions: for each image the sum over its classes or findings of 1 / images (balanced) or
+// 1 / sqrt(images). Images without a finding form a group "none" of their own. Empty for shuffle.
 std::vector<double> sampling_weights(const Split& split, Task task, int outputs, Sampling sampling);
 
 }  // namespace preceptor

@@ -1,12 +1,13 @@
-// Rows of CheXpert's tables become labels under a policy for each finding.
-#include "data/formats/chexpert.h"
-
+// CheXpert: train.csv and valid.csv of Irvin et al. 2019 with its policies for uncertain labels. The policy multi-class
+// is U-MultiClass with a sigmoid each for positive and uncertain in place of a softmax over the three.
 #include <algorithm>
 #include <filesystem>
 #include <limits>
 
+#include "data/formats/formats.h"
 #include "data/formats/image_table.h"
 #include "engine/files/check.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
@@ -26,10 +27,9 @@ const std::vector<std::string> five = {"Atelectasis", "Cardiomegaly", "Consolida
 const std::vector<std::string> policies = {"zeros", "ones", "ignore", "multi-class", "self-trained"};
 enum class Uncertain { zeros, ones, ignore, multi_class, self_trained };
 
-Uncertain policy_named(const DatasetSpec& spec, const std::string& name) {
+Uncertain policy_named(const DatasetSpec& spec, std::string_view name) {
   const auto found = std::find(policies.begin(), policies.end(), name);
-  require(found != policies.end(), spec.text, ": uncertain='", name,
-          "' is not one of zeros, ones, ignore, multi-class, self-trained");
+  require(found != policies.end(), spec.text, ": uncertain='", name, "' is not one of ", list(policies));
   return static_cast<Uncertain>(found - policies.begin());
 }
 
@@ -38,25 +38,23 @@ std::vector<Uncertain> policies_of(const DatasetSpec& spec, const std::vector<st
   std::vector<Uncertain> result(labels.size(), Uncertain::zeros);
   const std::string* text = spec.find("uncertain");
   if (text == nullptr) return result;
-  for (std::size_t begin = 0; begin <= text->size();) {
-    const std::size_t end = std::min(text->find(',', begin), text->size());
-    const std::string word = text->substr(begin, end - begin);
-    const std::size_t colon = word.find(':');
-    if (colon == std::string::npos) {
-      require(begin == 0, spec.text, ": uncertain: '", word, "' is for all labels and must stand first");
-      std::fill(result.begin(), result.end(), policy_named(spec, word));
+  const std::vector<std::string_view> words = split(*text, ',');
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::size_t colon = words[i].find(':');
+    if (colon == std::string_view::npos) {
+      require(i == 0, spec.text, ": uncertain: '", words[i], "' is for all labels and must come first");
+      std::fill(result.begin(), result.end(), policy_named(spec, words[i]));
     } else {
-      const auto label = std::find(labels.begin(), labels.end(), word.substr(0, colon));
-      require(label != labels.end(), spec.text, ": uncertain: there is no label '", word.substr(0, colon), "'");
-      result[static_cast<std::size_t>(label - labels.begin())] = policy_named(spec, word.substr(colon + 1));
+      const auto label = std::find(labels.begin(), labels.end(), words[i].substr(0, colon));
+      require(label != labels.end(), spec.text, ": uncertain: there is no label '", words[i].substr(0, colon), "'");
+      result[label - labels.begin()] = policy_named(spec, words[i].substr(colon + 1));
     }
-    begin = end + 1;
   }
   return result;
 }
 
-// The probabilities of a finished model by image: the table of preceptor-predict (path, LABEL) or of a run (id,
-// probability:LABEL).
+// Probabilities from a trained model for each image, from a table of preceptor-predict (columns path, LABEL) or of a
+// run (columns id, probability:LABEL).
 class Guesses {
  public:
   Guesses(const std::string& path, const std::vector<std::string>& labels, const std::vector<Uncertain>& policy)
@@ -70,12 +68,12 @@ class Guesses {
         columns[l] = table.require_column(path_column ? labels[l] : "probability:" + labels[l]);
     while (table.next()) {
       std::vector<float>& row = of_[std::string(table.field(id))];
-      if (!row.empty()) table.reject(id, message("'", table.field(id), "' stands here a second time"));
+      if (!row.empty()) table.reject(id, message("'", table.field(id), "' is listed a second time"));
       row.resize(labels_, unknown);
       for (std::size_t l = 0; l < labels_; ++l) {
         if (policy[l] != Uncertain::self_trained) continue;
         const double value = table.number(columns[l]);
-        if (value < 0 || value > 1) table.reject(columns[l], message(value, " is no probability"));
+        if (value < 0 || value > 1) table.reject(columns[l], message(value, " is not a probability"));
         row[l] = static_cast<float>(value);
       }
     }
@@ -95,7 +93,7 @@ class Guesses {
   std::unordered_map<std::string, std::vector<float>> of_;
 };
 
-// How paths in a table lead to files.
+// Resolves the paths of a table to files.
 class PathRule {
  public:
   explicit PathRule(const std::string& folder) : folder_(folder) {}
@@ -122,7 +120,7 @@ std::string patient_in(const std::string& path) {
   return {};
 }
 
-// Reads the tables of one data set; holds what their rows have in common.
+// Reads the tables of one data set.
 class Reader {
  public:
   explicit Reader(const DatasetSpec& spec)
@@ -139,27 +137,25 @@ class Reader {
     if (guessed) guesses_.emplace(*predictions, labels_, policy_);
   }
 
-  void read(const std::string& name, Part part) {
-    TableReader rows(spec_.path + "/" + name);
+  void read(const std::string& table, Part part) {
+    TableReader rows(spec_.path + "/" + table);
     PathRule rule(spec_.path);
     const std::size_t path = rows.require_column("Path");
     const auto sex = rows.find("Sex"), age = rows.find("Age"), side = rows.find("Frontal/Lateral"),
                projection = rows.find("AP/PA");
     std::vector<std::size_t> columns;
     for (const std::string& label : labels_) columns.push_back(rows.require_column(label));
-    const auto text = [&](const std::optional<std::size_t>& column) {
-      return column ? std::string(rows.field(*column)) : std::string();
-    };
     while (rows.next()) {
       const std::string id(rows.field(path));
-      const std::string where = side ? text(side) : id.substr(id.find_last_of('/') + 1);
-      const bool lateral = where.find("ateral") != std::string::npos;
+      const std::string name = id.substr(id.find_last_of('/') + 1);
+      const bool lateral = (side ? rows.field(side) : name).find("ateral") != std::string_view::npos;
       if (view_ != "all" && (view_ == "lateral") != lateral) continue;
       ImageRow row;
       row.id = id;
       row.path = rule.file(id);
       row.part = part;
-      row.columns = {patient_in(id), sex_text(text(sex)), age_text(text(age)), lateral ? "lateral" : text(projection)};
+      row.columns = {patient_in(id), sex_text(rows.field(sex)), age_text(rows.field(age)),
+                     std::string(lateral ? "lateral" : rows.field(projection))};
       for (std::size_t l = 0; l < labels_.size(); ++l) add_label(rows, path, columns[l], l, row.labels);
       table_.add(rows, path, std::move(row));
     }
@@ -193,19 +189,11 @@ class Reader {
     if (policy_[label] == Uncertain::multi_class) labels.push_back(uncertain ? 1 : text.empty() ? blank_ : 0);
   }
 
+  // The label in place of -1.
   float resolved(const TableReader& rows, std::size_t id, std::size_t label) const {
-    switch (policy_[label]) {
-      case Uncertain::ones:
-        return 1;
-      case Uncertain::ignore:
-        return unknown;
-      case Uncertain::self_trained:
-        return guesses_->at(rows, id, label);
-      case Uncertain::zeros:
-      case Uncertain::multi_class:
-        break;
-    }
-    return 0;
+    if (policy_[label] == Uncertain::self_trained) return guesses_->at(rows, id, label);
+    if (policy_[label] == Uncertain::ignore) return unknown;
+    return policy_[label] == Uncertain::ones ? 1 : 0;
   }
 
   const DatasetSpec& spec_;
@@ -220,7 +208,6 @@ class Reader {
 }  // namespace
 
 Dataset open_chexpert(const DatasetSpec& spec) {
-  spec.allow_only(with_image_keys({"labels", "view", "uncertain", "predictions", "blank"}));
   Reader reader(spec);
   reader.read("train.csv", Part::train);
   std::error_code ignored;

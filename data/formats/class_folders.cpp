@@ -1,16 +1,15 @@
-// The class of an image is the name of its folder.
-#include "data/formats/class_folders.h"
-
+// Images sorted into one folder per class: FOLDER/CLASS/..., or FOLDER/train|val|valid|test/CLASS/.... The id of an
+// image is its path below FOLDER.
 #include <algorithm>
 #include <filesystem>
 
+#include "data/formats/formats.h"
 #include "data/formats/image_table.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
 
 Dataset open_class_folders(const DatasetSpec& spec) {
-  spec.allow_only(with_image_keys({"task", "patient"}));
   const bool ordinal = spec.choice("task", "multi-class", {"multi-class", "ordinal"}) == "ordinal";
   const std::string* patient_end = spec.find("patient");
   require(patient_end == nullptr || !patient_end->empty(), spec.text, ": patient: a text is expected");
@@ -19,14 +18,9 @@ Dataset open_class_folders(const DatasetSpec& spec) {
   std::vector<Part> parts;
   for (const std::string& path : paths) {
     const std::size_t slash = path.find('/');
-    const std::string first = path.substr(0, slash);
-    const std::string part = slash == std::string::npos ? "" : part_in_path(first + "/");
-    parts.push_back(part == "train"  ? Part::train
-                    : part == "val"  ? Part::val
-                    : part == "test" ? Part::test
-                                     : Part::open);
-    const std::string rest = part.empty() ? path : path.substr(slash + 1);
-    require_data(rest.find('/') != std::string::npos, spec.path, "/", path, ": stands in no folder of a class");
+    parts.push_back(slash == std::string::npos ? Part::open : part_named(path.substr(0, slash)));
+    const std::string rest = parts.back() == Part::open ? path : path.substr(slash + 1);
+    require_data(rest.find('/') != std::string::npos, spec.path, "/", path, ": is not in the folder of a class");
     class_of_path.push_back(rest.substr(0, rest.find('/')));
   }
   std::vector<std::string> classes = class_of_path;

@@ -1,8 +1,7 @@
-// Rows become a listing; the form of the images is read off the first of them where the name leaves it open.
+// Collects rows into a listing; the first image decides on the form of all where the data set's name does not.
 #include "data/formats/image_table.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 
@@ -22,7 +21,7 @@ bool has_color(const Image& image) {
   return false;
 }
 
-// The first image that can be read decides; one broken file at the beginning is no reason to stop.
+// The first of the first 16 images that can be read: a broken file at the beginning must not stop everything.
 Image first_image(const std::vector<std::string>& paths) {
   constexpr std::size_t tries = 16;
   for (std::size_t i = 0; i + 1 < std::min(tries, paths.size()); ++i) {
@@ -55,7 +54,7 @@ ImageForm form_of(const DatasetSpec& spec, const std::vector<std::string>& paths
   const std::string fit = spec.choice("fit", "stretch", {"stretch", "crop", "pad"});
   form.fit = fit == "stretch" ? Fit::stretch : fit == "crop" ? Fit::crop : Fit::pad;
   require(fundus == Fundus::keep || form.fit == Fit::stretch, spec.text, ": fit=", fit,
-          ": fundus= makes every picture square already");
+          ": fundus= already makes every picture square");
   form.height = static_cast<int>(spec.integer("size", 0, 1, largest_edge));
   if (spec.find("channels") != nullptr) form.channels = spec.choice("channels", "", {"1", "3"}) == "1" ? 1 : 3;
   if (form.height == 0 || form.channels == 0) {
@@ -68,7 +67,7 @@ ImageForm form_of(const DatasetSpec& spec, const std::vector<std::string>& paths
   return form;
 }
 
-// The images of the cache that the name asks for or that lies beside the data; without one those that are decoded.
+// The images from the cache that the name asks for or that lies beside the data; without one, the decoded images.
 Images images_with_cache(const DatasetSpec& spec, const Images& decoded, const std::vector<std::string>& ids,
                          const std::string& form, const std::string& beside) {
   const std::string* asked = spec.find("cache");
@@ -84,11 +83,6 @@ bool all_empty(const TextColumn& column) {
 
 }  // namespace
 
-std::vector<std::string> with_image_keys(std::vector<std::string> own) {
-  own.insert(own.end(), {"size", "channels", "fit", "window", "cache"});
-  return with_split_keys(std::move(own));
-}
-
 ImageTable::ImageTable(Task task, std::vector<std::string> label_names, std::vector<std::string> column_names) {
   listing_.task = task;
   listing_.label_names = std::move(label_names);
@@ -97,7 +91,7 @@ ImageTable::ImageTable(Task task, std::vector<std::string> label_names, std::vec
 
 void ImageTable::add(const TableReader& table, std::size_t id_column, ImageRow row) {
   const auto [place, is_new] = line_of_.try_emplace(row.id, table.line());
-  if (!is_new) table.reject(id_column, message("'", row.id, "' stands here a second time, after line ", place->second));
+  if (!is_new) table.reject(id_column, message("'", row.id, "' is listed a second time, after line ", place->second));
   add(std::move(row));
 }
 
@@ -109,6 +103,10 @@ void ImageTable::add(ImageRow row) {
   listing_.parts.push_back(row.part);
   paths_.push_back(std::move(row.path));
   for (std::size_t i = 0; i < all.columns.size(); ++i) all.columns[i].values.push_back(std::move(row.columns[i]));
+}
+
+void ImageTable::note_left_out(std::int64_t count, const std::string& reason) {
+  if (count > 0) notes_.push_back(message(count, " ", reason, ": left out"));
 }
 
 Dataset ImageTable::finish(const DatasetSpec& spec, int default_channels, Fundus fundus) {
@@ -149,14 +147,6 @@ std::string age_text(std::string_view text) {
   if (!number || !(*number >= 0)) return {};
   const double years = std::floor(*number / per_year);
   return years <= 120 ? std::to_string(static_cast<int>(years)) : std::string();
-}
-
-Part part_named(const TableReader& table, std::size_t column) {
-  const std::string name(table.field(column));
-  if (name.empty()) return Part::open;
-  const std::string part = part_in_path(name + "/");
-  if (part.empty()) table.reject(column, message("'", name, "' is not train, val or test"));
-  return part == "train" ? Part::train : part == "val" ? Part::val : Part::test;
 }
 
 }  // namespace preceptor

@@ -1,49 +1,40 @@
-// Two passes over the table: the names that labels have, then the rows.
-#include "data/formats/labelled_table.h"
-
+// Any CSV or TSV that names images and their labels; keys name its columns. A first pass over the table collects the
+// names of labels that only the rows tell, a second one reads the rows.
 #include <algorithm>
 #include <filesystem>
 #include <limits>
 #include <set>
 
+#include "data/formats/formats.h"
 #include "data/formats/image_table.h"
 #include "engine/files/check.h"
 #include "engine/files/numbers.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
 
 constexpr std::size_t most_names = 10000;
 
-std::vector<std::string> split_text(std::string_view text, char separator) {
-  std::vector<std::string> words;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(separator, begin), text.size());
-    words.emplace_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return words;
-}
-
-// How labels stand in the table, and what they are called.
+// The columns and the names of the labels.
 class Labels {
  public:
   Labels(const DatasetSpec& spec, const std::string& path) {
     const std::string *several = spec.find("labels"), *one = spec.find("label"), *separator = spec.find("separator");
     require((several == nullptr) != (one == nullptr), spec.text, ": one of labels=A,B,C and label=COLUMN is needed");
     require(separator == nullptr || (one != nullptr && separator->size() == 1), spec.text,
-            ": separator is a single character beside label=COLUMN");
+            ": separator must be a single character and needs label=COLUMN");
     require(spec.find("task") == nullptr || (one != nullptr && separator == nullptr), spec.text,
-            ": task is for a label of one class");
-    require(spec.find("none") == nullptr || separator != nullptr, spec.text, ": none goes with separator");
+            ": task needs label=COLUMN without separator");
+    require(spec.find("none") == nullptr || separator != nullptr, spec.text, ": none needs separator");
     if (several != nullptr) {
-      names_ = split_text(*several, ',');
+      for (const std::string_view name : split(*several, ',')) names_.emplace_back(name);
       columns_ = names_;
       return;
     }
     columns_ = {*one};
     if (separator != nullptr) separator_ = (*separator)[0];
-    none_ = spec.find("none") != nullptr ? *spec.find("none") : "No Finding";
+    none_ = spec.text_of("none", "No Finding");
     task_ = separator != nullptr                                                          ? Task::multi_label
             : spec.choice("task", "multi-class", {"multi-class", "ordinal"}) == "ordinal" ? Task::ordinal
                                                                                           : Task::multi_class;
@@ -57,13 +48,12 @@ class Labels {
   std::vector<float> read(const TableReader& table, const std::vector<std::size_t>& columns) const {
     if (separator_ != 0) {
       std::vector<float> labels(names_.size(), 0.0f);
-      for (const std::string& word : words(table, columns[0])) labels[index(word)] = 1;
+      for (const std::string_view word : words(table, columns[0])) labels[index(word)] = 1;
       return labels;
     }
-    if (task_ != Task::multi_label) {
-      const std::string text(table.field(columns[0]));
-      return {numbered_ ? static_cast<float>(table.number(columns[0])) : static_cast<float>(index(text))};
-    }
+    if (task_ != Task::multi_label)
+      return {static_cast<float>(numbered_ ? table.number(columns[0])
+                                           : static_cast<double>(index(table.field(columns[0]))))};
     std::vector<float> labels;
     for (const std::size_t column : columns) {
       const bool empty = table.field(column).empty();
@@ -76,13 +66,13 @@ class Labels {
   }
 
  private:
-  std::size_t index(const std::string& name) const {
+  std::size_t index(std::string_view name) const {
     return static_cast<std::size_t>(std::lower_bound(names_.begin(), names_.end(), name) - names_.begin());
   }
 
-  std::vector<std::string> words(const TableReader& table, std::size_t column) const {
-    std::vector<std::string> found = split_text(table.field(column), separator_);
-    std::erase_if(found, [&](const std::string& word) { return word.empty() || word == none_; });
+  std::vector<std::string_view> words(const TableReader& table, std::size_t column) const {
+    std::vector<std::string_view> found = split(table.field(column), separator_);
+    std::erase_if(found, [&](std::string_view word) { return word.empty() || word == none_; });
     return found;
   }
 
@@ -94,7 +84,7 @@ class Labels {
     numbered_ = separator_ == 0;
     while (table.next()) {
       if (separator_ != 0) {
-        for (std::string& word : words(table, column)) names.insert(std::move(word));
+        for (const std::string_view word : words(table, column)) names.emplace(word);
       } else {
         if (table.field(column).empty()) table.reject(column, "a class is missing");
         names.emplace(table.field(column));
@@ -125,8 +115,6 @@ class Labels {
 }  // namespace
 
 Dataset open_labelled_table(const DatasetSpec& spec) {
-  spec.allow_only(with_image_keys({"image", "labels", "label", "separator", "none", "task", "images", "ending",
-                                   "patient", "sex", "age", "view", "site", "part"}));
   const std::string* image_key = spec.find("image");
   require(image_key != nullptr, spec.text, ": image=COLUMN is missing: the column of image files");
   const Labels labels(spec, spec.path);
@@ -142,10 +130,8 @@ Dataset open_labelled_table(const DatasetSpec& spec) {
   std::vector<std::optional<std::size_t>> columns;
   for (const std::string& name : names) columns.push_back(mapped(name.c_str()));
   const std::optional<std::size_t> part = mapped("part");
-  const std::filesystem::path beside = std::filesystem::path(spec.path).parent_path();
-  const std::string* images = spec.find("images");
-  const std::filesystem::path folder = images != nullptr ? std::filesystem::path(*images) : beside;
-  const std::string ending = spec.find("ending") != nullptr ? *spec.find("ending") : "";
+  const std::filesystem::path folder = spec.text_of("images", std::filesystem::path(spec.path).parent_path().string());
+  const std::string ending = spec.text_of("ending", "");
 
   ImageTable table(labels.task(), labels.names(), names);
   while (rows.next()) {
@@ -153,10 +139,13 @@ Dataset open_labelled_table(const DatasetSpec& spec) {
     row.id = rows.field(image);
     if (row.id.empty()) rows.reject(image, "an image is missing");
     row.path = (folder / (row.id + ending)).string();
-    row.part = part ? part_named(rows, *part) : Part::open;
+    const std::string part_name(rows.field(part));
+    row.part = part_in_path(part_name + "/");
+    if (row.part == Part::open && !part_name.empty())
+      rows.reject(*part, message("'", part_name, "' is not train, val or test"));
     row.labels = labels.read(rows, label_columns);
     for (std::size_t i = 0; i < names.size(); ++i) {
-      const std::string_view text = columns[i] ? rows.field(*columns[i]) : std::string_view();
+      const std::string_view text = rows.field(columns[i]);
       row.columns.push_back(i == 1 ? sex_text(text) : i == 2 ? age_text(text) : std::string(text));
     }
     table.add(rows, image, std::move(row));

@@ -1,10 +1,10 @@
-// MedMNIST files: images checked against each other, labels against their meaning.
-#include "data/formats/medmnist.h"
-
+// The MedMNIST layout: one .npz with train, val and test images and labels, all held in memory. Labels (N,1) are
+// classes, (N,L) findings; a file whose name begins with "retinamnist" is ordinal by default.
 #include <algorithm>
 #include <filesystem>
 #include <limits>
 
+#include "data/formats/formats.h"
 #include "data/formats/listing.h"
 #include "data/storage/npz.h"
 #include "engine/files/check.h"
@@ -12,7 +12,7 @@
 namespace preceptor {
 namespace {
 
-// A larger class number is a damaged file: the network would get as many outputs.
+// A larger class number means a damaged file: the network would get that many outputs.
 constexpr std::int64_t largest_class = 9999;
 
 using Names = std::vector<std::string>;
@@ -69,7 +69,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + ")";
 }
 
-// What the file holds before the labels have a meaning.
+// The arrays of one split, before the labels are interpreted.
 struct RawSplit {
   int count = 0;
   std::vector<std::uint8_t> images;
@@ -105,7 +105,7 @@ RawSplit read_split(const Npz& file, const std::string& part) {
   return raw;
 }
 
-// Labels are appended as floats; the largest one is returned.
+// Appends the labels as floats and returns the largest one.
 std::int64_t append_labels(const RawSplit& raw, std::int64_t largest, const std::string& place,
                            std::vector<float>& labels) {
   std::int64_t top = 0;
@@ -133,11 +133,9 @@ Task task_of(const DatasetSpec& spec, const std::string& stem, std::int64_t labe
 }  // namespace
 
 Dataset open_medmnist(const DatasetSpec& spec) {
-  spec.allow_only(with_split_keys({"task"}));
   const Npz file(spec.path);
   const std::string stem = std::filesystem::path(spec.path).stem().string();
   RawSplit raws[3] = {read_split(file, "train"), read_split(file, "val"), read_split(file, "test")};
-  const char* const part_names[3] = {"train", "val", "test"};
   const RawSplit& first = raws[0];
   Listing listing;
   listing.task = task_of(spec, stem, first.label_columns);
@@ -146,9 +144,9 @@ Dataset open_medmnist(const DatasetSpec& spec) {
   listing.channels = first.channels;
   std::int64_t top = 1;
   std::vector<std::vector<std::uint8_t>> blocks;
-  for (int p = 0; p < 3; ++p) {
+  for (std::size_t p = 0; p < 3; ++p) {
     RawSplit& raw = raws[p];
-    const std::string place = spec.path + ": " + part_names[p];
+    const std::string place = spec.path + ": " + split_names[p];
     require_data(raw.height == first.height && raw.width == first.width && raw.channels == first.channels &&
                      raw.label_columns == first.label_columns,
                  place, ": images of ", raw.height, "x", raw.width, "x", raw.channels, " with ", raw.label_columns,
@@ -156,7 +154,7 @@ Dataset open_medmnist(const DatasetSpec& spec) {
                  first.label_columns);
     const std::int64_t largest = listing.task == Task::multi_label ? 1 : largest_class;
     top = std::max(top, append_labels(raw, largest, place, listing.all.labels));
-    for (std::string& id : numbered_ids(part_names[p], raw.count)) listing.all.ids.push_back(std::move(id));
+    for (std::string& id : numbered_ids(split_names[p], raw.count)) listing.all.ids.push_back(std::move(id));
     listing.parts.insert(listing.parts.end(), static_cast<std::size_t>(raw.count), static_cast<Part>(p));
     blocks.push_back(std::move(raw.images));
   }

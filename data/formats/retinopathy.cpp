@@ -1,9 +1,9 @@
-// Tables are known by the names of their columns.
-#include "data/formats/retinopathy.h"
-
+// Fundus photographs graded for diabetic retinopathy, as EyePACS, APTOS 2019, Messidor-2 and IDRiD publish them: tables
+// are recognized by their columns, and the names of several tables tell the part.
 #include <algorithm>
 #include <filesystem>
 
+#include "data/formats/formats.h"
 #include "data/formats/image_table.h"
 #include "engine/files/check.h"
 #include "engine/files/text.h"
@@ -28,9 +28,7 @@ std::optional<std::size_t> grade_column(const TableReader& table) {
 }
 
 std::vector<std::string> tables_below(const std::string& folder) {
-  std::error_code error;
-  if (!files::exists(folder, error)) fail(ErrorKind::missing_input, folder, ": there is no such folder");
-  require_data(files::is_directory(folder, error), folder, ": is no folder; the one that holds table and images is");
+  require_folder(folder, "the folder of table and images is expected");
   std::vector<std::string> found;
   for (files::recursive_directory_iterator entry(folder), end; entry != end; ++entry) {
     if (entry.depth() >= 2) entry.disable_recursion_pending();
@@ -42,8 +40,8 @@ std::vector<std::string> tables_below(const std::string& folder) {
   std::sort(found.begin(), found.end());
   if (found.empty())
     fail(ErrorKind::missing_input, folder,
-         ": holds no table of grades: a .csv with a column image, id_code, image_id or Image name and a column level, "
-         "diagnosis, adjudicated_dr_grade or Retinopathy grade");
+         ": contains no table of grades: a .csv with a column image, id_code, image_id or Image name and a column "
+         "level, diagnosis, adjudicated_dr_grade or Retinopathy grade");
   return found;
 }
 
@@ -61,7 +59,6 @@ std::string patient_of(const std::string& image) {
 }  // namespace
 
 Dataset open_retinopathy(const DatasetSpec& spec) {
-  spec.allow_only(with_image_keys({"fundus", "images"}));
   const std::string name = spec.choice("fundus", "keep", {"keep", "crop", "graham"});
   const std::string folder = images_folder(spec);
   const std::vector<std::string> paths = tables_below(spec.path);
@@ -78,7 +75,7 @@ Dataset open_retinopathy(const DatasetSpec& spec) {
       }
       const double value = rows.number(grade);
       if (!(value == 0 || value == 1 || value == 2 || value == 3 || value == 4))
-        rows.reject(grade, message("'", rows.field(grade), "' is no grade from 0 to 4"));
+        rows.reject(grade, message("'", rows.field(grade), "' is not a grade from 0 to 4"));
       ImageRow row;
       row.id = rows.field(image);
       const std::string* file = images.find(row.id);
@@ -92,9 +89,8 @@ Dataset open_retinopathy(const DatasetSpec& spec) {
       row.columns = {patient_of(row.id)};
       table.add(rows, image, std::move(row));
     }
-    if (without_grade > 0) table.note(message(without_grade, " rows of ", path, " have no grade: left out"));
-    if (without_image > 0)
-      table.note(message(without_image, " rows of ", path, " have no image below ", folder, ": left out"));
+    table.note_left_out(without_grade, message("rows of ", path, " have no grade"));
+    table.note_left_out(without_image, message("rows of ", path, " have no image below ", folder));
   }
   return table.finish(spec, 3, name == "crop" ? Fundus::crop : name == "graham" ? Fundus::graham : Fundus::keep);
 }

@@ -1,4 +1,4 @@
-// The decoders behind read_image: each takes the bytes of a whole file and trusts none of them.
+// The decoders of read_image: each takes the bytes of a whole file and trusts none of them.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace preceptor {
 
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-inline constexpr std::int64_t most_pixels = 1 << 14;  // what is larger is only slower
+inline constexpr std::int64_t most_pixels = 1 << 14;  // larger pictures only make fuzzing slower
 #else
 inline constexpr std::int64_t most_pixels = 1 << 26;
 #endif
@@ -31,13 +31,13 @@ Image decode_png(std::string_view bytes, const std::string& path, const WindowCh
 // 16-bit grey through the window. Errors: data.
 Image decode_pnm(std::string_view bytes, const std::string& path, const WindowChoice& window = {});
 
-// Baseline and progressive, grey, RGB or YCbCr, 8 bits; at a scale as read_image says. Errors: data, also for files
-// that end early, whose lower part would be grey.
+// Baseline and progressive, grey, RGB or YCbCr, 8 bits; at the scale that read_image describes. Errors: data, also for
+// files that end early, whose lower part would be grey.
 Image decode_jpeg(std::string_view bytes, const std::string& path, int height, int width);
 
-// One grey or color image: uncompressed, RLE, JPEG (baseline to lossless), JPEG-LS and JPEG 2000. The values
-// after the file's rescaling go through the window; MONOCHROME1 is inverted.
-// Errors: data; for a transfer syntax that cannot be decoded with its name.
+// One grey or color image: uncompressed, RLE, JPEG (baseline to lossless), JPEG-LS and JPEG 2000. The values after the
+// file's rescaling go through the window; MONOCHROME1 is inverted. Errors: data, with the name of a transfer syntax
+// that cannot be decoded.
 Image decode_dicom(std::string_view bytes, const std::string& path, const WindowChoice& window = {});
 
 }  // namespace preceptor

@@ -1,4 +1,4 @@
-// DICOM through DCMTK: the file's pixels in plain form, then its own rules for what is shown.
+// DICOM through DCMTK: decompresses the file's pixels, then applies the file's own rules for display.
 #include <dcmtk/config/osconfig.h>
 #include <dcmtk/dcmdata/dcpxitem.h>
 #include <dcmtk/dcmdata/dcrledrg.h>
@@ -30,8 +30,8 @@ void prepare_dcmtk() {
   });
 }
 
-// What DCMTK would believe. It reads nested sequences by recursion: each level begins with the tag of an item,
-// (FFFE,E000), so few of these are little stack. And it inflates a deflated file whole, whatever that becomes.
+// Guards against inputs that DCMTK would trust. It reads nested sequences by recursion: each level begins with the tag
+// of an item, (FFFE,E000), so limiting their number limits the stack. And it inflates a deflated file to any size.
 void require_harmless(std::string_view bytes, const std::string& path) {
   constexpr int most = 1000;
   for (const std::string_view tag :
@@ -55,7 +55,7 @@ int number(DcmDataset& dataset, const DcmTagKey& tag, const char* name, const st
   return value;
 }
 
-// What is needed of the header before any pixel is looked at.
+// The header values that are needed before any pixel is read.
 struct Picture {
   int height, width, samples, bytes;  // bytes of a sample
   std::size_t values() const { return static_cast<std::size_t>(height) * width * samples; }
@@ -94,8 +94,8 @@ std::string fragments(DcmDataset& dataset, E_TransferSyntax syntax, const std::s
   return bytes;
 }
 
-// DCMTK 3.6.7 looks for the frame of a JPEG stream from marker to marker and never leaves one of the kind FF01, which
-// only encoders use among themselves (ITU-T T.81, B.1.1.3).
+// DCMTK 3.6.7 searches the frame of a JPEG stream from marker to marker and loops forever at FF01, which only encoders
+// use internally (ITU-T T.81, B.1.1.3).
 void require_an_end(std::string_view jpeg, const std::string& path) {
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(jpeg[at]); };
   for (std::size_t at = 0; at + 4 < jpeg.size() && byte(at) == 0xff;) {
@@ -112,7 +112,7 @@ void require_an_end(std::string_view jpeg, const std::string& path) {
   }
 }
 
-// Puts plain pixels in the place of JPEG 2000, which DCMTK does not decode.
+// Replaces JPEG 2000, which DCMTK does not decode, by plain pixels.
 void decode_jpeg2000_pixels(DcmDataset& dataset, const Picture& picture, const std::string& path) {
   const std::string stream = fragments(dataset, dataset.getOriginalXfer(), path);
   const std::vector<std::int32_t> values =
@@ -155,7 +155,7 @@ std::vector<float> floats(const DiPixel& pixels) {
   return {values, values + pixels.getCount()};
 }
 
-// The values behind the rescaling that the file asks for.
+// The values after the file's rescaling.
 std::vector<float> rescaled_values(const DiPixel& pixels) {
   switch (pixels.getRepresentation()) {
     case EPR_Uint8:
@@ -184,7 +184,7 @@ void choose_window(DicomImage& image, const std::string& path, const WindowChoic
   const GreyWindow window =
       choice.rule == WindowRule::fixed ? choice.fixed : percentile_window(rescaled_values(*pixels));
   // The standard's linear function (PS3.3, C.11.2.1.2.1) runs from center - 0.5 - (width - 1) / 2 to the same above;
-  // DCMTK rounds down, so that without a hair less the upper end itself could become 254.
+  // DCMTK rounds down, so that without the factor just below 1 the upper end itself could become 254.
   const double span = (window.high - window.low) * (1 - 1e-9);
   image.setWindow(window.low + span / 2 + 0.5, std::max(span + 1, 1.0));
 }
@@ -194,7 +194,7 @@ void choose_window(DicomImage& image, const std::string& path, const WindowChoic
 Image decode_dicom(std::string_view bytes, const std::string& path, const WindowChoice& window) {
   prepare_dcmtk();
   require_harmless(bytes, path);
-  // From the file and not from `bytes`: there DCMTK finds the end of an element before it takes memory for it.
+  // Not from `bytes`: when reading a file, DCMTK finds the end of an element before it allocates memory for it.
   DcmFileFormat file;
   require_good(file.loadFile(path.c_str()), path, "cannot be read");
   DcmDataset& dataset = *file.getDataset();

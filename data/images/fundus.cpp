@@ -17,7 +17,7 @@ struct Range {
 Range lit_range(const std::vector<int>& lit, int of) {
   Range range;
   for (int i = 0; i < static_cast<int>(lit.size()); ++i) {
-    if (lit[static_cast<std::size_t>(i)] * lit_share < of) continue;
+    if (lit[i] * lit_share < of) continue;
     if (range.count == 0) range.first = i;
     range.count = i + 1 - range.first;
   }
@@ -39,7 +39,7 @@ std::vector<float> gaussian(double deviation) {
 void blur_axis(std::vector<float>& values, int count, std::size_t stride, int lines, std::size_t line_stride,
                const std::vector<float>& weights) {
   const int reach = static_cast<int>(weights.size() / 2);
-  std::vector<float> line(static_cast<std::size_t>(count));
+  std::vector<float> line(count);
   for (int l = 0; l < lines; ++l) {
     float* first = values.data() + static_cast<std::size_t>(l) * line_stride;
     for (int i = 0; i < count; ++i) line[i] = first[i * stride];
@@ -55,7 +55,7 @@ void blur_axis(std::vector<float>& values, int count, std::size_t stride, int li
 
 Image cropped_to_disc(const Image& image) {
   const Image grey = with_channels(image, 1);
-  std::vector<int> in_row(static_cast<std::size_t>(image.height), 0),
+  std::vector<int> in_row(image.height, 0),
       in_column(static_cast<std::size_t>(image.width), 0);
   for (int y = 0; y < image.height; ++y)
     for (int x = 0; x < image.width; ++x)

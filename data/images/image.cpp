@@ -1,4 +1,4 @@
-// Formats told apart by content; BMP and TGA through stb_image; channels.
+// Recognizes formats by content and converts channels; BMP and TGA are decoded by stb_image.
 #include "data/images/image.h"
 
 #include <algorithm>
@@ -25,8 +25,7 @@ namespace {
 
 constexpr std::uintmax_t most_bytes = 1 << 30;
 
-// stb_image takes what is not there for zeros, or leaves memory as it was: this source fills up with zeros and
-// remembers.
+// stb_image reads missing bytes as zeros or leaves memory uninitialized: this source pads with zeros and remembers it.
 struct Source {
   std::string_view rest;
   bool ended_early = false;
@@ -37,7 +36,7 @@ struct Source {
     std::copy_n(source.rest.data(), given, data);
     std::fill(data + given, data + wanted, '\0');
     source.rest.remove_prefix(given);
-    // Its buffer is filled as far as possible; anything else it needs whole.
+    // stb_image may fill its buffer partly; any other read must be complete.
     constexpr std::size_t buffer = sizeof stbi__context::buffer_start;
     source.ended_early |= given == 0 || (given < wanted && wanted != buffer);
     return static_cast<int>(given);
@@ -55,9 +54,9 @@ Image decode_with_stb(std::string_view file, const std::string& path) {
   Source header{file}, source{file};
   int width = 0, height = 0, stored = 0;
   require_data(stbi_info_from_callbacks(&calls, &header, &width, &height, &stored) != 0 && !header.ended_early, path,
-               ": is no PNG, JPEG, BMP, TGA, PGM, PPM or DICOM image");
+               ": is not a PNG, JPEG, BMP, TGA, PGM, PPM or DICOM image");
   require_image_size(height, width, path);
-  // The most that a run of TGA says in two bytes.
+  // A run of TGA encodes at most 128 pixels in two bytes.
   require_data(static_cast<std::int64_t>(height) * width / 128 <= static_cast<std::int64_t>(file.size()), path,
                ": ends early");
   const int channels = stored <= 2 ? 1 : 3;
@@ -125,7 +124,7 @@ Image with_channels(const Image& image, int channels) {
 
 namespace {
 
-// [height, width] of the picture at (top, left) of another of its size or not; what lies outside is black.
+// The [height, width] part of the picture that begins at (top, left); pixels outside the picture are black.
 Image framed(const Image& image, int top, int left, int height, int width) {
   Image out{height, width, image.channels, {}};
   out.pixels.resize(static_cast<std::size_t>(height) * width * image.channels);
@@ -139,8 +138,7 @@ Image framed(const Image& image, int top, int left, int height, int width) {
   return out;
 }
 
-// Of the two frames with the proportions of height x width that share a side with the picture, the one inside or the
-// one around it.
+// Two frames with the proportions of height x width share a side with the picture: takes the one inside or around it.
 Image framed_like(const Image& image, int height, int width, bool inside) {
   require(height > 0 && width > 0, "image: cannot be fitted to ", height, "x", width);
   const std::int64_t across = std::int64_t{image.height} * width, along = std::int64_t{image.width} * height;

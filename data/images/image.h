@@ -1,4 +1,4 @@
-// Image files as bytes: the one place where pictures are decoded, converted and resized.
+// Image files as bytes: decoding, conversion and resizing.
 #pragma once
 
 #include <cstdint>
@@ -14,31 +14,31 @@ struct Image {
   std::vector<std::uint8_t> pixels;         // [height, width, channels]
 };
 
-// PNG, JPEG, BMP, TGA, PGM, PPM and DICOM, told apart by content. Transparency is dropped. At most 2^26 pixels; no
-// memory is taken for more than a file can hold. Samples of more than 8 bits become bytes once, from their full
-// precision: grey ones through a window (data/images/grey_window.h); of color 0..65535 becomes 0..255.
-// A JPEG larger than the size asked for is decoded at the smallest of the scales 1/8, 2/8, ..., 1 at which it is still
+// PNG, JPEG, BMP, TGA, PGM, PPM and DICOM, recognized by content. Transparency is dropped. At most 2^26 pixels; never
+// allocates more than the file can hold. Samples of more than 8 bits are converted to bytes once, from their full
+// precision: grey ones through a window (data/images/grey_window.h), color ones from 0..65535 to 0..255.
+// A JPEG larger than the requested size is decoded at the smallest of the scales 1/8, 2/8, ..., 1 at which it is still
 // at least `height` by `width`; 0: at full size.
 // Errors: missing_input, io; data, "`path`: reason".
 Image read_image(const std::string& path, int height = 0, int width = 0, const WindowChoice& window = {});
 
-// What a network takes: read_image, with_channels and resized in one.
+// The input of a network: read_image, with_channels and resized in one.
 Image read_image(const std::string& path, int channels, int height, int width);
 
-// Whether the name ends like one of a format that read_image knows, in upper or lower case.
+// True for names with an extension of a format that read_image knows, in upper or lower case.
 bool has_image_name(const std::string& path);
 
-// Grey becomes three equal channels; color becomes (77 R + 150 G + 29 B) / 256. Errors: usage, unless channels is 1 or
-// 3.
+// Grey becomes three equal channels; color becomes (77 R + 150 G + 29 B) / 256. Errors: usage, if channels is not 1
+// or 3.
 Image with_channels(const Image& image, int channels);
 
-// The whole picture at another size, whatever its proportions. Each axis by linear interpolation, and where it shrinks
-// by a triangle that covers two new pixels, so that nothing is skipped: the rule of Pillow and of torchvision's resize
-// with antialias. Values are rounded once, at the end. Errors: usage, for sizes below 1.
+// The whole picture at another size, whatever its proportions. Interpolates each axis linearly; an axis that shrinks
+// is filtered by a triangle that covers two new pixels, so that nothing is skipped: the rule of Pillow and of
+// torchvision's resize with antialias. Values are rounded once, at the end. Errors: usage, for sizes below 1.
 Image resized(const Image& image, int height, int width);
 
-// The largest part in the middle of the picture that has the proportions of height x width, its longer or shorter side
-// cut evenly at both ends. Resizing it is the usual "resize, then center crop".
+// The largest part in the center of the picture that has the proportions of height x width, cut evenly at both ends of
+// one side. Resizing it is the usual "resize, then center crop".
 Image center_of(const Image& image, int height, int width);
 // The whole picture in the middle of the smallest one of these proportions, with black at both ends.
 Image bordered(const Image& image, int height, int width);

@@ -24,7 +24,7 @@ Image image_grid(const std::vector<Image>& pictures, int columns) {
   const std::size_t pitch = static_cast<std::size_t>(grid.width) * static_cast<std::size_t>(channels);
   grid.pixels.assign(static_cast<std::size_t>(grid.height) * pitch, 255);
   for (int i = 0; i < count; ++i) {
-    const Image picture = with_channels(pictures[static_cast<std::size_t>(i)], channels);
+    const Image picture = with_channels(pictures[i], channels);
     const int row_bytes = picture.width * channels;
     for (int y = 0; y < picture.height; ++y)
       std::copy_n(picture.pixels.begin() + static_cast<std::ptrdiff_t>(y) * row_bytes, row_bytes,

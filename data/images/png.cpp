@@ -24,15 +24,15 @@ std::uint32_t big_endian(const char* at) {
   return value;
 }
 
-// What the chunks of a file say.
+// The content of a file's chunks.
 struct Png {
   int height = 0, width = 0, depth = 0, color = 0;
   bool interlaced = false;
   std::string_view colors;  // of the palette: 3 bytes each
   std::string_view stream;  // the compressed rows
-  std::string joined;       // holds them where they come in several chunks
+  std::string joined;       // holds them if they come in several chunks
 
-  int samples() const { return std::array{1, 0, 3, 1, 2, 0, 4}[static_cast<std::size_t>(color)]; }
+  int samples() const { return std::array{1, 0, 3, 1, 2, 0, 4}[color]; }
   int pixel_bits() const { return samples() * depth; }
   std::size_t row_bytes(int pixels) const { return (static_cast<std::size_t>(pixels) * pixel_bits() + 7) / 8; }
   int channels() const { return color == grey || color == grey_alpha ? 1 : 3; }
@@ -65,9 +65,9 @@ void read_header(std::string_view data, Png& png, const std::string& path) {
   const bool low = png.depth == 1 || png.depth == 2 || png.depth == 4;
   const bool possible =
       (single && low) || ((single || several) && png.depth == 8) || (png.depth == 16 && (png.color == grey || several));
-  require_data(possible, path, ": has colour type ", png.color, " with ", png.depth, " bits, which no PNG has");
+  require_data(possible, path, ": has colour type ", png.color, " with ", png.depth, " bits, which PNG does not allow");
   require_data(data[10] == 0 && data[11] == 0 && (data[12] == 0 || data[12] == 1), path,
-               ": has a compression, filter or interlace method that no PNG has");
+               ": has a compression, filter or interlace method that PNG does not allow");
   png.interlaced = data[12] == 1;
 }
 
@@ -101,7 +101,7 @@ Png read_chunks(std::string_view bytes, const std::string& path) {
     } else if (name == "IEND") {
       ended = true;
     } else {
-      fail(ErrorKind::data, path, ": has a chunk that is not known and may not be left out");
+      fail(ErrorKind::data, path, ": has an unknown critical chunk");
     }
   }
   require_data(png.color != palette || !png.colors.empty(), path, ": has no palette");
@@ -110,7 +110,7 @@ Png read_chunks(std::string_view bytes, const std::string& path) {
 
 using Bytes = std::unique_ptr<std::uint8_t[]>;
 
-// The rows of all passes, each behind the byte that names its prediction.
+// The rows of all passes, each preceded by the byte that names its prediction.
 Bytes inflate(const Png& png, const std::string& path) {
   const std::string_view stream = png.joined.empty() ? png.stream : std::string_view(png.joined);
   std::size_t size = 0;
@@ -133,7 +133,7 @@ Bytes inflate(const Png& png, const std::string& path) {
   return rows;
 }
 
-// Samples of one row, transparency dropped; those of less than 8 bits scaled to 0..255, or looked up.
+// Samples of one row without transparency; those of less than 8 bits are scaled to 0..255 or looked up.
 class Samples {
  public:
   Samples(const Png& png, const std::string& path) : png_(png), path_(path) {
@@ -171,7 +171,7 @@ class Samples {
   int stored_, kept_;
 };
 
-// Undoes the prediction of every row and puts the samples where they belong: [height, width, channels].
+// Undoes the prediction of every row and arranges the samples as [height, width, channels].
 template <class Sample>
 std::vector<Sample> place(const Png& png, std::uint8_t* rows, const std::string& path) {
   const Samples samples(png, path);
@@ -181,7 +181,7 @@ std::vector<Sample> place(const Png& png, std::uint8_t* rows, const std::string&
   for (const Pass& pass : passes_of(png)) {
     const int columns = pass.columns(png.width), count = columns > 0 ? pass.rows(png.height) : 0;
     const PngRows picture{rows, png.row_bytes(std::max(columns, 0)), count, std::max(1, png.pixel_bits() / 8)};
-    require_data(unfilter(picture), path, ": a row has a prediction that no PNG has");
+    require_data(unfilter(picture), path, ": a row has a prediction that PNG does not allow");
     for (int row = 0; row < count; ++row) {
       const std::uint8_t* from = picture.row(row);
       Sample* to = out.data() + (static_cast<std::size_t>(pass.y + row * pass.dy) * png.width + pass.x) * channels;

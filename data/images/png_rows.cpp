@@ -1,5 +1,5 @@
-// Undoing predictions. A byte needs the one decoded just before it, so a row is one long chain of additions; of grey
-// rows two run side by side, the lower one a pixel behind.
+// Undoes predictions. A byte needs the one decoded just before it, so a row is one long chain of additions; two grey
+// rows are decoded side by side, the lower one lagging by a pixel.
 #include "data/images/png_rows.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace {
 
 enum Prediction : std::uint8_t { none, left, above, average, paeth };
 
-// condition ? yes : no without a branch: on X-rays a guessed one is wrong so often that rows took twice as long.
+// condition ? yes : no without a branch, which X-rays mispredict so often that rows took twice as long.
 int choose(bool condition, int yes, int no) { return no ^ ((yes ^ no) & -static_cast<int>(condition)); }
 
 // The value that a byte was stored as the difference from; a, b, c: left, above, above left.
@@ -37,7 +37,7 @@ void undo(std::uint8_t* row, const std::uint8_t* up, std::size_t bytes) {
     }
 }
 
-// Two rows of bytes, each a pixel of its own.
+// Two rows of one-byte pixels.
 template <Prediction upper, Prediction lower>
 void undo_two(std::uint8_t* row, std::uint8_t* next, const std::uint8_t* up, std::size_t bytes) {
   const auto add = [](std::uint8_t& stored, int predicted) -> int {
@@ -75,7 +75,7 @@ bool undo_row(std::uint8_t* row, const std::uint8_t* up, std::size_t bytes) {
   }
 }
 
-// Whether both rows were slow ones and are done.
+// Decodes two rows of slow predictions; false if one of them is not slow.
 bool undo_pair(std::uint8_t* row, std::uint8_t* next, const std::uint8_t* up, std::size_t bytes) {
   const auto slow = [](std::uint8_t prediction) { return prediction == average || prediction == paeth; };
   if (!slow(row[-1]) || !slow(next[-1])) return false;

@@ -1,7 +1,7 @@
 // PNG encoding through stb_image_write.
 #include "data/images/png_writer.h"
 
-// The library is one header; here is its one definition. Files are written by whoever asked for the bytes.
+// The library is a single header, whose functions are defined here. Callers write files themselves.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wall"
 #pragma GCC diagnostic ignored "-Wextra"

@@ -1,4 +1,4 @@
-// Pictures as PNG files in memory: the one place where images are encoded.
+// Encodes pictures as PNG files in memory.
 #pragma once
 
 #include <string>

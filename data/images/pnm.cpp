@@ -9,12 +9,12 @@
 namespace preceptor {
 namespace {
 
-// Takes the header apart.
+// Parses the header.
 class Header {
  public:
   Header(std::string_view bytes, const std::string& path) : bytes_(bytes), path_(path) {}
 
-  // The next number, up to `most`, behind white space and comments.
+  // The next number, up to `most`, after white space and comments.
   int number(int most) {
     while (peek() == '#' || is_space(peek())) {
       if (peek() == '#')
@@ -30,7 +30,7 @@ class Header {
     }
     return value;
   }
-  // What stands behind the one white space that ends the header.
+  // The bytes after the single white space that ends the header.
   std::string_view samples() const {
     require_data(is_space(peek()), path_, ": byte ", at_, ": white space is expected");
     return bytes_.substr(at_ + 1);
@@ -43,7 +43,7 @@ class Header {
 
   std::string_view bytes_;
   const std::string& path_;
-  std::size_t at_ = 2;  // behind "P5"
+  std::size_t at_ = 2;  // after "P5"
 };
 
 }  // namespace

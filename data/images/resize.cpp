@@ -1,4 +1,4 @@
-// Resizing: down the columns first, whole rows at a time, then along the few rows that are left.
+// Resizes down the columns first, whole rows at a time, then along the few rows that are left.
 #include <algorithm>
 #include <cmath>
 
@@ -8,7 +8,7 @@
 namespace preceptor {
 namespace {
 
-// What the new pixels of an axis are made of.
+// Source pixels and weights of the new pixels of an axis.
 struct Axis {
   std::vector<int> first;      // [to] source pixel of the first weight
   std::vector<int> count;      // [to]

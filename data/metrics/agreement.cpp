@@ -4,13 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <numeric>
+
+#include "data/metrics/mean.h"
 
 namespace preceptor {
 namespace {
-
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<double> ranks(const std::vector<double>& values) {
   std::vector<std::size_t> order(values.size());
@@ -24,7 +23,7 @@ std::vector<double> ranks(const std::vector<double>& values) {
   return result;
 }
 
-// HSIC_1 of Song et al. 2012 as it stands in the paper above, equation 3; the diagonals count as zeros.
+// HSIC_1 of Song et al. 2012 as in equation 3 of Nguyen, Raghu and Kornblith 2021; the diagonals count as zeros.
 double unbiased_hsic(std::span<const float> first, std::span<const float> second, int images) {
   const auto n = static_cast<std::size_t>(images);
   std::vector<double> first_sums(n), second_sums(n);
@@ -42,7 +41,7 @@ double unbiased_hsic(std::span<const float> first, std::span<const float> second
                second_sum = std::accumulate(second_sums.begin(), second_sums.end(), 0.0),
                rows = std::inner_product(first_sums.begin(), first_sums.end(), second_sums.begin(), 0.0);
   const double sum = products + first_sum * second_sum / ((count - 1) * (count - 2)) - 2 * rows / (count - 2);
-  // Products are rounded to float: of images that are all alike nothing but roundings is left, squared.
+  // Products are rounded to float: if all images are equal, only squared rounding errors are left.
   return std::abs(sum) <= 1e-12 * size ? 0 : sum / (count * (count - 3));
 }
 

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "data/metrics/distributions.h"
+#include "data/metrics/mean.h"
 #include "data/parallel.h"
 #include "data/random.h"
 #include "engine/files/check.h"
@@ -13,10 +13,9 @@
 namespace preceptor {
 namespace {
 
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 constexpr int jackknife_groups = 200;
 
-// The rows of every unit, and the units of every stratum.
+// The rows of every cluster, and the clusters of every stratum.
 struct Drawing {
   std::vector<std::vector<std::int32_t>> rows;    // [units]
   std::vector<std::vector<std::int32_t>> strata;  // [strata] units
@@ -58,25 +57,24 @@ SampleWeights draw(const Drawing& drawing, int rows, RandomStream random) {
   for (const std::vector<std::int32_t>& stratum : drawing.strata) {
     for (std::size_t k = 0; k < stratum.size(); ++k) {
       const auto unit = static_cast<std::size_t>(stratum[random.below(static_cast<std::uint32_t>(stratum.size()))]);
-      for (const std::int32_t row : drawing.rows[unit]) ++times[static_cast<std::size_t>(row)];
+      for (const std::int32_t row : drawing.rows[unit]) ++times[row];
     }
   }
   return times;
 }
 
-// Efron's a: the skewness of the influence of units, a sixth of it over their root. Groups of g units have influences
-// whose skewness is smaller by the root of g and whose number is smaller by g, so a does not depend on the grouping.
+// Efron's a: a sixth of the skewness of the clusters' influence over the root of their number. Groups of g clusters
+// have a skewness smaller by the root of g and a number smaller by g, so a does not depend on the grouping.
 std::vector<double> jackknife(const Statistics& statistics, int rows, const Drawing& drawing,
                               const BootstrapOptions& options, std::size_t count) {
   const int units = static_cast<int>(drawing.rows.size()), groups = std::min(units, jackknife_groups);
   const std::vector<std::int32_t> order = permutation(units, RandomStream(options.seed, -1));
-  std::vector<std::vector<double>> without(static_cast<std::size_t>(groups));
+  std::vector<std::vector<double>> without(groups);
   parallel_for(groups, options.threads, [&](int g) {
     SampleWeights times(static_cast<std::size_t>(rows), 1);
     for (int u = g; u < units; u += groups)
-      for (const std::int32_t row : drawing.rows[static_cast<std::size_t>(order[static_cast<std::size_t>(u)])])
-        times[static_cast<std::size_t>(row)] = 0;
-    without[static_cast<std::size_t>(g)] = statistics(times);
+      for (const std::int32_t row : drawing.rows[order[u]]) times[row] = 0;
+    without[g] = statistics(times);
   });
   std::vector<double> accelerations(count, 0.0);
   for (std::size_t s = 0; s < count; ++s) {
@@ -130,7 +128,7 @@ Interval Bootstrap::percentile(std::size_t statistic, double level) const {
 Interval Bootstrap::bca(std::size_t statistic, double level) const {
   const std::vector<double> sorted = sorted_defined(samples.at(statistic));
   const double estimate = estimates.at(statistic);
-  // Samples equal to the estimate count one half: with ties, as of accuracies, the bias would else be one-sided.
+  // Samples equal to the estimate count one half: otherwise ties, common for accuracies, would bias to one side.
   const auto [low, high] = std::equal_range(sorted.begin(), sorted.end(), estimate);
   const double below = (static_cast<double>(low - sorted.begin()) + static_cast<double>(high - low) / 2) /
                        static_cast<double>(std::max<std::size_t>(sorted.size(), 1));
@@ -160,11 +158,11 @@ Bootstrap bootstrap(const Statistics& statistics, int rows, const BootstrapOptio
   Bootstrap result;
   result.estimates = statistics({});
   const std::size_t count = result.estimates.size();
-  result.samples.assign(count, std::vector<double>(static_cast<std::size_t>(options.resamples)));
+  result.samples.assign(count, std::vector<double>(options.resamples));
   parallel_for(options.resamples, options.threads, [&](int r) {
     const std::vector<double> values = statistics(draw(drawing, rows, RandomStream(options.seed, r)));
     require(values.size() == count, "bootstrap: ", values.size(), " statistics of a resample, ", count, " of the rows");
-    for (std::size_t s = 0; s < count; ++s) result.samples[s][static_cast<std::size_t>(r)] = values[s];
+    for (std::size_t s = 0; s < count; ++s) result.samples[s][r] = values[s];
   });
   if (accelerate) result.accelerations = jackknife(statistics, rows, drawing, options, count);
   return result;

@@ -3,38 +3,29 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "data/metrics/classes.h"
+#include "data/metrics/mean.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
 namespace {
 
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 constexpr double smallest = 0x1p-52;
 
-// Mean of loss(row) over rows by their counts.
+// Weighted mean of loss(row) over the rows.
 template <class Loss>
 double mean_loss(std::size_t rows, const SampleWeights& times, const Loss& loss) {
-  double sum = 0, known = 0;
-  for (std::size_t i = 0; i < rows; ++i) {
-    const double one = loss(i);
-    if (std::isnan(one)) continue;
-    const auto weight = static_cast<double>(times_of(times, i));
-    sum += weight * one;
-    known += weight;
-  }
-  return known > 0 ? sum / known : undefined;
+  Mean mean;
+  for (std::size_t i = 0; i < rows; ++i) mean.add(loss(i), static_cast<double>(times_of(times, i)));
+  return mean.value();
 }
 
 std::size_t class_rows(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs) {
   require(outputs > 0 && labels.size() * static_cast<std::size_t>(outputs) == probabilities.size(),
           "metrics: ", probabilities.size(), " probabilities for ", labels.size(), " labels of ", outputs, " classes");
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    require(labels[i] >= 0 && labels[i] < static_cast<float>(outputs), "metrics: label ", labels[i], " of row ", i,
-            " is no class from 0 to ", outputs - 1);
+  check_classes(labels, outputs);
   return labels.size();
 }
 
@@ -50,12 +41,12 @@ ReliabilityBin finished(double low, double high, const BinSums& sums) {
 }
 
 std::vector<ReliabilityBin> equal_width_bins(const Finding& finding, int bins, const SampleWeights& times) {
-  std::vector<BinSums> sums(static_cast<std::size_t>(bins));
+  std::vector<BinSums> sums(bins);
   for (std::size_t i = 0; i < finding.scores.size(); ++i) {
     if (std::isnan(finding.labels[i])) continue;
     const int bin = std::clamp(static_cast<int>(std::ceil(finding.scores[i] * bins)) - 1, 0, bins - 1);
     const std::uint64_t weight = times_of(times, i);
-    BinSums& sum = sums[static_cast<std::size_t>(bin)];
+    BinSums& sum = sums[bin];
     sum.probabilities += static_cast<double>(weight) * finding.scores[i];
     sum.count += weight;
     sum.positives += finding.labels[i] > 0.5f ? weight : 0;
@@ -155,13 +146,10 @@ std::vector<ReliabilityBin> reliability(const Finding& finding, Binning binning,
 }
 
 double expected_calibration_error(const std::vector<ReliabilityBin>& bins) {
-  double sum = 0, rows = 0;
-  for (const ReliabilityBin& bin : bins) {
-    if (bin.count == 0) continue;
-    sum += static_cast<double>(bin.count) * std::abs(bin.positive_share - bin.mean_probability);
-    rows += static_cast<double>(bin.count);
-  }
-  return rows > 0 ? sum / rows : undefined;
+  Mean mean;
+  for (const ReliabilityBin& bin : bins)
+    mean.add(std::abs(bin.positive_share - bin.mean_probability), static_cast<double>(bin.count));
+  return mean.value();
 }
 
 double maximum_calibration_error(const std::vector<ReliabilityBin>& bins) {

@@ -1,4 +1,4 @@
-// Whether probabilities mean what they say: proper scores and reliability.
+// Calibration of probabilities: proper scores and reliability.
 #pragma once
 
 #include "data/metrics/finding.h"
@@ -8,7 +8,7 @@ namespace preceptor {
 // Mean of (probability - label)^2 over known rows (Brier 1950, the form for one finding). NaN without known rows.
 double brier_score(const Finding& finding, const SampleWeights& times = {});
 
-// Mean of -log(probability of what happened), natural logarithm; probabilities are kept 2^-52 away from 0 and 1, as
+// Mean of -log(probability of the true label), natural logarithm; clamps probabilities to 2^-52 from 0 and 1 as
 // sklearn.metrics.log_loss does.
 double log_loss(const Finding& finding, const SampleWeights& times = {});
 
@@ -27,7 +27,7 @@ struct ReliabilityBin {
 };
 
 // Equal widths (Guo et al. 2017), or equal numbers of rows (Nixon et al. 2019): rows with equal probabilities share the
-// bin in which the middle of them falls, so bins may differ in size and empty ones are left out.
+// bin of the middle one, so bins may differ in size, and empty ones are left out.
 enum class Binning { equal_width, equal_count };
 inline constexpr int default_bins = 15;
 std::vector<ReliabilityBin> reliability(const Finding& finding, Binning binning = Binning::equal_width,

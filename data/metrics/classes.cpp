@@ -3,17 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "data/metrics/mean.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
-namespace {
-
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
-
 std::vector<int> most_probable(const std::vector<double>& probabilities, int outputs) {
   require(outputs > 0 && probabilities.size() % static_cast<std::size_t>(outputs) == 0,
           "metrics: ", probabilities.size(), " probabilities for ", outputs, " classes");
@@ -29,12 +23,10 @@ ClassConfusion::ClassConfusion(int classes, const std::vector<int>& predicted, c
   require(classes >= 1 && predicted.size() == labels.size(), "metrics: ", predicted.size(), " predictions and ",
           labels.size(), " labels of ", classes, " classes");
   counts_.assign(static_cast<std::size_t>(classes) * static_cast<std::size_t>(classes), 0);
-  const auto limit = static_cast<float>(classes);
+  check_classes(labels, classes);
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    require(labels[i] >= 0 && labels[i] < limit && labels[i] == std::floor(labels[i]), "metrics: label ", labels[i],
-            " of row ", i, " is no class from 0 to ", classes - 1);
     require(predicted[i] >= 0 && predicted[i] < classes, "metrics: prediction ", predicted[i], " of row ", i,
-            " is no class from 0 to ", classes - 1);
+            " is not a class from 0 to ", classes - 1);
     counts_[static_cast<std::size_t>(labels[i]) * static_cast<std::size_t>(classes) +
             static_cast<std::size_t>(predicted[i])] += times_of(times, i);
   }
@@ -50,31 +42,24 @@ double ClassConfusion::accuracy() const {
 }
 
 double ClassConfusion::balanced_accuracy() const {
-  double sum = 0;
-  int occurring = 0;
+  Mean recall;
   for (int i = 0; i < classes_; ++i) {
     std::uint64_t row = 0;
     for (int j = 0; j < classes_; ++j) row += count(i, j);
-    if (row == 0) continue;
-    sum += static_cast<double>(count(i, i)) / static_cast<double>(row);
-    ++occurring;
+    if (row > 0) recall.add(static_cast<double>(count(i, i)) / static_cast<double>(row));
   }
-  return occurring == 0 ? undefined : sum / occurring;
+  return recall.value();
 }
 
 double ClassConfusion::mean_absolute_error() const {
-  double sum = 0, all = 0;
-  for (int i = 0; i < classes_; ++i) {
-    for (int j = 0; j < classes_; ++j) {
-      sum += static_cast<double>(count(i, j)) * std::abs(i - j);
-      all += static_cast<double>(count(i, j));
-    }
-  }
-  return all > 0 ? sum / all : undefined;
+  Mean error;
+  for (int i = 0; i < classes_; ++i)
+    for (int j = 0; j < classes_; ++j) error.add(std::abs(i - j), static_cast<double>(count(i, j)));
+  return error.value();
 }
 
 double ClassConfusion::quadratic_weighted_kappa() const {
-  std::vector<double> truth(static_cast<std::size_t>(classes_), 0), predicted(truth);
+  std::vector<double> truth(classes_, 0), predicted(truth);
   double all = 0, observed = 0, expected = 0;
   for (int i = 0; i < classes_; ++i) {
     for (int j = 0; j < classes_; ++j) {

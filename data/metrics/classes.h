@@ -1,4 +1,4 @@
-// Metrics of one class out of several, also of grades in order.
+// Metrics of classes, also of ordered grades.
 #pragma once
 
 #include "data/metrics/finding.h"
@@ -21,10 +21,10 @@ class ClassConfusion {
   double accuracy() const;           // NaN without rows
   double balanced_accuracy() const;  // mean recall of the classes that occur
 
-  // Cohen's kappa with weights (i - j)^2 (Cohen 1968): 1 - sum w observed / sum w expected. NaN where only one class
-  // occurs in truth and prediction together.
+  // Cohen's kappa with weights (i - j)^2 (Cohen 1968): 1 - sum w observed / sum w expected. NaN if only one class
+  // occurs in labels and predictions together.
   double quadratic_weighted_kappa() const;
-  // Of class indices, for grades: the mean of |i - j|. NaN without rows.
+  // Mean of |i - j| over class indices, for grades. NaN without rows.
   double mean_absolute_error() const;
 
  private:

@@ -5,12 +5,11 @@
 #include <cmath>
 #include <limits>
 
+#include "data/metrics/mean.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
 namespace {
-
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<double> added_within(const std::vector<double>& deviations, const Units& units) {
   require(units.size() == deviations.size(), "metrics: ", units.size(), " units for ", deviations.size(), " rows");
@@ -19,7 +18,7 @@ std::vector<double> added_within(const std::vector<double>& deviations, const Un
     require(units[i] >= 0 && static_cast<std::size_t>(units[i]) < units.size(), "metrics: unit ", units[i], " of row ",
             i, " of ", units.size());
     if (sums.size() <= static_cast<std::size_t>(units[i])) sums.resize(static_cast<std::size_t>(units[i]) + 1, 0);
-    sums[static_cast<std::size_t>(units[i])] += deviations[i];
+    sums[units[i]] += deviations[i];
   }
   return sums;
 }
@@ -32,7 +31,7 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
 
 std::uint64_t largest_unit(const Units& units) {
   std::vector<std::uint64_t> rows(units.size());
-  for (const std::int32_t unit : units) ++rows[static_cast<std::size_t>(unit)];
+  for (const std::int32_t unit : units) ++rows[unit];
   return units.empty() ? 1 : *std::max_element(rows.begin(), rows.end());
 }
 
@@ -60,7 +59,7 @@ AucEstimate estimate_auc(const Ranking& ranking) {
     const double v10 = static_cast<double>(2 * negatives_below + tied_negatives) / (2 * n);
     const double v01 = 1 - static_cast<double>(2 * positives_below + tied_positives) / (2 * m);
     for (std::size_t k = begin; k < end; ++k)
-      estimate.deviations[static_cast<std::size_t>(entries[k].row)] =
+      estimate.deviations[entries[k].row] =
           entries[k].positive ? (v10 - estimate.auc) * positive_scale : (v01 - estimate.auc) * negative_scale;
     positives_below += tied_positives;
     negatives_below += tied_negatives;

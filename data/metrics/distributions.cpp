@@ -1,4 +1,4 @@
-// Boost.Math behind plain functions: its headers are compiled here alone.
+// Plain functions over Boost.Math, whose headers are compiled here only.
 #include "data/metrics/distributions.h"
 
 #include <boost/math/distributions/binomial.hpp>

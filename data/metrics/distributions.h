@@ -1,4 +1,4 @@
-// Quantiles and tails of the distributions behind intervals and tests, from Boost.Math.
+// Quantiles and tails of the distributions used by intervals and tests, from Boost.Math.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What every metric refuses.
+// Checks of the input of metrics.
 #include "data/metrics/finding.h"
 
 #include <cmath>
@@ -25,6 +25,12 @@ void check_probabilities(const Finding& finding) {
             finding.name, "' is ", finding.scores[i]);
 }
 
+void check_classes(const std::vector<float>& labels, int classes) {
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    require(labels[i] >= 0 && labels[i] < static_cast<float>(classes) && labels[i] == std::floor(labels[i]),
+            "metrics: label ", labels[i], " of row ", i, " is not a class from 0 to ", classes - 1);
+}
+
 std::vector<Finding> findings_of(Task task, const std::vector<std::string>& label_names,
                                  const std::vector<double>& probabilities, const std::vector<float>& labels) {
   const bool independent = task == Task::multi_label;
@@ -37,9 +43,7 @@ std::vector<Finding> findings_of(Task task, const std::vector<std::string>& labe
   for (std::size_t i = 0; i < probabilities.size(); ++i)
     require(std::isfinite(probabilities[i]), "metrics: the score of row ", i / outputs, " for '",
             label_names[i % outputs], "' is ", probabilities[i]);
-  for (std::size_t i = 0; !independent && i < rows; ++i)
-    require(labels[i] >= 0 && labels[i] < static_cast<float>(outputs) && labels[i] == std::floor(labels[i]),
-            "metrics: label ", labels[i], " of row ", i, " is no class from 0 to ", outputs - 1);
+  if (!independent) check_classes(labels, static_cast<int>(outputs));
   std::vector<Finding> findings;
   // MedMNIST's convention: of two classes, the second is the finding.
   for (std::size_t j = !independent && outputs == 2 ? 1 : 0; j < outputs; ++j) {

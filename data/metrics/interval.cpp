@@ -1,19 +1,13 @@
-// Intervals of means, shares and normal estimates.
+// Intervals of means, proportions and normal estimates.
 #include "data/metrics/interval.h"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "data/metrics/distributions.h"
+#include "data/metrics/mean.h"
 
 namespace preceptor {
-namespace {
-
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
-
 Interval t_interval(const std::vector<double>& values, double level) {
   if (values.empty()) return {undefined, undefined, undefined};
   const auto count = static_cast<double>(values.size());
@@ -31,13 +25,13 @@ Interval wilson_interval(std::uint64_t part, std::uint64_t total, double level) 
   const double share = static_cast<double>(part) / n, z = normal_quantile((1 + level) / 2), z2 = z * z;
   const double center = (share + z2 / (2 * n)) / (1 + z2 / n);
   const double half = z / (1 + z2 / n) * std::sqrt(share * (1 - share) / n + z2 / (4 * n * n));
-  // At 0 and all the bound is the share itself, which rounding would miss.
+  // At 0 and 1 the bound equals the proportion, which rounding would miss.
   return {share, part == 0 ? 0 : center - half, part == total ? 1 : center + half};
 }
 
 Interval normal_interval(double value, double standard_error, double least, double most, double level) {
   const double half = normal_quantile((1 + level) / 2) * standard_error;
-  // A NaN passes through std::clamp: bounds of an undefined error are undefined.
+  // NaN passes through std::clamp: an undefined error gives undefined bounds.
   return {value, std::clamp(value - half, least, most), std::clamp(value + half, least, most)};
 }
 

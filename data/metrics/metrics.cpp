@@ -2,14 +2,15 @@
 #include "data/metrics/metrics.h"
 
 #include <cmath>
-#include <limits>
 
 #include "data/metrics/classes.h"
+#include "data/metrics/mean.h"
 #include "data/metrics/ranking.h"
 #include "data/metrics/threshold.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
+
 Evaluation evaluate_findings(const std::vector<Finding>& findings, const BootstrapOptions& options) {
   require(!findings.empty() && options.resamples >= 0, "metrics: ", findings.size(), " findings, ", options.resamples,
           " bootstrap resamples");
@@ -23,7 +24,7 @@ Evaluation evaluate_findings(const std::vector<Finding>& findings, const Bootstr
     if (std::isnan(area)) result.undefined.push_back(findings[j].name);
   }
   result.auc_macro = macro_auc(rankings);
-  result.auc_low = result.auc_high = std::numeric_limits<double>::quiet_NaN();
+  result.auc_low = result.auc_high = undefined;
   if (options.resamples == 0) return result;
   const auto macro = [&](const SampleWeights& times) { return std::vector{macro_auc(rankings, times)}; };
   const Interval interval = bootstrap(macro, result.count, options).percentile(0);
@@ -35,16 +36,11 @@ Evaluation evaluate_findings(const std::vector<Finding>& findings, const Bootstr
 double accuracy_of(Task task, int outputs, const std::vector<double>& probabilities, const std::vector<float>& labels) {
   if (task != Task::multi_label)
     return ClassConfusion(outputs, most_probable(probabilities, outputs), labels).accuracy();
-  double sum = 0;
-  int counted = 0;
-  const std::vector<std::string> names(static_cast<std::size_t>(outputs));
-  for (const Finding& finding : findings_of(task, names, probabilities, labels)) {
-    const double accuracy = confusion_at(finding, 0.5).accuracy();
-    if (std::isnan(accuracy)) continue;
-    sum += accuracy;
-    ++counted;
-  }
-  return counted == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / counted;
+  Mean mean;
+  const std::vector<std::string> names(outputs);
+  for (const Finding& finding : findings_of(task, names, probabilities, labels))
+    mean.add(confusion_at(finding, 0.5).accuracy());
+  return mean.value();
 }
 
 Evaluation evaluate_scores(Task task, int outputs, const std::vector<std::string>& label_names,

@@ -1,15 +1,15 @@
-// One sort, then every curve and area is a walk over runs of equal scores.
+// Sorts once; then every curve and area is a walk over runs of equal scores.
 #include "data/metrics/ranking.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "data/metrics/mean.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
 namespace {
 
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct Totals {
@@ -23,8 +23,8 @@ Totals totals(const std::vector<Ranking::Entry>& entries, const SampleWeights& t
   return sum;
 }
 
-// Calls visit(score, true positives, false positives) for every distinct score from the highest down, with the rows of
-// at least this score; scores that no row of the resample has are passed over.
+// Calls visit(score, true positives, false positives) for every distinct score from the highest down, counting the rows
+// of at least this score; skips scores that no row of the resample has.
 template <class Visit>
 void walk_down(const std::vector<Ranking::Entry>& entries, const SampleWeights& times, const Visit& visit) {
   Totals called;
@@ -37,19 +37,6 @@ void walk_down(const std::vector<Ranking::Entry>& entries, const SampleWeights& 
     if (any) visit(entries[k].score, called.positives, called.negatives);
     any = false;
   }
-}
-
-template <class Value>
-double mean_defined(const std::vector<Ranking>& rankings, const Value& value) {
-  double sum = 0;
-  int defined = 0;
-  for (const Ranking& ranking : rankings) {
-    const double one = value(ranking);
-    if (std::isnan(one)) continue;
-    sum += one;
-    ++defined;
-  }
-  return defined == 0 ? undefined : sum / defined;
 }
 
 }  // namespace
@@ -85,7 +72,7 @@ void Ranking::sort() {
   }
 }
 
-// Pairs are counted twice, so that a tie is 1: below 2^63 for all counts an int can hold.
+// Counts pairs twice, so that a tie is 1: below 2^63 for all counts an int can hold.
 double Ranking::auc(const SampleWeights& times) const {
   std::uint64_t twice_won = 0, positives = 0, negatives = 0, tied_positives = 0, tied_negatives = 0;
   for (const Entry& entry : entries_) {
@@ -144,7 +131,7 @@ std::vector<double> Ranking::sensitivity_at(const std::vector<double>& false_pos
   std::size_t next = 1;
   for (std::size_t i = 0; i < read.size(); ++i) {
     const double rate = false_positive_rates[i];
-    // The last point at or left of the rate: where the curve rises straight up, its upper end.
+    // The last point at or left of the rate; the upper end of a vertical part of the curve.
     while (next + 1 < points.size() && points[next].false_positive_rate <= rate) ++next;
     const RocPoint &left = points[next - 1], &right = points[next];
     const double width = right.false_positive_rate - left.false_positive_rate;
@@ -170,23 +157,22 @@ std::vector<double> Ranking::precision_at(const std::vector<double>& recalls, co
 std::vector<Ranking> rank_all(const std::vector<Finding>& findings) { return {findings.begin(), findings.end()}; }
 
 double macro_auc(const std::vector<Ranking>& rankings, const SampleWeights& times) {
-  return mean_defined(rankings, [&](const Ranking& ranking) { return ranking.auc(times); });
+  Mean mean;
+  for (const Ranking& ranking : rankings) mean.add(ranking.auc(times));
+  return mean.value();
 }
 
 double macro_average_precision(const std::vector<Ranking>& rankings, const SampleWeights& times) {
-  return mean_defined(rankings, [&](const Ranking& ranking) { return ranking.average_precision(times); });
+  Mean mean;
+  for (const Ranking& ranking : rankings) mean.add(ranking.average_precision(times));
+  return mean.value();
 }
 
 double weighted_auc(const std::vector<Ranking>& rankings, const SampleWeights& times) {
-  double sum = 0, weights = 0;
-  for (const Ranking& ranking : rankings) {
-    const double one = ranking.auc(times);
-    if (std::isnan(one)) continue;
-    const auto weight = static_cast<double>(totals(ranking.entries(), times).positives);
-    sum += weight * one;
-    weights += weight;
-  }
-  return weights > 0 ? sum / weights : undefined;
+  Mean mean;
+  for (const Ranking& ranking : rankings)
+    mean.add(ranking.auc(times), static_cast<double>(totals(ranking.entries(), times).positives));
+  return mean.value();
 }
 
 }  // namespace preceptor

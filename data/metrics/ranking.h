@@ -18,8 +18,7 @@ struct PrecisionRecallPoint {
 };
 
 // The rows of a finding from the lowest score to the highest. Sorted once, in O(n log n); then every metric is one
-// pass, also on resamples. Metrics are NaN where they are undefined: areas without both classes, precision without
-// positives.
+// pass, also on resamples. Undefined metrics are NaN: areas without both classes, precision without positives.
 class Ranking {
  public:
   // Errors: those of check().
@@ -33,7 +32,7 @@ class Ranking {
   double auc(const SampleWeights& times = {}) const;
 
   // Average precision: sum over thresholds of (recall gained) * precision, no interpolation (as
-  // sklearn.metrics.average_precision_score). This is the estimator behind every "AUPRC" here.
+  // sklearn.metrics.average_precision_score). Every "AUPRC" here is this estimator.
   double average_precision(const SampleWeights& times = {}) const;
 
   // From (0, 0) to (1, 1), a point per distinct score, in falling order of thresholds. Empty without both classes.

@@ -29,9 +29,9 @@ double platt_loss(const std::vector<Example>& examples, const PlattScale& scale)
   return sum;
 }
 
-// One Newton step, halved until the loss falls enough (Armijo); false where none does.
+// One Newton step, halved until the loss falls enough (Armijo); false if it never does.
 bool improve(const std::vector<Example>& examples, PlattScale& scale, double& loss) {
-  // The ridge keeps the matrix regular where all logits are equal (Lin, Lin, Weng: sigma).
+  // The ridge keeps the matrix regular if all logits are equal (Lin, Lin, Weng: sigma).
   double h11 = 1e-12, h22 = 1e-12, h21 = 0, g1 = 0, g2 = 0;
   for (const Example& example : examples) {
     const double p = sigmoid_of(scale.slope * example.logit + scale.intercept);
@@ -57,7 +57,7 @@ bool improve(const std::vector<Example>& examples, PlattScale& scale, double& lo
   return false;
 }
 
-// Logits of rows with a known label, as far as probabilities tell them: softmax's up to a constant per row.
+// Logits of rows with a known label, recovered from probabilities: up to a constant per row for softmax.
 struct LogitRows {
   std::vector<double> logits;  // [rows, width]; width 1 for findings
   std::vector<int> truth;      // [rows] class, or 0 and 1 for findings
@@ -144,7 +144,7 @@ PlattScale fit_platt(const Finding& finding) {
   for (int step = 0; step < 100 && improve(examples, scale, loss); ++step) {
   }
   if (scale.slope >= 0) return scale;
-  // The best without turning the order around: one probability for all, the mean of the targets.
+  // The best fit that does not reverse the order: one probability for all, the mean of the targets.
   const double mean = (positives * high + negatives * low) / (positives + negatives);
   return {0, std::log(mean / (1 - mean))};
 }

@@ -1,4 +1,4 @@
-// Scalings that make probabilities mean what they say, fitted on validation data.
+// Scalings that calibrate probabilities, fitted on validation data.
 #pragma once
 
 #include "data/metrics/finding.h"
@@ -6,8 +6,8 @@
 
 namespace preceptor {
 
-// Natural log-odds; probabilities are kept 2^-25 away from 0 and 1, so from -17.33 to 17.33: beyond, a sigmoid in
-// float says 1 and its logit is lost.
+// Natural log-odds; probabilities are clamped to 2^-25 from 0 and 1, so from -17.33 to 17.33: beyond that, a sigmoid in
+// float is 1 and its logit is lost.
 double log_odds(double probability);
 
 // Probability p becomes sigmoid(slope * log_odds(p) + intercept).
@@ -16,8 +16,8 @@ struct PlattScale {
   double operator()(double probability) const;
 };
 // The maximum-likelihood scale with Platt's targets (N+ + 1)/(N+ + 2) and 1/(N- + 2) (Platt 1999; Lin, Lin, Weng 2007:
-// Newton steps with backtracking, in double), with a slope of at least 0: the order of scores is kept. The identity
-// where a class is absent.
+// Newton steps with backtracking, in double), with a slope of at least 0, which keeps the order of scores. The identity
+// if a class is absent.
 PlattScale fit_platt(const Finding& finding);
 
 // One temperature for all outputs: logits / temperature, fitted by log loss (Guo et al. 2017). Probabilities [rows,

@@ -3,19 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "data/metrics/distributions.h"
+#include "data/metrics/mean.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
-namespace {
-
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
-
 Difference compare_aucs(const AucEstimate& first, const AucEstimate& second, const Units& units) {
   const AucEstimate apart = difference(first, second);
   Difference result;

@@ -4,33 +4,19 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
-#include <map>
 
 #include "data/metrics/calibration.h"
+#include "data/metrics/mean.h"
 #include "data/metrics/threshold.h"
 #include "engine/files/check.h"
-#include "engine/files/numbers.h"
 
 namespace preceptor {
 namespace {
 
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 // Per group, in this order, in the bootstrap's statistics.
 enum Statistic { auc, sensitivity, false_positive_rate, calibration_error, sensitivity_gap, auc_gap, statistics };
 
-struct Mean {
-  double sum = 0;
-  int count = 0;
-  void add(double value) {
-    if (std::isnan(value)) return;
-    sum += value;
-    ++count;
-  }
-  double value() const { return count == 0 ? undefined : sum / count; }
-};
-
-// The findings of one group, ready for resamples of the whole table.
+// The findings of one group, prepared for resamples of the whole table.
 class GroupRows {
  public:
   GroupRows(const std::vector<Finding>& findings, const std::vector<double>& thresholds, const Group& group)
@@ -38,8 +24,8 @@ class GroupRows {
     for (const Finding& finding : findings) {
       Finding part{finding.name, {}, {}};
       for (const int row : rows_) {
-        part.scores.push_back(finding.scores[static_cast<std::size_t>(row)]);
-        part.labels.push_back(finding.labels[static_cast<std::size_t>(row)]);
+        part.scores.push_back(finding.scores[row]);
+        part.labels.push_back(finding.labels[row]);
       }
       rankings_.emplace_back(part);
       parts_.push_back(std::move(part));
@@ -56,7 +42,7 @@ class GroupRows {
   std::array<double, statistics> measure(const SampleWeights& times) const {
     SampleWeights own;
     if (!times.empty())
-      for (const int row : rows_) own.push_back(times[static_cast<std::size_t>(row)]);
+      for (const int row : rows_) own.push_back(times[row]);
     Mean sensitivities, rates, errors;
     for (std::size_t j = 0; j < parts_.size(); ++j) {
       const Confusion counts = confusion_at(parts_[j], thresholds_[j], own);
@@ -89,7 +75,7 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-// What each group's value is compared with: the other's of two, the median of more.
+// Difference of each value from the other one of two, or from the median of more.
 std::vector<double> gaps(const std::vector<double>& values) {
   const double middle = median(values);
   std::vector<double> result;
@@ -112,17 +98,7 @@ std::vector<double> measure_all(const std::vector<GroupRows>& groups, const Samp
   return flat;
 }
 
-std::vector<std::string> split_columns(const std::string& columns) {
-  std::vector<std::string> names;
-  for (std::size_t begin = 0; begin <= columns.size();) {
-    const std::size_t end = std::min(columns.find('+', begin), columns.size());
-    names.push_back(columns.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return names;
-}
-
-// The mean of several models' statistics.
+// The mean of the statistics of several models.
 class Side {
  public:
   Side(const std::vector<Decider>& deciders, const std::vector<Group>& groups) {
@@ -134,6 +110,8 @@ class Side {
       for (const Group& group : groups) models_.back().emplace_back(decider.findings, decider.thresholds, group);
     }
   }
+
+  std::uint64_t positives(std::size_t group) const { return models_.front()[group].positives(); }
 
   std::vector<double> measure(const SampleWeights& times) const {
     std::vector<double> mean;
@@ -151,59 +129,16 @@ class Side {
 
 }  // namespace
 
-std::string age_group(const std::string& age) {
-  // DICOM writes years as 058Y.
-  const std::string digits = age.ends_with('Y') ? age.substr(0, age.size() - 1) : age;
-  const std::optional<double> years = parse_number(digits);
-  if (!years || !(*years >= 0 && *years <= 150)) return "";
-  constexpr std::array<const char*, 5> names = {"0-19", "20-39", "40-59", "60-79", "80+"};
-  return names[std::min<std::size_t>(static_cast<std::size_t>(*years / 20), 4)];
-}
-
-std::vector<Group> groups_by(const PredictionTable& table, const std::string& columns, int minimum) {
-  std::vector<const TextColumn*> chosen;
-  for (const std::string& name : split_columns(columns)) {
-    chosen.push_back(table.find(name));
-    std::string known;
-    for (const TextColumn& column : table.columns) known += (known.empty() ? "" : ", ") + column.name;
-    require(chosen.back() != nullptr, table.source, ": no column '", name, "' to make groups of; there ",
-            known.empty() ? "is none" : "are: ", known);
-  }
-  std::map<std::string, Group> groups;
-  for (int row = 0; row < table.rows(); ++row) {
-    std::string name;
-    for (const TextColumn* column : chosen) {
-      const std::string& text = column->values[static_cast<std::size_t>(row)];
-      const std::string value = column->name == "age" ? age_group(text) : text;
-      if (value.empty()) {
-        name.clear();
-        break;
-      }
-      name += (name.empty() ? "" : ", ") + column->name + "=" + value;
-    }
-    if (name.empty()) continue;
-    groups[name].name = name;
-    groups[name].rows.push_back(row);
-  }
-  std::vector<Group> result;
-  for (auto& [name, group] : groups)
-    if (static_cast<int>(group.rows.size()) >= minimum) result.push_back(std::move(group));
-  return result;
-}
-
 std::vector<GroupMetrics> group_metrics(const std::vector<Finding>& findings, const std::vector<double>& thresholds,
                                         const std::vector<Group>& groups, const BootstrapOptions& options) {
-  require(!findings.empty() && findings.size() == thresholds.size(), "subgroups: ", thresholds.size(),
-          " thresholds for ", findings.size(), " findings");
+  const Side side({{findings, thresholds}}, groups);
   if (groups.empty()) return {};
-  std::vector<GroupRows> rows;
-  for (const Group& group : groups) rows.emplace_back(findings, thresholds, group);
-  const Bootstrap drawn = bootstrap([&](const SampleWeights& times) { return measure_all(rows, times); },
+  const Bootstrap drawn = bootstrap([&](const SampleWeights& times) { return side.measure(times); },
                                     static_cast<int>(findings.front().scores.size()), options);
   std::vector<GroupMetrics> result;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const auto interval = [&](Statistic statistic) { return drawn.percentile(g * statistics + statistic); };
-    result.push_back({groups[g].name, static_cast<int>(groups[g].rows.size()), rows[g].positives(), interval(auc),
+    result.push_back({groups[g].name, static_cast<int>(groups[g].rows.size()), side.positives(g), interval(auc),
                       interval(sensitivity), interval(false_positive_rate), interval(calibration_error),
                       interval(sensitivity_gap), interval(auc_gap)});
   }

@@ -1,8 +1,7 @@
-// How a model does for parts of the patients, and how far the parts lie apart.
+// Metrics of a model for groups of patients, and the gaps between the groups.
 #pragma once
 
 #include "data/metrics/bootstrap.h"
-#include "data/predictions/predictions.h"
 
 namespace preceptor {
 
@@ -11,23 +10,14 @@ struct Group {
   std::vector<int> rows;  // of the table, rising
 };
 
-// "0-19", "20-39", "40-59", "60-79", "80+" (the groups of the author's code) for ages in years, "058Y" and "58" alike;
-// empty for text that is no age from 0 to 150.
-std::string age_group(const std::string& age);
-
-// The rows by the values of a column ("age" in groups), or of several joined by '+' ("sex+age": intersections). Rows
-// with an unknown value are in no group. Groups with fewer than `minimum` rows are left out; names are sorted. Errors:
-// usage, where there is no such column.
-std::vector<Group> groups_by(const PredictionTable& table, const std::string& columns, int minimum = 20);
-
-// Of one group, means over the findings that are defined there.
+// Means over the findings that are defined in the group.
 struct GroupMetrics {
   std::string name;
   int rows = 0;
   std::uint64_t positives = 0;
   Interval auc, sensitivity, false_positive_rate, calibration_error;  // ECE, equal widths
-  // Sensitivity minus that of the other group where there are two, minus the median over the groups where there are
-  // more (the author's code: sex and age); and the same of the AUC.
+  // Sensitivity minus that of the other group if there are two, minus the median over the groups if there are more; and
+  // the same for the AUC.
   Interval sensitivity_gap, auc_gap;
 };
 
@@ -36,14 +26,13 @@ struct GroupMetrics {
 std::vector<GroupMetrics> group_metrics(const std::vector<Finding>& findings, const std::vector<double>& thresholds,
                                         const std::vector<Group>& groups, const BootstrapOptions& options);
 
-// What one model says of all rows, and where it decides.
+// The scores of one model for all rows, with its decision thresholds.
 struct Decider {
   std::vector<Finding> findings;
   std::vector<double> thresholds;  // [findings]
 };
 
-// Gaps as above of two models side by side, and how far the second's lies from the first's: did a student inherit its
-// teacher's gap?
+// The gaps above for two models and the difference of their gaps: did a student inherit its teacher's gap?
 struct GapChange {
   std::string name;
   int rows = 0;
@@ -51,8 +40,8 @@ struct GapChange {
   Interval first_sensitivity_gap, second_sensitivity_gap, sensitivity_change;
 };
 
-// Each side is the mean of its models (one per seed) on the same rows; one bootstrap for both sides, so that changes
-// are paired.
+// Each side is the mean of its models (one per seed) on the same rows. One bootstrap serves both sides, which pairs
+// them.
 std::vector<GapChange> gap_changes(const std::vector<Decider>& first, const std::vector<Decider>& second,
                                    const std::vector<Group>& groups, const BootstrapOptions& options);
 

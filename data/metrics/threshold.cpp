@@ -1,10 +1,11 @@
-// Counts of decisions, and the choice of thresholds from one walk over the ranked scores.
+// Counts decisions, and chooses thresholds in one walk over the ranked scores.
 #include "data/metrics/threshold.h"
 
-#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
+#include "data/metrics/mean.h"
 #include "data/metrics/ranking.h"
 #include "engine/files/check.h"
 #include "engine/files/numbers.h"
@@ -12,7 +13,8 @@
 namespace preceptor {
 namespace {
 
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+// In the order of ThresholdRule::Kind; a target follows '='.
+constexpr std::array<std::string_view, 4> rule_names = {"f1", "youden", "sensitivity=", "specificity="};
 
 double ratio(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? undefined : static_cast<double>(part) / static_cast<double>(whole);
@@ -46,31 +48,22 @@ Confusion confusion_at(const Finding& finding, double threshold, const SampleWei
 }
 
 ThresholdRule parse_threshold_rule(const std::string& text) {
-  using Kind = ThresholdRule::Kind;
-  if (text == "f1") return {Kind::max_f1, 0};
-  if (text == "youden") return {Kind::youden, 0};
-  for (const auto& [prefix, kind] :
-       {std::pair{"sensitivity=", Kind::sensitivity}, std::pair{"specificity=", Kind::specificity}}) {
-    if (!text.starts_with(prefix)) continue;
-    const std::optional<double> target = parse_number(std::string_view(text).substr(std::string_view(prefix).size()));
-    if (target && *target > 0 && *target <= 1) return {kind, *target};
+  for (std::size_t i = 0; i < rule_names.size(); ++i) {
+    const auto kind = static_cast<ThresholdRule::Kind>(i);
+    if (!rule_names[i].ends_with('=')) {
+      if (text == rule_names[i]) return {kind, 0};
+    } else if (text.starts_with(rule_names[i])) {
+      const std::optional<double> target = parse_number(std::string_view(text).substr(rule_names[i].size()));
+      if (target && *target > 0 && *target <= 1) return {kind, *target};
+    }
   }
   fail(ErrorKind::usage, "'", text,
-       "' is no rule for thresholds; valid are f1, youden, sensitivity=X and specificity=X with X above 0, at most 1");
+       "' is not a threshold rule; valid are f1, youden, sensitivity=X and specificity=X with X above 0, at most 1");
 }
 
 std::string to_string(const ThresholdRule& rule) {
-  switch (rule.kind) {
-    case ThresholdRule::Kind::max_f1:
-      return "f1";
-    case ThresholdRule::Kind::youden:
-      return "youden";
-    case ThresholdRule::Kind::sensitivity:
-      return "sensitivity=" + number_text(rule.target);
-    case ThresholdRule::Kind::specificity:
-      return "specificity=" + number_text(rule.target);
-  }
-  return "";
+  const std::string name(rule_names[static_cast<std::size_t>(rule.kind)]);
+  return name.ends_with('=') ? name + number_text(rule.target) : name;
 }
 
 double choose_threshold(const Finding& finding, const ThresholdRule& rule) {
@@ -83,7 +76,7 @@ double choose_threshold(const Finding& finding, const ThresholdRule& rule) {
   double best_value = 0;
   for (std::size_t k = 1; k < points.size(); ++k) {
     const RocPoint& point = points[k];
-    // Whole numbers again: rounding in the rates must not decide between equals.
+    // Back to whole numbers: rounding in the rates must not decide between equals.
     const double hits = std::round(point.sensitivity * positives);
     const double alarms = std::round(point.false_positive_rate * negatives);
     double value = 0;

@@ -5,7 +5,7 @@
 
 namespace preceptor {
 
-// Rows by truth and decision. Rates are NaN where nothing is divided by nothing.
+// Rows by label and decision. Rates without any rows are NaN.
 struct Confusion {
   std::uint64_t true_positives = 0, false_positives = 0, true_negatives = 0, false_negatives = 0;
 
@@ -24,7 +24,7 @@ struct Confusion {
 // Rows whose label is unknown are left out. Errors: those of check().
 Confusion confusion_at(const Finding& finding, double threshold, const SampleWeights& times = {});
 
-// How a threshold is chosen on validation data.
+// A rule that chooses a threshold on validation data.
 struct ThresholdRule {
   enum class Kind { max_f1, youden, sensitivity, specificity };
   Kind kind = Kind::max_f1;
@@ -34,9 +34,9 @@ struct ThresholdRule {
 ThresholdRule parse_threshold_rule(const std::string& text);
 std::string to_string(const ThresholdRule& rule);
 
-// One of the scores, or just above the highest one where nothing may be called positive. max_f1 and youden: the highest
-// threshold among equals. sensitivity: the highest threshold that reaches the target; specificity: the lowest. NaN
-// where a class is absent: nothing can then be weighed against anything.
+// One of the scores, or just above the highest one if nothing may be called positive. max_f1 and youden: the highest
+// threshold among equals. sensitivity: the highest threshold that reaches the target; specificity: the lowest. NaN if
+// a class is absent.
 double choose_threshold(const Finding& finding, const ThresholdRule& rule);
 
 }  // namespace preceptor

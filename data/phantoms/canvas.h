@@ -1,4 +1,4 @@
-// What both phantoms draw with: planes over the square [-1, 1] x [-1, 1], soft edges, strokes, smooth noise.
+// Drawing tools of both phantoms: planes over the square [-1, 1] x [-1, 1], soft edges, strokes, smooth noise.
 #pragma once
 
 #include <algorithm>

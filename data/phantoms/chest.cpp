@@ -168,7 +168,7 @@ class ChestScene {
   }
 
  private:
-  // What lungs, heart and findings add to soft tissue (air counts below zero).
+  // Attenuation that lungs, heart and findings add to soft tissue (negative for air).
   float organs(float x, float y, const LungPoint& point, float heart) const {
     const float lung = point.inside * (1 - std::min(1.0f, 1.25f * heart));
     if (lung == 0) return 0.20f * heart;

@@ -38,7 +38,7 @@ void mix(Color& color, const Color& other, float share) {
   color.blue += share * (other.blue - color.blue);
 }
 
-// Everything drawn on the retina, one layer for each color.
+// The retina, with one layer for each color of vessels and lesions.
 class FundusScene {
  public:
   FundusScene(const FundusEye& eye, int size)

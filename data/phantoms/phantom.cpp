@@ -25,24 +25,12 @@ RandomStream stream_of(const PhantomOptions& options, PhantomPart part, int inde
   return RandomStream(options.seed, static_cast<int>(options.kind), options.site, static_cast<int>(part), index);
 }
 
-// The same patient without one finding.
+// The same patient without one finding, of phantom::chest_findings().
 phantom::ChestPatient without(phantom::ChestPatient patient, int label) {
-  switch (label) {
-    case 0:
-      patient.opacity.present = false;
-      break;
-    case 1:
-      patient.effusion.present = false;
-      break;
-    case 2:
-      patient.heart_ratio = 0.45f;
-      break;
-    case 3:
-      patient.nodule.present = false;
-      break;
-    default:
-      patient.pneumothorax.present = false;
-  }
+  if (label == 2) patient.heart_ratio = 0.45f;
+  bool* const present[] = {&patient.opacity.present, &patient.effusion.present, nullptr, &patient.nodule.present,
+                           &patient.pneumothorax.present};
+  if (label != 2) *present[label] = false;
   return patient;
 }
 
@@ -83,7 +71,7 @@ std::optional<Box> phantom_box(const PhantomOptions& options, PhantomPart part, 
               label < static_cast<int>(phantom::chest_findings().size()),
           "phantom_box: finding ", label, " of image ", index, " is none of a chest phantom");
   const phantom::ChestPatient patient = phantom::draw_chest_patient(options.site, stream_of(options, part, index));
-  if (patient.labels()[static_cast<std::size_t>(label)] < 0.5f) return std::nullopt;
+  if (patient.labels()[label] < 0.5f) return std::nullopt;
   std::vector<std::uint8_t> with(static_cast<std::size_t>(options.size) * options.size), bare(with.size());
   phantom::render_chest(patient, options.site, options.size, with.data());
   phantom::render_chest(without(patient, label), options.site, options.size, bare.data());
@@ -111,7 +99,7 @@ Split make_split(const PhantomOptions& options, PhantomPart part, const char* na
   split.images = std::make_shared<MemoryImages>(std::move(phantoms.images), image_bytes);
   split.labels = std::move(phantoms.labels);
   split.ids = numbered_ids(name, count);
-  split.columns = {{"site", std::vector<std::string>(static_cast<std::size_t>(count), std::string(1, options.site))}};
+  split.columns = {{"site", std::vector<std::string>(count, std::string(1, options.site))}};
   return split;
 }
 
@@ -137,7 +125,6 @@ Dataset make_phantom_dataset(const PhantomOptions& options) {
 PhantomOptions phantom_options(const DatasetSpec& spec) {
   require(spec.path == "chest" || spec.path == "fundus", spec.text, ": unknown phantom '", spec.path,
           "'; valid phantoms: chest, fundus");
-  spec.allow_only({"site", "n", "val", "test", "size", "seed"});
   PhantomOptions options;
   constexpr std::int64_t most_images = 1'000'000;
   options.kind = spec.path == "chest" ? PhantomKind::chest : PhantomKind::fundus;

@@ -1,4 +1,4 @@
-// Seeded synthetic chest X-rays and fundus photographs: data that anyone has, drawn from anatomy with known findings.
+// Seeded synthetic chest X-rays and fundus photographs, drawn from an anatomy with known findings.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <string>
 
 #include "data/dataset.h"
-#include "data/formats/dataset_spec.h"
+#include "data/dataset_spec.h"
 #include "data/images/box.h"
 
 namespace preceptor {
@@ -38,9 +38,9 @@ struct Phantoms {
 // another size is the same patient.
 Phantoms make_phantoms(const PhantomOptions& options, PhantomPart part, int first, int count, int threads = 0);
 
-// Where finding `label` of chest image `index` shows: around the pixels that would look different without it, by at
-// least a quarter of the largest difference (a heart of normal size is 0.45 of the thorax). Nothing where the patient
-// has not the finding, or where it changes no pixel. Errors: usage, for fundus phantoms.
+// The bounding box of finding `label` in chest image `index`: the pixels that would differ without it by at least a
+// quarter of the largest difference (a heart of normal size is 0.45 of the thorax). Nothing if the patient does not
+// have the finding or it changes no pixel. Errors: usage, for fundus phantoms.
 std::optional<Box> phantom_box(const PhantomOptions& options, PhantomPart part, int index, int label);
 
 // All three parts.

@@ -1,6 +1,5 @@
-// Probabilities of other programs, alone or joined with labels from a second file.
+// Probabilities written by other programs, alone or joined with labels from a second file.
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <limits>
 #include <set>
@@ -11,9 +10,13 @@
 #include "data/predictions/predictions.h"
 #include "data/storage/npz.h"
 #include "engine/files/check.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
+
+constexpr const char* only_one_column =
+    " line 1: only one column; an image name and a probability per finding are expected";
 
 // "Pleural_Thickening" and "pleural thickening" are one name.
 std::string plain(const std::string& name) {
@@ -29,41 +32,28 @@ std::string finding_name(const std::string& column) {
   return column;
 }
 
-// Our name of a column about the patient or the image; empty for any other.
+// Our name for a column about the patient or the image; empty for any other.
 std::string known_column(const std::string& column) {
-  static constexpr std::array<std::pair<const char*, const char*>, 12> names = {{{"patient", "patient"},
-                                                                                 {"patient id", "patient"},
-                                                                                 {"sex", "sex"},
-                                                                                 {"gender", "sex"},
-                                                                                 {"patient sex", "sex"},
-                                                                                 {"patient gender", "sex"},
-                                                                                 {"age", "age"},
-                                                                                 {"patient age", "age"},
-                                                                                 {"view", "view"},
-                                                                                 {"view position", "view"},
-                                                                                 {"site", "site"},
-                                                                                 {"hospital", "site"}}};
-  const std::string wanted = plain(column);
-  for (const auto& [theirs, ours] : names)
-    if (wanted == theirs) return ours;
-  return "";
+  static const std::unordered_map<std::string, std::string> names = {
+      {"patient", "patient"}, {"patient id", "patient"}, {"sex", "sex"},   {"gender", "sex"},
+      {"patient sex", "sex"}, {"patient gender", "sex"}, {"age", "age"},   {"patient age", "age"},
+      {"view", "view"},       {"view position", "view"}, {"site", "site"}, {"hospital", "site"}};
+  const auto found = names.find(plain(column));
+  return found == names.end() ? "" : found->second;
 }
 
 std::vector<std::string> split_names(const std::string& text) {
   std::vector<std::string> names;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find('|', begin), text.size());
-    if (end > begin) names.push_back(plain(text.substr(begin, end - begin)));
-    begin = end + 1;
-  }
+  for (const std::string_view name : split(text, '|'))
+    if (!name.empty()) names.push_back(plain(std::string(name)));
   return names;
 }
 
-// The truth about images by name.
+// Labels of images by name.
 class TruthFile {
  public:
   explicit TruthFile(const std::string& path) : csv_(read_csv(path)), list_(csv_.find("Finding Labels")) {
-    const std::vector<std::string> ids = read_ids(csv_, 0);
+    const std::vector<std::string> ids = csv_.ids(0);
     for (std::size_t row = 0; row < ids.size(); ++row) rows_.emplace(ids[row], row);
     if (is_list())
       for (const auto& row : csv_.rows)
@@ -77,17 +67,17 @@ class TruthFile {
     return found->second;
   }
 
-  // The column of a finding, or anything where all stand in one list. `from` names the finding in the error.
+  // The column of a finding, or the list of all of them. `from` is the place of the finding in the error.
   std::size_t column_of(const std::string& finding, const std::string& from) const {
     if (is_list()) {
-      require_data(known_.contains(plain(finding)), from, ": '", finding.substr(0, 100), "' is no finding of ",
+      require_data(known_.contains(plain(finding)), from, ": '", finding.substr(0, 100), "' is not a finding of ",
                    csv_.path, ", column 'Finding Labels'");
       return list_;
     }
     for (std::size_t c = 1; c < csv_.header.size(); ++c)
       if (plain(csv_.header[c].starts_with("label:") ? csv_.header[c].substr(6) : csv_.header[c]) == plain(finding))
         return c;
-    fail(ErrorKind::data, from, ": '", finding.substr(0, 100), "' is no column of ", csv_.path);
+    fail(ErrorKind::data, from, ": '", finding.substr(0, 100), "' is not a column of ", csv_.path);
   }
 
   float label(std::size_t row, std::size_t column, const std::string& finding) const {
@@ -128,18 +118,19 @@ ProbabilityTable read_arrays(const std::string& path) {
     const Array array = file.read(name);
     const bool is_table = array.shape.size() == 2 && array.shape[0] > 0 && array.shape[1] > 0;
     require_data(is_table && array.shape[0] <= std::numeric_limits<int>::max(), place,
-                 ": is no table of probabilities, a row for each image");
+                 ": is not a table of probabilities with a row for each image");
     require_data(outputs == 0 || array.shape[1] == outputs, place, " has ", array.shape[1],
-                 " columns, the part before ", outputs);
+                 " columns, the array before it ", outputs);
     outputs = array.shape[1];
     const std::vector<double> probabilities = real_numbers(array, place);
     for (std::size_t i = 0; i < probabilities.size(); ++i)
       require_data(probabilities[i] >= 0 && probabilities[i] <= 1, place, ", row ", i / outputs, ", column ",
-                   i % outputs, ": ", probabilities[i], " is no probability");
+                   i % outputs, ": ", probabilities[i], " is not a probability");
     table.probabilities.insert(table.probabilities.end(), probabilities.begin(), probabilities.end());
     for (std::string& id : numbered_ids(part, static_cast<int>(array.shape[0]))) table.ids.push_back(std::move(id));
   }
-  require_data(!table.ids.empty(), path, ": holds none of train_teacher_probs, val_teacher_probs, test_teacher_probs");
+  require_data(!table.ids.empty(), path,
+               ": contains none of train_teacher_probs, val_teacher_probs, test_teacher_probs");
   return table;
 }
 
@@ -147,13 +138,11 @@ ProbabilityTable read_arrays(const std::string& path) {
 
 PredictionTable read_plain_predictions(const std::string& path, const std::string& labels_path) {
   const CsvTable csv = read_csv(path);
-  require_data(csv.header.size() >= 2, path,
-               " line 1: one column only; an image's name and a probability per finding "
-               "are expected");
+  require_data(csv.header.size() >= 2, path, only_one_column);
   PredictionTable table;
   table.source = path;
   table.task = Task::multi_label;
-  table.ids = read_ids(csv, 0);
+  table.ids = csv.ids(0);
   const TruthFile truth(labels_path);
   std::vector<std::size_t> columns, rows;
   for (std::size_t c = 1; c < csv.header.size(); ++c) {
@@ -179,9 +168,8 @@ ProbabilityTable read_probabilities(const std::string& path) {
   for (std::size_t c = 0; c < csv.header.size(); ++c)
     if (c != id) (finding_name(csv.header[c]) != csv.header[c] ? marked : others).push_back(c);
   const std::vector<std::size_t>& columns = marked.empty() ? others : marked;
-  require_data(!columns.empty(), path,
-               " line 1: one column only; an image's name and a probability per finding are expected");
-  ProbabilityTable table{path, {}, read_ids(csv, id), {}};
+  require_data(!columns.empty(), path, only_one_column);
+  ProbabilityTable table{path, {}, csv.ids(id), {}};
   for (const std::size_t column : columns) table.label_names.push_back(finding_name(csv.header[column]));
   for (std::size_t row = 0; row < csv.rows.size(); ++row)
     for (const std::size_t column : columns) table.probabilities.push_back(read_probability(csv, row, column));

@@ -1,8 +1,9 @@
-// The predictions table and its own file format.
+// The prediction table and its file format.
 #include "data/predictions/predictions.h"
 
+#include <array>
 #include <cmath>
-#include <unordered_map>
+#include <map>
 
 #include "data/metrics/classes.h"
 #include "data/predictions/prediction_cells.h"
@@ -10,13 +11,14 @@
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 #include "engine/files/numbers.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
 
 const std::string probability_prefix = "probability:", label_prefix = "label:";
 
-// Where the parts of a row stand in the file.
+// Columns of the file.
 struct Layout {
   std::size_t id = 0, class_label = 0, decision = 0;
   std::vector<std::size_t> finding_labels, probabilities, columns;
@@ -50,15 +52,14 @@ Layout layout_of(const CsvTable& csv, PredictionTable& table) {
     const std::size_t at = csv.find(label_prefix + name);
     require_data(classes != (at < csv.header.size()), csv.path,
                  " line 1: ", classes ? "columns 'label' and 'label:" : "no column 'label:", name.substr(0, 100),
-                 classes ? "' exclude each other" : "' and no column 'label'");
+                 classes ? "' are mutually exclusive" : "' and no column 'label'");
     if (!classes) layout.finding_labels.push_back(at);
   }
-  require_data(!classes || table.label_names.size() >= 2, csv.path, " line 1: one class only");
+  require_data(!classes || table.label_names.size() >= 2, csv.path, " line 1: only one class");
   return layout;
 }
 
-// The probabilities of one class each must make a whole.
-void require_whole(const CsvTable& csv, std::size_t row, const PredictionTable& table) {
+void require_sum_of_one(const CsvTable& csv, std::size_t row, const PredictionTable& table) {
   double sum = 0;
   for (std::size_t j = 0; j < table.label_names.size(); ++j)
     sum += table.probabilities[table.probabilities.size() - 1 - j];
@@ -67,11 +68,10 @@ void require_whole(const CsvTable& csv, std::size_t row, const PredictionTable& 
 }
 
 float read_class(const CsvTable& csv, std::size_t row, std::size_t column, std::size_t classes) {
-  const std::optional<double> value = parse_number(csv.rows[row][column]);
-  require_data(value && *value >= 0 && *value < static_cast<double>(classes) && *value == std::floor(*value),
-               csv.place(row, column), ": '", csv.rows[row][column].substr(0, 100), "' is no class from 0 to ",
-               classes - 1);
-  return static_cast<float>(*value);
+  const std::string expected = message("a class from 0 to ", classes - 1);
+  const double value = csv.number(row, column, 0, static_cast<double>(classes - 1), expected);
+  if (value != std::floor(value)) csv.reject(row, column, expected);
+  return static_cast<float>(value);
 }
 
 }  // namespace
@@ -88,20 +88,41 @@ std::vector<Finding> findings(const PredictionTable& table) {
 
 Units units_of(const PredictionTable& table, const std::string& column) {
   const TextColumn* found = table.find(column);
-  if (found == nullptr) return {};
-  std::unordered_map<std::string, std::int32_t> numbers;
-  Units units;
-  std::int32_t next = 0;
-  for (const std::string& value : found->values) {
-    if (value.empty()) {
-      units.push_back(next++);
-      continue;
-    }
-    const auto [entry, is_new] = numbers.try_emplace(value, next);
-    next += is_new ? 1 : 0;
-    units.push_back(entry->second);
+  return found == nullptr ? Units{} : numbered_values(found->values);
+}
+
+std::string age_group(const std::string& age) {
+  // DICOM writes years as 058Y.
+  const std::optional<double> years = parse_number(age.ends_with('Y') ? age.substr(0, age.size() - 1) : age);
+  if (!years || !(*years >= 0 && *years <= 150)) return "";
+  constexpr std::array<const char*, 5> names = {"0-19", "20-39", "40-59", "60-79", "80+"};
+  return names[std::min<std::size_t>(static_cast<std::size_t>(*years / 20), 4)];
+}
+
+std::vector<Group> groups_by(const PredictionTable& table, const std::string& columns, int minimum) {
+  std::vector<const TextColumn*> chosen;
+  for (const std::string_view name : split(columns, '+')) {
+    chosen.push_back(table.find(std::string(name)));
+    require(chosen.back() != nullptr, table.source, ": no column '", name, "' to make groups of; there ",
+            table.columns.empty() ? "is none" : "are: ", list(table.columns, &TextColumn::name));
   }
-  return units;
+  std::map<std::string, Group> groups;
+  for (int row = 0; row < table.rows(); ++row) {
+    std::vector<std::string> values;
+    for (const TextColumn* column : chosen) {
+      const std::string& text = column->values[row];
+      const std::string value = column->name == "age" ? age_group(text) : text;
+      if (!value.empty()) values.push_back(column->name + "=" + value);
+    }
+    if (values.size() < chosen.size()) continue;
+    const std::string name = list(values);
+    groups[name].name = name;
+    groups[name].rows.push_back(row);
+  }
+  std::vector<Group> result;
+  for (auto& [name, group] : groups)
+    if (static_cast<int>(group.rows.size()) >= minimum) result.push_back(std::move(group));
+  return result;
 }
 
 Evaluation evaluate(const PredictionTable& table, int resamples, std::uint64_t seed) {
@@ -134,14 +155,14 @@ PredictionTable select_rows(const PredictionTable& table, const std::vector<int>
   const std::ptrdiff_t labels = table.task == Task::multi_label ? outputs : 1;
   for (const int row : rows) {
     require(row >= 0 && row < table.rows(), "predictions: row ", row, " of ", table.rows());
-    selected.ids.push_back(table.ids[static_cast<std::size_t>(row)]);
-    if (!table.decisions.empty()) selected.decisions.push_back(table.decisions[static_cast<std::size_t>(row)]);
+    selected.ids.push_back(table.ids[row]);
+    if (!table.decisions.empty()) selected.decisions.push_back(table.decisions[row]);
     const auto label = table.labels.begin() + row * labels;
     selected.labels.insert(selected.labels.end(), label, label + labels);
     const auto probability = table.probabilities.begin() + row * outputs;
     selected.probabilities.insert(selected.probabilities.end(), probability, probability + outputs);
     for (std::size_t c = 0; c < table.columns.size(); ++c)
-      selected.columns[c].values.push_back(table.columns[c].values[static_cast<std::size_t>(row)]);
+      selected.columns[c].values.push_back(table.columns[c].values[row]);
   }
   return selected;
 }
@@ -178,7 +199,7 @@ PredictionTable read_predictions(const std::string& path) {
   const Layout layout = layout_of(csv, table);
   const bool classes = layout.finding_labels.empty();
   table.task = classes ? Task::multi_class : Task::multi_label;
-  table.ids = read_ids(csv, layout.id);
+  table.ids = csv.ids(layout.id);
   for (std::size_t row = 0; row < csv.rows.size(); ++row) {
     for (const std::size_t column : layout.finding_labels) table.labels.push_back(read_finding_label(csv, row, column));
     if (classes) table.labels.push_back(read_class(csv, row, layout.class_label, table.label_names.size()));
@@ -186,7 +207,7 @@ PredictionTable read_predictions(const std::string& path) {
       table.decisions.push_back(static_cast<int>(read_class(csv, row, layout.decision, table.label_names.size())));
     for (const std::size_t column : layout.probabilities)
       table.probabilities.push_back(read_probability(csv, row, column));
-    if (classes) require_whole(csv, row, table);
+    if (classes) require_sum_of_one(csv, row, table);
     for (std::size_t c = 0; c < layout.columns.size(); ++c)
       table.columns[c].values.push_back(csv.rows[row][layout.columns[c]]);
   }

@@ -1,29 +1,25 @@
-// The cache file: its header checked against its size, its stamps against the files, its pixels mapped.
+// The cache file: checks its stamps against the source files and maps its pixels.
 #include "data/storage/image_cache.h"
 
 #include <sys/stat.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 
 #include "data/parallel.h"
 #include "data/storage/image_hash.h"
-#include "data/storage/mapped_file.h"
+#include "data/storage/mapped_tensors.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 
 namespace preceptor {
 namespace {
 
-using nlohmann::json;
 constexpr const char* format_name = "preceptor-images-1";
-constexpr std::uint64_t longest_header = 1 << 20;
 
 struct Stamp {
   std::int64_t bytes = 0, modified = 0, changed = 0;
@@ -42,56 +38,39 @@ Stamp stamp_of(const std::string& path) {
 std::uint64_t hash_file(const std::string& path) {
   const std::string bytes = read_file(path);
   const std::uint64_t hash = content_hash({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
-  return hash == 0 ? 1 : hash;  // 0 says that the image could not be read
+  return hash == 0 ? 1 : hash;  // 0 marks an image that could not be read
 }
 
-// Where the parts of a cache lie in its bytes.
+// Positions of the tensors in a cache.
 struct Layout {
   std::string form;
   std::uint64_t count = 0, image_bytes = 0;
   std::uint64_t images = 0, content = 0, stamps = 0, ids = 0, end = 0;
 };
 
-Layout parse_header(std::span<const std::uint8_t> bytes, const std::string& path) {
-  std::uint64_t length = 0;
-  if (bytes.size() >= 8) std::memcpy(&length, bytes.data(), 8);
-  require_data(length >= 2 && length <= longest_header && length <= bytes.size() - 8, path,
-               ": is no cache of images: its header does not fit into the file");
-  const json header =
-      json::parse(bytes.begin() + 8, bytes.begin() + 8 + static_cast<std::ptrdiff_t>(length), nullptr, false);
-  const auto text = [&](const char* key) {
-    const auto meta = header.is_object() ? header.find("__metadata__") : header.end();
-    if (meta == header.end() || !meta->is_object() || !meta->contains(key) || !(*meta)[key].is_string())
-      return std::string();
-    return (*meta)[key].get<std::string>();
+Layout read_layout(const MappedFile& file, const std::string& path) {
+  SafetensorsHeader header = read_header(file, path);
+  require_data(header.metadata["format"] == format_name, path, ": is not an image cache of this version");
+  const auto find = [&](const char* name, const char* dtype, std::size_t dimensions) -> const StoredTensor& {
+    for (const StoredTensor& tensor : header.tensors)
+      if (tensor.name == name && tensor.dtype == dtype && tensor.sizes.size() == dimensions) return tensor;
+    fail(ErrorKind::data, path, ": tensor ", name, " is missing or has another type");
   };
-  require_data(!header.is_discarded() && text("format") == format_name, path,
-               ": is no cache of images of this version");
-  Layout layout;
-  layout.form = text("form");
-  const std::uint64_t data = 8 + length, size = bytes.size() - data;
-  // Begin of a tensor in the file; its bytes are counted in `part`.
-  const auto find = [&](const char* name, std::uint64_t& part) {
-    try {
-      const auto offsets = header.at(name).at("data_offsets").get<std::array<std::uint64_t, 2>>();
-      require_data(offsets[0] <= offsets[1] && offsets[1] <= size, path, ": tensor ", name, " lies outside the file");
-      part = offsets[1] - offsets[0];
-      return data + offsets[0];
-    } catch (const json::exception&) {
-      fail(ErrorKind::data, path, ": tensor ", name, " is missing or misdescribed");
-    }
-  };
-  std::uint64_t images = 0, content = 0, stamps = 0, ids = 0;
-  layout.images = find("images", images);
-  layout.content = find("content", content);
-  layout.stamps = find("stamps", stamps);
-  layout.ids = find("ids", ids);
-  layout.end = layout.ids + ids;
-  layout.count = content / 8;
-  require_data(layout.count > 0 && content % 8 == 0 && stamps == layout.count * sizeof(Stamp) &&
-                   images % layout.count == 0 && images > 0,
+  const StoredTensor &images = find("images", "U8", 4), &content = find("content", "U64", 1),
+                     &stamps = find("stamps", "I64", 2), &ids = find("ids", "U8", 1);
+  const int count = content.sizes[0];
+  require_data(count > 0 && images.sizes[0] == count && images.end > images.begin && stamps.sizes[0] == count &&
+                   stamps.sizes[1] == 3,
                path, ": its tensors do not belong together");
-  layout.image_bytes = images / layout.count;
+  Layout layout{header.metadata["form"],
+                static_cast<std::uint64_t>(count),
+                0,
+                images.begin,
+                content.begin,
+                stamps.begin,
+                ids.begin,
+                ids.end};
+  layout.image_bytes = (images.end - images.begin) / layout.count;
   return layout;
 }
 
@@ -99,15 +78,15 @@ class CachedImages final : public ImageSource {
  public:
   CachedImages(const std::string& path, Images decoded, const std::vector<std::string>& ids, const std::string& form)
       : ImageSource(decoded->count(), decoded->image_bytes()), path_(path), file_(path), decoded_(std::move(decoded)) {
-    layout_ = parse_header(file_.bytes(), path);
+    layout_ = read_layout(file_, path);
     require_data(layout_.form == form && layout_.image_bytes == image_bytes(), path, ": holds images of ", layout_.form,
-                 ", wanted are ", form);
+                 " instead of ", form);
     find_slots(ids);
     compare_with_files();
   }
 
   void read(int position, std::span<std::uint8_t> pixels) const override {
-    const std::int64_t slot = slots_.at(static_cast<std::size_t>(position));
+    const std::int64_t slot = slots_.at(position);
     if (slot < 0) return decoded_->read(position, pixels);
     require(pixels.size() == image_bytes(), "images: ", pixels.size(), " bytes for an image of ", image_bytes());
     std::memcpy(pixels.data(), file_.bytes().data() + layout_.images + static_cast<std::uint64_t>(slot) * image_bytes(),
@@ -147,11 +126,11 @@ class CachedImages final : public ImageSource {
     std::vector<Stamp> stamps(slots_.size());
     std::atomic<int> renewed = 0;
     parallel_for(count(), 0, [&](int i) {
-      const std::int64_t slot = slots_[static_cast<std::size_t>(i)];
+      const std::int64_t slot = slots_[i];
       if (slot < 0) return;
       const std::string name = decoded_->file(i);
-      stamps[static_cast<std::size_t>(i)] = stamp_of(name);
-      if (stamps[static_cast<std::size_t>(i)] == entry<Stamp>(layout_.stamps, slot)) return;
+      stamps[i] = stamp_of(name);
+      if (stamps[i] == entry<Stamp>(layout_.stamps, slot)) return;
       require_data(hash_file(name) == entry<std::uint64_t>(layout_.content, slot), path_, ": is stale, ", name,
                    " has changed since; make the cache anew");
       ++renewed;
@@ -177,44 +156,17 @@ class CachedImages final : public ImageSource {
   bool some_decoded_ = false;
 };
 
-// The header, padded so that the pixels begin at a page.
-std::string header_text(const Dataset& data, std::uint64_t count, std::uint64_t id_bytes) {
-  const std::uint64_t images = count * data.image_bytes(), content = images + count * 8, stamps = content + count * 24;
-  json header;
-  header["__metadata__"] = {{"format", format_name}, {"form", data.image_form}};
-  header["images"] = {
-      {"dtype", "U8"}, {"shape", {count, data.height, data.width, data.channels}}, {"data_offsets", {0, images}}};
-  header["content"] = {{"dtype", "U64"}, {"shape", {count}}, {"data_offsets", {images, content}}};
-  header["stamps"] = {{"dtype", "I64"}, {"shape", {count, 3}}, {"data_offsets", {content, stamps}}};
-  header["ids"] = {{"dtype", "U8"}, {"shape", {id_bytes}}, {"data_offsets", {stamps, stamps + id_bytes}}};
-  std::string text = header.dump();
-  text.resize((text.size() + 8 + 4095) / 4096 * 4096 - 8, ' ');
-  const std::uint64_t length = text.size();
-  return std::string(reinterpret_cast<const char*>(&length), 8) + text;
-}
-
-// All images of a data set, decoded block by block, and what is noted of their files.
+// Decodes the listed images block by block and records the state of their files.
 class Decoding {
  public:
-  Decoding(const Dataset& data, bool skip_unreadable, int threads)
-      : image_bytes_(data.image_bytes()), skip_unreadable_(skip_unreadable), threads_(threads) {
-    for (const Split* split : {&data.train, &data.val, &data.test})
-      for (int i = 0; i < split->count; ++i) {
-        const std::string& id = split->ids[static_cast<std::size_t>(i)];
-        require_data(id.find('\n') == std::string::npos, data.source, ": an image's id has a line break in it: ", id);
-        places_.push_back({split, i});
-      }
-    require_data(!places_.empty(), data.source, ": has no images");
-    content_.resize(places_.size(), 0);
-    stamps_.resize(places_.size());
-  }
+  Decoding(const ImageListing& listing, bool skip_unreadable, int threads)
+      : listing_(listing),
+        image_bytes_(static_cast<std::size_t>(listing.height) * listing.width * listing.channels),
+        skip_unreadable_(skip_unreadable),
+        threads_(threads),
+        content_(listing.images.size(), 0),
+        stamps_(listing.images.size()) {}
 
-  std::size_t count() const { return places_.size(); }
-  std::string ids() const {
-    std::string text;
-    for (const Place& place : places_) text += place.split->ids[static_cast<std::size_t>(place.position)] + "\n";
-    return text;
-  }
   const std::vector<std::uint64_t>& content() const { return content_; }
   const std::vector<Stamp>& stamps() const { return stamps_; }
   const std::vector<std::string>& unreadable() const { return unreadable_; }
@@ -238,30 +190,36 @@ class Decoding {
   }
 
  private:
-  struct Place {
-    const Split* split;
-    int position;
-  };
-
   void decode(std::size_t i, std::span<std::uint8_t> pixels) {
-    const Place& place = places_[i];
-    const std::string file = place.split->images->file(place.position);
+    const auto& [id, images, position] = listing_.images[i];
+    const std::string file = images->file(position);
     const Stamp before = stamp_of(file);
-    place.split->images->read(place.position, pixels);
+    images->read(position, pixels);
     const std::uint64_t hash = hash_file(file);
     require_data(stamp_of(file) == before, file, ": changes while it is read");
     stamps_[i] = before;
     content_[i] = hash;
   }
 
+  const ImageListing& listing_;
   std::size_t image_bytes_;
   bool skip_unreadable_;
   int threads_;
-  std::vector<Place> places_;
   std::vector<std::uint64_t> content_;
   std::vector<Stamp> stamps_;
   std::vector<std::string> unreadable_;
 };
+
+// All ids, each followed by a line break.
+std::string id_lines(const ImageListing& listing) {
+  std::string text;
+  for (const ImageListing::Entry& image : listing.images) {
+    require_data(image.id.find('\n') == std::string::npos, listing.source,
+                 ": the id of an image contains a line break: ", image.id);
+    text += image.id + "\n";
+  }
+  return text;
+}
 
 }  // namespace
 
@@ -276,22 +234,30 @@ std::string cache_path_beside(const std::string& path, const std::string& form) 
   return path + (folder ? "/images." : ".") + form + ".cache.safetensors";
 }
 
-CacheResult write_image_cache(const std::string& path, const Dataset& data, bool skip_unreadable, int threads,
+CacheResult write_image_cache(const std::string& path, const ImageListing& listing, bool skip_unreadable, int threads,
                               const std::function<void(int)>& done) {
-  require(!data.image_form.empty(), data.source, ": its images are in memory, there is nothing to decode");
-  Decoding decoding(data, skip_unreadable, threads);
-  const std::string temporary = path + ".tmp", ids = decoding.ids();
+  require(!listing.form.empty(), listing.source, ": its images are in memory, there is nothing to decode");
+  require_data(!listing.images.empty(), listing.source, ": has no images");
+  const std::size_t count = listing.images.size();
+  const std::string temporary = path + ".tmp", ids = id_lines(listing);
+  const auto size = [](int extent) { return static_cast<std::uint64_t>(extent); };
+  std::vector<TensorPlan> tensors = {
+      {"images", "U8", {count, size(listing.height), size(listing.width), size(listing.channels)}},
+      {"content", "U64", {count}},
+      {"stamps", "I64", {count, 3}},
+      {"ids", "U8", {ids.size()}}};
+  Decoding decoding(listing, skip_unreadable, threads);
   std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
   if (!out) fail(ErrorKind::io, temporary, ": cannot be written");
-  out << header_text(data, decoding.count(), ids.size());
+  out << padded_header(tensors, {{"format", format_name}, {"form", listing.form}});
   CacheResult result;
   const auto begin = std::chrono::steady_clock::now();
   constexpr std::size_t block = 512;
   try {
-    for (std::size_t first = 0; first < decoding.count(); first += block) {
-      const std::vector<std::uint8_t> pixels = decoding.block(first, std::min(block, decoding.count() - first));
+    for (std::size_t first = 0; first < count; first += block) {
+      const std::vector<std::uint8_t> pixels = decoding.block(first, std::min(block, count - first));
       out.write(reinterpret_cast<const char*>(pixels.data()), static_cast<std::streamsize>(pixels.size()));
-      if (done) done(static_cast<int>(std::min(first + block, decoding.count())));
+      if (done) done(static_cast<int>(std::min(first + block, count)));
     }
   } catch (...) {
     std::error_code ignored;
@@ -300,7 +266,7 @@ CacheResult write_image_cache(const std::string& path, const Dataset& data, bool
   }
   result.decode_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   result.unreadable = decoding.unreadable();
-  result.images = static_cast<int>(decoding.count() - result.unreadable.size());
+  result.images = static_cast<int>(count - result.unreadable.size());
   const auto write = [&](const auto& values) {
     out.write(reinterpret_cast<const char*>(values.data()),
               static_cast<std::streamsize>(values.size() * sizeof values[0]));

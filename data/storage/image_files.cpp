@@ -7,14 +7,10 @@
 
 #include "data/images/fundus.h"
 #include "engine/files/check.h"
-#include "engine/files/text.h"
 
 namespace preceptor {
-namespace {
 
 namespace files = std::filesystem;
-
-}  // namespace
 
 std::string to_string(const ImageForm& form) {
   std::string text = message(form.height, "x", form.width, "x", form.channels);
@@ -33,7 +29,7 @@ Image read_prepared(const std::string& path, const ImageForm& form) {
     if (form.fit == Fit::pad) image = bordered(image, form.height, form.width);
     return resized(image, form.height, form.width);
   }
-  // The disc fills more than half of a picture, so at twice the size it is still larger than the form.
+  // The disc fills more than half of the picture, so twice the size leaves it larger than the form.
   const Image image = read_image(path, 2 * form.height, 2 * form.width, form.window);
   const Image disc = resized(cropped_to_disc(image), form.height, form.width);
   return with_channels(form.fundus == Fundus::crop ? disc : without_local_mean(disc), form.channels);
@@ -50,18 +46,21 @@ void FileImages::read(int position, std::span<std::uint8_t> pixels) const {
   std::memcpy(pixels.data(), image.pixels.data(), pixels.size());
 }
 
-std::vector<std::string> image_files_below(const std::string& folder) {
+void require_folder(const std::string& path, const std::string& expected) {
   std::error_code unknown;
-  if (!files::exists(folder, unknown)) fail(ErrorKind::missing_input, folder, ": there is no such folder");
-  require_data(files::is_directory(folder, unknown), folder, ": is no folder");
+  if (!files::exists(path, unknown)) fail(ErrorKind::missing_input, path, ": there is no such folder");
+  require_data(files::is_directory(path, unknown), path, ": is not a folder; ", expected);
+}
+
+std::vector<std::string> image_files_below(const std::string& folder) {
+  require_folder(folder);
   std::vector<std::string> paths;
-  std::error_code error;
+  std::error_code error, unknown;
   for (files::recursive_directory_iterator entry(folder, files::directory_options::follow_directory_symlink, error),
        end;
        !error && entry != end; entry.increment(error)) {
-    // A loop of links would never end.
-    require_data(entry.depth() < 32, folder, ": folders are nested more than 32 deep, at ", entry->path().string());
     const std::string path = entry->path().string();
+    require_data(entry.depth() < 32, folder, ": folders are nested more than 32 deep (a cycle of links?), at ", path);
     if (has_image_name(path) && entry->is_regular_file(unknown))
       paths.push_back(entry->path().lexically_relative(folder).generic_string());
   }
@@ -81,20 +80,10 @@ ImageFinder::ImageFinder(const std::string& folder) : folder_(folder), paths_(im
 const std::string* ImageFinder::find(const std::string& name) const {
   const auto found = by_name_.find(name);
   if (found == by_name_.end()) return nullptr;
-  const std::vector<std::int32_t>& those = found->second;
-  require_data(those.size() == 1, folder_, ": two images are called '", name, "': ", paths_[those.front()], " and ",
-               paths_[those.back()], "; images=FOLDER chooses where to look");
-  return &paths_[those.front()];
-}
-
-std::string part_in_path(const std::string& path) {
-  for (const files::path& folder : files::path(path).parent_path()) {
-    const std::string name = lower(folder.string());
-    if (name == "train" || name == "training") return "train";
-    if (name == "val" || name == "valid" || name == "validation" || name == "dev") return "val";
-    if (name == "test" || name == "testing") return "test";
-  }
-  return {};
+  const std::vector<std::int32_t>& matches = found->second;
+  require_data(matches.size() == 1, folder_, ": two images are called '", name, "': ", paths_[matches.front()], " and ",
+               paths_[matches.back()], "; images=FOLDER chooses where to look");
+  return &paths_[matches.front()];
 }
 
 }  // namespace preceptor

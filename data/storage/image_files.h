@@ -1,4 +1,4 @@
-// Image files of a data set: found below a folder, and brought to one form when they are read.
+// Image files of a data set: found below a folder, and converted to one form as they are read.
 #pragma once
 
 #include <string>
@@ -10,21 +10,21 @@
 
 namespace preceptor {
 
-// What happens to a fundus photograph before it is resized (data/images/fundus.h).
+// Preparation of a fundus photograph before it is resized (data/images/fundus.h).
 enum class Fundus {
   keep,    // nothing
   crop,    // cut to the square around the lit disc
-  graham,  // crop, then the local mean taken away inside the disc
+  graham,  // crop, then subtract the local mean inside the disc
 };
 
-// How a picture of other proportions is brought to a size.
+// How a picture of other proportions is fitted to a size.
 enum class Fit {
   stretch,  // as a whole: resized
   crop,     // its center_of
   pad,      // bordered with black
 };
 
-// What every image of a data set is made into.
+// The form that every image of a data set is converted to.
 struct ImageForm {
   int height = 0, width = 0, channels = 0;
   Fundus fundus = Fundus::keep;
@@ -39,12 +39,12 @@ std::string to_string(const ImageForm& form);
 // data/images/fundus.h.
 Image read_prepared(const std::string& path, const ImageForm& form);
 
-// Image files, decoded whenever they are read.
+// Image files, decoded on every read.
 class FileImages final : public ImageSource {
  public:
   FileImages(std::vector<std::string> paths, const ImageForm& form);
   void read(int position, std::span<std::uint8_t> pixels) const override;
-  std::string file(int position) const override { return paths_.at(static_cast<std::size_t>(position)); }
+  std::string file(int position) const override { return paths_.at(position); }
   bool decodes() const override { return true; }
 
  private:
@@ -52,17 +52,20 @@ class FileImages final : public ImageSource {
   ImageForm form_;
 };
 
-// The images in a folder and below it, by the ending of their names; relative paths in the order of their names.
-// Errors: missing_input, io.
+// Errors: missing_input if there is nothing at the path, data ("PATH: is not a folder; `expected`") if it is a file.
+void require_folder(const std::string& path, const std::string& expected = "a folder is expected");
+
+// Relative paths of the images in a folder and below it, recognized by their extensions and sorted by name. Errors:
+// missing_input, io.
 std::vector<std::string> image_files_below(const std::string& folder);
 
-// Image files below a folder, found by their name without its folders, with or without its ending.
+// Image files below a folder, found by their base name, with or without its extension.
 class ImageFinder {
  public:
   explicit ImageFinder(const std::string& folder);
 
   int count() const { return static_cast<int>(paths_.size()); }
-  // The path below the folder; nullptr where there is none. Errors: data where several files have the name.
+  // The path below the folder; nullptr if there is none. Errors: data if several files have this name.
   const std::string* find(const std::string& name) const;
 
  private:
@@ -70,9 +73,5 @@ class ImageFinder {
   std::vector<std::string> paths_;
   std::unordered_map<std::string, std::vector<std::int32_t>> by_name_;
 };
-
-// The part that a path's folders name: train, val (also valid, validation, dev) or test; the first that does counts.
-// Empty where none does.
-std::string part_in_path(const std::string& path);
 
 }  // namespace preceptor

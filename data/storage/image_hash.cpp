@@ -1,4 +1,4 @@
-// Eight bytes at a time through the mixer of data/random.h; neighbors compared on a small copy.
+// Mixes eight bytes at a time with data/random.h; compares neighbors on a small copy.
 #include "data/storage/image_hash.h"
 
 #include <cstring>

@@ -1,4 +1,4 @@
-// Two fingerprints of images: of equal pixels, and of pictures that look alike.
+// Two fingerprints of images: for equal pixels, and for pictures that look alike.
 #pragma once
 
 #include <array>
@@ -13,9 +13,9 @@ namespace preceptor {
 // 64 bits of any bytes; equal bytes, equal hash. Not for hostile bytes: collisions can be made.
 std::uint64_t content_hash(std::span<const std::uint8_t> bytes, std::uint64_t seed = 0);
 
-// The difference hash (N. Krawetz 2013) with 16 x 16 bits: the grey picture at 17 x 16 pixels, and for each pixel but
-// the last of a row whether its right neighbor is brighter. It survives resizing, compression and a change of
-// brightness; a flip or a cut changes it.
+// The difference hash (N. Krawetz 2013) with 16 x 16 bits: for each pixel of the grey picture at 17 x 16 pixels except
+// the last of a row, one bit that is set if its right neighbor is brighter. It survives resizing, compression and a
+// change of brightness, but not flipping or cropping.
 using DifferenceHash = std::array<std::uint64_t, 4>;
 DifferenceHash difference_hash(const Image& image);
 

@@ -14,7 +14,7 @@ int images_in(const std::vector<std::vector<std::uint8_t>>& blocks, std::size_t 
   require(image_bytes > 0, "images: an image has no pixels");
   std::size_t bytes = 0;
   for (const auto& block : blocks) {
-    require(block.size() % image_bytes == 0, "images: ", block.size(), " bytes are no whole number of images of ",
+    require(block.size() % image_bytes == 0, "images: ", block.size(), " bytes are not a whole number of images of ",
             image_bytes, " bytes");
     bytes += block.size();
   }
@@ -58,12 +58,12 @@ SelectedImages::SelectedImages(Images images, std::vector<std::int32_t> position
 
 void SelectedImages::read(int position, std::span<std::uint8_t> pixels) const {
   require_position(position, count());
-  images_->read(positions_[static_cast<std::size_t>(position)], pixels);
+  images_->read(positions_[position], pixels);
 }
 
 std::string SelectedImages::file(int position) const {
   require_position(position, count());
-  return images_->file(positions_[static_cast<std::size_t>(position)]);
+  return images_->file(positions_[position]);
 }
 
 }  // namespace preceptor

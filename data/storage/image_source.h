@@ -1,4 +1,4 @@
-// Where a split's images come from: memory, files or a cache, behind one function that reads any of them on demand.
+// The images of a split, in memory, in files or in a cache, with one function that reads any of them on demand.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace preceptor {
 
-// A list of images of one form, [height, width, channels] bytes each. Memory does not grow with what was read.
+// A list of images of one form, [height, width, channels] bytes each. Reading does not use up memory.
 class ImageSource {
  public:
   ImageSource(int count, std::size_t image_bytes) : count_(count), image_bytes_(image_bytes) {}
@@ -24,10 +24,10 @@ class ImageSource {
   // Errors: data, missing_input, io; the message begins with the file's path.
   virtual void read(int position, std::span<std::uint8_t> pixels) const = 0;
 
-  // The file an image is decoded from; empty for images that are whole in memory.
+  // The file an image is decoded from; empty for images in memory.
   virtual std::string file(int) const { return {}; }
 
-  // Whether reading an image is work (decoding, resizing) that is worth a thread of its own.
+  // True if reading an image is expensive (decoding, resizing), so that threads pay off.
   virtual bool decodes() const { return false; }
 
  private:
@@ -39,7 +39,7 @@ using Images = std::shared_ptr<const ImageSource>;
 
 std::vector<std::uint8_t> read_pixels(const ImageSource& images, int position);
 
-// Images one after the other in memory; blocks of any number of them, so that arrays are taken as they were read.
+// Contiguous images in memory, in blocks of any number of them, so that arrays need not be copied.
 class MemoryImages final : public ImageSource {
  public:
   MemoryImages(std::vector<std::vector<std::uint8_t>> blocks, std::size_t image_bytes);

@@ -1,4 +1,4 @@
-// A whole file as memory: pages are read when they are touched, and the system may drop them again.
+// A whole file mapped into memory: pages are read on first access, and the system may drop them again.
 #pragma once
 
 #include <cstddef>

@@ -99,7 +99,7 @@ std::uint64_t element_bytes(const std::string& dtype, const std::string& place) 
 
 int npy_length_bytes(std::string_view prefix, const std::string& place) {
   require_data(prefix.size() == npy_prefix_bytes && prefix.substr(0, 6) == std::string_view("\x93NUMPY", 6), place,
-               ": is no .npy array (its first bytes are not \\x93NUMPY)");
+               ": is not a .npy array (its first bytes are not \\x93NUMPY)");
   const int version = static_cast<unsigned char>(prefix[6]);
   require_data(version >= 1 && version <= 3 && prefix[7] == 0, place, ": .npy version ", version, ".",
                static_cast<int>(static_cast<unsigned char>(prefix[7])), " is not 1.0, 2.0 or 3.0");

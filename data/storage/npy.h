@@ -1,4 +1,4 @@
-// The header of a .npy array: what numpy wrote before the numbers, read without evaluating it.
+// The header of a .npy array, parsed without evaluating it.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,12 @@
 namespace preceptor {
 
 struct NpyHeader {
-  std::string dtype;                // one of those supported_dtypes() lists
+  std::string dtype;                // "|u1", "<f4", ...
   std::vector<std::int64_t> shape;  // empty for a scalar
   std::uint64_t data_bytes = 0;     // product of the shape times the size of an element
 };
 
-// The bytes every .npy begins with: magic, version and the length of the header text (2 bytes in version 1, 4 in 2 and
-// 3).
+// Every .npy begins with magic and version, then the length of the header text (2 bytes in version 1, 4 in 2 and 3).
 inline constexpr std::size_t npy_prefix_bytes = 8;
 inline constexpr std::uint64_t npy_longest_header = 1 << 20;
 inline constexpr std::uint64_t npy_most_bytes = std::uint64_t{1} << 36;  // 64 GiB: ten times the largest set expected

@@ -1,16 +1,17 @@
-// .npz: the sizes of headers and members are compared before memory is asked for.
+// .npz: checks the sizes of headers and members before it allocates memory.
 #include "data/storage/npz.h"
 
 #include <cstring>
 
 #include "data/storage/npy.h"
 #include "engine/files/check.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
 
-template <class Element>
-void append_integers(const Array& array, const std::string& place, std::vector<std::int64_t>& result) {
+template <class Element, class Value>
+void append(const Array& array, const std::string& place, std::vector<Value>& result) {
   for (std::size_t offset = 0; offset < array.bytes.size(); offset += sizeof(Element)) {
     Element value;
     std::memcpy(&value, array.bytes.data() + offset, sizeof value);
@@ -18,7 +19,7 @@ void append_integers(const Array& array, const std::string& place, std::vector<s
       require_data(value <= static_cast<std::uint64_t>(INT64_MAX), place, ": element ", offset / 8, " is ", value,
                    ", beyond 64-bit signed numbers");
     }
-    result.push_back(static_cast<std::int64_t>(value));
+    result.push_back(static_cast<Value>(value));
   }
 }
 
@@ -26,25 +27,15 @@ void append_integers(const Array& array, const std::string& place, std::vector<s
 
 std::vector<std::int64_t> integers(const Array& array, const std::string& place) {
   std::vector<std::int64_t> result;
-  const std::string type = array.dtype.size() == 3 ? array.dtype.substr(1) : "";
-  if (type == "u1" || type == "b1")
-    append_integers<std::uint8_t>(array, place, result);
-  else if (type == "i1")
-    append_integers<std::int8_t>(array, place, result);
-  else if (type == "u2")
-    append_integers<std::uint16_t>(array, place, result);
-  else if (type == "i2")
-    append_integers<std::int16_t>(array, place, result);
-  else if (type == "u4")
-    append_integers<std::uint32_t>(array, place, result);
-  else if (type == "i4")
-    append_integers<std::int32_t>(array, place, result);
-  else if (type == "u8")
-    append_integers<std::uint64_t>(array, place, result);
-  else if (type == "i8")
-    append_integers<std::int64_t>(array, place, result);
-  else
-    fail(ErrorKind::data, place, ": element type '", array.dtype, "' where whole numbers are expected");
+  const auto holds = [&]<class Element>(std::string_view type, Element) {
+    if (array.dtype.size() != 3 || !array.dtype.ends_with(type)) return false;
+    append<Element>(array, place, result);
+    return true;
+  };
+  const bool known = holds("u1", std::uint8_t{}) || holds("b1", std::uint8_t{}) || holds("i1", std::int8_t{}) ||
+                     holds("u2", std::uint16_t{}) || holds("i2", std::int16_t{}) || holds("u4", std::uint32_t{}) ||
+                     holds("i4", std::int32_t{}) || holds("u8", std::uint64_t{}) || holds("i8", std::int64_t{});
+  require_data(known, place, ": element type '", array.dtype, "' where whole numbers are expected");
   return result;
 }
 
@@ -52,16 +43,7 @@ std::vector<double> real_numbers(const Array& array, const std::string& place) {
   require_data(array.dtype == "<f4" || array.dtype == "<f8", place, ": element type '", array.dtype,
                "' where real numbers are expected");
   std::vector<double> result;
-  const auto append = [&]<class Element>(Element value) {
-    for (std::size_t offset = 0; offset < array.bytes.size(); offset += sizeof value) {
-      std::memcpy(&value, array.bytes.data() + offset, sizeof value);
-      result.push_back(static_cast<double>(value));
-    }
-  };
-  if (array.dtype == "<f4")
-    append(0.0f);
-  else
-    append(0.0);
+  array.dtype == "<f4" ? append<float>(array, place, result) : append<double>(array, place, result);
   return result;
 }
 
@@ -77,8 +59,7 @@ std::vector<std::string> Npz::names() const {
 Array Npz::read(const std::string& name) const {
   const std::string place = path() + ": member " + name;
   if (!archive_.contains(name + ".npy")) {
-    std::string present;
-    for (const std::string& other : names()) present += (present.empty() ? "" : ", ") + other;
+    const std::string present = list(names());
     fail(ErrorKind::data, place, ": is missing; present: ", present.empty() ? "nothing" : present);
   }
   ZipMember member = archive_.open(name + ".npy", name);

@@ -1,5 +1,4 @@
-// Reads the arrays of a .npz file (a zip archive of .npy members, stored or deflated, also ZIP64) and trusts none of
-// it.
+// Reads the arrays of an untrusted .npz file (a zip archive of .npy members, stored or deflated, also ZIP64).
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,12 @@
-// Writing by position, and reading of what was mapped.
+// Writes by position; reads from the mapped file.
 #include "data/storage/row_file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "engine/files/check.h"
 #include "engine/files/element_type.h"
@@ -20,32 +18,6 @@ constexpr const char* format_name = "preceptor-rows-1";
 constexpr const char* content_name = "content";
 
 std::uint64_t value_bytes(const RowLayout& layout) { return layout.rounded ? 2 : 4; }
-
-// The header, padded so that the rows begin at a page; begins gets the places of content and tensors in the file.
-std::string header_text(const RowLayout& layout, const Metadata& metadata, std::vector<std::uint64_t>& begins) {
-  nlohmann::json header;
-  header["__metadata__"] = metadata;
-  header["__metadata__"]["format"] = format_name;
-  std::uint64_t offset = 0;
-  const auto add = [&](const std::string& name, const char* type, std::vector<std::uint64_t> shape,
-                       std::uint64_t bytes) {
-    header[name] = {{"dtype", type}, {"shape", std::move(shape)}, {"data_offsets", {offset, offset + bytes}}};
-    begins.push_back(offset);
-    offset += bytes;
-  };
-  add(content_name, "U64", {layout.rows}, layout.rows * 8);
-  for (const RowTensor& tensor : layout.tensors) {
-    std::vector<std::uint64_t> shape = {layout.rows};
-    shape.insert(shape.end(), tensor.sizes.begin(), tensor.sizes.end());
-    add(tensor.name, layout.rounded ? "BF16" : "F32", std::move(shape),
-        layout.rows * tensor.values() * value_bytes(layout));
-  }
-  std::string text = header.dump();
-  text.resize((text.size() + 8 + 4095) / 4096 * 4096 - 8, ' ');
-  const std::uint64_t length = text.size();
-  for (std::uint64_t& begin : begins) begin += 8 + length;
-  return std::string(reinterpret_cast<const char*>(&length), 8) + text;
-}
 
 }  // namespace
 
@@ -67,13 +39,21 @@ RowFileWriter::RowFileWriter(const std::string& path, const RowLayout& layout, c
   const std::string temporary = path + ".tmp";
   descriptor_ = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail(ErrorKind::io, temporary, ": cannot be created: ", std::strerror(errno));
-  // Emptied only when nobody else is at it.
+  // Truncated only if no other process is writing it.
   const bool alone = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
   if (!alone || ::ftruncate(descriptor_, 0) != 0) {
     ::close(descriptor_);
     fail(ErrorKind::io, temporary, alone ? ": cannot be written" : ": another run is writing it");
   }
-  const std::string header = header_text(layout, metadata, begins_);
+  std::vector<TensorPlan> plan = {{content_name, "U64", {layout.rows}}};
+  for (const RowTensor& tensor : layout.tensors) {
+    plan.push_back({tensor.name, layout.rounded ? "BF16" : "F32", {layout.rows}});
+    plan.back().shape.insert(plan.back().shape.end(), tensor.sizes.begin(), tensor.sizes.end());
+  }
+  Metadata all = metadata;
+  all["format"] = format_name;
+  const std::string header = padded_header(plan, all);
+  for (const TensorPlan& tensor : plan) begins_.push_back(tensor.begin);
   write_at(0, header.data(), header.size());
 }
 
@@ -116,14 +96,9 @@ void RowFileWriter::finish() {
 }
 
 RowFile::RowFile(const std::string& path) : path_(path), file_(path) {
-  const std::span<const std::uint8_t> bytes = file_.bytes();
-  std::uint64_t length = 0;
-  std::memcpy(&length, bytes.data(), std::min<std::size_t>(sizeof length, bytes.size()));
-  length = safetensors_header_bytes(path, length, bytes.size());
-  SafetensorsHeader header =
-      parse_safetensors_header(path, {reinterpret_cast<const char*>(bytes.data()) + 8, length}, bytes.size());
+  SafetensorsHeader header = read_header(file_, path);
   metadata_ = std::move(header.metadata);
-  require_data(metadata_["format"] == format_name, path, ": is no file of rows of this version");
+  require_data(metadata_["format"] == format_name, path, ": is not a row file of this version");
   metadata_.erase("format");
   const std::vector<StoredTensor>& stored = header.tensors;
   require_data(stored.size() >= 2 && stored[0].name == content_name && stored[0].dtype == "U64" &&
@@ -135,13 +110,13 @@ RowFile::RowFile(const std::string& path) : path_(path), file_(path) {
   for (auto tensor = stored.begin() + 1; tensor != stored.end(); ++tensor) {
     require_data(tensor->dtype == (layout_.rounded ? "BF16" : "F32") && tensor->sizes.size() >= 2 &&
                      tensor->sizes[0] == stored[0].sizes[0] && tensor->end > tensor->begin,
-                 path, ": tensor ", tensor->name.substr(0, 200), " has not a float or a bfloat16 for every row");
+                 path, ": tensor ", tensor->name.substr(0, 200), " does not hold a float or bfloat16 for every row");
     layout_.tensors.push_back({tensor->name, {tensor->sizes.begin() + 1, tensor->sizes.end()}});
     begins_.push_back(tensor->begin);
   }
 }
 
-// By bytes, because a file that we did not write may put its values anywhere.
+// Copies bytes, because a file from elsewhere may hold its values at any alignment.
 std::uint64_t RowFile::content(std::uint64_t row) const {
   require(row < layout_.rows, path_, ": row ", row, " of ", layout_.rows);
   std::uint64_t value = 0;

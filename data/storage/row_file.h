@@ -1,4 +1,4 @@
-// Numbers for every image of a list, in one memory-mapped file: what a network said, computed once and read by
+// Numbers for every image of a list in one memory-mapped file: outputs of a network, computed once and read by
 // position.
 #pragma once
 
@@ -7,12 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "data/storage/mapped_file.h"
-#include "engine/files/safetensors_header.h"
+#include "data/storage/mapped_tensors.h"
 
 namespace preceptor {
 
-// What every row holds.
+// One tensor of every row.
 struct RowTensor {
   std::string name;
   std::vector<int> sizes;  // of one row
@@ -30,11 +29,11 @@ struct RowLayout {
   bool operator==(const RowLayout&) const = default;
 };
 
-// The file is a safetensors file, so that other programs can read it too: `content` U64 [rows], a hash of what the row
-// was computed from (data/storage/image_hash.h), then every tensor, F32 or BF16 [rows, sizes...].
+// The file is a safetensors file, so that other programs can read it too: `content` U64 [rows], a hash of the input
+// that a row was computed from (data/storage/image_hash.h), then every tensor, F32 or BF16 [rows, sizes...].
 
-// Writes a file under the name `path`.tmp, which becomes `path` when it is finished, and goes with a writer that is
-// not. Errors: io, also where another process is writing the same file.
+// Writes `path`.tmp, which finish() renames to `path`; a writer that is not finished removes it. Errors: io, also if
+// another process is writing the same file.
 class RowFileWriter {
  public:
   RowFileWriter(const std::string& path, const RowLayout& layout, const Metadata& metadata);
@@ -42,7 +41,7 @@ class RowFileWriter {
   RowFileWriter(const RowFileWriter&) = delete;
   RowFileWriter& operator=(const RowFileWriter&) = delete;
 
-  // Rows from `first` on; of a tensor as many values as whole rows have.
+  // Rows from `first` on; the values of a tensor are those of whole rows.
   void write_content(std::uint64_t first, std::span<const std::uint64_t> content);
   void write(std::uint64_t first, std::size_t tensor, std::span<const float> values);
   void finish();
@@ -52,7 +51,7 @@ class RowFileWriter {
 
   std::string path_;
   RowLayout layout_;
-  std::vector<std::uint64_t> begins_;  // of content, then of every tensor, in the file
+  std::vector<std::uint64_t> begins_;  // positions in the file: content, then every tensor
   int descriptor_ = -1;
 };
 
@@ -64,7 +63,7 @@ class RowFile {
   const RowLayout& layout() const { return layout_; }
   const Metadata& metadata() const { return metadata_; }
   std::uint64_t content(std::uint64_t row) const;
-  // The row's values of a tensor as they lie in the file, little-endian and of no alignment.
+  // The row's values of a tensor as stored, little-endian and unaligned.
   std::span<const std::uint8_t> stored(std::uint64_t row, std::size_t tensor) const;
   // The same as floats.
   void read(std::uint64_t row, std::size_t tensor, std::span<float> values) const;

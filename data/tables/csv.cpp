@@ -2,16 +2,15 @@
 #include "data/tables/csv.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
+#include <unordered_map>
 
 #include "data/tables/table.h"
 #include "engine/files/check.h"
+#include "engine/files/numbers.h"
 
 namespace preceptor {
-
-namespace {
-constexpr std::size_t most_bytes = std::size_t{1} << 30;
-}  // namespace
 
 std::size_t CsvTable::find(const std::string& column) const {
   return static_cast<std::size_t>(std::find(header.begin(), header.end(), column) - header.begin());
@@ -19,6 +18,31 @@ std::size_t CsvTable::find(const std::string& column) const {
 
 std::string CsvTable::place(std::size_t row, std::size_t column) const {
   return message(path, " line ", lines[row], ", column '", header[column].substr(0, 100), "'");
+}
+
+void CsvTable::reject(std::size_t row, std::size_t column, const std::string& expected) const {
+  fail(ErrorKind::data, place(row, column), ": '", rows[row][column].substr(0, 100), "' is not ", expected);
+}
+
+double CsvTable::number(std::size_t row, std::size_t column, double least, double most,
+                        const std::string& expected) const {
+  const std::optional<double> value = parse_number(rows[row][column]);
+  if (!(value && *value >= least && *value <= most)) reject(row, column, expected);
+  return *value;
+}
+
+std::vector<std::string> CsvTable::ids(std::size_t column) const {
+  std::vector<std::string> ids;
+  std::unordered_map<std::string, std::size_t> first;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    ids.push_back(rows[row][column]);
+    require_data(!ids.back().empty(), place(row, column), ": is empty");
+    const auto [found, is_new] = first.try_emplace(ids.back(), row);
+    require_data(is_new, place(row, column), ": '", ids.back().substr(0, 100), "' is there twice, first in line ",
+                 lines[found->second]);
+  }
+  require_data(!ids.empty(), path, ": has no rows");
+  return ids;
 }
 
 CsvTable read_csv(const std::string& path) {
@@ -30,6 +54,7 @@ CsvTable read_csv(const std::string& path) {
     require_data(names.insert(table.header[i]).second, path, " line 1: column '", table.header[i].substr(0, 100),
                  "' is there twice");
   }
+  constexpr std::size_t most_bytes = std::size_t{1} << 30;
   std::size_t bytes = 0;
   while (reader.next()) {
     std::vector<std::string> row;

@@ -1,4 +1,4 @@
-// Lines are cut out of a buffer that zlib fills; only rows with a quote in them are copied.
+// Cuts lines out of a buffer that zlib fills; copies only rows that contain a quote.
 #include "data/tables/table.h"
 
 #include <zlib.h>
@@ -10,26 +10,24 @@
 
 #include "engine/files/check.h"
 #include "engine/files/numbers.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
-namespace {
 
 constexpr std::size_t longest_row = 1 << 20, most_fields = 1 << 12;
-
-}  // namespace
 
 // The file as a stream of bytes; gzread passes plain files through.
 struct TableReader::Input {
   explicit Input(const std::string& path);
   ~Input() { ::gzclose(file); }
 
-  // Makes at least one more byte available behind `end`; false at the end of the file.
+  // Reads at least one more byte after `end`; false at the end of the file.
   bool fill();
 
   std::string path;
   gzFile file = nullptr;
   std::vector<char> buffer;
-  std::size_t begin = 0, end = 0;  // bytes of the buffer that were not taken yet
+  std::size_t begin = 0, end = 0;  // unread bytes of the buffer
 };
 
 TableReader::Input::Input(const std::string& name) : path(name), buffer(1 << 16) {
@@ -52,7 +50,7 @@ bool TableReader::Input::fill() {
   int code = Z_OK;
   const char* reason = ::gzerror(file, &code);
   if (read < 0 || (read == 0 && code != Z_OK && code != Z_STREAM_END))
-    fail(code == Z_ERRNO ? ErrorKind::io : ErrorKind::data, path, ": cannot be read on: ", reason);
+    fail(code == Z_ERRNO ? ErrorKind::io : ErrorKind::data, path, ": cannot be read any further: ", reason);
   end += static_cast<std::size_t>(read);
   return read > 0;
 }
@@ -86,8 +84,7 @@ std::optional<std::size_t> TableReader::find(std::string_view name) const {
 std::size_t TableReader::require_column(std::string_view name) const {
   const std::optional<std::size_t> column = find(name);
   if (column) return *column;
-  std::string known;
-  for (const std::string& other : header_) known += (known.empty() ? "" : ", ") + other;
+  std::string known = list(header_);
   if (known.size() > 300) known = known.substr(0, 300) + " ...";
   fail(ErrorKind::data, path_, " line 1: there is no column '", name, "'; there are: ", known);
 }
@@ -100,7 +97,7 @@ bool TableReader::next() {
   return true;
 }
 
-// The next line without its end (LF, CRLF), in the buffer. Only valid until the buffer is filled again.
+// The next line without its end (LF, CRLF), in the buffer. Valid until the buffer is filled again.
 std::string_view TableReader::take_line() {
   Input& in = *input_;
   const auto without_return = [](std::string_view line) { return line.substr(0, line.size() - line.ends_with('\r')); };
@@ -147,7 +144,7 @@ bool TableReader::read_row() {
   }
 }
 
-// Fields of a row with quotes: the text is rewritten in place without them. Lines are added while a quote is open.
+// Fields of a row with quotes: rewrites the text in place without them and appends lines while a quote is open.
 void TableReader::read_quoted() {
   std::vector<std::pair<std::size_t, std::size_t>> places;  // begin and end of each field in quoted_
   std::size_t from = 0, to = 0;
@@ -192,7 +189,7 @@ void TableReader::reject(std::size_t column, const std::string& reason) const {
 
 double TableReader::number(std::size_t column) const {
   const std::optional<double> value = parse_number(field(column));
-  if (!value || !std::isfinite(*value)) reject(column, message("'", field(column), "' is no number"));
+  if (!value || !std::isfinite(*value)) reject(column, message("'", field(column), "' is not a number"));
   return *value;
 }
 

@@ -1,5 +1,4 @@
-// Tables as text, CSV or TSV, plain or gzipped: the one reader, row by row in bounded memory, and the quoting of
-// fields.
+// Tables as text, CSV or TSV, plain or gzipped: reads them row by row in bounded memory, and quotes fields.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +10,7 @@
 
 namespace preceptor {
 
-// RFC 4180, read as hostile. The first row names the columns; a tab in it makes the table a TSV. Taken: a byte order
+// RFC 4180; trusts nothing. The first row names the columns; a tab in it makes the table a TSV. Accepts a byte order
 // mark, CRLF, quoted fields (commas, line breaks and doubled quotes inside), empty lines (skipped), empty fields beyond
 // the last column, gzip. A row holds at most 2^20 bytes and 2^12 fields.
 // Errors: missing_input, io; data, "FILE line L[, column C (NAME)]: reason".
@@ -24,16 +23,17 @@ class TableReader {
 
   const std::string& path() const { return path_; }
   const std::vector<std::string>& header() const { return header_; }
-  // Position of the column with this name, or nothing; two columns of one name are an error once they are asked for.
+  // Position of the column with this name, if there is one; asking for a name that two columns have is an error.
   std::optional<std::size_t> find(std::string_view name) const;
-  // The same; a missing one is an error that lists the columns there are.
+  // The same; a missing column is an error that lists the existing ones.
   std::size_t require_column(std::string_view name) const;
 
-  // Moves on to the next row; false behind the last. Its fields, header().size() of them, are valid until the next
-  // call.
+  // Reads the next row; false after the last one. Its header().size() fields are valid until the next call.
   bool next();
   std::string_view field(std::size_t column) const { return fields_[column]; }
-  std::int64_t line() const { return row_line_; }  // where the row begins, from 1
+  // Empty without a column.
+  std::string_view field(std::optional<std::size_t> column) const { return column ? fields_[*column] : ""; }
+  std::int64_t line() const { return row_line_; }  // first line of the row, from 1
 
   // Throws the Error of this row, or of one of its fields.
   [[noreturn]] void reject(const std::string& reason) const;
@@ -53,11 +53,11 @@ class TableReader {
   char separator_ = ',';
   std::vector<std::string> header_;
   std::vector<std::string_view> fields_;
-  std::string quoted_;  // the row in which a quote stands, its fields without quotes
+  std::string quoted_;  // a row with quotes, its fields without them
   std::int64_t line_ = 0, row_line_ = 0;
 };
 
-// A field of a CSV file, quoted where it must be (RFC 4180).
+// A field of a CSV file, quoted if necessary (RFC 4180).
 std::string csv_field(const std::string& text);
 
 }  // namespace preceptor

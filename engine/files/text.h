@@ -1,9 +1,11 @@
-// Names in messages, and names in lower case.
+// Lists in messages, and simple operations on text.
 #pragma once
 
 #include <algorithm>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace preceptor {
 
@@ -18,6 +20,14 @@ std::string list(const Range& entries, const Of& of = {}) {
     text += std::invoke(of, entry);
   }
   return text;
+}
+
+// The parts between separators, empty ones included; one empty part for an empty text.
+inline std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t begin = 0; begin <= text.size(); begin += parts.back().size() + 1)
+    parts.push_back(text.substr(begin, text.find(separator, begin) - begin));
+  return parts;
 }
 
 // Letters from A to Z; all else stays.

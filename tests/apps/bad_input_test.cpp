@@ -15,7 +15,7 @@ Arguments train_on(const std::string& data, const Arguments& more = {}) {
 TEST(BadInput, Flags) {
   const Workplace place;
   const std::vector<std::pair<Arguments, std::string>> cases = {
-      {{"--epochs", "0"}, "--epochs 0: not from 1"},
+      {{"--epochs", "0"}, "--epochs 0: must be at least 1"},
       {{"--epochs", "many"}, "many"},
       {{"--nonsense"}, "--nonsense"},
       {{"--batch", "0"}, "--batch 0"},
@@ -27,7 +27,7 @@ TEST(BadInput, Flags) {
       {{"--schedule", "steep"}, "constant, step, cosine, plateau"},
       {{"--schedule", "step"}, "--milestones"},
       {{"--milestones", "3"}, "--schedule step"},
-      {{"--schedule", "step", "--milestones", "3,2"}, "growing"},
+      {{"--schedule", "step", "--milestones", "3,2"}, "increasing"},
       {{"--stem", "large"}, "auto, imagenet, small"},
       {{"--stem", "imagenet"}, "small stem only"},
       {{"--freeze", "1"}, "--freeze needs --init"},
@@ -40,7 +40,10 @@ TEST(BadInput, Flags) {
       {{"--augment", "shift=1.5"}, "whole number"},
       {{"--normalise", "none"}, "auto, data, imagenet"},
       {{"--augment", "scale=1"}, "--augment scale=1"},
-      {{"--device", "gpu"}, "cpu"},
+      {{"--device", "gpu"}, "cpu, cuda, emulated, auto"},
+      {{"--precision", "fp8"}, "float, tf32, bf16"},
+      {{"--sampling", "even"}, "shuffle, balanced, square-root"},
+      {{"--layer-decay", "0"}, "--layer-decay 0: must be above 0 and at most 1"},
       {{"--teacher", "x.safetensors"}, "--teacher"},
       {{"--config", "run.toml"}, "run.toml line 2: 'colour'"}};
   write_bytes(place.path("run.toml"), "batch = 16\ncolour = 3\n");
@@ -68,9 +71,9 @@ TEST(BadInput, FilesOfFlags) {
       {"epochs 3\n", "line 1: '='"},
       {"\n[train]\n", "line 2: tables"},
       {"model = resnet8\n", "needs quotes"},
-      {"model = \"resnet8\n", "a string ends on its line"},
+      {"model = \"resnet8\n", "a string must end on its line"},
       {"lr = \n", "a value is missing"},
-      {"lr = 1\nlr = 2\n", "line 2: 'lr' stands here a second time"},
+      {"lr = 1\nlr = 2\n", "line 2: 'lr' is given twice"},
       {"milestones = [1 2]\n", "','"},
       {"resume = \"x\"\n", "'resume' is not a flag"},
       {"milestones = [1,", "a value is missing"},

@@ -1,5 +1,5 @@
 // preceptor-data preview as users run it.
-#include "data/dataset.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/image.h"
 #include "process.h"
 

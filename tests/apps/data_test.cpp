@@ -58,7 +58,7 @@ TEST_F(DataCommands, CheckSaysWhatItFindsAndHowItEnds) {
   EXPECT_EQ(place.json("check.json")["identical"][0][1]["id"], "dark/9.png");
 
   place.refuse({"preceptor-data"}, 64, {"a command is missing", "check, cache"});
-  place.refuse({"preceptor-data", "clean"}, 64, {"'clean' is no command"});
+  place.refuse({"preceptor-data", "clean"}, 64, {"'clean' is not a command"});
   place.refuse({"preceptor-data", "check"}, 64, {"data is required"});
   place.refuse({"preceptor-data", "check", "folder:nowhere"}, 66, {"nowhere"});
   place.refuse({"preceptor-data", "check", "folder:set?colour=1"}, 64, {"unknown key 'colour'"});

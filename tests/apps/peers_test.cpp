@@ -6,6 +6,7 @@
 
 #include "apps/runs/results.h"
 #include "apps/training/step/student_step.h"
+#include "data/formats/open_dataset.h"
 #include "models/registry.h"
 #include "process.h"
 #include "small_medmnist.h"
@@ -23,22 +24,20 @@ class Together {
            const std::string& method = "dml")
       : context_(device, 3), dataset_(dataset), methods_(seeds.size()), optimizers_(seeds.size()) {
     StepSetup setup;
-    setup.settings = {parse_method(method)};
+    setup.task = dataset.task;
+    setup.outputs = dataset.outputs;
+    setup.images = {batch, dataset.channels, dataset.height, dataset.width};
     const auto channels = static_cast<std::size_t>(dataset.channels);
-    setup.student_input = {.mean = std::vector<float>(channels, 0.5f),
-                           .deviation = std::vector<float>(channels, 0.25f)};
+    setup.input = {.mean = std::vector<float>(channels, 0.5f), .deviation = std::vector<float>(channels, 0.25f)};
     const MethodSetup of_methods{.context = &context_, .multi_label = dataset.task == Task::multi_label};
-    setup.dataset = &dataset;
-    setup.batch = batch;
-    setup.batches = 1;
     for (std::size_t k = 0; k < seeds.size(); ++k) {
       networks_.push_back(make_model(
           context_,
           {.name = "resnet8", .in_channels = dataset.channels, .outputs = dataset.outputs, .small_stem = true}));
       networks_[k]->initialize(seeds[k]);
-      methods_[k].push_back(kind_of(setup.settings[0]).make(of_methods, setup.settings[0]));
+      methods_[k] = make_methods({parse_method(method)}, of_methods);
       optimizers_[k].emplace(networks_[k]->parameters(), OptimizerOptions{});
-      setup.students.push_back({.network = networks_[k].get(), .methods = &methods_[k], .optimizer = &*optimizers_[k]});
+      setup.students.push_back({.network = networks_[k].get(), .methods = methods_[k], .optimizer = &*optimizers_[k]});
     }
     step_.emplace(context_, setup);
   }
@@ -60,7 +59,7 @@ class Together {
   mutable Context context_;
   const Dataset& dataset_;
   std::vector<std::unique_ptr<Network>> networks_;
-  std::vector<std::vector<std::unique_ptr<TransferMethod>>> methods_;
+  std::vector<std::vector<StepMethod>> methods_;
   std::vector<std::optional<Optimizer>> optimizers_;
   std::optional<StudentStep> step_;
 };

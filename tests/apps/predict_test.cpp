@@ -2,7 +2,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "data/dataset.h"
+#include "data/formats/open_dataset.h"
 #include "models/loaded_model.h"
 #include "process.h"
 #include "tests/data/dicom_writer.h"

@@ -41,13 +41,10 @@ class Epoch {
     average_.emplace(student_->parameters(), averaged_->parameters(), 0.9);
     optimizer_.emplace(student_->parameters(), OptimizerOptions{.clip_norm = 1});
     StepSetup setup;
-    setup.students = {
-        {.network = student_.get(), .methods = &methods_, .optimizer = &*optimizer_, .average = &*average_}};
-    setup.student_input.mean = {0.5f};
-    setup.student_input.deviation = {0.25f};
-    setup.student_input.random = setup.student_input.flip = true;
-    setup.dataset = &dataset;
-    setup.batch = loader.batch_size();
+    setup.students = {{.network = student_.get(), .optimizer = &*optimizer_, .average = &*average_}};
+    setup.outputs = dataset.outputs;
+    setup.images = {loader.batch_size(), dataset.channels, dataset.height, dataset.width};
+    setup.input = {.mean = {0.5f}, .deviation = {0.25f}, .random = true, .flip = true};
     setup.batches = loader.batches_per_epoch();
     setup.replay = replay;
     step.emplace(context, setup);
@@ -72,7 +69,6 @@ class Epoch {
   std::unique_ptr<Network> student_, averaged_;
   std::optional<MovingAverage> average_;
   std::optional<Optimizer> optimizer_;
-  std::vector<std::unique_ptr<TransferMethod>> methods_;
 
  public:
   Loader loader;

@@ -1,7 +1,7 @@
 // CheXpert and ChestX-ray14 in their own layout: every label policy against expectations written by hand.
 #include <cmath>
 
-#include "data/dataset.h"
+#include "data/formats/open_dataset.h"
 #include "tests/data/made_tree.h"
 #include "tests/data/real_data.h"
 
@@ -98,7 +98,7 @@ TEST_F(Chexpert, EveryPolicyForWhatIsUncertain) {
   // Atelectasis, Cardiomegaly, Consolidation, Edema, Pleural Effusion.
   EXPECT_EQ(train("?labels=5&uncertain=ones"), (Rows{"00000", "11011", "11101", "00000"}));
   EXPECT_EQ(train("?labels=5&uncertain=zeros,Edema:multi-class"), (Rows{"000000", "100001", "010010", "000000"}));
-  // Where the field is empty and that is unknown, so is whether it was uncertain.
+  // If an empty field means unknown, its uncertainty is unknown too.
   EXPECT_EQ(train("?labels=5&uncertain=zeros,Edema:multi-class&blank=unknown"),
             (Rows{"??????", "10?001", "010010", "??????"}));
   const Dataset several = open("?labels=5&uncertain=multi-class,Atelectasis:ones");
@@ -132,7 +132,7 @@ TEST_F(Chexpert, SelfTrainedLabelsComeFromPredictions) {
   tree.file("p.csv", header + b + ",0.5,0.25,0.5,0.75,0.125\n");
   expect_error([&] { open(keys); }, ErrorKind::data, {"train.csv line 4, column 1 (Path)", "p.csv has no row for"});
   tree.file("p.csv", header + b + ",0.5,1.25,0.5,0.75,0.125\n");
-  expect_error([&] { open(keys); }, ErrorKind::data, {"p.csv line 2, column 3", "1.25 is no probability"});
+  expect_error([&] { open(keys); }, ErrorKind::data, {"p.csv line 2, column 3", "1.25 is not a probability"});
   refuse("?uncertain=self-trained", {"predictions=FILE.csv"});
   refuse("?predictions=x.csv", {"belong together"});
 }
@@ -165,9 +165,9 @@ TEST_F(Chexpert, NamesTheWrongField) {
   };
   const std::string labels = ",Male,50,Frontal,AP,,,,,,,,,,,,,,\n";
   broken("a/b.png,Male,50,Frontal,AP,,,2,,,,,,,,,,,\n", {"train.csv line 2, column 8 (Cardiomegaly)", "'2'"});
-  broken("a/b.png,Male,50,Frontal,AP,,,yes,,,,,,,,,,,\n", {"line 2, column 8 (Cardiomegaly)", "'yes' is no number"});
+  broken("a/b.png,Male,50,Frontal,AP,,,yes,,,,,,,,,,,\n", {"line 2, column 8 (Cardiomegaly)", "'yes' is not a number"});
   broken("a/b.png" + labels + "a/c.png" + labels + "a/b.png" + labels,
-         {"line 4, column 1 (Path)", "'a/b.png' stands here a second time, after line 2"});
+         {"line 4, column 1 (Path)", "'a/b.png' is listed a second time, after line 2"});
   tree.file("chex/train.csv", chexpert_header);
   expect_error([&] { open("?view=lateral"); }, ErrorKind::data, {"has no images"});
   tree.file("chex/train.csv", "Path,Sex\nx,Male\n");

@@ -1,7 +1,8 @@
-// What preceptor-data check finds, on data with known faults.
+// Findings of preceptor-data check on data with known faults.
 #include "data/dataset_report.h"
 
 #include "data/batches/pixel_sums.h"
+#include "data/formats/open_dataset.h"
 #include "data/storage/image_hash.h"
 #include "tests/data/made_tree.h"
 #include "tests/data/real_data.h"

@@ -1,7 +1,11 @@
-// Data set names: what open_dataset accepts, and what it says about what it does not.
+// Data set names: which ones open_dataset accepts, and its errors for all others.
 #include "data/dataset.h"
 
-#include "data/formats/dataset_spec.h"
+#include <set>
+
+#include "data/formats/formats.h"
+#include "data/formats/open_dataset.h"
+#include "engine/files/file.h"
 #include "npz_writer.h"
 
 namespace preceptor::test {
@@ -27,8 +31,8 @@ TEST(DatasetSpec, RefusesBrokenNames) {
   expect_refused("", {"FORMAT:PATH"});
   expect_refused("chest", {"'chest'", "FORMAT:PATH"});
   expect_refused(":chest", {"FORMAT:PATH"});
-  expect_refused("phantom:", {"nothing stands after"});
-  expect_refused("phantom:?n=5", {"nothing stands after"});
+  expect_refused("phantom:", {"no path after"});
+  expect_refused("phantom:?n=5", {"no path after"});
   expect_refused("phantom:chest?", {"not key=value"});
   expect_refused("phantom:chest?n", {"'n' is not key=value"});
   expect_refused("phantom:chest?n=5&", {"not key=value"});
@@ -54,6 +58,27 @@ TEST(DatasetSpec, RefusesBadNumbers) {
 
 TEST(DatasetSpec, MissingFilesAreMissingInput) {
   expect_error([] { open_dataset("medmnist:no_such_file.npz"); }, ErrorKind::missing_input, {"no_such_file.npz"});
+}
+
+// A format that lacks its row in docs/data.md or a test that opens it is not finished.
+TEST(DataFormats, EveryFormatHasDocumentationAndATest) {
+  const std::filesystem::path root = PRECEPTOR_SOURCE_DIR;
+  const std::string page = read_file((root / "docs/data.md").string());
+  std::string tests;
+  for (const auto& file : std::filesystem::directory_iterator(root / "tests/data"))
+    if (file.path().filename() != "dataset_test.cpp") tests += read_file(file.path().string());
+  std::set<std::string> names;
+  for (const DataFormat& format : data_formats()) {
+    SCOPED_TRACE(format.name);
+    const std::string name = format.name;
+    EXPECT_TRUE(names.insert(name).second) << "listed twice";
+    EXPECT_NE(page.find("| [`" + name + "`](#" + name + ") | "), std::string::npos) << "no row in docs/data.md";
+    EXPECT_NE(tests.find("\"" + name + ":"), std::string::npos) << "no test opens it";
+    EXPECT_NE(format_list().find(name + ":" + format.path), std::string::npos);
+    EXPECT_NE(format.summary[0], '\0');
+    for (const std::string& key : format.keys())
+      EXPECT_NE(page.find("`" + key), std::string::npos) << "key " << key << " is not in docs/data.md";
+  }
 }
 
 TEST(Dataset, NamesItsTasks) {

@@ -120,7 +120,7 @@ TEST(DeLong, CopiesOfAPatientTeachNothing) {
   EXPECT_NEAR(standard_error(copied) * std::sqrt(3.0) / honest, 1, 0.01);
 }
 
-// Of 12 positives and 30 negatives that all are in order: the bound is the AUC at which 12 pairs that share nothing are
+// 12 positives and 30 negatives, all in order: the bound is the AUC at which 12 pairs that share nothing are
 // all in order once in forty times. In fact all 42 rows of two normals are then in order far less often.
 TEST(DeLong, SaysWhatAPerfectOrderLeavesOpen) {
   Finding ordered{"", {}, {}};

@@ -77,7 +77,7 @@ TEST_F(Dicom, WithoutAWindowPercentilesChooseIt) {
   EXPECT_EQ(shown(header, std::vector<int>(50, 700)).size(), 50u);  // all equal: nothing to tell apart, no failure
 }
 
-// In the values behind the rescaling, and instead of the file's own window.
+// In the values after the rescaling, and instead of the file's own window.
 TEST_F(Dicom, AnotherWindowCanBeChosen) {
   DicomHeader header;
   header.slope = "2";
@@ -169,7 +169,7 @@ TEST_F(Dicom, Jpeg2000) {
   EXPECT_EQ(read(encapsulated(color, jpeg2000(color, pixels), 1000)).pixels, Bytes(pixels.begin(), pixels.end()));
 }
 
-// What fuzzing found: DCMTK would look at such a marker for ever.
+// Found by fuzzing: DCMTK would search for such a marker forever.
 TEST_F(Dicom, AJpegStreamHasAnEnd) {
   DicomHeader header;
   header.rows = header.columns = 8;

@@ -8,7 +8,7 @@
 
 namespace preceptor::test {
 
-// What a file says beside its pixels; empty text: the element is left out.
+// Elements of a file besides its pixels; an element with an empty text is left out.
 struct DicomHeader {
   int rows = 1, columns = 1, samples = 1;
   int allocated = 16, stored = 16;

@@ -1,5 +1,6 @@
 // Grades as questions and back: by hand, and refusals.
 #include "data/predictions/grades.h"
+#include "data/formats/open_dataset.h"
 
 #include <cmath>
 
@@ -17,7 +18,7 @@ TEST(Grades, BecomeTargetsAndComeBack) {
   EXPECT_EQ(cumulative_names({"none", "mild", "severe"}), (std::vector<std::string>{"above none", "above mild"}));
 }
 
-// Above grade k with the probability of all grades behind it.
+// The probability of being above grade k is that of all higher grades.
 TEST(Grades, AreThoseThatMoreThanHalfIsAbove) {
   EXPECT_EQ(median_grades({0.6, 0.3, 0.1, 0.4, 0.2, 0.4, 0.1, 0.3, 0.6, 0.5, 0.25, 0.25}, 3),
             (std::vector<int>{0, 1, 2, 0}));

@@ -1,5 +1,6 @@
 // The cache: the same images as decoding gives, refused as soon as one of their files changes.
 #include "data/storage/image_cache.h"
+#include "data/formats/open_dataset.h"
 
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ class ImageCache : public ::testing::Test {
   }
   std::string write(bool skip = false) const {
     const std::string path = tree.path("cache");
-    write_image_cache(path, open("no"), skip, 2, {});
+    write_image_cache(path, listed_images(open("no")), skip, 2, {});
     return path;
   }
   static std::vector<std::vector<std::uint8_t>> pixels(const Dataset& data) {
@@ -49,7 +50,7 @@ TEST_F(ImageCache, GivesTheSameImages) {
 TEST_F(ImageCache, IsFoundBesideTheData) {
   const Dataset decoded = open("no");
   EXPECT_EQ(decoded.cache_path, tree.path("set") + "/images.16x16x1.cache.safetensors");
-  write_image_cache(decoded.cache_path, decoded, false, 0, {});
+  write_image_cache(decoded.cache_path, listed_images(decoded), false, 0, {});
   EXPECT_FALSE(open("").train.images->decodes());
   EXPECT_TRUE(open("", "size=15").train.images->decodes()) << "that one is of another size";
   EXPECT_TRUE(open("no").train.images->decodes());
@@ -83,7 +84,7 @@ TEST_F(ImageCache, UnreadableImagesStopItOrAreLeftOut) {
   tree.file(name(5), "no image");
   expect_error([&] { write(); }, ErrorKind::data, {name(5).substr(4)});
   EXPECT_FALSE(std::filesystem::exists(tree.path("cache")) || std::filesystem::exists(tree.path("cache.tmp")));
-  const CacheResult result = write_image_cache(tree.path("cache"), open("no"), true, 1, {});
+  const CacheResult result = write_image_cache(tree.path("cache"), listed_images(open("no")), true, 1, {});
   EXPECT_EQ(result.images, 11);
   ASSERT_EQ(result.unreadable.size(), 1u);
   const Dataset cached = open(tree.path("cache"), "size=16&split=test");
@@ -93,8 +94,11 @@ TEST_F(ImageCache, UnreadableImagesStopItOrAreLeftOut) {
     else
       read_pixels(*cached.test.images, i);
   }
-  expect_error([&] { write_image_cache(tree.path("x"), open_dataset("phantom:chest?n=4&val=1&test=1"), false, 1, {}); },
-               ErrorKind::usage, {"in memory"});
+  expect_error(
+      [&] {
+        write_image_cache(tree.path("x"), listed_images(open_dataset("phantom:chest?n=4&val=1&test=1")), false, 1, {});
+      },
+      ErrorKind::usage, {"in memory"});
 }
 
 TEST_F(ImageCache, RefusesDamagedFiles) {

@@ -40,8 +40,7 @@ TEST_F(ImageTest, ReadsWhatIsThere) {
 
 TEST_F(ImageTest, PortableGreyMaps) {
   expect_equal(read("P5 # made by hand\n#twice\n3 1\n100\n" + std::string("\0\x32\x64", 3)), {1, 3, 1, {0, 128, 255}});
-  // 12 bits, the upper byte first; grey values of more than 8 bits go through a window, here of the darkest and
-  // brightest.
+  // 12 bits, the upper byte first; grey values of more than 8 bits go through a window, here from darkest to brightest.
   const std::string deep("\x00\x64\x08\x34\x10\x04", 6);
   expect_equal(read("P5\n3 1\n4100\n" + deep), {1, 3, 1, {0, 128, 255}});
   EXPECT_EQ(read_image(path, 0, 0, {WindowRule::fixed, {100, 3500}}).pixels, (std::vector<std::uint8_t>{0, 150, 255}));

@@ -47,7 +47,7 @@ inline std::string jpeg2000(const DicomHeader& header, const std::vector<int>& v
   return done ? bytes : std::string();
 }
 
-// The stream in fragments of `size` bytes (even), behind an empty table of offsets (PS3.5, A.4).
+// The stream in fragments of `size` bytes (even), after an empty table of offsets (PS3.5, A.4).
 inline std::string encapsulated(const DicomHeader& header, std::string stream, std::size_t size) {
   if (stream.size() % 2 != 0) stream += '\0';
   std::string pixels("\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\0\0\0\0", 20);

@@ -272,8 +272,6 @@ TEST(Sampling, WeightsByHand) {
   findings.labels = {1, 1, 1, 0, 0, std::numeric_limits<float>::quiet_NaN(), 0, 0};
   EXPECT_EQ(sampling_weights(findings, Task::multi_label, 2, Sampling::balanced),
             (std::vector<double>{1.5, 0.5, 0.5, 0.5}));
-  EXPECT_EQ(parse_sampling("square-root"), Sampling::square_root);
-  EXPECT_THROW(parse_sampling("even"), Error);
 }
 
 TEST(Loader, RefusesWrongUse) {

@@ -1,9 +1,9 @@
 // MedMNIST files: made ones for every rule, real ones where they are present.
-#include "data/formats/medmnist.h"
 
 #include <map>
 #include <set>
 
+#include "data/formats/open_dataset.h"
 #include "tests/data/real_data.h"
 
 namespace preceptor::test {

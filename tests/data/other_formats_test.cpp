@@ -1,8 +1,8 @@
 // Retinopathy sets, folders of classes and tables of one's own, in small copies of their layouts.
 #include <cmath>
 
-#include "data/dataset.h"
 #include "data/formats/image_table.h"
+#include "data/formats/open_dataset.h"
 #include "data/images/fundus.h"
 #include "tests/data/made_tree.h"
 
@@ -86,7 +86,7 @@ TEST(Retinopathy, NamesWhatIsWrong) {
     expect_error([&] { open_dataset("retinopathy:" + tree.path("")); }, ErrorKind::data, words);
   };
   tree.grey("x.png", 1);
-  refuse("image,level\nx,5\n", {"labels.csv line 2, column 2 (level)", "'5' is no grade"});
+  refuse("image,level\nx,5\n", {"labels.csv line 2, column 2 (level)", "'5' is not a grade"});
   refuse("image,level\nx,two\n", {"line 2, column 2 (level)", "'two'"});
   refuse("image,level\nx,2\nx,2\n", {"line 3, column 1 (image)", "second time"});
   tree.file("labels.csv", "image\nx\n");
@@ -229,7 +229,7 @@ TEST_F(Table, NamesWhatIsWrong) {
   const auto refuse = [&](const std::string& rows, const std::string& keys, const std::vector<std::string>& words,
                           ErrorKind kind = ErrorKind::data) { expect_error([&] { open(rows, keys); }, kind, words); };
   refuse("file,a\n0.png,2\n", "labels=a", {"mine.csv line 2, column 2 (a)", "'2' is not 1, 0 or empty"});
-  refuse("file,a\n0.png,one\n", "labels=a", {"line 2, column 2 (a)", "'one' is no number"});
+  refuse("file,a\n0.png,one\n", "labels=a", {"line 2, column 2 (a)", "'one' is not a number"});
   refuse("file,a\n0.png,\n", "label=a", {"line 2, column 2 (a)", "a class is missing"});
   refuse("file,a\n,1\n1.png,0\n", "label=a", {"line 2, column 1 (file)", "an image is missing"});
   refuse("file,a\n0.png,1\n0.png,1\n", "labels=a", {"line 3, column 1 (file)", "after line 2"});

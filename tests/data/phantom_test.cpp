@@ -1,5 +1,6 @@
 // Phantoms: determined by their names alone, nested, different between sites, and every finding leaves its mark.
 #include "data/phantoms/phantom.h"
+#include "data/formats/open_dataset.h"
 
 #include <gtest/gtest.h>
 

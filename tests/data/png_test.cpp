@@ -17,7 +17,7 @@ std::vector<int> random_samples(std::size_t count, int depth, std::uint32_t seed
   return samples;
 }
 
-// What read_image promises of samples of up to 8 bits.
+// The contract of read_image for samples of up to 8 bits.
 Image expected_image(int height, int width, const PngKind& kind, const std::vector<int>& samples,
                      const std::string& palette) {
   Image image{height, width, kind.color == 0 || kind.color == 4 ? 1 : 3, {}};
@@ -119,7 +119,7 @@ TEST(Png, NamesWhatIsWrong) {
   refuse(png_header(20, 20, {3, 8, false, 0}) + chunk("IDAT", deflated(rows)) + end, "no palette");
   refuse(png_of(1, 1, {3, 8, false, 0}, {5}, any_palette(5)), "no colour 5");
   for (const auto& [color, depth] : {std::pair{2, 4}, {3, 16}, {1, 8}, {0, 3}, {5, 8}, {6, 2}, {7, 8}})
-    refuse(png_header(1, 1, {color, depth, false, 0}) + end, "which no PNG has");
+    refuse(png_header(1, 1, {color, depth, false, 0}) + end, "which PNG does not allow");
 }
 
 TEST(Png, TakesNoMemoryForWhatIsNotThere) {

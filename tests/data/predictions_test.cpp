@@ -73,7 +73,7 @@ TEST_F(PredictionsTest, DecisionsReadBackAndAreWhatIsCounted) {
   PredictionTable undecided = table;
   undecided.decisions.clear();
   EXPECT_EQ(chosen_classes(undecided), (std::vector<int>{0, 0}));
-  refuse("id,label,decision,probability:a,probability:b\nx,1,2,0.25,0.75\n", {"decision", "'2' is no class"});
+  refuse("id,label,decision,probability:a,probability:b\nx,1,2,0.25,0.75\n", {"decision", "'2' is not a class"});
 }
 
 TEST_F(PredictionsTest, UnitsAreNumbersOfValues) {
@@ -108,7 +108,7 @@ TEST_F(PredictionsTest, RefusesBrokenColumns) {
   refuse("id,label:a\nx,0\n", {"line 1", "probability:NAME"});
   refuse("id,probability:a\nx,0.5\n", {"line 1", "label:a"});
   refuse("id,label:a,label:b,probability:a\nx,0,0,0.5\n", {"line 1", "label:b", "beside it"});
-  refuse("id,label,label:a,probability:a\nx,0,0,0.5\n", {"line 1", "exclude each other"});
+  refuse("id,label,label:a,probability:a\nx,0,0,0.5\n", {"line 1", "mutually exclusive"});
   refuse("id,label,probability:a\nx,0,1\n", {"line 1", "one class only"});
   refuse("id,label:a,probability:a\n", {"no rows"});
 }

@@ -80,7 +80,7 @@ TEST_F(RowFileTest, AppearsWholeOrNotAtAll) {
     expect_error([&] { writer.write(0, 0, std::vector<float>{1}); }, ErrorKind::usage, {"a part of one"});
   }
   EXPECT_FALSE(std::filesystem::exists(path) || std::filesystem::exists(path + ".tmp"));
-  // What a killed run left is begun anew.
+  // Leftovers of a killed run are overwritten.
   write_bytes(path + ".tmp", std::string(10000, 'x'));
   EXPECT_EQ(RowFile(write(two_tensors)).layout(), two_tensors);
 }

@@ -116,7 +116,7 @@ TEST(NonInferiority, ComparesTheBoundWithTheMargin) {
   EXPECT_EQ(non_inferiority({{0, 0, 0}, 0, 1}, 0.01).p, 0);
 }
 
-// (1.96 + 0.8416)^2 = 7.849 standard errors: the rule of thumb behind 80 % power.
+// (1.96 + 0.8416)^2 = 7.849 standard errors: the rule of thumb for 80 % power.
 TEST(ImagesNeeded, GrowWithTheSquareOfTheRatio) {
   EXPECT_EQ(sample_size(0.01, 1000, 0.02), std::ceil(1000 * 7.848879734349088 / 4));
   EXPECT_EQ(sample_size(0.01, 1000, -0.02), sample_size(0.01, 1000, 0.02));

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "data/predictions/predictions.h"
 #include "kernels/device/error.h"
 #include "random_findings.h"
 

@@ -45,7 +45,7 @@ TEST_F(TableTest, ReadsWhatSpreadsheetsWrite) {
       << "byte order mark";
   EXPECT_EQ(read("a\tb\n1\tx y\n\t2\n"), plain) << "TSV";
   EXPECT_EQ(read("\na,b\n\n1,x y\n\r\n,2\n\n\n"), plain) << "empty lines";
-  EXPECT_EQ(read("a,b,\n1,x y,\n,2,\n"), plain) << "a comma behind every line";
+  EXPECT_EQ(read("a,b,\n1,x y,\n,2,\n"), plain) << "a comma at the end of every line";
   EXPECT_EQ(read("a,b\n"), (Rows{{"a", "b"}}));
 }
 
@@ -66,7 +66,7 @@ TEST_F(TableTest, LinesAreCountedThroughQuotesAndEmptyLines) {
   EXPECT_EQ(table.number(1), 1);
   ASSERT_TRUE(table.next());
   EXPECT_EQ(table.line(), 6);
-  expect_error([&] { table.number(1); }, ErrorKind::data, {path + " line 6, column 2 (b): 'oops' is no number"});
+  expect_error([&] { table.number(1); }, ErrorKind::data, {path + " line 6, column 2 (b): 'oops' is not a number"});
   EXPECT_FALSE(table.next());
   EXPECT_FALSE(table.next());
 }

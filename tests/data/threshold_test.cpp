@@ -27,11 +27,11 @@ TEST(Confusion, RatesOfATextbookTable) {
 }
 
 TEST(Confusion, RatesWithoutRowsAreUndefined) {
-  const Confusion nobody_ill{0, 1, 2, 0}, nobody_called{0, 0, 2, 1};
-  EXPECT_TRUE(std::isnan(nobody_ill.sensitivity()));
-  EXPECT_TRUE(std::isnan(nobody_ill.balanced_accuracy()));
-  EXPECT_EQ(nobody_ill.f1(), 0);
-  EXPECT_TRUE(std::isnan(nobody_called.ppv()));
+  const Confusion none_ill{0, 1, 2, 0}, none_called{0, 0, 2, 1};
+  EXPECT_TRUE(std::isnan(none_ill.sensitivity()));
+  EXPECT_TRUE(std::isnan(none_ill.balanced_accuracy()));
+  EXPECT_EQ(none_ill.f1(), 0);
+  EXPECT_TRUE(std::isnan(none_called.ppv()));
   EXPECT_TRUE(std::isnan(Confusion{}.accuracy()));
   EXPECT_TRUE(std::isnan(Confusion{}.f1()));
 }

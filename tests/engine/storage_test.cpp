@@ -114,15 +114,12 @@ TEST_F(StorageTest, RoundedWeightsFollowTheirMasters) {
   expect_rounded("updated");
 }
 
-TEST(Precision, NamesAndDevicesThatHaveItNot) {
-  EXPECT_EQ(precision_named("float"), Precision::float32);
-  EXPECT_EQ(precision_named("bf16"), Precision::bfloat16);
-  expect_error(ErrorKind::usage, {"--precision fp8", "float, tf32, bf16"}, [] { precision_named("fp8"); });
+TEST(Precision, DevicesThatDoNotSupportIt) {
   expect_error(ErrorKind::usage, {"bf16", "the cpu computes with floats only"},
                [] { Context(kernels::cpu_device(1), 0, Precision::bfloat16); });
   expect_error(ErrorKind::usage, {"tf32", "the cpu computes with floats only"},
-               [] { Context(kernels::cpu_device(1), 0, precision_named("tf32")); });
-  EXPECT_TRUE(Context(kernels::emulated_device(1), 0, precision_named("tf32")).multiplies_tf32());
+               [] { Context(kernels::cpu_device(1), 0, Precision::tf32); });
+  EXPECT_TRUE(Context(kernels::emulated_device(1), 0, Precision::tf32).multiplies_tf32());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the fuzz targets share: a file in memory, and the rule that a reader returns or throws Error.
+// Helpers of the fuzz targets: a file in memory, and the rule that a reader returns or throws Error.
 #pragma once
 
 #include <sys/mman.h>

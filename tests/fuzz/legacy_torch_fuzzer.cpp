@@ -1,4 +1,4 @@
-// Any bytes behind the number that files of torch.save began with before PyTorch 1.6.
+// Any bytes after the number that files of torch.save began with before PyTorch 1.6.
 #include "engine/files/torch_file.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/torch_writer.h"

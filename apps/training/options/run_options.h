@@ -1,34 +1,23 @@
-// Training options checked, completed, and written as the text of config.toml.
+// Training options checked, written as the text of config.toml, and as the engine takes them.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 
-#include "apps/training/training.h"
-#include "models/transfer/method.h"
+#include "apps/training/options/training_options.h"
 
 namespace preceptor {
 
-// The file of "predictions:FILE" among the teachers.
-std::optional<std::string> predictions_of_teacher(const TrainingOptions& options);
-// The decay of "ema:decay=NUMBER" among the teachers; of "ema" alone that of the average that is kept, or 0.999.
-// Errors: usage.
-std::optional<double> decay_of_teacher(const TrainingOptions& options);
-
-// Throws Error (usage), in the words of the command line, for options that are out of range or contradict each other.
-// Looks at no file.
+// Checks each option and their combinations; looks at no file. Errors: usage, in the words of the command line.
 void check_options(const TrainingOptions& options);
 
-// One member per flag, named like it, except --out; empty texts and lists are left out.
+// The options under their names, except --out; empty texts and lists are left out.
 nlohmann::ordered_json options_json(const TrainingOptions& options);
-
 // The same as TOML: valid for --config, and read back by --resume.
 std::string config_text(const TrainingOptions& options);
 
 // Keeps a reference to the network, whose blocks tell the parameters apart.
 OptimizerOptions optimizer_options(const TrainingOptions& options, const Network& network);
 ScheduleOptions schedule_options(const TrainingOptions& options);
-std::vector<MethodSettings> transfer_methods(const TrainingOptions& options);
 
 }  // namespace preceptor

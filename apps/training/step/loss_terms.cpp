@@ -6,6 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "engine/ops.h"
+
 namespace preceptor {
 
 LossTerms::LossTerms(Context& context, std::vector<std::string> names, std::vector<double> arguments,

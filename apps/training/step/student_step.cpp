@@ -5,8 +5,6 @@
 #include <functional>
 #include <limits>
 
-#include "apps/training/options/run_options.h"
-
 namespace preceptor {
 namespace {
 
@@ -15,86 +13,91 @@ void add_new(std::vector<std::string>& names, const std::vector<std::string>& mo
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
-// The labels' weight where it never changes.
-double fixed_label_weight(const std::vector<MethodSettings>& settings) {
+// The labels' weight if it never changes.
+double fixed_label_weight(std::span<const StepMethod> methods) {
   double weight = 1;
-  for (const MethodSettings& method : settings) weight *= label_weight(method);
+  for (const StepMethod& each : methods) weight *= label_weight(each.settings);
   return weight;
 }
 
-bool any_schedule(const std::vector<MethodSettings>& settings) { return std::ranges::any_of(settings, has_schedule); }
+bool any_schedule(std::span<const StepMethod> methods) {
+  return std::ranges::any_of(methods, [](const StepMethod& each) { return has_schedule(each.settings); });
+}
 
-std::vector<std::string> term_names(const std::vector<MethodSettings>& settings) {
+std::vector<std::string> term_names(std::span<const StepMethod> methods) {
   std::vector<std::string> names = {"labels"};
-  for (const MethodSettings& method : settings) names.push_back(method.name);
+  for (const StepMethod& each : methods) names.push_back(each.settings.name);
   return names;
 }
 
-// A weight that never changes is an argument of the loss; one that does is read from device memory by the gradient.
-// Methods may leave the labels none: their loss is then only measured, so that runs stay comparable.
-std::vector<double> weights_in_losses(const std::vector<MethodSettings>& settings) {
-  const double labels = any_schedule(settings) ? 1 : fixed_label_weight(settings);
+// A weight that never changes is an argument of the loss; one that does is read from device memory by the gradient. If
+// methods leave the labels no weight, their loss is still measured, so that runs stay comparable.
+std::vector<double> weights_in_losses(std::span<const StepMethod> methods) {
+  const double labels = any_schedule(methods) ? 1 : fixed_label_weight(methods);
   std::vector<double> weights = {labels == 0 ? 1 : double{static_cast<float>(labels)}};
-  for (const MethodSettings& method : settings) weights.push_back(method.number("weight"));
+  for (const StepMethod& each : methods) weights.push_back(each.settings.number("weight"));
   return weights;
 }
 
 }  // namespace
 
+std::vector<StepMethod> make_methods(const std::vector<MethodSettings>& settings, const MethodSetup& setup) {
+  std::vector<StepMethod> methods;
+  for (const MethodSettings& each : settings) methods.push_back({each, kind_of(each).make(setup, each)});
+  return methods;
+}
+
 StudentStep::Student::Student(Context& context, const StepSetup& setup, const StepStudent& student)
     : parts(student),
-      balanced(student.balanced),
-      epoch_logits(context.empty({setup.batches * setup.batch, setup.dataset->outputs}, Lifetime::persistent)),
-      terms(context, term_names(setup.settings), weights_in_losses(setup.settings), student.network->parameters()) {
-  for (const auto& method : *student.methods) add_new(taps, method->student_taps());
+      epoch_logits(context.empty({setup.batches * setup.images[0], setup.outputs}, Lifetime::persistent)),
+      terms(context, term_names(student.methods), weights_in_losses(student.methods), student.network->parameters()) {
+  for (const StepMethod& each : student.methods) add_new(taps, each.method->student_taps());
 }
 
 StudentStep::StudentStep(Context& context, const StepSetup& setup)
     : context_(context),
       setup_(setup),
-      multi_label_(setup.dataset->task == Task::multi_label),
-      scheduled_(any_schedule(setup.settings)),
-      images_shape_{setup.batch, setup.dataset->channels, setup.dataset->height, setup.dataset->width},
+      multi_label_(setup.task == Task::multi_label),
+      scheduled_(any_schedule(methods())),
       staging_(context),
-      positions_(context.pool(Lifetime::persistent), static_cast<std::size_t>(setup.batch) * sizeof(std::int32_t)),
+      positions_(context.pool(Lifetime::persistent), static_cast<std::size_t>(batch()) * sizeof(std::int32_t)),
       position_(context.pool(Lifetime::persistent), sizeof(std::int32_t)),
-      labels_(context.empty(multi_label_ ? Shape{setup.batch, setup.dataset->outputs} : Shape{setup.batch},
-                            Lifetime::persistent)),
+      labels_(context.empty(multi_label_ ? Shape{batch(), setup.outputs} : Shape{batch()}, Lifetime::persistent)),
       step_(
-          context, [this] { body(false); }, setup.replay, setup.batch),
+          context, [this] { body(false); }, setup.replay, batch()),
       measured_step_(
-          context, [this] { body(true); }, setup.replay, setup.batch) {
-  if (setup_.images != nullptr) {
-    images_ = setup_.images->data();
-    setup_.student_input.rows = static_cast<const std::int32_t*>(positions_.data());
+          context, [this] { body(true); }, setup.replay, batch()) {
+  if (setup_.resident != nullptr) {
+    images_ = setup_.resident;
+    setup_.input.rows = static_cast<const std::int32_t*>(positions_.data());
   } else {
-    batch_images_.emplace(context.pool(Lifetime::persistent), images_shape_.elements());
+    batch_images_.emplace(context.pool(Lifetime::persistent), setup_.images.elements());
     images_ = static_cast<const std::uint8_t*>(batch_images_->data());
   }
   for (const StepStudent& student : setup_.students) {
     students_.emplace_back(context_, setup_, student);
-    for (const auto& method : *student.methods) add_new(teacher_taps_, method->teacher_taps());
+    for (const StepMethod& each : student.methods) add_new(teacher_taps_, each.method->teacher_taps());
   }
-  const bool all_taught = std::ranges::all_of(setup_.taught, std::identity());
+  const bool all_taught = setup_.teacher == nullptr || std::ranges::all_of(setup_.teacher->taught(), std::identity());
   taught_labels_ = all_taught ? labels_ : context.empty(labels_.shape(), Lifetime::persistent);
   if (setup_.mixup && !multi_label_)
     for (Tensor* rows : {&partner_labels_, &shares_, &other_shares_})
-      *rows = context.empty({setup.batch}, Lifetime::persistent);
+      *rows = context.empty({batch()}, Lifetime::persistent);
   start_epoch(1);
 }
 
 void StudentStep::start_epoch(int epoch) {
   epoch_ = epoch;
   label_weight_ = 1;
-  for (const MethodSettings& method : setup_.settings)
-    label_weight_ *= label_weight(method, weight_factor(method, epoch_));
+  for (const StepMethod& each : methods())
+    label_weight_ *= label_weight(each.settings, weight_factor(each.settings, epoch_));
   for (Student& student : students_) set_factors(student);
 }
 
 void StudentStep::set_factors(Student& student) {
-  std::vector<double> factors = {scheduled_ || label_weight_ == 0 ? label_weight_ : 1};
-  for (const MethodSettings& method : setup_.settings)
-    factors.push_back(weight_factor(method, epoch_) * (student.balanced > 0 ? student.balanced : 1));
+  const double balance_factor = student.parts.balance_factor > 0 ? student.parts.balance_factor : 1;
+  std::vector<double> factors = {label_factor()};
+  for (const StepMethod& each : methods()) factors.push_back(weight_factor(each.settings, epoch_) * balance_factor);
   student.terms.set_factors(factors);
 }
 
@@ -105,11 +108,11 @@ void StudentStep::run(const Batch& batch, std::int32_t position, float learning_
   staging_.add(&context_.step_state()->learning_rate, &learning_rate, sizeof learning_rate);
   stage_labels(batch);
   const std::int64_t step = static_cast<std::int64_t>(epoch_ - 1) * setup_.batches + position;
-  if (setup_.rows != nullptr) setup_.rows->stage(batch, step, staging_);
+  if (setup_.teacher != nullptr) setup_.teacher->stage(batch, step, staging_);
   for (const Student& student : students_)
     if (student.parts.average != nullptr) student.parts.average->stage(step, staging_);
   staging_.send();
-  const bool measured = setup_.meter_every > 0 && !setup_.settings.empty() && step % setup_.meter_every == 0;
+  const bool measured = setup_.meter_every > 0 && !methods().empty() && step % setup_.meter_every == 0;
   measured ? measured_step_() : step_();
   for (Student& student : students_)
     if (measured) take_norms(student);
@@ -118,11 +121,11 @@ void StudentStep::run(const Batch& batch, std::int32_t position, float learning_
 void StudentStep::take_norms(Student& student) {
   const std::vector<double> norms = student.terms.take_norms();
   if (setup_.balance == 0) return;
-  const double labels = norms[0] * (scheduled_ || label_weight_ == 0 ? label_weight_ : 1);
   double transfer = 0;
-  for (std::size_t i = 0; i < setup_.settings.size(); ++i)
-    transfer += weight_factor(setup_.settings[i], epoch_) * norms[1 + i];
-  student.balanced = balanced_factor(student.balanced, setup_.balance, labels, transfer);
+  for (std::size_t i = 0; i < methods().size(); ++i)
+    transfer += weight_factor(methods()[i].settings, epoch_) * norms[1 + i];
+  double& factor = student.parts.balance_factor;
+  factor = balanced_factor(factor, setup_.balance, norms[0] * label_factor(), transfer);
   set_factors(student);
 }
 
@@ -138,14 +141,14 @@ void StudentStep::stage_labels(const Batch& batch) {
     return stage(other_shares_, others);
   }
   std::vector<float> targets = batch.labels;
-  const auto width = static_cast<std::size_t>(setup_.dataset->outputs);
-  // The binary loss is linear in its target. What one of the two does not know is unknown: NaN stays NaN.
+  const auto width = static_cast<std::size_t>(setup_.outputs);
+  // The binary loss is linear in its target. A label that is unknown (NaN) in one of the two stays unknown.
   for (std::size_t i = 0; i < targets.size() && setup_.mixup; ++i)
     targets[i] = batch.shares[i / width] * targets[i] + (1 - batch.shares[i / width]) * batch.partner_labels[i];
   stage(labels_, targets);
   if (taught_labels_.data() == labels_.data()) return;
   for (std::size_t i = 0; i < targets.size(); ++i)
-    if (!setup_.taught[i % width]) targets[i] = std::numeric_limits<float>::quiet_NaN();
+    if (!setup_.teacher->taught()[i % width]) targets[i] = std::numeric_limits<float>::quiet_NaN();
   stage(taught_labels_, targets);
 }
 
@@ -154,7 +157,7 @@ void StudentStep::body(bool measured) {
   std::optional<Features> teacher;
   if (setup_.teacher_stream) teacher = context_.in_branch([this] { return run_teacher(Tensor()); });
   const std::vector<Features> features = run_students();
-  // Of each student's terms on the tape: the labels', then every method's.
+  // [students][terms] begin and end of each loss term on the tape.
   std::vector<std::vector<std::pair<std::size_t, std::size_t>>> places(students_.size());
   const auto learn = [&](std::size_t student, const auto& record) {
     const std::size_t first = context_.tape().size();
@@ -169,13 +172,13 @@ void StudentStep::body(bool measured) {
     std::vector<Tensor> peers;
     for (std::size_t other = 0; other < students_.size(); ++other)
       if (other != k) peers.push_back(features[other].logits);
-    for (std::size_t i = 0; i < setup_.settings.size(); ++i) {
-      const Tensor& labels = kind_of(setup_.settings[i]).needs_teacher ? taught_labels_ : labels_;
+    for (std::size_t i = 0; i < methods().size(); ++i) {
+      const Tensor& labels = kind_of(methods()[i].settings).needs_teacher ? taught_labels_ : labels_;
       const auto* positions = static_cast<const std::int32_t*>(positions_.data());
       learn(k, [&] { learn_from_method(students_[k], i, {features[k], *teacher, labels, positions, peers}); });
     }
   }
-  teacher.reset();  // gone before the backward pass, which needs memory
+  teacher.reset();  // frees its memory for the backward pass
   for (std::size_t k = 0; k < students_.size() && measured; ++k) students_[k].terms.measure(places[k]);
   context_.tape().backward();
   for (const Student& student : students_) student.parts.optimizer->step(false);
@@ -185,7 +188,7 @@ void StudentStep::body(bool measured) {
 }
 
 std::vector<Features> StudentStep::run_students() {
-  const Tensor input = augment(context_, images_, images_shape_, setup_.student_input);
+  const Tensor input = augment(context_, images_, setup_.images, setup_.input);
   std::vector<Features> features;
   for (const Student& student : students_) {
     features.push_back(student.parts.network->forward(input, Mode::train, student.taps));
@@ -206,21 +209,15 @@ void StudentStep::learn_from_labels(Student& student, const Tensor& logits) {
   if (setup_.mixup) terms.add(0, softmax_cross_entropy(logits, partner_labels_, weight, other_shares_));
 }
 
-Features StudentStep::run_teacher(const Tensor& student) {
-  if (setup_.rows != nullptr) return setup_.rows->features(student);
-  if (setup_.average_teacher != nullptr) {
-    setup_.average_teacher->fold();
-    return setup_.average_teacher->forward(augment(context_, images_, images_shape_, setup_.student_input),
-                                           Mode::inference, teacher_taps_);
-  }
-  if (setup_.teachers == nullptr) return {};
-  return setup_.teachers->forward(images_, images_shape_, setup_.student_input, teacher_taps_);
+Features StudentStep::run_teacher(const Tensor& student_logits) {
+  if (setup_.teacher == nullptr) return {};
+  return setup_.teacher->features({images_, setup_.images, setup_.input, teacher_taps_}, student_logits);
 }
 
 void StudentStep::learn_from_method(Student& student, std::size_t method, const TransferInput& input) {
-  const bool changes = setup_.balance > 0 || has_schedule(setup_.settings[method]);
+  const bool changes = setup_.balance > 0 || has_schedule(methods()[method].settings);
   const Tape::Scaled scaled(context_.tape(), changes ? student.terms.factor(1 + method) : nullptr);
-  for (const Tensor& loss : (*student.parts.methods)[method]->losses(input)) student.terms.add(1 + method, loss);
+  for (const Tensor& loss : student.parts.methods[method].method->losses(input)) student.terms.add(1 + method, loss);
 }
 
 std::vector<EpochSums> StudentStep::finish_epoch() {

@@ -1,17 +1,16 @@
-// One training step of a student, with or without a teacher, or of several that are each other's peers: the device work
-// between staged images and updated weights.
+// One training step: the device work from staged images to updated weights, of a student with or without a teacher, or
+// of several students that are each other's peers.
 #pragma once
 
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "apps/training/step/device_images.h"
 #include "apps/training/step/loss_terms.h"
-#include "apps/training/teachers/teacher_rows.h"
-#include "apps/training/teachers/teachers.h"
+#include "apps/training/teachers/teacher.h"
 #include "data/batches/loader.h"
 #include "engine/moving_average.h"
 #include "engine/ops.h"
@@ -22,44 +21,51 @@
 
 namespace preceptor {
 
+// A transfer method of one student, with the settings that it was made from.
+struct StepMethod {
+  MethodSettings settings;
+  std::unique_ptr<TransferMethod> method;
+};
+std::vector<StepMethod> make_methods(const std::vector<MethodSettings>& settings, const MethodSetup& setup);
+
 // A network that learns in the step.
 struct StepStudent {
   Network* network = nullptr;
-  std::vector<std::unique_ptr<TransferMethod>>* methods = nullptr;
+  std::span<const StepMethod> methods = {};  // of the same settings for every student
   Optimizer* optimizer = nullptr;
-  MovingAverage* average = nullptr;  // moved in every step; nullptr: none
-  double balanced = 0;               // the methods' factor from earlier epochs, where they are balanced; 0: none yet
+  MovingAverage* average = nullptr;  // updated in every step; null: none
+  double balance_factor = 0;         // of the methods' weights, from earlier epochs; 0: none yet
 };
 
 struct StepSetup {
-  std::vector<StepStudent> students;     // one, or several that read what the others say of the same images
-  AugmentOptions student_input;          // their normalization, and the augmentation of all networks
-  const Teachers* teachers = nullptr;    // nullptr: none
-  TeacherRows* rows = nullptr;           // what teachers say, known before the step; nullptr: they are asked in it
-  Network* average_teacher = nullptr;    // the averaged network, where it teaches
-  std::vector<bool> taught;              // [outputs] whether a teacher knows the label
-  std::vector<MethodSettings> settings;  // of each method of a student
-  const Dataset* dataset = nullptr;
-  int batch = 0, batches = 0;            // images per step, steps per epoch
-  const DeviceImages* images = nullptr;  // all training images; nullptr: batches bring theirs
-  bool mixup = false;                    // batches are mixtures
-  bool replay = true;                    // the step is recorded and replayed
-  bool teacher_stream = false;           // teachers compute beside the student
-  int meter_every = 0;                   // steps from one that measures the terms' gradients to the next; 0: none does
-  double balance = 0;  // share of the gradient norms that the methods' terms are held at; 0: they are not
+  std::vector<StepStudent> students;  // one, or several that learn from each other
+  Teacher* teacher = nullptr;         // null: none
+
+  Task task = Task::multi_class;
+  int outputs = 0;
+  Shape images;                            // [batch, channels, height, width]
+  const std::uint8_t* resident = nullptr;  // all training images in device memory; null: each batch brings its own
+  AugmentOptions input;                    // normalization of the students, augmentation of all networks
+  bool mixup = false;                      // batches are mixtures
+  int batches = 1;                         // steps per epoch
+
+  bool replay = true;           // the step is recorded once, then replayed
+  bool teacher_stream = false;  // the teacher runs beside the student
+  int meter_every = 0;          // steps between two that measure the gradient of each loss term; 0: never
+  double balance = 0;           // share of the gradient norms that the methods are held at; 0: off
 };
 
 struct EpochSums {
-  double label_loss = 0;             // mean over the steps, not weighted
-  double transfer_loss = 0;          // mean over the steps, as weighted by the methods in this epoch
+  double label_loss = 0;             // mean over the steps, unweighted
+  double transfer_loss = 0;          // mean over the steps, weighted as in this epoch
   double label_weight = 1;           // in this epoch
   std::vector<TermSummary> terms;    // labels, then each method
   std::vector<float> probabilities;  // [batches * batch, outputs] as seen in training
 };
 
 // All students move at once, each from what the others said before they moved. (Algorithm 1 of Zhang et al. 2018 moves
-// them one after the other and asks the moved ones again, which costs a forward pass of every other network for each,
-// and makes what is learned depend on their order.)
+// them in turn and asks the moved ones again, which costs a forward pass of every other network for each, and makes
+// the result depend on their order.)
 class StudentStep {
  public:
   // Keeps the pointers of the setup.
@@ -69,28 +75,29 @@ class StudentStep {
   void start_epoch(int epoch);
 
   // Trains on the batch that is step number `position` of the epoch: one copy up and, once recorded, one launch.
-  // Returns when they are on their way; the batch may then change. Every meter_every-th step of the run, the first one
-  // too, runs the backward pass once more for every term, and waits for the device.
+  // Returns when they are on their way; the batch may then change. Every meter_every-th step of the run, starting with
+  // the first, makes an extra backward pass for each term and waits for the device.
   void run(const Batch& batch, std::int32_t position, float learning_rate);
 
-  // Reads what the epoch added up for every student, and starts again from zero.
+  // Reads the sums of the epoch for every student, and resets them.
   std::vector<EpochSums> finish_epoch();
 
-  // The factor that balance has come to for a student.
-  double balanced(std::size_t student) const { return students_[student].balanced; }
+  // The current factor of a student's methods under `balance`.
+  double balance_factor(std::size_t student) const { return students_[student].parts.balance_factor; }
 
-  // Of the stream on which batches come up.
+  // Counts of the stream that uploads batches.
   const StreamCounts& uploads() const { return staging_.counts(); }
 
  private:
   struct Student {
     Student(Context& context, const StepSetup& setup, const StepStudent& student);
     StepStudent parts;
-    double balanced;  // of all methods' weights; 0: as 1
     std::vector<std::string> taps;
     Tensor epoch_logits;  // [batches * batch, outputs]
     LossTerms terms;
   };
+  std::span<const StepMethod> methods() const { return setup_.students.front().methods; }
+  int batch() const { return setup_.images[0]; }
   void stage_labels(const Batch& batch);
   void body(bool measured);
   std::vector<Features> run_students();
@@ -98,26 +105,28 @@ class StudentStep {
   void take_norms(Student& student);
   void learn_from_labels(Student& student, const Tensor& logits);
   void learn_from_method(Student& student, std::size_t method, const TransferInput& input);
-  // student: its logits, undefined where they are not there yet.
-  Features run_teacher(const Tensor& student);
+  Features run_teacher(const Tensor& student_logits);
+  // The labels' factor in device memory; 1 if their weight is an argument of the loss.
+  double label_factor() const { return scheduled_ || label_weight_ == 0 ? label_weight_ : 1; }
 
   Context& context_;
   StepSetup setup_;
   bool multi_label_;
-  bool scheduled_;  // whether any weight changes from epoch to epoch
+  bool scheduled_;  // a weight changes from epoch to epoch
   int epoch_ = 1;
   double label_weight_ = 1;  // in this epoch
   std::vector<std::string> teacher_taps_;
-  Shape images_shape_;
+
   Staging staging_;
-  std::optional<Buffer> batch_images_;  // where no DeviceImages hold them
+  std::optional<Buffer> batch_images_;  // unless all images are resident
   const std::uint8_t* images_ = nullptr;
-  Buffer positions_;  // [batch] of images in the training split
+  Buffer positions_;  // [batch] of the images in the training split
   Buffer position_;   // of the step in its epoch
   Tensor labels_;
-  Tensor taught_labels_;  // for methods with a teacher: unknown where no teacher knows the label
-  Tensor partner_labels_, shares_, other_shares_;  // [batch] of mixtures with a class each; otherwise undefined
-  std::deque<Student> students_;                   // which cannot be moved
+  Tensor taught_labels_;  // for methods with a teacher: NaN if the teacher does not know the label
+  Tensor partner_labels_, shares_, other_shares_;  // [batch] for mixtures of classes only
+
+  std::deque<Student> students_;  // not movable
   TrainStep step_, measured_step_;
 };
 

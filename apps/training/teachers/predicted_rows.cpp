@@ -25,8 +25,8 @@ float logit_of(double probability, bool multi_label) {
 }  // namespace
 
 PredictedRows::PredictedRows(Context& context, const ProbabilityTable& table, const Dataset& dataset, int batch,
-                             bool skip_missing, const std::function<void(const std::string&)>& note)
-    : context_(context), logits_(context.empty({batch, dataset.outputs}, Lifetime::persistent)) {
+                             bool skip_missing, const Note& note)
+    : Teacher({}), context_(context), logits_(context.empty({batch, dataset.outputs}, Lifetime::persistent)) {
   const bool multi_label = dataset.task == Task::multi_label;
   pair_labels(table, dataset);
   const std::vector<std::ptrdiff_t> rows = rows_of(table, dataset.train);
@@ -86,8 +86,7 @@ std::vector<std::ptrdiff_t> PredictedRows::rows_of(const ProbabilityTable& table
   return rows;
 }
 
-void PredictedRows::note_worth(const ProbabilityTable& table, const Dataset& dataset,
-                               const std::function<void(const std::string&)>& note) const {
+void PredictedRows::note_worth(const ProbabilityTable& table, const Dataset& dataset, const Note& note) const {
   for (const auto& [name, split] : {std::pair{"validation", &dataset.val}, std::pair{"training", &dataset.train}}) {
     const auto label_width = static_cast<std::size_t>(dataset.label_width());
     std::vector<float> probabilities, labels;
@@ -127,7 +126,7 @@ void PredictedRows::stage(const Batch& batch, std::int64_t, Staging& staging) {
 
 // A row that is missing holds zeros; with the student's own logits added it agrees with the student, whose loss and
 // gradient are then 0.
-Features PredictedRows::features(const Tensor& student) const {
+Features PredictedRows::features(const TeacherInput&, const Tensor& student) {
   if (!marks_.defined()) return {logits_, {}};
   return {add(logits_, label_logits(student, marks_, 0, 0)), {}};
 }

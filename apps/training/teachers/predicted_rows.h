@@ -1,14 +1,12 @@
 // A teacher that is known by its predictions alone: probabilities that any program wrote, by the names of images.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "apps/training/teachers/teacher_rows.h"
+#include "apps/runs/progress.h"
+#include "apps/training/teachers/teacher.h"
 #include "data/predictions/predictions.h"
-#include "engine/ops.h"
 
 namespace preceptor {
 
@@ -16,29 +14,26 @@ namespace preceptor {
 // Probabilities become logits, log(p / (1 - p)) for findings and log p for classes, of p kept from 1e-6 to 1 - 1e-6: an
 // overconfident row must not become infinite. They are of the images as they are, whatever the student's augmentation
 // makes of them.
-class PredictedRows final : public TeacherRows {
+class PredictedRows final : public Teacher {
  public:
   // skip_missing: images without a row teach nothing, and learn from their labels alone; else they are an error. Notes
   // the AUC of the predictions on the validation images, or where they lack those on the training images. Errors: data,
   // for missing images, no label in common, classes that are not those of the data.
   PredictedRows(Context& context, const ProbabilityTable& table, const Dataset& dataset, int batch, bool skip_missing,
-                const std::function<void(const std::string&)>& note);
+                const Note& note);
 
-  const std::vector<bool>& taught() const { return taught_; }  // [outputs] whether the table knows the label
-  int missing() const { return missing_; }                     // training images without a row
+  int missing() const { return missing_; }  // training images without a row
 
   void stage(const Batch& batch, std::int64_t step, Staging& staging) override;
-  Features features(const Tensor& student) const override;
+  Features features(const TeacherInput&, const Tensor& student) override;
 
  private:
   void pair_labels(const ProbabilityTable& table, const Dataset& dataset);
   std::vector<std::ptrdiff_t> rows_of(const ProbabilityTable& table, const Split& split) const;
-  void note_worth(const ProbabilityTable& table, const Dataset& dataset,
-                  const std::function<void(const std::string&)>& note) const;
+  void note_worth(const ProbabilityTable& table, const Dataset& dataset, const Note& note) const;
 
   Context& context_;
   std::vector<int> columns_;  // [outputs] of the table; -1: not there
-  std::vector<bool> taught_;
   int missing_ = 0;
   std::vector<float> all_;     // [images, outputs] logits
   std::vector<bool> present_;  // [images]

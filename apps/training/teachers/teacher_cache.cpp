@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "data/storage/image_hash.h"
+#include "data/storage/row_file.h"
 #include "engine/files/check.h"
 #include "engine/files/text.h"
 
@@ -63,10 +64,11 @@ std::vector<std::uint64_t> content_of(const Batch& batch) {
   return content;
 }
 
-class CachedRows final : public TeacherRows {
+class CachedRows final : public Teacher {
  public:
-  CachedRows(const std::string& path, Parts parts, bool by_step, const std::vector<std::string>& ids)
-      : path_(path), file_(path), parts_(std::move(parts)), by_step_(by_step), ids_(ids) {}
+  CachedRows(const std::string& path, Parts parts, bool by_step, const std::vector<std::string>& ids,
+             const std::vector<bool>& taught)
+      : Teacher(taught), path_(path), file_(path), parts_(std::move(parts)), by_step_(by_step), ids_(ids) {}
   const RowFile& file() const { return file_; }
 
   void stage(const Batch& batch, std::int64_t step, Staging& staging) override {
@@ -83,7 +85,7 @@ class CachedRows final : public TeacherRows {
       for (int i = 0; i < batch.size; ++i) stage_row(part, i, row_of(i), staging);
   }
 
-  Features features(const Tensor&) const override {
+  Features features(const TeacherInput&, const Tensor&) override {
     Features features{parts_.tensors[0], {}};
     for (std::size_t part = 1; part < parts_.rows.size(); ++part)
       features.taps[parts_.rows[part].name.substr(std::string(tap_prefix).size())] = parts_.tensors[part];
@@ -186,7 +188,7 @@ Metadata metadata_of(Context& context, const Teachers& teachers, const Dataset& 
 }
 
 // Notes what will be written, and refuses it where the disk has not the room.
-void forecast(const std::string& path, const RowLayout& layout, const Teachers::Note& note) {
+void forecast(const std::string& path, const RowLayout& layout, const Note& note) {
   std::error_code unknown;
   const std::filesystem::space_info space = std::filesystem::space(std::filesystem::path(path).parent_path(), unknown);
   const std::uint64_t bytes = layout.file_bytes();
@@ -198,9 +200,9 @@ void forecast(const std::string& path, const RowLayout& layout, const Teachers::
 
 }  // namespace
 
-std::unique_ptr<TeacherRows> open_teacher_cache(
+std::unique_ptr<Teacher> open_teacher_cache(
     Context& context, const Teachers& teachers, const Dataset& dataset, const TeacherCacheOptions& options,
-    const Teachers::Note& note, const std::function<void(std::uint64_t seen, std::uint64_t images)>& progress) {
+    const Note& note, const std::function<void(std::uint64_t seen, std::uint64_t images)>& progress) {
   require(options.taps.empty() || context.map_storage() == Storage::float32,
           "--teacher-cache: keeps the maps that methods read with --precision float or tf32 only");
   const bool by_step = !options.changes.empty();
@@ -232,7 +234,7 @@ std::unique_ptr<TeacherRows> open_teacher_cache(
   } else {
     note(message("teacher cache ", path, ": the teachers' answers are read from it"));
   }
-  auto rows = std::make_unique<CachedRows>(path, std::move(parts), by_step, dataset.train.ids);
+  auto rows = std::make_unique<CachedRows>(path, std::move(parts), by_step, dataset.train.ids, teachers.taught());
   require_data(rows->file().layout() == layout && rows->file().metadata() == metadata, path,
                ": does not hold what its name says; remove the file, and it is made anew");
   return rows;

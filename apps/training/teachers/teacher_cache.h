@@ -7,9 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/teachers/teacher_rows.h"
 #include "apps/training/teachers/teachers.h"
-#include "data/batches/loader.h"
 
 namespace preceptor {
 
@@ -33,8 +31,8 @@ struct TeacherCacheOptions {
 // Opens the file; if there is none, notes its size and lets the teachers see all images. The weights of several must
 // have been set. Leaves the step state as it was. Errors: io, also where the disk has not the room; data.
 // progress: told after every batch how many of the images the teachers have seen.
-std::unique_ptr<TeacherRows> open_teacher_cache(
+std::unique_ptr<Teacher> open_teacher_cache(
     Context& context, const Teachers& teachers, const Dataset& dataset, const TeacherCacheOptions& options,
-    const Teachers::Note& note, const std::function<void(std::uint64_t seen, std::uint64_t images)>& progress);
+    const Note& note, const std::function<void(std::uint64_t seen, std::uint64_t images)>& progress);
 
 }  // namespace preceptor

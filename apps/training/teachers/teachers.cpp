@@ -59,10 +59,10 @@ std::vector<double> parse_weights(const std::string& text, std::size_t count) {
 }  // namespace
 
 Teachers::Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, const Dataset& dataset, const Note& note)
-    : context_(context),
+    : Teacher(std::vector<bool>(static_cast<std::size_t>(dataset.outputs), false)),
+      context_(context),
       dataset_(dataset),
-      multi_label_(dataset.task == Task::multi_label),
-      taught_(static_cast<std::size_t>(dataset.outputs), false) {
+      multi_label_(dataset.task == Task::multi_label) {
   for (CardCheckpoint& checkpoint : checkpoints) {
     const std::string path = checkpoint.path;
     const int height = checkpoint.card.height, width = checkpoint.card.width;
@@ -71,7 +71,7 @@ Teachers::Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, co
     Member member{path, load_model(context, arranged), std::nullopt, {}, hash_of(arranged)};
     if (height != dataset.height || width != dataset.width) {
       member.resizer.emplace(context, dataset.height, dataset.width, height, width);
-      note(message("teacher ", path, ": images of ", dataset.height, "x", dataset.width, " are brought to its ", height,
+      note(message("teacher ", path, ": images of ", dataset.height, "x", dataset.width, " are scaled to its ", height,
                    "x", width));
     }
     for (std::size_t i = 0; i < taught_.size(); ++i) taught_[i] = taught_[i] || knows[i];

@@ -2,25 +2,23 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/inference/prediction.h"
+#include "apps/runs/progress.h"
+#include "apps/training/teachers/teacher.h"
 #include "data/dataset.h"
-#include "engine/ops.h"
 #include "models/loaded_model.h"
 
 namespace preceptor {
 
 // Several teachers teach as one: the weighted mean of their probabilities, given as logits (kernels/average_logits).
 // Each sees the student's images, changed alike, under its own normalization and at the size it was trained on.
-class Teachers {
+class Teachers final : public Teacher {
  public:
-  using Note = std::function<void(const std::string&)>;
-
   // Labels are paired by name (label_match.h), or by order where no name is known, and notes say which; findings that a
   // teacher does not know are left to the others. Errors: data, for a checkpoint of another task or other channels, or
   // whose classes are not those of the data.
@@ -44,13 +42,13 @@ class Teachers {
   // that weigh() gave.
   std::uint64_t fingerprint() const;
 
-  // [outputs] whether any teacher knows the label.
-  const std::vector<bool>& taught() const { return taught_; }
-
   // Logits of the student's labels for staged images [n, h, w, c]; taps of the only teacher. motions: how the student's
   // images are changed; the normalization in it is not used.
   Features forward(const std::uint8_t* images, const Shape& shape, const AugmentOptions& motions,
                    const std::vector<std::string>& taps) const;
+  Features features(const TeacherInput& input, const Tensor&) override {
+    return forward(input.images, input.shape, input.augmentation, input.taps);
+  }
 
  private:
   struct Member {
@@ -73,7 +71,6 @@ class Teachers {
   const Dataset& dataset_;
   bool multi_label_;
   std::vector<Member> members_;
-  std::vector<bool> taught_;
   std::vector<float> shares_;  // [members, outputs] of each teacher in what they say as one
   Tensor weights_;             // the same on the device
   std::uint64_t fingerprint_of_weights_ = 0;
