@@ -16,7 +16,7 @@ void Tape::record(Tensor& output, Backward backward) {
 void Tape::record(Tensor& output, const Tensor& input,
                   std::function<void(const Tensor& d_output, const Tensor& d_input)> backward) {
   if (!requires_grad(input)) return;
-  record(output, [this, source = input.without_values(), backward = std::move(backward)](const Tensor& d_output) {
+  record(output, [this, source = input.shape_only(), backward = std::move(backward)](const Tensor& d_output) {
     Tensor d_input = source.context().empty(source.shape(), source.storage());
     backward(d_output, d_input);
     accumulate(source, std::move(d_input));
@@ -25,7 +25,7 @@ void Tape::record(Tensor& output, const Tensor& input,
 
 void Tape::record_loss(const Tensor& input, const Tensor& d_input) {
   if (!requires_grad(input)) return;
-  record_loss([this, source = input.without_values(), d_input](const Tensor&) { accumulate(source, d_input); });
+  record_loss([this, source = input.shape_only(), d_input](const Tensor&) { accumulate(source, d_input); });
 }
 
 void Tape::record_loss(Backward backward) { nodes_.push_back({std::move(backward), Tensor(), true, factor_}); }

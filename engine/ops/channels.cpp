@@ -32,7 +32,7 @@ Tensor join_channels(const Tensor& first, const Tensor& second) {
   Context& context = first.context();
   Tensor y = first.joined_with(second);
   if (!context.tape().requires_grad(first) && !context.tape().requires_grad(second)) return y;
-  context.tape().record(y, [a = first.without_values(), b = second.without_values(), &context](const Tensor& d_y) {
+  context.tape().record(y, [a = first.shape_only(), b = second.shape_only(), &context](const Tensor& d_y) {
     const int channels = a.shape()[1];
     context.tape().accumulate(a, d_y.channels(0, channels));
     context.tape().accumulate(b, d_y.channels(channels, b.shape()[1]));

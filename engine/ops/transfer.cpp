@@ -13,7 +13,7 @@ namespace preceptor {
 namespace {
 
 // x itself, or a copy without gaps; its gradient goes to x.
-Tensor without_gaps(const Tensor& x) { return x.has_gaps() ? copy_into(x, x.context().empty(x.shape())) : x; }
+Tensor contiguous(const Tensor& x) { return x.has_gaps() ? copy_into(x, x.context().empty(x.shape())) : x; }
 
 // PointwiseLoss of both, as rows of images.
 struct Run {
@@ -47,7 +47,7 @@ Tensor l2_normalize(const Tensor& x, const Groups& groups, const L2NormalizeOpti
                                    groups.inner, options.center, options.scale,  options.epsilon};
   });
   context.tape().record(y, x, [value = y, inverse, groups, options, &context](const Tensor& d_y, const Tensor& d_x) {
-    const Tensor from = without_gaps(d_y);
+    const Tensor from = contiguous(d_y);
     context.run(d_x.storage(), [&]<class T>(T) {
       return kernels::L2NormalizeBackward<T>{value.data<T>(), from.data<T>(), inverse.data(),
                                              d_x.data<T>(),   groups.outer,   groups.length,
@@ -61,7 +61,7 @@ Tensor l2_normalize(const Tensor& x, const Groups& groups, const L2NormalizeOpti
 void record_reshaped(Tensor& view, const Tensor& x) {
   Tape& tape = x.context().tape();
   if (tape.requires_grad(x))
-    tape.record(view, [source = x.without_values(), &tape](const Tensor& d_view) {
+    tape.record(view, [source = x.shape_only(), &tape](const Tensor& d_view) {
       tape.accumulate(source, d_view.reshaped(source.shape()));
     });
 }
@@ -70,16 +70,16 @@ void record_reshaped(Tensor& view, const Tensor& x) {
 
 Tensor pointwise_loss(PointwiseLossKind kind, const Tensor& student, const Tensor& teacher, float scale,
                       float parameter) {
-  const Tensor dense = without_gaps(student);
-  const Run run = run_pointwise_loss("pointwise_loss", kind, dense, teacher.defined() ? without_gaps(teacher) : teacher,
+  const Tensor dense = contiguous(student);
+  const Run run = run_pointwise_loss("pointwise_loss", kind, dense, teacher.defined() ? contiguous(teacher) : teacher,
                                      scale, parameter);
   student.context().tape().record_loss(dense, run.d_student);
   return run.loss;
 }
 
 Tensor l2_norm_loss(const Tensor& student, const Tensor& teacher, float weight) {
-  const Tensor dense = without_gaps(student);
-  const Run run = run_pointwise_loss("l2_norm_loss", PointwiseLossKind::square, dense, without_gaps(teacher), 1, 0);
+  const Tensor dense = contiguous(student);
+  const Run run = run_pointwise_loss("l2_norm_loss", PointwiseLossKind::square, dense, contiguous(teacher), 1, 0);
   Context& context = student.context();
   const Tensor factor = context.empty({1});
   context.run(kernels::RootOfSum{run.loss.data(), run.loss.shape()[0], weight, factor.data()});
@@ -133,7 +133,7 @@ Tensor l2_normalize_columns(const Tensor& x, const L2NormalizeOptions& options) 
 
 Tensor l2_normalize_maps(const Tensor& x, const L2NormalizeOptions& options) {
   require_map("l2_normalize_maps", x);
-  const Tensor dense = without_gaps(x);
+  const Tensor dense = contiguous(x);
   const int images = x.shape()[0], plane = x.shape()[2] * x.shape()[3];
   return l2_normalize(dense, {images * x.shape()[1] / dense.block(), plane, dense.block()}, options);
 }
@@ -158,9 +158,9 @@ Tensor as_map(const Tensor& x) {
   return stored.storage() == map.storage() ? map : copy_into(map, stored);
 }
 
-Tensor product(const Tensor& a, const Tensor& b) {
-  require_matrix("product", a);
-  require_matrix("product", b);
+Tensor matmul_nt(const Tensor& a, const Tensor& b) {
+  require_matrix("matmul_nt", a);
+  require_matrix("matmul_nt", b);
   require(a.shape()[1] == b.shape()[1], "product: rows of ", a.shape(), " and ", b.shape(), " differ in length");
   Context& context = a.context();
   const int rows = a.shape()[0], columns = b.shape()[0], depth = a.shape()[1];
@@ -183,7 +183,7 @@ Tensor gram_matrix(const Tensor& x, const Tensor& y, float scale) {
   require(a.rank() == 4 && b.rank() == 4 && a[0] == b[0] && a[2] == b[2] && a[3] == b[3], "gram_matrix: ", a, " and ",
           b, " differ in images, height or width");
   Context& context = x.context();
-  const Tensor left = without_gaps(x), right = without_gaps(y);
+  const Tensor left = contiguous(x), right = contiguous(y);
   Tensor products = context.empty({a[0], a[1] * b[1]});
   context.run(left.storage(), [&]<class T>(T) {
     return kernels::GramMatrix<T>{left.map<T>(), right.map<T>(), products.data(), scale};
@@ -251,7 +251,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
           "gaussian_likelihood: prediction ", shape, ", target ", target.shape(), " and variances ", raw.shape(),
           " do not fit");
   Context& context = prediction.context();
-  const Tensor dense = without_gaps(prediction), values = without_gaps(target);
+  const Tensor dense = contiguous(prediction), values = contiguous(target);
   const Tensor loss = context.empty({shape[1]}), d_raw = context.empty({shape[1]}), d_prediction = context.empty(shape);
   context.run(dense.storage(), [&]<class T>(T) {
     return kernels::GaussianLikelihood<T>{dense.map<T>(),        values.map<T>(), raw.value(), loss.data(),
@@ -260,7 +260,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
   Tape& tape = context.tape();
   const bool want_raw = tape.recording() && raw.watched();
   if (!want_raw && !tape.requires_grad(dense)) return loss;
-  tape.record_loss([=, by = dense.without_values(), &context](const Tensor&) {
+  tape.record_loss([=, by = dense.shape_only(), &context](const Tensor&) {
     if (want_raw) {
       context.copy(raw.gradient(), d_raw.data(), d_raw.shape().elements() * sizeof(float));
       if (const float* factor = context.tape().factor())
