@@ -5,7 +5,7 @@
 
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
-#include "apps/evaluation/run_comparison.h"
+#include "apps/evaluation/comparison.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 
@@ -52,9 +52,12 @@ bool parse(CompareOptions& options, int argc, char** argv) {
 int run_compare(int argc, char** argv) {
   CompareOptions options;
   if (!parse(options, argc, argv)) return 0;
-  const RunComparison comparison = compare_runs(options.runs, options.comparison);
-  if (!options.curves.empty()) write_file_atomically(options.curves, learning_curves_csv(comparison));
-  std::cout << (options.json ? comparison_json(comparison).dump(1) + "\n" : comparison_text(comparison)) << std::flush;
+  const std::vector<Arm> arms = open_arms(options.runs, options.comparison.split);
+  const Comparison comparison = compare(arms, options.comparison);
+  if (!options.curves.empty()) write_file_atomically(options.curves, learning_curves_csv(arms));
+  std::cout << (options.json ? comparison_json(arms, comparison, options.comparison.split).dump(1) + "\n"
+                             : comparison_text(arms, comparison, options.comparison.split))
+            << std::flush;
   if (!std::cout) fail(ErrorKind::io, "stdout cannot be written");
   return 0;
 }

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
@@ -21,6 +20,7 @@
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 #include "engine/files/numbers.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
@@ -86,7 +86,6 @@ class Explanation {
   };
 
   void add_viewer(const std::string& name, const std::string& path);
-  Image image_at(int position) const;
   float probability(const Viewer& viewer, int image, int label) const;
   float truth(int image, int label) const;
   int position_of(const std::string& id) const;
@@ -110,8 +109,7 @@ class Explanation {
 Explanation::Explanation(const ExplainOptions& options)
     : options_(options), context_(open_context(options.device, options.threads, 0)) {
   data_ = open_dataset(options_.data);
-  split_ = options_.split == "test" ? &data_.test : options_.split == "val" ? &data_.val : &data_.train;
-  require_data(split_->count > 0, options_.data, ": has no ", options_.split, " images");
+  split_ = &split_named(data_, options_.split, options_.data);
   add_viewer("student", options_.checkpoint);
   if (!options_.teacher.empty()) add_viewer("teacher", options_.teacher);
 }
@@ -140,10 +138,6 @@ void Explanation::add_viewer(const std::string& name, const std::string& path) {
   }
 }
 
-Image Explanation::image_at(int position) const {
-  return {data_.height, data_.width, data_.channels, read_pixels(*split_->images, position)};
-}
-
 float Explanation::probability(const Viewer& viewer, int image, int label) const {
   return viewer.probabilities[static_cast<std::size_t>(image) * data_.outputs + label];
 }
@@ -155,17 +149,15 @@ float Explanation::truth(int image, int label) const {
 }
 
 int Explanation::position_of(const std::string& id) const {
-  const auto found = std::find(split_->ids.begin(), split_->ids.end(), id);
+  const auto found = std::ranges::find(split_->ids, id);
   require(found != split_->ids.end(), "--images ", id, ": ", options_.data, " has no such image in ", options_.split,
           "; its first is ", split_->ids.front());
   return static_cast<int>(found - split_->ids.begin());
 }
 
 int Explanation::label_of(const std::string& name) const {
-  const auto found = std::find(data_.label_names.begin(), data_.label_names.end(), name);
-  std::string all;
-  for (const std::string& label : data_.label_names) all += (all.empty() ? "" : ", ") + label;
-  require(found != data_.label_names.end(), "--labels ", name, ": not one of ", all);
+  const auto found = std::ranges::find(data_.label_names, name);
+  require(found != data_.label_names.end(), "--labels ", name, ": not one of ", list(data_.label_names));
   return static_cast<int>(found - data_.label_names.begin());
 }
 
@@ -177,12 +169,9 @@ float Explanation::surprise(int image, int label) const {
 }
 
 std::vector<Explanation::Choice> Explanation::choose_images() const {
-  std::vector<int> labels(static_cast<std::size_t>(data_.outputs));
-  std::iota(labels.begin(), labels.end(), 0);
-  if (!options_.labels.empty()) {
-    labels.clear();
-    for (const std::string& name : options_.labels) labels.push_back(label_of(name));
-  }
+  std::vector<int> labels;
+  for (const std::string& name : options_.labels.empty() ? data_.label_names : options_.labels)
+    labels.push_back(label_of(name));
   std::vector<Choice> all;
   const auto most = [&](int image) {
     return *std::max_element(labels.begin(), labels.end(),
@@ -211,7 +200,7 @@ std::vector<Explanation::Choice> Explanation::choose() const {
 }
 
 Image Explanation::picture(const Choice& choice) const {
-  const Image image = image_at(choice.image);
+  const Image image = image_at(data_, *split_, choice.image);
   std::vector<Image> parts = {enlarged(image, options_.side)};
   for (const Viewer& viewer : viewers_) {
     const ImageMaps maps = ClassMaps(viewer.model)(image.pixels).front();

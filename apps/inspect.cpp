@@ -72,12 +72,6 @@ StepMemory measure_training_step(const InspectOptions& options, const NetworkOpt
   return {context->pool(Lifetime::persistent).peak(), context->pool(Lifetime::step).peak()};
 }
 
-std::string sizes_text(const Shape& shape) {
-  std::string text;
-  for (const int size : shape.sizes()) text += (text.empty() ? "" : "x") + std::to_string(size);
-  return text;
-}
-
 double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
 
 LayerRow total_of(const std::vector<LayerRow>& rows) {

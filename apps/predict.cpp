@@ -12,6 +12,7 @@
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
 #include "apps/command_line/run_app.h"
+#include "apps/inference/card_and_data.h"
 #include "apps/inference/operating_point.h"
 #include "data/formats/open_dataset.h"
 #include "data/images/image.h"
@@ -93,12 +94,11 @@ void add_folder(const std::string& folder, std::vector<Source>& sources) {
 
 void add_dataset(const std::string& spec, const std::string& split_name, std::vector<Source>& sources) {
   const auto data = std::make_shared<const Dataset>(open_dataset(spec));
-  const Split& split = split_name == "test" ? data->test : split_name == "val" ? data->val : data->train;
-  require_data(split.count > 0, spec, ": has no ", split_name, " images");
+  const Split& split = split_named(*data, split_name, spec);
   for (int i = 0; i < split.count; ++i)
     sources.push_back({split.ids[static_cast<std::size_t>(i)], [data, &split, i](const ModelCard& card) {
-                         const Image image{data->height, data->width, data->channels, read_pixels(*split.images, i)};
-                         return resized(with_channels(image, card.network.in_channels), card.height, card.width);
+                         const Image image = with_channels(image_at(*data, split, i), card.network.in_channels);
+                         return resized(image, card.height, card.width);
                        }});
 }
 

@@ -14,7 +14,7 @@ namespace {
 struct ReportOptions {
   std::vector<std::string> runs;
   std::string out = "report.html", model_card, title, rule = "f1";
-  AnalysisOptions analysis;
+  ReportNumbers analysis;
   int pictures = 5;
 };
 
@@ -50,21 +50,21 @@ int run_report(int argc, char** argv) {
   if (options.model_card.empty())
     options.model_card = std::filesystem::path(options.out).replace_extension(".md").string();
   require(options.model_card != options.out, "--model-card and --out are one file, ", options.out);
-  std::vector<RunRecord> runs;
+  std::vector<EvaluatedRun> runs;
   for (const std::string& directory : options.runs) {
-    for (const RunRecord& run : runs) require(run.path != directory, directory, " is given twice");
-    runs.push_back(read_run(directory));
+    for (const EvaluatedRun& run : runs) require(run.source.name != directory, directory, " is given twice");
+    runs.push_back(open_run_and_checkpoint(directory));
   }
   Report report;
   report.title = options.title;
   report.arms = arms_of(std::move(runs));
-  analyse(report, options.analysis);
+  add_numbers(report, options.analysis);
   if (options.pictures > 0) {
     const auto context = Context::on_cpu(options.analysis.threads, 0);
     report.pictures.push_back(explained_images(report, open_data_of(report), *context, options.pictures));
   }
   write_file_atomically(options.out, render_html(report));
-  write_file_atomically(options.model_card, render_model_card(report));
+  write_file_atomically(options.model_card, render_markdown(report));
   std::cout << options.out << '\n' << options.model_card << '\n';
   return 0;
 }

@@ -18,6 +18,7 @@ std::string p_text(double p);
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header) : rows_{std::move(header)} {}
+  bool empty() const { return rows_.size() == 1; }
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
   // The first column is left-aligned, the others right-aligned, two spaces apart. Widths count UTF-8 characters.
   std::string text() const;

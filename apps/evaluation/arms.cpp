@@ -1,10 +1,9 @@
-// Reading of what runs wrote, and the tests between arms.
+// Opening of runs, and their gathering into arms.
 #include "apps/evaluation/arms.h"
 
+#include <algorithm>
 #include <filesystem>
-#include <map>
 
-#include "apps/runs/results.h"
 #include "apps/runs/run_directory.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
@@ -12,75 +11,81 @@
 namespace preceptor {
 namespace {
 
-using Json = nlohmann::ordered_json;
+namespace files = std::filesystem;
 
-void require_there(const std::string& path, const std::string& directory, const char* advice) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored))
-    fail(ErrorKind::missing_input, path, ": not there; ", advice, " ", directory);
+// "student-seed0" without the seed.
+std::string without_seed(std::string name) {
+  while (!name.empty() && name.back() >= '0' && name.back() <= '9') name.pop_back();
+  for (const std::string ending : {"-seed", "_seed", "seed", "-", "_"})
+    if (name.size() > ending.size() && name.ends_with(ending)) {
+      name.resize(name.size() - ending.size());
+      break;
+    }
+  return name;
 }
 
-Json read_result(const std::string& path) {
-  Json result = Json::parse(read_file(path), nullptr, false);
-  const auto holds = [&](const char* name, bool (Json::*is)() const noexcept) {
-    const auto found = result.find(name);
-    return found != result.end() && ((*found).*is)();
-  };
-  require_data(result.is_object() && result.value("format", "") == "preceptor-result-1" &&
-                   holds("config", &Json::is_object) && holds("best_epoch", &Json::is_number_integer) &&
-                   holds("seconds", &Json::is_number),
-               path, ": not the result of a run");
-  return result;
+std::string last_part(const std::string& directory) {
+  const files::path path = files::path(directory).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+bool same_arm(const EvaluatedRun& a, const EvaluatedRun& b) {
+  return !a.config.empty() && config_of_arm(a.config) == config_of_arm(b.config);
 }
 
 }  // namespace
 
-std::string RunOutcome::seed() const {
-  const auto found = config.find("seed");
-  return found == config.end() ? "" : found->dump();
-}
-
-RunOutcome read_outcome(const std::string& directory) {
-  const RunDirectory written(directory);
-  require_there(written.config_path(), directory, "this is no run directory:");
-  require_there(written.result_path(), directory, "the run has not finished: preceptor-train --resume");
-  RunOutcome run;
-  run.result = read_result(written.result_path());
-  run.config = run.result["config"];
-  run.result.erase("config");
-  const std::string metrics = written.metrics_path();
-  run.epochs = read_metrics(metrics);
-  const auto best = run.result["best_epoch"].get<std::int64_t>();
-  require_data(best >= 1 && best <= static_cast<std::int64_t>(run.epochs.size()), written.result_path(),
-               ": best_epoch is ", best, ", but ", metrics, " has ", run.epochs.size(), " epochs");
-  run.best_epoch = static_cast<int>(best);
-  run.seconds = run.result["seconds"].get<double>();
+EvaluatedRun open_run(const std::string& input, const std::string& split) {
+  SourceOptions options;
+  options.split = split;
+  const bool is_directory = files::is_directory(input);
+  require(is_directory || input.ends_with(".csv"), input,
+          ": neither a run directory nor a table of predictions (.csv)");
+  EvaluatedRun run;
+  run.source = open_source(input, options);
+  if (is_directory) static_cast<RunRecord&>(run) = read_record(input);
   return run;
 }
 
-Json config_of_arm(Json config) {
+EvaluatedRun open_run_and_checkpoint(const std::string& directory) {
+  EvaluatedRun run;
+  static_cast<RunRecord&>(run) = read_record(directory);
+  run.name = last_part(directory);
+  const std::string path = RunDirectory(directory).best_path();
+  const CardCheckpoint checkpoint = load_card_checkpoint(path);
+  run.card = checkpoint.card;
+  for (const auto& [name, tensor] : checkpoint.tensors)
+    if (!name.ends_with(".running_mean") && !name.ends_with(".running_var")) run.parameters += tensor.values.size();
+  const std::string bytes = read_file(path);
+  run.checkpoint_digest = sha256(bytes);
+  run.checkpoint_bytes = bytes.size();
+
+  run.source.name = directory;
+  for (const auto& [name, table] : {std::pair{"val", &run.source.validation.emplace()}, {"test", &run.source.table}}) {
+    *table = read_run_predictions(directory, name);
+    if (run.card.task == Task::ordinal) table->task = Task::ordinal;
+    require_data(table->label_names == run.card.labels && table->rows() > 0, table->source,
+                 ": has other labels than the run's checkpoint, or no rows");
+  }
+  return run;
+}
+
+std::vector<Arm> arms_of(std::vector<EvaluatedRun> runs) {
+  std::vector<Arm> arms;
+  for (EvaluatedRun& run : runs) {
+    auto arm = std::ranges::find_if(arms, [&](const Arm& one) { return same_arm(run, one.runs.front()); });
+    if (arm == arms.end()) arm = arms.insert(arm, Arm{run.name, "", {}});
+    arm->runs.push_back(std::move(run));
+  }
+  for (Arm& arm : arms)
+    if (const std::string shorter = without_seed(arm.name); arm.runs.size() > 1 && !shorter.empty()) arm.name = shorter;
+  return arms;
+}
+
+nlohmann::ordered_json config_of_arm(nlohmann::ordered_json config) {
   config.erase("seed");
   config.erase("threads");
   return config;
-}
-
-std::optional<Difference> compare_by_seed(const ArmScore& arm, const ArmScore& base) {
-  const auto by_seed = [](const ArmScore& score) {
-    std::map<std::string, double> aucs;
-    for (std::size_t i = 0; i < score.aucs.size(); ++i)
-      if (!score.seeds[i].empty()) aucs.emplace(score.seeds[i], score.aucs[i]);
-    return aucs;
-  };
-  const std::map<std::string, double> ours = by_seed(arm), theirs = by_seed(base);
-  if (ours.size() < 2 || ours.size() != arm.aucs.size() || ours.size() != base.aucs.size()) return std::nullopt;
-  std::vector<double> values, base_values;
-  for (const auto& [seed, auc] : ours) {
-    const auto found = theirs.find(seed);
-    if (found == theirs.end()) return std::nullopt;
-    values.push_back(auc);
-    base_values.push_back(found->second);
-  }
-  return compare_paired(values, base_values);
 }
 
 }  // namespace preceptor

@@ -4,10 +4,9 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <tuple>
 
 #include "apps/inference/operating_point.h"
-#include "data/metrics/calibration.h"
-#include "data/metrics/classes.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
@@ -15,20 +14,29 @@ namespace {
 
 constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
-CalibrationNumbers numbers_of(const Finding& finding) {
-  const std::vector<ReliabilityBin> widths = reliability(finding);
-  return {brier_score(finding), log_loss(finding), expected_calibration_error(widths),
-          expected_calibration_error(reliability(finding, Binning::equal_count)), maximum_calibration_error(widths)};
+Calibration calibration_of(const Finding& finding) {
+  std::vector<ReliabilityBin> bins = reliability(finding);
+  const double expected = expected_calibration_error(bins), maximum = maximum_calibration_error(bins);
+  const double adaptive = expected_calibration_error(reliability(finding, Binning::equal_count));
+  return {brier_score(finding), log_loss(finding), expected, adaptive, maximum, std::move(bins), expected};
 }
 
-CalibrationNumbers mean_of(const std::vector<CalibrationNumbers>& all) {
-  CalibrationNumbers mean;
-  for (double CalibrationNumbers::*member :
-       {&CalibrationNumbers::brier, &CalibrationNumbers::log_loss, &CalibrationNumbers::expected,
-        &CalibrationNumbers::adaptive, &CalibrationNumbers::maximum}) {
+Finding pooled(const std::vector<Finding>& findings) {
+  Finding all;
+  for (const Finding& finding : findings) {
+    all.scores.insert(all.scores.end(), finding.scores.begin(), finding.scores.end());
+    all.labels.insert(all.labels.end(), finding.labels.begin(), finding.labels.end());
+  }
+  return all;
+}
+
+Calibration mean_of(const std::vector<Calibration>& labels) {
+  Calibration mean;
+  for (double Calibration::*member : {&Calibration::brier, &Calibration::log_loss, &Calibration::expected,
+                                      &Calibration::adaptive, &Calibration::maximum}) {
     double sum = 0;
     int defined = 0;
-    for (const CalibrationNumbers& one : all) {
+    for (const Calibration& one : labels) {
       if (std::isnan(one.*member)) continue;
       sum += one.*member;
       ++defined;
@@ -38,33 +46,34 @@ CalibrationNumbers mean_of(const std::vector<CalibrationNumbers>& all) {
   return mean;
 }
 
-CalibrationNumbers calibration_of(const PredictionTable& table) {
+// Over all labels, and of each label.
+std::pair<Calibration, std::vector<Calibration>> calibrations_of(const PredictionTable& table) {
+  const std::vector<Finding> all = findings(table);
+  std::vector<Calibration> labels;
+  for (const Finding& finding : all) labels.push_back(calibration_of(finding));
   if (table.task == Task::multi_label) {
-    std::vector<CalibrationNumbers> all;
-    for (const Finding& finding : findings(table)) all.push_back(numbers_of(finding));
-    return mean_of(all);
+    Calibration mean = mean_of(labels);
+    mean.bins = reliability(pooled(all));
+    mean.pooled = expected_calibration_error(mean.bins);
+    return {std::move(mean), std::move(labels)};
   }
-  CalibrationNumbers numbers = numbers_of(top_class(table.probabilities, table.labels, table.outputs()));
-  numbers.brier = class_brier_score(table.probabilities, table.labels, table.outputs());
-  numbers.log_loss = class_log_loss(table.probabilities, table.labels, table.outputs());
-  return numbers;
+  Calibration classes = calibration_of(top_class(table.probabilities, table.labels, table.outputs()));
+  classes.brier = class_brier_score(table.probabilities, table.labels, table.outputs());
+  classes.log_loss = class_log_loss(table.probabilities, table.labels, table.outputs());
+  return {std::move(classes), std::move(labels)};
 }
 
-LabelAssessment assess_label(const Finding& finding, const AucEstimate& estimate, const Units& patients,
-                             double threshold) {
-  LabelAssessment label;
-  label.name = finding.name;
+void decide(LabelAssessment& label, const Finding& finding, double threshold) {
   label.threshold = threshold;
-  label.auc = auc_interval(estimate, patients);
+  if (std::isnan(threshold)) {
+    label.sensitivity = label.specificity = label.ppv = label.npv = {undefined, undefined, undefined};
+    return;
+  }
   const Confusion& counts = label.confusion = confusion_at(finding, threshold);
-  label.known = counts.known();
-  label.positives = counts.true_positives + counts.false_negatives;
   label.sensitivity = share_interval(counts.true_positives, label.positives);
   label.specificity = share_interval(counts.true_negatives, label.known - label.positives);
   label.ppv = share_interval(counts.true_positives, counts.true_positives + counts.false_positives);
   label.npv = share_interval(counts.true_negatives, counts.true_negatives + counts.false_negatives);
-  label.calibration = numbers_of(finding);
-  return label;
 }
 
 // The mean over all known labels: labels that are known more often weigh more than in the mean over findings.
@@ -79,117 +88,135 @@ double loss_of(const PredictionTable& table, const Assessment& assessment) {
   return known > 0 ? sum / known : undefined;
 }
 
-// The bootstrapped numbers, in this order.
-enum Drawn {
-  auc_macro,
-  auc_weighted,
-  auc_micro,
-  average_precision,
-  balanced_accuracy,
-  kappa,
-  mean_absolute_error,
-  label_precisions
-};
+// Rates at which curves are read: denser at the start, where ROC curves rise.
+std::vector<double> curve_grid() {
+  constexpr int steps = 60;
+  std::vector<double> grid;
+  for (int i = 0; i <= steps; ++i) grid.push_back(std::pow(static_cast<double>(i) / steps, 1.5));
+  return grid;
+}
 
-Bootstrap draw(const PredictionTable& table, const std::vector<Finding>& all, const Units& patients,
-               const AssessmentOptions& options) {
-  const std::vector<Ranking> rankings = rank_all(all);
-  const Ranking pooled = Ranking::pooled(all);
+void append(std::vector<double>& values, const std::vector<double>& more) {
+  values.insert(values.end(), more.begin(), more.end());
+}
+
+BootstrapOptions resampling(const AssessmentOptions& options, const Units& patients) {
+  return {.resamples = options.resamples,
+          .seed = options.seed,
+          .units = patients,
+          .strata = {},
+          .threads = options.threads};
+}
+
+// One bootstrap of all numbers that need it. add_resampled() reads them in the same order.
+Bootstrap resample(const PredictionTable& table, const std::vector<Finding>& all, const std::vector<Ranking>& rankings,
+                   const Units& patients, const AssessmentOptions& options) {
+  const Ranking micro = Ranking::pooled(all);
   const bool classes = table.task != Task::multi_label;
   const std::vector<int> chosen = classes ? chosen_classes(table) : std::vector<int>();
+  const std::vector<double> grid = curve_grid();
   const auto measure = [&](const Times& times) {
-    std::vector<double> values(label_precisions, undefined);
-    values[auc_macro] = macro_auc(rankings, times);
-    values[auc_weighted] = weighted_auc(rankings, times);
-    values[auc_micro] = pooled.auc(times);
+    std::vector<double> values = {macro_auc(rankings, times), weighted_auc(rankings, times), micro.auc(times),
+                                  macro_average_precision(rankings, times)};
     if (classes) {
       const ClassConfusion confusion(table.outputs(), chosen, table.labels, times);
-      values[balanced_accuracy] = confusion.balanced_accuracy();
-      values[kappa] = confusion.quadratic_weighted_kappa();
-      values[mean_absolute_error] = confusion.mean_absolute_error();
+      append(values,
+             {confusion.balanced_accuracy(), confusion.quadratic_weighted_kappa(), confusion.mean_absolute_error()});
     }
-    double sum = 0;
-    int defined = 0;
     for (const Ranking& ranking : rankings) {
-      const double one = ranking.average_precision(times);
-      values.push_back(one);
-      sum += std::isnan(one) ? 0 : one;
-      defined += std::isnan(one) ? 0 : 1;
+      values.push_back(ranking.average_precision(times));
+      if (!options.curves) continue;
+      append(values, ranking.sensitivity_at(grid, times));
+      append(values, ranking.precision_at(grid, times));
     }
-    values[average_precision] = defined == 0 ? undefined : sum / defined;
     return values;
   };
-  BootstrapOptions how;
-  how.resamples = options.resamples;
-  how.seed = options.seed;
-  how.units = patients;
-  how.threads = options.threads;
-  return bootstrap(measure, table.rows(), how, options.bca);
+  return bootstrap(measure, table.rows(), resampling(options, patients), options.bca);
+}
+
+void add_resampled(Assessment& result, const PredictionTable& table, const Bootstrap& drawn,
+                   const AssessmentOptions& options) {
+  std::size_t at = 0;
+  const auto next = [&] {
+    const std::size_t statistic = at++;
+    return options.bca ? drawn.bca(statistic) : drawn.percentile(statistic);
+  };
+  result.summary.auc_low = drawn.percentile(0).low;
+  result.summary.auc_high = drawn.percentile(0).high;
+  for (Interval* interval : {&result.auc_macro, &result.auc_weighted, &result.auc_micro, &result.average_precision})
+    *interval = next();
+  if (table.task != Task::multi_label) {
+    result.confusion.emplace(table.outputs(), chosen_classes(table), table.labels);
+    result.balanced_accuracy = next();
+    const Interval kappa = next(), error = next();
+    if (table.outputs() > 2) {
+      result.kappa = kappa;
+      result.mean_absolute_error = error;
+    }
+  }
+  for (LabelAssessment& label : result.labels) {
+    label.average_precision = next();
+    if (!options.curves) continue;
+    for (Curve* curve : {&label.roc, &label.precision_recall})
+      for (const double x : curve_grid()) curve->emplace_back(x, next());
+  }
 }
 
 }  // namespace
 
-std::optional<OperatingPoint> operating_point_of(const Source& source, const AssessmentOptions& options) {
-  require(!options.rule || source.validation, source.name,
+std::optional<OperatingPoint> operating_point_of(const Source& source, const std::optional<ThresholdRule>& rule) {
+  require(!rule || source.validation, source.name,
           ": thresholds are fitted on validation predictions, and there are none (--validation FILE)");
-  if (source.validation && (options.rule || !source.point))
-    return fit_operating_point(*source.validation, options.rule.value_or(ThresholdRule{}));
+  if (source.validation && (rule || !source.point))
+    return fit_operating_point(*source.validation, rule.value_or(ThresholdRule{}));
   return source.point;
+}
+
+int count_patients(const PredictionTable& table) {
+  const Units patients = units_of(table, "patient");
+  return static_cast<int>(std::set<std::int32_t>(patients.begin(), patients.end()).size());
 }
 
 Assessment assess(const Source& source, const AssessmentOptions& options) {
   const PredictionTable& table = source.table;
   const std::vector<Finding> all = findings(table);
+  const std::vector<Ranking> rankings = rank_all(all);
   const Units patients = units_of(table, "patient");
   Assessment result;
   result.name = source.name;
   result.rows = table.rows();
-  result.patients = static_cast<int>(std::set<std::int32_t>(patients.begin(), patients.end()).size());
+  result.patients = count_patients(table);
   result.summary = evaluate(table, 0, options.seed);
 
-  const std::optional<OperatingPoint>& point = result.point = operating_point_of(source, options);
+  const std::optional<OperatingPoint>& point = result.point = operating_point_of(source, options.rule);
   std::vector<double> thresholds = point ? point->thresholds : std::vector<double>(all.size(), 0.5);
-  std::vector<AucEstimate> estimates;
-  for (std::size_t j = 0; j < all.size(); ++j) {
-    estimates.push_back(estimate_auc(Ranking(all[j])));
-    // Where validation could not choose one, the middle is as good as any.
-    if (std::isnan(thresholds[j])) thresholds[j] = 0.5;
-    result.labels.push_back(assess_label(all[j], estimates.back(), patients, thresholds[j]));
-  }
-  result.auc_delong = auc_interval(mean_auc(estimates), patients);
-
-  const Bootstrap drawn = draw(table, all, patients, options);
-  const auto interval = [&](std::size_t which) { return options.bca ? drawn.bca(which) : drawn.percentile(which); };
-  result.summary.auc_low = drawn.percentile(auc_macro).low;
-  result.summary.auc_high = drawn.percentile(auc_macro).high;
-  result.auc_macro = interval(auc_macro);
-  result.auc_weighted = interval(auc_weighted);
-  result.auc_micro = interval(auc_micro);
-  result.average_precision = interval(average_precision);
-  for (std::size_t j = 0; j < all.size(); ++j) result.labels[j].average_precision = interval(label_precisions + j);
-  if (table.task != Task::multi_label) {
-    result.balanced_accuracy = interval(balanced_accuracy);
-    if (table.outputs() > 2) {
-      result.kappa = interval(kappa);
-      result.mean_absolute_error = interval(mean_absolute_error);
-    }
-  }
-
-  result.calibration = calibration_of(table);
-  result.loss = source.loss.value_or(loss_of(table, result));
+  std::vector<Calibration> calibrations, calibrated_labels;
+  std::tie(result.calibration, calibrations) = calibrations_of(table);
   if (point) {
     PredictionTable scaled = table;
     scaled.probabilities = calibrated(*point, table.task, table.outputs(), table.probabilities);
-    result.calibrated = calibration_of(scaled);
+    std::tie(result.calibrated.emplace(), calibrated_labels) = calibrations_of(scaled);
   }
-  BootstrapOptions how;
-  how.resamples = options.resamples;
-  how.seed = options.seed;
-  how.units = patients;
-  how.threads = options.threads;
+  std::vector<AucEstimate> estimates;
+  for (std::size_t j = 0; j < all.size(); ++j) {
+    LabelAssessment& label = result.labels.emplace_back();
+    label.name = all[j].name;
+    label.known = rankings[j].entries().size();
+    label.positives = rankings[j].positives();
+    estimates.push_back(estimate_auc(rankings[j]));
+    label.auc = auc_interval(estimates.back(), patients);
+    if (std::isnan(thresholds[j])) thresholds[j] = options.missing_threshold;
+    decide(label, all[j], thresholds[j]);
+    label.calibration = std::move(calibrations[j]);
+    if (point) label.calibrated = std::move(calibrated_labels[j]);
+  }
+  result.auc_delong = auc_interval(mean_auc(estimates), patients);
+  add_resampled(result, table, resample(table, all, rankings, patients, options), options);
+  result.loss = source.loss.value_or(loss_of(table, result));
   for (const std::string& column : options.subgroups)
-    result.subgroups.emplace_back(column,
-                                  group_metrics(all, thresholds, groups_by(table, column, options.minimum_group), how));
+    result.subgroups.emplace_back(
+        column,
+        group_metrics(all, thresholds, groups_by(table, column, options.minimum_group), resampling(options, patients)));
   return result;
 }
 

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "apps/evaluation/source.h"
+#include "data/metrics/calibration.h"
+#include "data/metrics/classes.h"
 #include "data/metrics/metrics.h"
 #include "data/metrics/subgroup.h"
 #include "data/metrics/threshold.h"
@@ -19,15 +21,23 @@ struct AssessmentOptions {
   bool bca = false;  // BCa intervals instead of percentiles
   int threads = 0;
   std::optional<ThresholdRule> rule;   // refit on validation; else as the checkpoint has it, or f1 where a run tells
+  double missing_threshold = 0.5;      // if validation has one class only; NaN: nothing is decided there
   std::vector<std::string> subgroups;  // "sex", "age", "sex+age"
   int minimum_group = 20;
+  bool curves = false;  // bootstrap bands around ROC and precision-recall curves
 };
 
-// Of probabilities; means over findings, or of classes (Brier's sum over classes, errors of the most probable class).
-struct CalibrationNumbers {
+// Calibration of probabilities; means over findings, or for classes Brier's sum over classes and the errors of the most
+// probable class.
+struct Calibration {
   double brier = 0, log_loss = 0;
   double expected = 0, adaptive = 0, maximum = 0;  // ECE, ACE, MCE over 15 bins
+  std::vector<ReliabilityBin> bins;                // all findings pooled, or the most probable class
+  double pooled = 0;                               // ECE of `bins`
 };
+
+// Values at rising x, each with the interval of bootstrap resamples.
+using Curve = std::vector<std::pair<double, Interval>>;
 
 struct LabelAssessment {
   std::string name;
@@ -37,7 +47,9 @@ struct LabelAssessment {
   double threshold = 0.5;
   Confusion confusion;                          // at the threshold
   Interval sensitivity, specificity, ppv, npv;  // Wilson
-  CalibrationNumbers calibration;
+  Calibration calibration;
+  std::optional<Calibration> calibrated;
+  Curve roc, precision_recall;  // where AssessmentOptions::curves asks for them
 };
 
 struct Assessment {
@@ -48,18 +60,22 @@ struct Assessment {
   Interval auc_delong;                                 // of the macro average, by patient where known
   Interval auc_macro, auc_weighted, auc_micro;         // bootstrap
   Interval average_precision;                          // bootstrap, macro
-  std::optional<Interval> balanced_accuracy;           // bootstrap, of classes
+  std::optional<ClassConfusion> confusion;             // for classes
+  std::optional<Interval> balanced_accuracy;           // bootstrap, for classes
   std::optional<Interval> kappa, mean_absolute_error;  // bootstrap, from 3 classes
-  std::optional<OperatingPoint> point;                 // behind the thresholds; without one they are 0.5
+  std::optional<OperatingPoint> point;                 // gave the thresholds; without one they are 0.5
   std::vector<LabelAssessment> labels;                 // findings, or classes against the rest
-  CalibrationNumbers calibration;                      // of the probabilities as they are
-  std::optional<CalibrationNumbers> calibrated;        // after the scalings fitted on validation
+  Calibration calibration;                             // of the probabilities as they are
+  std::optional<Calibration> calibrated;               // after the scalings fitted on validation
   std::vector<std::pair<std::string, std::vector<GroupMetrics>>> subgroups;  // by column
 };
 
 // Thresholds and scalings: fitted on source.validation where there is one, else source.point, else 0.5 and none.
 // Errors: usage, for a rule without validation and for subgroups of unknown columns.
-std::optional<OperatingPoint> operating_point_of(const Source& source, const AssessmentOptions& options);
+std::optional<OperatingPoint> operating_point_of(const Source& source, const std::optional<ThresholdRule>& rule);
 Assessment assess(const Source& source, const AssessmentOptions& options);
+
+// Number of patients in the table; 0 if it does not know them.
+int count_patients(const PredictionTable& table);
 
 }  // namespace preceptor

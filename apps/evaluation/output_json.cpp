@@ -7,7 +7,7 @@
 namespace preceptor {
 namespace {
 
-nlohmann::ordered_json calibration_json(const CalibrationNumbers& numbers) {
+nlohmann::ordered_json calibration_json(const Calibration& numbers) {
   return {{"brier", numbers.brier},
           {"log_loss", numbers.log_loss},
           {"ece", numbers.expected},

@@ -53,7 +53,7 @@ std::string decision_table(const Assessment& assessment) {
 
 std::string calibration_table(const Assessment& assessment) {
   TextTable table({"probabilities", "Brier", "log loss", "ECE", "ACE", "MCE"});
-  const auto add = [&](const std::string& name, const CalibrationNumbers& numbers) {
+  const auto add = [&](const std::string& name, const Calibration& numbers) {
     table.add({name, decimal(numbers.brier), decimal(numbers.log_loss), decimal(numbers.expected),
                decimal(numbers.adaptive), decimal(numbers.maximum)});
   };

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "apps/inference/card_and_data.h"
-#include "apps/runs/run_directory.h"
+#include "apps/runs/run_record.h"
 #include "data/formats/open_dataset.h"
 #include "engine/files/check.h"
 
@@ -16,7 +16,7 @@ PredictionTable read_table(const std::string& path, const std::string& labels) {
   return labels.empty() ? read_predictions(path) : read_plain_predictions(path, labels);
 }
 
-Source open_run(const std::string& path, const SourceOptions& options) {
+Source run_source(const std::string& path, const SourceOptions& options) {
   require(options.data.empty(), "--data is for checkpoints; ", path, " is a run: give ", path,
           "/best.safetensors to evaluate it on other images");
   require(options.split != "train", path, ": a run keeps predictions of val and test; --split train needs ", path,
@@ -25,7 +25,7 @@ Source open_run(const std::string& path, const SourceOptions& options) {
           std::nullopt};
 }
 
-Source open_checkpoint(const std::string& path, const SourceOptions& options) {
+Source checkpoint_source(const std::string& path, const SourceOptions& options) {
   require(!options.data.empty(), path, ": a checkpoint needs --data; tables of predictions end in .csv");
   const CardCheckpoint checkpoint = load_card_checkpoint(path);
   const auto context = open_context(options.device, options.threads, 0, options.precision);
@@ -38,8 +38,7 @@ Source open_checkpoint(const std::string& path, const SourceOptions& options) {
                  model.card.width, data.height, data.width);
   Predictor predictor(*context, *model.network, model.card, data, options.batch);
   const auto predict = [&](const std::string& name, std::optional<double>* loss) {
-    const Split& split = name == "test" ? data.test : name == "val" ? data.val : data.train;
-    require_data(split.count > 0, options.data, ": has no ", name, " images");
+    const Split& split = split_named(data, name, options.data);
     const Predictions predictions = predictor.predict(split);
     // What a cumulative network learns by is not the loss of single grades.
     if (loss != nullptr && !model.card.cumulative) *loss = predictions.loss;
@@ -53,17 +52,9 @@ Source open_checkpoint(const std::string& path, const SourceOptions& options) {
 
 }  // namespace
 
-PredictionTable read_run_predictions(const std::string& run, const std::string& split) {
-  const std::string file = RunDirectory(run).predictions_path(split);
-  if (!std::filesystem::exists(file))
-    fail(ErrorKind::missing_input, file, ": is not there; a run writes it when it finishes (preceptor-train --resume ",
-         run, ")");
-  return read_predictions(file);
-}
-
 Source open_source(const std::string& input, const SourceOptions& options) {
-  if (std::filesystem::is_directory(input)) return open_run(input, options);
-  if (!input.ends_with(".csv")) return open_checkpoint(input, options);
+  if (std::filesystem::is_directory(input)) return run_source(input, options);
+  if (!input.ends_with(".csv")) return checkpoint_source(input, options);
   Source source{input, read_table(input, options.labels), std::nullopt, std::nullopt, std::nullopt};
   if (!options.validation.empty()) {
     source.validation = read_table(options.validation, options.labels);

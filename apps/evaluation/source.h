@@ -28,9 +28,6 @@ struct Source {
   std::optional<double> loss;                 // of the network's logits; else the probabilities tell it
 };
 
-// What a finished run predicted of "val" or "test". Errors: missing_input, with what writes the file; data, io.
-PredictionTable read_run_predictions(const std::string& run, const std::string& split);
-
 // A run directory (its predictions.SPLIT.csv), a table (.csv) or a checkpoint (any other file; needs options.data).
 // Errors: usage, missing_input, data, io.
 Source open_source(const std::string& input, const SourceOptions& options);

@@ -63,4 +63,14 @@ void require_fits(const CardCheckpoint& checkpoint, const Dataset& dataset, bool
                ")");
 }
 
+const Split& split_named(const Dataset& dataset, const std::string& name, const std::string& spec) {
+  const Split& split = name == "test" ? dataset.test : name == "val" ? dataset.val : dataset.train;
+  require_data(split.count > 0, spec, ": has no ", name, " images");
+  return split;
+}
+
+Image image_at(const Dataset& dataset, const Split& split, int position) {
+  return {dataset.height, dataset.width, dataset.channels, read_pixels(*split.images, position)};
+}
+
 }  // namespace preceptor

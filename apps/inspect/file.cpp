@@ -33,12 +33,6 @@ Findings look_at(const std::string& path) {
   return findings;
 }
 
-std::string sizes_text(const Shape& shape) {
-  std::string text;
-  for (const int size : shape.sizes()) text += (text.empty() ? "" : "x") + std::to_string(size);
-  return text.empty() ? "one value" : text;
-}
-
 void print_json(const Findings& findings) {
   const Checkpoint& checkpoint = findings.file.checkpoint;
   nlohmann::ordered_json tensors = nlohmann::ordered_json::object(), network;
@@ -85,6 +79,12 @@ void print_table(const Findings& findings) {
 }
 
 }  // namespace
+
+std::string sizes_text(const Shape& shape) {
+  std::string text;
+  for (const int size : shape.sizes()) text += (text.empty() ? "" : "x") + std::to_string(size);
+  return text.empty() ? "one value" : text;
+}
 
 void inspect_file(const std::string& path, bool json) {
   const Findings findings = look_at(path);

@@ -117,7 +117,7 @@ std::string interval_chart(const std::vector<IntervalRow>& rows, const std::stri
   const double bottom = top + row_height * static_cast<double>(rows.size());
   Range range;
   for (const IntervalRow& row : rows) {
-    for (const double value : {row.mean, row.thick_low, row.thick_high, row.thin_low, row.thin_high})
+    for (const double value : {row.thick.value, row.thick.low, row.thick.high, row.thin.low, row.thin.high})
       range.include(value);
     for (const double value : row.points) range.include(value);
   }
@@ -129,16 +129,16 @@ std::string interval_chart(const std::vector<IntervalRow>& rows, const std::stri
     const IntervalRow& row = rows[i];
     const double y = top + row_height * (static_cast<double>(i) + 0.5);
     out += svg::text(left - 14, y + 5, "label end " + row.style, row.label);
-    if (std::isnan(row.mean)) {
+    if (std::isnan(row.thick.value)) {
       out += svg::text(left + 6, y + 5, "tick", "undefined: one class only");
       continue;
     }
-    if (!std::isnan(row.thin_low) && !std::isnan(row.thin_high))
-      out += svg::line(x(row.thin_low), y, x(row.thin_high), y, "thin " + row.style);
-    if (!std::isnan(row.thick_low) && !std::isnan(row.thick_high))
-      out += svg::line(x(row.thick_low), y, x(row.thick_high), y, "thick " + row.style);
+    if (!std::isnan(row.thin.low) && !std::isnan(row.thin.high))
+      out += svg::line(x(row.thin.low), y, x(row.thin.high), y, "thin " + row.style);
+    if (!std::isnan(row.thick.low) && !std::isnan(row.thick.high))
+      out += svg::line(x(row.thick.low), y, x(row.thick.high), y, "thick " + row.style);
     for (const double value : row.points) out += svg::line(x(value), y - 11, x(value), y - 5, "seed-mark " + row.style);
-    out += svg::circle(x(row.mean), y, 6, "dot " + row.style);
+    out += svg::circle(x(row.thick.value), y, 6, "dot " + row.style);
   }
   return out + "</svg>";
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/report/svg.h"
+#include "data/metrics/interval.h"
 
 namespace preceptor {
 
@@ -29,12 +30,11 @@ struct GapPanel {
 };
 std::string gap_chart(const GapPanel& panel, svg::Range range);
 
-// A row of the interval chart: points of single seeds, their mean, and two intervals. NaN bounds: no interval.
+// A row of the interval chart: a dot at the thick interval's value, both intervals, and the values of single seeds. NaN
+// bounds: no interval.
 struct IntervalRow {
   std::string label, style;
-  double mean = 0;
-  double thick_low = 0, thick_high = 0;
-  double thin_low = 0, thin_high = 0;
+  Interval thick, thin;
   std::vector<double> points;
 };
 std::string interval_chart(const std::vector<IntervalRow>& rows, const std::string& axis, const std::string& title,

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "apps/explanation/heat_map.h"
+#include "apps/inference/card_and_data.h"
 #include "apps/report/text.h"
 #include "data/formats/open_dataset.h"
 #include "engine/files/check.h"
@@ -46,10 +47,6 @@ double spread(const std::vector<Viewer>& viewers, int row, std::size_t label) {
   return high - low;
 }
 
-Image image_at(const Dataset& data, int row) {
-  return {data.height, data.width, data.channels, read_pixels(*data.test.images, row)};
-}
-
 PictureRow::Picture map_of(const Viewer& viewer, const Image& image, int row, std::size_t label) {
   const ImageMaps maps = ClassMaps(viewer.model)(image.pixels).front();
   return {viewer.name + ": " + fixed(probability(viewer, row, label), 2),
@@ -65,7 +62,7 @@ PictureRow row_of_one(const Viewer& viewer, const Dataset& data, const std::vect
   std::vector<int> shown_rows = {*found};
   if (*missed != *found) shown_rows.push_back(*missed);
   for (const int row : shown_rows) {
-    const Image image = image_at(data, row);
+    const Image image = image_at(data, data.test, row);
     made.pictures.push_back({viewer.table->ids[static_cast<std::size_t>(row)], enlarged(image, side), {}});
     made.pictures.push_back(map_of(viewer, image, row, label));
   }
@@ -76,7 +73,7 @@ PictureRow row_of_several(const std::vector<Viewer>& viewers, const Dataset& dat
                           std::size_t label) {
   const int row = *std::max_element(
       rows.begin(), rows.end(), [&](int a, int b) { return spread(viewers, a, label) < spread(viewers, b, label); });
-  const Image image = image_at(data, row);
+  const Image image = image_at(data, data.test, row);
   PictureRow made{viewers.front().table->label_names[label], {}};
   made.pictures.push_back({viewers.front().table->ids[static_cast<std::size_t>(row)], enlarged(image, side), {}});
   for (const Viewer& viewer : viewers) made.pictures.push_back(map_of(viewer, image, row, label));
@@ -86,22 +83,23 @@ PictureRow row_of_several(const std::vector<Viewer>& viewers, const Dataset& dat
 }  // namespace
 
 Dataset open_data_of(const Report& report) {
-  const RunRecord& run = report.arms.front().runs.front();
+  const EvaluatedRun& run = report.arms.front().runs.front();
   Dataset data = open_dataset(run.config.value("data", run.card.data));
-  require_data(data.test.ids == run.test.ids, data.source, ": its test images are not those that ", run.path,
-               " was tested on");
+  require_data(data.test.ids == run.source.table.ids, data.source, ": its test images are not those that ",
+               run.source.name, " was tested on");
   return data;
 }
 
 PictureSection explained_images(const Report& report, const Dataset& data, Context& context, int most) {
   std::vector<Viewer> viewers;
-  for (const RunArm& arm : report.arms) {
-    const RunRecord& run = arm.runs.front();
-    if (run.test.ids != data.test.ids || run.test.label_names != data.label_names) continue;
+  for (const Arm& arm : report.arms) {
+    const EvaluatedRun& run = arm.runs.front();
+    if (run.source.table.ids != data.test.ids || run.source.table.label_names != data.label_names) continue;
     if (run.card.cumulative) continue;  // its outputs are not those of single grades
     if (run.card.height != data.height || run.card.width != data.width) continue;
     const std::string name = report.arms.size() == 1 ? "probability" : arm.name;
-    viewers.push_back({name, &run.test, load_model(context, load_card_checkpoint(run.path + "/best.safetensors"))});
+    viewers.push_back(
+        {name, &run.source.table, load_model(context, load_card_checkpoint(run.source.name + "/best.safetensors"))});
   }
   PictureSection section{"explained", "Where the networks look", "", {}};
   section.note =

@@ -6,9 +6,9 @@
 namespace preceptor {
 namespace {
 
-std::vector<std::vector<double>> curves(const RunArm& arm, double EpochRow::*value) {
+std::vector<std::vector<double>> curves(const Arm& arm, double EpochRow::*value) {
   std::vector<std::vector<double>> seeds;
-  for (const RunRecord& run : arm.runs) {
+  for (const EvaluatedRun& run : arm.runs) {
     seeds.emplace_back();
     for (const EpochRow& row : run.epochs) seeds.back().push_back(row.*value);
   }
@@ -19,7 +19,7 @@ std::string validation_chart(const Report& report) {
   std::vector<CurveSeries> series;
   std::string description = "At the last epoch: ";
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
-    const RunArm& arm = report.arms[i];
+    const Arm& arm = report.arms[i];
     series.push_back({arm.name, arm_style(report, i), curves(arm, &EpochRow::val_auc)});
     const std::vector<double> mean = mean_curve(series.back().seeds);
     description += arm.name + " " + fixed(mean.empty() ? 0 : mean.back(), 3) + ". ";
@@ -32,7 +32,7 @@ std::vector<Panel> gap_panels(const Report& report, const char* quantity, double
   std::vector<GapPanel> all;
   svg::Range range;
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
-    const RunArm& arm = report.arms[i];
+    const Arm& arm = report.arms[i];
     all.push_back({arm.name, arm_style(report, i), quantity, mean_curve(curves(arm, training)),
                    mean_curve(curves(arm, validation)), arm.runs.size() == 1 ? arm.runs.front().best_epoch : 0});
     for (const std::vector<double>* values : {&all.back().training, &all.back().validation})

@@ -13,20 +13,23 @@ namespace preceptor {
 std::string data_uri(const Image& image);
 
 struct Cell {
+  Cell(std::string words, std::string further = "", bool bold = false)
+      : text(std::move(words)), small(std::move(further)), strong(bold) {}
   std::string text, small;  // small: further lines, as an interval
-  bool strong = false;
+  bool strong;
 };
 
 struct TableRow {
-  std::string name, small;  // the row's header
-  std::string swatch;       // class of its colour; empty: none
+  std::string name;  // the row's header
   std::vector<Cell> cells;
+  std::string small = {};   // further lines of the header
+  std::string swatch = {};  // class of its color; empty: none
 };
 
 struct Table {
   std::string caption;              // also what a screen reader announces
   std::vector<std::string> header;  // over the row headers first
-  std::vector<TableRow> rows;
+  std::vector<TableRow> rows = {};
 };
 // In a frame that scrolls sideways where the screen is narrow, also by keyboard. All text is escaped.
 std::string render(const Table& table);
@@ -34,8 +37,8 @@ std::string render(const Table& table);
 // A titled part of the page, in the table of contents by its heading.
 struct Section {
   std::string id, heading;
-  std::string note;     // how to read it; HTML
-  std::string content;  // HTML
+  std::string note = {};     // how to read it; HTML
+  std::string content = {};  // HTML
 };
 
 // Charts in a row that wraps; each is an SVG or image with what stands above it.

@@ -1,6 +1,5 @@
 // How good the networks are: intervals, tables and curves.
 #include <cmath>
-#include <limits>
 
 #include "apps/report/charts.h"
 #include "apps/report/sections.h"
@@ -10,126 +9,100 @@
 namespace preceptor {
 namespace {
 
-constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
+Interval without_bounds(const Interval& interval) { return {interval.value, std::nan(""), std::nan("")}; }
 
 // One arm: a row per label. Several: a row per arm, and the references.
 std::string interval_figure(const Report& report) {
   std::vector<IntervalRow> rows;
   std::string description;
   const auto add = [&](IntervalRow row) {
-    description += row.label + " " + fixed(row.mean, 3) + ". ";
+    description += row.label + " " + fixed(row.thick.value, 3) + ". ";
     rows.push_back(std::move(row));
   };
   const bool single = report.arms.size() == 1;
   if (single && report.references.empty()) {
-    const RunAnalysis& run = report.analyses.front().front();
-    for (const LabelAnalysis& label : run.labels)
-      add({label.name, arm_style(report, 0), label.auc.value, nothing, nothing, label.auc.low, label.auc.high, {}});
+    const Assessment& run = report.assessments.front();
+    for (const LabelAssessment& label : run.labels)
+      add({label.name, arm_style(report, 0), without_bounds(label.auc), label.auc, {}});
     if (run.labels.size() > 1)
-      add({"mean of all",
-           "reference-mark",
-           run.macro_auc.value,
-           nothing,
-           nothing,
-           run.macro_auc.low,
-           run.macro_auc.high,
-           {}});
+      add({"mean of all", "reference-mark", without_bounds(run.auc_delong), run.auc_delong, {}});
     return card(interval_chart(rows, "test AUC", "Test AUC of every label", description));
   }
-  const std::vector<ArmSummary> arms = summarize(report);
-  for (std::size_t i = 0; i < arms.size(); ++i) {
-    IntervalRow row{report.arms[i].name, arm_style(report, i),   arms[i].auc.value,       arms[i].auc.low,
-                    arms[i].auc.high,    arms[i].auc_images.low, arms[i].auc_images.high, {}};
-    if (report.analyses[i].size() > 1)
-      for (const RunAnalysis& run : report.analyses[i]) row.points.push_back(run.macro.auc);
+  for (std::size_t i = 0; i < report.arms.size(); ++i) {
+    const ArmScore& arm = report.comparison.arms[i];
+    IntervalRow row{report.arms[i].name, arm_style(report, i), arm.over_seeds, arm.over_images, {}};
+    if (arm.aucs.size() > 1) row.points = arm.aucs;
     add(std::move(row));
   }
   for (const Reference& reference : report.references)
-    add({lower_start(reference.name),
-         "reference-mark",
-         reference.auc.value,
-         nothing,
-         nothing,
-         reference.auc.low,
-         reference.auc.high,
-         {}});
+    add({lower_start(reference.name), "reference-mark", without_bounds(reference.auc), reference.auc, {}});
   return card(interval_chart(rows, "test AUC, mean of labels", "Test AUC of every arm", description));
 }
 
-Cell difference_cell(const std::optional<Difference>& difference) {
-  if (!difference) return {"–", "", false};
+Cell difference_cell(const Difference* difference) {
+  if (difference == nullptr) return {"–"};
   const Interval& interval = difference->interval;
-  const double p = difference->p_holm;
   return {fixed(interval.value, 3, true),
-          bounds(interval.low, interval.high, true) + (p < 0.001 ? "\np < 0.001" : "\np = " + fixed(p, 3)), p < 0.05};
+          bounds(interval.low, interval.high, true) + "\n" + p_words(difference->p_holm), difference->p_holm < 0.05};
 }
 
 Table arm_table(const Report& report) {
-  const std::vector<ArmSummary> arms = summarize(report);
   bool seeds = false;
-  for (const RunArm& arm : report.arms) seeds |= arm.runs.size() > 1;
-  Table table{"Arms compared with the first one", {"Arm", "Test AUC"}, {}};
+  for (const Arm& arm : report.arms) seeds |= arm.runs.size() > 1;
+  Table table{"Arms compared with the first one", {"Arm", "Test AUC"}};
   if (seeds) table.header.push_back("Over images");
   table.header.push_back("Average precision");
   if (seeds) table.header.push_back("Difference by seed");
   table.header.push_back("Difference by image");
   table.header.push_back("Training − validation");
-  for (std::size_t i = 0; i < arms.size(); ++i) {
-    const ArmSummary& arm = arms[i];
-    TableRow row{report.arms[i].name, report.arms[i].note, arm_style(report, i), {}};
-    row.cells.push_back(interval_cell(report.analyses[i].size() > 1 ? arm.auc : arm.auc_images, true));
-    if (seeds) row.cells.push_back({bounds(arm.auc_images.low, arm.auc_images.high), "", false});
-    row.cells.push_back({fixed(arm.average_precision, 3), "", false});
-    if (seeds) row.cells.push_back(difference_cell(arm.over_seeds));
-    row.cells.push_back(difference_cell(arm.over_images));
-    row.cells.push_back({fixed(arm.gap, 3, true), "", false});
+  for (std::size_t i = 0; i < report.arms.size(); ++i) {
+    const ArmScore& arm = report.comparison.arms[i];
+    TableRow row{report.arms[i].name, {}, report.arms[i].note, arm_style(report, i)};
+    row.cells.push_back(interval_cell(arm.aucs.size() > 1 ? arm.over_seeds : arm.over_images, true));
+    if (seeds) row.cells.push_back(bounds(arm.over_images.low, arm.over_images.high));
+    row.cells.push_back(fixed(arm.average_precision, 3));
+    if (seeds) row.cells.push_back(difference_cell(report.comparison.over_seeds(i)));
+    row.cells.push_back(difference_cell(report.comparison.by_image(i)));
+    row.cells.push_back(fixed(arm.gap, 3, true));
     table.rows.push_back(std::move(row));
   }
   for (const Reference& reference : report.references) {
-    TableRow row{reference.name, reference.note, "reference-mark", {interval_cell(reference.auc)}};
-    row.cells.resize(table.header.size() - 1, {"–", "", false});
+    TableRow row{reference.name, {interval_cell(reference.auc)}, reference.note, "reference-mark"};
+    row.cells.resize(table.header.size() - 1, Cell("–"));
     table.rows.push_back(std::move(row));
   }
   return table;
 }
 
-Table single_label_table(const RunAnalysis& run) {
-  Table table{"Test metrics by label", {"Label", "Positive", "AUC", "Average precision", "By chance"}, {}};
-  for (const LabelAnalysis& label : run.labels) {
+Cell positives_cell(const LabelAssessment& label) { return {grouped(label.positives), "of " + grouped(label.known)}; }
+
+Table single_label_table(const Assessment& run) {
+  Table table{"Test metrics by label", {"Label", "Positive", "AUC", "Average precision", "By chance"}};
+  for (const LabelAssessment& label : run.labels) {
     const double share = static_cast<double>(label.positives) / static_cast<double>(label.known);
     table.rows.push_back({label.name,
-                          "",
-                          "",
-                          {{grouped(static_cast<long long>(label.positives)),
-                            "of " + grouped(static_cast<long long>(label.known)), false},
-                           interval_cell(label.auc, true),
-                           interval_cell(label.average_precision),
-                           {fixed(share, 3), "", false}}});
+                          {positives_cell(label), interval_cell(label.auc, true),
+                           interval_cell(label.average_precision), fixed(share, 3)}});
   }
   if (run.labels.size() > 1)
-    table.rows.push_back({"mean of labels",
-                          "",
-                          "",
-                          {{"", "", false},
-                           interval_cell(run.macro_auc, true),
-                           interval_cell(run.macro_average_precision),
-                           {"", "", false}}});
+    table.rows.push_back(
+        {"mean of labels",
+         {Cell(""), interval_cell(run.auc_delong, true), interval_cell(run.average_precision), Cell("")}});
   return table;
 }
 
 Table arm_label_table(const Report& report) {
-  Table table{"Test AUC by label and arm, first seeds", {"Label", "Positive"}, {}};
-  for (const RunArm& arm : report.arms) table.header.push_back(arm.name);
-  const RunAnalysis& base = report.analyses.front().front();
+  Table table{"Test AUC by label and arm, first seeds", {"Label", "Positive"}};
+  for (const Arm& arm : report.arms) table.header.push_back(arm.name);
+  const Assessment& base = report.assessments.front();
   for (std::size_t k = 0; k < base.labels.size(); ++k) {
-    const LabelAnalysis& label = base.labels[k];
-    TableRow row{label.name, "", "", {}};
-    row.cells.push_back({grouped(static_cast<long long>(label.positives)),
-                         "of " + grouped(static_cast<long long>(label.known)), false});
-    for (const std::vector<RunAnalysis>& runs : report.analyses) {
+    const LabelAssessment& label = base.labels[k];
+    TableRow row{label.name, {}};
+    row.cells.push_back(positives_cell(label));
+    for (const Assessment& run : report.assessments) {
       // Arms may have been trained on other labels.
-      Cell cell{"–", "", false};
-      for (const LabelAnalysis& other : runs.front().labels)
+      Cell cell("–");
+      for (const LabelAssessment& other : run.labels)
         if (other.name == label.name) cell = interval_cell(other.auc);
       row.cells.push_back(cell);
     }
@@ -138,11 +111,23 @@ Table arm_label_table(const Report& report) {
   return table;
 }
 
+SquareCurve square_curve(const Curve& curve, const std::string& style, bool from_origin, bool band) {
+  SquareCurve drawn{style, {}, {}, {}};
+  if (from_origin) drawn.points.push_back({0, 0});
+  for (const auto& [x, y] : curve) {
+    drawn.points.push_back({x, y.value});
+    if (!band || std::isnan(y.low)) continue;
+    drawn.low.push_back({x, y.low});
+    drawn.high.push_back({x, y.high});
+  }
+  return drawn;
+}
+
 // One panel per label with the curves of all arms.
 std::string curve_panels(const Report& report, bool roc) {
   std::vector<Panel> all;
-  const RunAnalysis& base = report.analyses.front().front();
-  for (const LabelAnalysis& label : base.labels) {
+  const Assessment& base = report.assessments.front();
+  for (const LabelAssessment& label : base.labels) {
     SquareChart chart;
     chart.title = label.name + (roc ? ", ROC curve" : ", precision-recall curve");
     chart.x_name = roc ? "false positive rate" : "recall";
@@ -150,18 +135,14 @@ std::string curve_panels(const Report& report, bool roc) {
     chart.diagonal = roc;
     if (!roc && label.known > 0)
       chart.horizontal = static_cast<double>(label.positives) / static_cast<double>(label.known);
-    Panel panel{label.name, "", "", {}};
+    Panel panel{label.name, "", ""};
     for (std::size_t i = 0; i < report.arms.size(); ++i)
-      for (const LabelAnalysis& of_arm : report.analyses[i].front().labels) {
+      for (const LabelAssessment& of_arm : report.assessments[i].labels) {
         const Interval& value = roc ? of_arm.auc : of_arm.average_precision;
         if (of_arm.name != label.name || std::isnan(value.value)) continue;
-        const BandCurve& band = roc ? of_arm.roc : of_arm.precision_recall;
+        const Curve& curve = roc ? of_arm.roc : of_arm.precision_recall;
         const std::string name = report.arms.size() == 1 ? (roc ? "AUC" : "AP") : report.arms[i].name;
-        const bool bands = report.arms.size() <= 2;
-        svg::Points points = band.points;
-        if (roc) points.insert(points.begin(), {0, 0});
-        chart.curves.push_back(
-            {arm_style(report, i), points, bands ? band.low : svg::Points{}, bands ? band.high : svg::Points{}});
+        chart.curves.push_back(square_curve(curve, arm_style(report, i), roc, report.arms.size() <= 2));
         chart.description += name + " " + fixed(value.value, 3) + ". ";
         panel.legend.push_back({name + " " + fixed(value.value, 2), arm_style(report, i)});
       }
@@ -202,7 +183,7 @@ Section label_section(const Report& report) {
     return {"labels", "By label",
             "AUC with DeLong&rsquo;s interval; average precision with a bootstrap interval, beside what chance would "
             "give: the share of positives.",
-            render(single_label_table(report.analyses.front().front()))};
+            render(single_label_table(report.assessments.front()))};
   return {"labels", "By label", "AUC with DeLong&rsquo;s interval, of the first seed of each arm.",
           render(arm_label_table(report))};
 }

@@ -32,8 +32,8 @@ std::string numbers_text(const std::vector<float>& values) {
 }
 
 Cell count_cell(long long part, long long known) {
-  if (known == 0) return {"–", "all unknown", false};
-  return {grouped(part), fixed(100.0 * static_cast<double>(part) / static_cast<double>(known), 1) + " %", false};
+  if (known == 0) return {"–", "all unknown"};
+  return {grouped(part), fixed(100.0 * static_cast<double>(part) / static_cast<double>(known), 1) + " %"};
 }
 
 // Positive images of one label, or images of one class, among those whose label is known.
@@ -52,26 +52,25 @@ Cell label_cell(const PredictionTable& table, std::size_t label) {
 
 Cell patient_cell(const PredictionTable& table) {
   const TextColumn* column = table.find("patient");
-  if (column == nullptr) return {"unknown", "", false};
-  return {grouped(static_cast<long long>(std::set<std::string>(column->values.begin(), column->values.end()).size())),
-          "", false};
+  if (column == nullptr) return {"unknown"};
+  return grouped(std::set<std::string>(column->values.begin(), column->values.end()).size());
 }
 
-Table split_table(const RunRecord& run) {
-  Table table{"Images by split and label", {"", "Validation", "Test"}, {}};
+Table split_table(const EvaluatedRun& run) {
+  Table table{"Images by split and label", {"", "Validation", "Test"}};
   const double training = number_in(run.result, "train_images");
+  const PredictionTable &validation = *run.source.validation, &test = run.source.table;
   table.rows.push_back({"images",
-                        std::isnan(training) ? "" : "trained on " + grouped(static_cast<long long>(training)),
-                        "",
-                        {{grouped(run.validation.rows()), "", false}, {grouped(run.test.rows()), "", false}}});
-  table.rows.push_back({"patients", "", "", {patient_cell(run.validation), patient_cell(run.test)}});
-  for (std::size_t k = 0; k < run.test.label_names.size(); ++k)
-    table.rows.push_back({run.test.label_names[k], "", "", {label_cell(run.validation, k), label_cell(run.test, k)}});
+                        {grouped(validation.rows()), grouped(test.rows())},
+                        std::isnan(training) ? "" : "trained on " + grouped(static_cast<long long>(training))});
+  table.rows.push_back({"patients", {patient_cell(validation), patient_cell(test)}});
+  for (std::size_t k = 0; k < test.label_names.size(); ++k)
+    table.rows.push_back({test.label_names[k], {label_cell(validation, k), label_cell(test, k)}});
   return table;
 }
 
-bool same_tables(const RunRecord& a, const RunRecord& b) {
-  return a.config.value("data", "") == b.config.value("data", "") && a.test.ids == b.test.ids;
+bool same_tables(const EvaluatedRun& a, const EvaluatedRun& b) {
+  return a.config.value("data", "") == b.config.value("data", "") && a.source.table.ids == b.source.table.ids;
 }
 
 }  // namespace
@@ -81,10 +80,10 @@ Section data_section(const Report& report) {
                   "Counted in the prediction tables of the runs. Thresholds and the epoch were chosen on validation; "
                   "training looked at the test images once, after that.",
                   ""};
-  std::vector<const RunRecord*> shown;
-  for (const RunArm& arm : report.arms) {
-    const RunRecord& run = arm.runs.front();
-    const auto same = [&](const RunRecord* other) { return same_tables(*other, run); };
+  std::vector<const EvaluatedRun*> shown;
+  for (const Arm& arm : report.arms) {
+    const EvaluatedRun& run = arm.runs.front();
+    const auto same = [&](const EvaluatedRun* other) { return same_tables(*other, run); };
     if (std::any_of(shown.begin(), shown.end(), same)) continue;
     shown.push_back(&run);
     const ModelCard& card = run.card;
@@ -106,21 +105,21 @@ Section configuration_section(const Report& report) {
   Table differing{"Options that differ", {"Option"}, {}};
   std::vector<std::pair<std::string, std::string>> common;
   std::vector<std::string> names;
-  for (const RunArm& arm : report.arms) {
+  for (const Arm& arm : report.arms) {
     differing.header.push_back(arm.name);
     for (const auto& [name, value] : arm.runs.front().config.items())
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
   for (const std::string& name : names) {
-    TableRow row{name, "", "", {}};
-    for (const RunArm& arm : report.arms) {
+    TableRow row{name, {}};
+    for (const Arm& arm : report.arms) {
       std::vector<std::string> values;
-      for (const RunRecord& run : arm.runs) {
+      for (const EvaluatedRun& run : arm.runs) {
         const auto found = run.config.find(name);
         const std::string text = found == run.config.end() ? "–" : value_text(*found);
         if (std::find(values.begin(), values.end(), text) == values.end()) values.push_back(text);
       }
-      row.cells.push_back({listed(values), "", false});
+      row.cells.push_back(listed(values));
     }
     const Cell& first = row.cells.front();
     if (std::all_of(row.cells.begin(), row.cells.end(), [&](const Cell& cell) { return cell.text == first.text; }))
@@ -137,24 +136,23 @@ Section configuration_section(const Report& report) {
 
 Section cost_section(const Report& report) {
   Table table{"Cost of training, first seed of each arm",
-              {"Arm", "Parameters", "Training", "Images / s", "Peak memory", "Network and step", "Checkpoint"},
-              {}};
+              {"Arm", "Parameters", "Training", "Images / s", "Peak memory", "Network and step", "Checkpoint"}};
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
-    const RunRecord& run = report.arms[i].runs.front();
+    const EvaluatedRun& run = report.arms[i].runs.front();
     const auto memory = [&](const char* name) {
       const double bytes = number_in(run.result, name);
       return std::isnan(bytes) ? std::string("n/a") : byte_count(bytes);
     };
     table.rows.push_back({report.arms[i].name,
-                          run.card.network.name,
-                          arm_style(report, i),
-                          {{grouped(static_cast<long long>(run.parameters)), "", false},
+                          {grouped(run.parameters),
                            {duration_text(number_in(run.result, "seconds")),
-                            counted(static_cast<long long>(run.epochs.size()), "epoch"), false},
-                           {fixed(number_in(run.result, "images_per_second"), 0), "", false},
-                           {memory("peak_memory_bytes"), "", false},
-                           {memory("device_memory_bytes"), "", false},
-                           {byte_count(static_cast<double>(run.checkpoint_bytes)), "", false}}});
+                            counted(static_cast<long long>(run.epochs.size()), "epoch")},
+                           fixed(number_in(run.result, "images_per_second"), 0),
+                           memory("peak_memory_bytes"),
+                           memory("device_memory_bytes"),
+                           byte_count(static_cast<double>(run.checkpoint_bytes))},
+                          run.card.network.name,
+                          arm_style(report, i)});
   }
   return {
       "cost", "Cost",
@@ -173,13 +171,11 @@ Section environment_section(const Report& report) {
   std::vector<std::pair<std::string, std::string>> entries;
   for (const auto& [name, value] : environment.items()) entries.push_back({name, value_text(value)});
   if (!entries.empty()) section.content += definitions(entries);
-  Table table{"Checkpoints", {"Run", "Epoch", "SHA-256 of best.safetensors"}, {}};
+  Table table{"Checkpoints", {"Run", "Epoch", "SHA-256 of best.safetensors"}};
   for (std::size_t i = 0; i < report.arms.size(); ++i)
-    for (const RunRecord& run : report.arms[i].runs)
-      table.rows.push_back({run.name,
-                            "",
-                            arm_style(report, i),
-                            {{std::to_string(run.best_epoch), "", false}, {run.checkpoint_digest, "", false}}});
+    for (const EvaluatedRun& run : report.arms[i].runs)
+      table.rows.push_back(
+          {run.name, {std::to_string(run.best_epoch), run.checkpoint_digest}, "", arm_style(report, i)});
   section.content += render(table);
   return section;
 }

@@ -1,6 +1,8 @@
 // The whole report, from its parts.
 #include "apps/report/report.h"
 
+#include <cmath>
+
 #include "apps/report/sections.h"
 #include "apps/report/text.h"
 #include "engine/files/check.h"
@@ -31,35 +33,63 @@ Section picture_section(const PictureSection& pictures) {
 }
 
 std::vector<KeyFigure> figures_of(const Report& report) {
-  const RunAnalysis& run = report.analyses.front().front();
-  const RunRecord& record = report.arms.front().runs.front();
+  const Assessment& run = report.assessments.front();
+  const EvaluatedRun& record = report.arms.front().runs.front();
   std::vector<KeyFigure> figures = {
-      {fixed(run.macro_auc.value, 3), "test AUC, mean of labels", bounds(run.macro_auc.low, run.macro_auc.high)},
-      {fixed(run.macro_average_precision.value, 3), "average precision",
-       bounds(run.macro_average_precision.low, run.macro_average_precision.high)}};
+      {fixed(run.auc_delong.value, 3), "test AUC, mean of labels", bounds(run.auc_delong.low, run.auc_delong.high)},
+      {fixed(run.average_precision.value, 3), "average precision",
+       bounds(run.average_precision.low, run.average_precision.high)}};
   if (run.confusion)
     figures.push_back({fixed(run.confusion->quadratic_weighted_kappa(), 3), "quadratic weighted kappa",
                        "accuracy " + fixed(run.confusion->accuracy(), 3)});
   else
-    figures.push_back({fixed(expected_calibration_error(run.reliability), 3), "calibration error",
-                       fixed(expected_calibration_error(run.reliability_after), 3) + " after scaling"});
-  figures.push_back(
-      {grouped(record.test.rows()), "test images", grouped(record.validation.rows()) + " for validation"});
+    figures.push_back(
+        {fixed(run.calibration.pooled, 3), "calibration error", fixed(run.calibrated->pooled, 3) + " after scaling"});
+  figures.push_back({grouped(record.source.table.rows()), "test images",
+                     grouped(record.source.validation->rows()) + " for validation"});
   return figures;
 }
 
 std::string lead_of(const Report& report) {
   if (!report.lead.empty()) return report.lead;
-  const RunRecord& run = report.arms.front().runs.front();
+  const EvaluatedRun& run = report.arms.front().runs.front();
   if (report.arms.size() > 1)
     return message(report.arms.size(), " ways to train, compared on the same measures. The first, \"",
                    report.arms.front().name, "\", is the one the others are compared with.");
-  return message("A ", run.card.network.name, " with ", grouped(static_cast<long long>(run.parameters)),
-                 " parameters, trained on ", run.config.value("data", run.card.data),
-                 run.config.contains("teacher") ? " under a teacher" : "", ".");
+  return message("A ", run.card.network.name, " with ", grouped(run.parameters), " parameters, trained on ",
+                 run.config.value("data", run.card.data), run.config.contains("teacher") ? " under a teacher" : "",
+                 ".");
+}
+
+// Those of the usual columns that divide the images.
+std::vector<std::string> subgroup_columns(const PredictionTable& table) {
+  std::vector<std::string> columns;
+  for (const char* column : {"sex", "age", "view", "site"})
+    if (table.find(column) != nullptr && groups_by(table, column).size() >= 2) columns.push_back(column);
+  return columns;
 }
 
 }  // namespace
+
+void add_numbers(Report& report, const ReportNumbers& options) {
+  AssessmentOptions each;
+  ComparisonOptions all;
+  each.resamples = all.resamples = options.resamples;
+  each.seed = all.seed = options.seed;
+  each.threads = all.threads = options.threads;
+  each.rule = all.rule = options.rule;
+  each.missing_threshold = std::nan("");
+  each.curves = true;
+  all.gaps_of_first_runs = true;
+  all.precisions = false;
+  for (const Arm& arm : report.arms) {
+    const Source& source = arm.runs.front().source;
+    if (options.resamples > 0) each.subgroups = subgroup_columns(source.table);
+    if (report.assessments.empty()) all.subgroups = each.subgroups;
+    report.assessments.push_back(assess(source, each));
+  }
+  report.comparison = compare(report.arms, all);
+}
 
 std::string arm_style(const Report& report, std::size_t arm) {
   // A single arm is blue; the first of several, which the others are compared with, is grey.
@@ -68,7 +98,7 @@ std::string arm_style(const Report& report, std::size_t arm) {
 
 std::string title_of(const Report& report) {
   if (!report.title.empty()) return report.title;
-  const RunRecord& run = report.arms.front().runs.front();
+  const EvaluatedRun& run = report.arms.front().runs.front();
   return report.arms.size() == 1 ? run.name : message("Comparison of ", report.arms.size(), " ways to train");
 }
 

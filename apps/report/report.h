@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/report/analysis.h"
-#include "apps/runs/run_record.h"
+#include "apps/evaluation/assessment.h"
+#include "apps/evaluation/comparison.h"
 #include "data/images/image.h"
 
 namespace preceptor {
@@ -35,38 +35,29 @@ struct PictureSection {
 };
 
 struct Report {
-  std::string title, lead;                         // empty: made from the runs
-  std::vector<RunArm> arms;                        // at least one; the others are compared with the first
-  std::vector<std::vector<RunAnalysis>> analyses;  // [arms][runs]
-  // [arms], by column: subgroup gaps of an arm beside the first one's, both over their first runs; empty where they saw
-  // other test images.
-  std::vector<std::vector<std::pair<std::string, std::vector<GapChange>>>> gap_changes = {};
+  std::string title, lead;              // empty: made from the runs
+  std::vector<Arm> arms;                // at least one; the others are compared with the first
+  std::vector<Assessment> assessments;  // [arms] of their first runs
+  Comparison comparison;
   std::vector<Reference> references;
   std::vector<PictureSection> pictures;
   std::vector<std::pair<std::string, std::string>> settings;  // how it was made, name and value; may be empty
 };
 
-// Analyses every run: the first of each arm with intervals and bands, the others' AUCs alone.
-void analyse(Report& report, const AnalysisOptions& options);
-
-// One arm in numbers, as preceptor-compare has them. The interval of `auc` is Student's over seeds (NaN bounds for
-// one), that of `auc_images` DeLong's over the test images, of the mean over the arm's runs.
-struct ArmSummary {
-  Interval auc, auc_images;
-  double average_precision = 0;  // macro, mean over runs
-  double gap = 0;                // training minus validation AUC at the chosen epoch, mean over runs
-  double seconds = 0;            // mean of a run
-  // Against the first arm, where both saw the same test images: macro AUC paired by seed (compare_by_seed) and by image
-  // (DeLong). p_holm is over the arms.
-  std::optional<Difference> over_seeds, over_images;
+struct ReportNumbers {
+  int resamples = 1000;  // for every bootstrap interval and band; 0: none
+  std::uint64_t seed = 0;
+  int threads = 0;
+  ThresholdRule rule;  // of operating points, fitted on validation
 };
-std::vector<ArmSummary> summarize(const Report& report);
+// Assesses the arms' first runs and compares the arms.
+void add_numbers(Report& report, const ReportNumbers& options);
 
 // What the numbers show and what they do not, in sentences; paragraphs are divided by newlines.
 std::string summary_text(const Report& report);
 
 std::string render_html(const Report& report);
-std::string render_model_card(const Report& report);
+std::string render_markdown(const Report& report);
 
 // The class of an arm's colour.
 std::string arm_style(const Report& report, std::size_t arm);

@@ -38,6 +38,8 @@ std::string bounds(double low, double high, bool sign) {
   return fixed(low, 3, sign) + " to " + fixed(high, 3, sign);
 }
 
+std::string p_words(double p) { return p < 0.001 ? "p < 0.001" : "p = " + fixed(p, 3); }
+
 std::string listed(const std::vector<std::string>& parts) {
   std::string text;
   for (std::size_t i = 0; i < parts.size(); ++i)

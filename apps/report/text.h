@@ -1,6 +1,7 @@
 // Numbers and names as words.
 #pragma once
 
+#include <concepts>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ std::string fixed(double value, int decimals, bool sign = false);
 // "0.812 to 0.846", empty where a bound is NaN.
 std::string bounds(double low, double high, bool sign = false);
 
+// "p = 0.012", "p < 0.001".
+std::string p_words(double p);
+
 // "A", "A and B", "A, B and C".
 std::string listed(const std::vector<std::string>& parts);
 
@@ -26,6 +30,10 @@ std::string counted(long long count, const std::string& noun);
 
 // 1234567 as "1,234,567".
 std::string grouped(long long count);
+template <std::integral Count>
+std::string grouped(Count count) {
+  return grouped(static_cast<long long>(count));
+}
 
 // "12.3 MB"; powers of 1000.
 std::string byte_count(double bytes);

@@ -11,16 +11,16 @@ namespace preceptor {
 namespace {
 
 // The meters of a group, "cka/", in the order of their columns; those of the run's first seed.
-std::vector<std::string> names_in(const RunArm& arm, const std::string& group) {
+std::vector<std::string> names_in(const Arm& arm, const std::string& group) {
   std::vector<std::string> names;
   for (const Meter& meter : arm.runs.front().epochs.back().meters)
     if (meter.name.starts_with(group)) names.push_back(meter.name);
   return names;
 }
 
-std::vector<std::vector<double>> curves(const RunArm& arm, const std::string& name) {
+std::vector<std::vector<double>> curves(const Arm& arm, const std::string& name) {
   std::vector<std::vector<double>> seeds;
-  for (const RunRecord& run : arm.runs) {
+  for (const EvaluatedRun& run : arm.runs) {
     seeds.emplace_back();
     for (const EpochRow& row : run.epochs) seeds.back().push_back(meter_of(row, name));
   }
@@ -37,22 +37,18 @@ double mean_of_known(const std::vector<double>& values) {
 
 std::string term_table(const Report& report) {
   Table table{"Terms of the loss",
-              {"", "loss at the last epoch", "with its weight", "share of the gradient", "epochs measured"},
-              {}};
+              {"", "loss at the last epoch", "with its weight", "share of the gradient", "epochs measured"}};
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
-    const RunArm& arm = report.arms[i];
+    const Arm& arm = report.arms[i];
     for (const std::string& loss : names_in(arm, "loss/")) {
       const std::string term = loss.substr(5);
       const std::vector<double> shares = mean_curve(curves(arm, "gradient_share/" + term));
       const auto measured = std::ranges::count_if(shares, [](double share) { return !std::isnan(share); });
       const auto last = [&](const std::string& name) { return fixed(mean_curve(curves(arm, name)).back(), 4); };
       table.rows.push_back({report.arms.size() == 1 ? term : arm.name + ", " + term,
+                            {last(loss), last("weighted_" + loss), fixed(mean_of_known(shares), 3), grouped(measured)},
                             "",
-                            arm_style(report, i),
-                            {{last(loss), ""},
-                             {last("weighted_" + loss), ""},
-                             {fixed(mean_of_known(shares), 3), ""},
-                             {grouped(measured), ""}}});
+                            arm_style(report, i)});
     }
   }
   return render(table);
@@ -75,7 +71,7 @@ std::string chart_of(std::vector<CurveSeries> series, const std::string& title) 
 std::string group_chart(const Report& report, const std::string& group, const std::string& title) {
   std::vector<CurveSeries> series;
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
-    const RunArm& arm = report.arms[i];
+    const Arm& arm = report.arms[i];
     const std::vector<std::string> names = names_in(arm, group);
     for (std::size_t k = report.arms.size() == 1 || names.empty() ? 0 : names.size() - 1; k < names.size(); ++k)
       series.push_back(report.arms.size() == 1
@@ -100,7 +96,7 @@ std::string share_chart(const Report& report) {
 }  // namespace
 
 std::optional<Section> transfer_section(const Report& report) {
-  if (std::ranges::all_of(report.arms, [](const RunArm& arm) { return names_in(arm, "loss/").empty(); }))
+  if (std::ranges::all_of(report.arms, [](const Arm& arm) { return names_in(arm, "loss/").empty(); }))
     return std::nullopt;
   const std::string alignment = report.arms.size() == 1 ? "Alignment with the teacher's maps, by stage"
                                                         : "Alignment with the teacher's last maps";

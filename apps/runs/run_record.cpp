@@ -1,13 +1,12 @@
-// Reading of run directories, and names of arms.
+// Reading of run directories.
 #include "apps/runs/run_record.h"
 
 #include <openssl/evp.h>
 
-#include <algorithm>
 #include <array>
 #include <filesystem>
 
-#include "apps/evaluation/source.h"
+#include "apps/runs/results.h"
 #include "apps/runs/run_directory.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
@@ -15,20 +14,59 @@
 namespace preceptor {
 namespace {
 
-namespace files = std::filesystem;
+using Json = nlohmann::ordered_json;
 
-// "student-seed0" without the seed.
-std::string without_seed(std::string name) {
-  while (!name.empty() && name.back() >= '0' && name.back() <= '9') name.pop_back();
-  for (const char* ending : {"-seed", "_seed", "seed", "-", "_"})
-    if (name.size() > std::string(ending).size() && name.ends_with(ending)) {
-      name.resize(name.size() - std::string(ending).size());
-      break;
-    }
-  return name;
+void require_there(const std::string& path, const std::string& directory, const char* advice) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored))
+    fail(ErrorKind::missing_input, path, ": not there; ", advice, " ", directory);
+}
+
+Json read_result(const std::string& path) {
+  Json result = Json::parse(read_file(path), nullptr, false);
+  const auto holds = [&](const char* name, bool (Json::*is)() const noexcept) {
+    const auto found = result.find(name);
+    return found != result.end() && ((*found).*is)();
+  };
+  require_data(result.is_object() && result.value("format", "") == "preceptor-result-1" &&
+                   holds("config", &Json::is_object) && holds("best_epoch", &Json::is_number_integer) &&
+                   holds("seconds", &Json::is_number),
+               path, ": not the result of a run");
+  return result;
 }
 
 }  // namespace
+
+std::string RunRecord::seed() const {
+  const auto found = config.find("seed");
+  return found == config.end() ? "" : found->dump();
+}
+
+RunRecord read_record(const std::string& directory) {
+  const RunDirectory written(directory);
+  require_there(written.config_path(), directory, "this is no run directory:");
+  require_there(written.result_path(), directory, "the run has not finished: preceptor-train --resume");
+  RunRecord run;
+  run.result = read_result(written.result_path());
+  run.config = run.result["config"];
+  run.result.erase("config");
+  const std::string metrics = written.metrics_path();
+  run.epochs = read_metrics(metrics);
+  const auto best = run.result["best_epoch"].get<std::int64_t>();
+  require_data(best >= 1 && best <= static_cast<std::int64_t>(run.epochs.size()), written.result_path(),
+               ": best_epoch is ", best, ", but ", metrics, " has ", run.epochs.size(), " epochs");
+  run.best_epoch = static_cast<int>(best);
+  run.seconds = run.result["seconds"].get<double>();
+  return run;
+}
+
+PredictionTable read_run_predictions(const std::string& directory, const std::string& split) {
+  const std::string file = RunDirectory(directory).predictions_path(split);
+  if (!std::filesystem::exists(file))
+    fail(ErrorKind::missing_input, file, ": is not there; a run writes it when it finishes (preceptor-train --resume ",
+         directory, ")");
+  return read_predictions(file);
+}
 
 std::string sha256(const std::string& bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -41,41 +79,6 @@ std::string sha256(const std::string& bytes) {
     text += {digits[digest[i] >> 4], digits[digest[i] & 15]};
   }
   return text;
-}
-
-RunRecord read_run(const std::string& directory) {
-  RunRecord run;
-  static_cast<RunOutcome&>(run) = read_outcome(directory);
-  run.path = directory;
-  files::path path = files::path(directory).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  run.name = path.filename().string();
-  const RunDirectory written(directory);
-  const CardCheckpoint checkpoint = load_card_checkpoint(written.best_path());
-  run.card = checkpoint.card;
-  for (const auto& [name, tensor] : checkpoint.tensors)
-    if (!name.ends_with(".running_mean") && !name.ends_with(".running_var")) run.parameters += tensor.values.size();
-  const std::string bytes = read_file(written.best_path());
-  run.checkpoint_digest = sha256(bytes);
-  run.checkpoint_bytes = bytes.size();
-
-  for (const auto& [name, table] : {std::pair{"val", &run.validation}, std::pair{"test", &run.test}}) {
-    *table = read_run_predictions(directory, name);
-    if (run.card.task == Task::ordinal) table->task = Task::ordinal;
-    require_data(table->label_names == run.card.labels && table->rows() > 0, table->source,
-                 ": has other labels than the run's checkpoint, or no rows");
-  }
-  return run;
-}
-
-std::vector<RunArm> arms_of(std::vector<RunRecord> runs) {
-  std::vector<RunArm> arms;
-  for (std::vector<RunRecord>& of_arm : by_arm(std::move(runs))) {
-    const std::string& first = of_arm.front().name;
-    const std::string shorter = without_seed(first);
-    arms.push_back({of_arm.size() > 1 && !shorter.empty() ? shorter : first, "", std::move(of_arm)});
-  }
-  return arms;
 }
 
 }  // namespace preceptor

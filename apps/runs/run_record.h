@@ -1,35 +1,32 @@
-// A finished run as its directory tells it, and runs that differ in nothing but their seed as one arm.
+// A finished run as its directory tells it.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "apps/evaluation/arms.h"
+#include "apps/runs/epoch.h"
 #include "data/predictions/predictions.h"
-#include "models/loaded_model.h"
 
 namespace preceptor {
 
-struct RunRecord : RunOutcome {
-  std::string path, name;            // the directory and its last part
-  ModelCard card;                    // of best.safetensors
-  std::string checkpoint_digest;     // SHA-256 of best.safetensors, as sha256sum prints it
-  std::size_t checkpoint_bytes = 0;  // its size
-  std::size_t parameters = 0;        // numbers in its tensors
-  PredictionTable validation, test;  // of the best epoch
+// What a run wrote about its training.
+struct RunRecord {
+  nlohmann::ordered_json config = nlohmann::ordered_json::object();  // by flag
+  nlohmann::ordered_json result = nlohmann::ordered_json::object();  // result.json without the configuration
+  std::vector<EpochRow> epochs;                                      // at least up to the best one
+  int best_epoch = 0;                                                // from 1
+  double seconds = 0;                                                // of its training
+
+  std::string seed() const;  // as JSON has it; empty without a configuration
+  const EpochRow& best() const { return epochs[static_cast<std::size_t>(best_epoch - 1)]; }
 };
 
-// Reads what read_outcome() does, predictions and the best checkpoint's metadata. Nothing of them is trusted. Errors:
-// missing_input, with what writes the missing file; data, io.
-RunRecord read_run(const std::string& directory);
+// Nothing in the files is trusted. Errors: missing_input, with what writes the missing file; data, io.
+RunRecord read_record(const std::string& directory);
 
-struct RunArm {
-  std::string name;  // of its directories, without what tells seeds apart; for charts
-  std::string note;  // a second line, for tables; may be empty
-  std::vector<RunRecord> runs;
-};
-// by_arm(), with names.
-std::vector<RunArm> arms_of(std::vector<RunRecord> runs);
+// Predictions of a finished run for "val" or "test". Errors: missing_input, with what writes the file; data, io.
+PredictionTable read_run_predictions(const std::string& directory, const std::string& split);
 
 // SHA-256 in hexadecimal digits.
 std::string sha256(const std::string& bytes);

@@ -8,6 +8,7 @@
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
 #include "apps/command_line/run_app.h"
+#include "apps/inference/card_and_data.h"
 #include "apps/inference/prediction.h"
 #include "apps/report/explained.h"
 #include "apps/report/text.h"
@@ -79,8 +80,8 @@ class Quickstart {
   void train_all();
   void describe();
   PictureRow pictures(char site, const Dataset& dataset, const std::string& title) const;
-  nlohmann::ordered_json results(const std::vector<ArmSummary>& arms) const;
-  void print_table(const std::vector<ArmSummary>& arms) const;
+  nlohmann::ordered_json results() const;
+  void print_table() const;
 
   QuickstartOptions options_;
   Plan plan_;
@@ -162,15 +163,15 @@ void Quickstart::train_all() {
   report_.references = {reference("Teacher", "teacher", teacher),
                         reference("Source student", "source-student", source)};
   for (const ArmPlan& plan : arm_plans()) {
-    RunArm arm{plan.name, plan.start, {}};
+    Arm arm{plan.name, plan.start, {}};
     for (int seed = 0; seed < options_.seeds; ++seed) {
       const TrainingOptions training = target_options(plan, seed);
       train_run(training, target_);
-      arm.runs.push_back(read_run(training.out));
+      arm.runs.push_back(open_run_and_checkpoint(training.out));
     }
     report_.arms.push_back(std::move(arm));
   }
-  analyse(report_, {.resamples = plan_.bootstrap, .seed = 0, .threads = options_.threads, .rule = {}});
+  add_numbers(report_, {.resamples = plan_.bootstrap, .seed = 0, .threads = options_.threads, .rule = {}});
 }
 
 // A training image without a finding, and for every finding the image with the fewest others.
@@ -194,10 +195,9 @@ PictureRow Quickstart::pictures(char site, const Dataset& dataset, const std::st
     for (int label = 0; label < dataset.outputs; ++label)
       if (dataset.train.labels[static_cast<std::size_t>(chosen) * dataset.outputs + label] > 0.5f)
         caption += (caption.empty() ? "" : ", ") + dataset.label_names[label];
-    const Image image{dataset.height, dataset.width, dataset.channels, read_pixels(*dataset.train.images, chosen)};
     const Image large{phantom.size, phantom.size, dataset.channels,
                       make_phantoms(phantom, PhantomPart::train, chosen, 1).images};
-    row.pictures.push_back({caption.empty() ? "no finding" : caption, image, large});
+    row.pictures.push_back({caption.empty() ? "no finding" : caption, image_at(dataset, dataset.train, chosen), large});
   }
   return row;
 }
@@ -238,21 +238,22 @@ nlohmann::ordered_json interval_json(const Interval& interval) {
   return {{"mean", interval.value}, {"low", interval.low}, {"high", interval.high}};
 }
 
-nlohmann::ordered_json Quickstart::results(const std::vector<ArmSummary>& arms) const {
+nlohmann::ordered_json Quickstart::results() const {
   nlohmann::ordered_json json{{"source", plan_.source}, {"target", plan_.target}, {"seeds", options_.seeds}};
-  for (std::size_t i = 0; i < arms.size(); ++i) {
+  for (std::size_t i = 0; i < report_.arms.size(); ++i) {
+    const ArmScore& score = report_.comparison.arms[i];
     nlohmann::ordered_json entry{{"arm", arm_plans()[i].key},
                                  {"name", report_.arms[i].name},
                                  {"start", report_.arms[i].note},
-                                 {"test_auc", interval_json(arms[i].auc)},
-                                 {"test_auc_over_images", interval_json(arms[i].auc_images)},
-                                 {"train_validation_gap", arms[i].gap},
-                                 {"seconds", arms[i].seconds}};
-    if (arms[i].over_seeds) {
-      entry["difference_from_scratch"] = interval_json(arms[i].over_seeds->interval);
-      entry["difference_from_scratch"]["p_holm"] = arms[i].over_seeds->p_holm;
+                                 {"test_auc", interval_json(score.over_seeds)},
+                                 {"test_auc_over_images", interval_json(score.over_images)},
+                                 {"train_validation_gap", score.gap},
+                                 {"seconds", score.seconds}};
+    if (const Difference* difference = report_.comparison.over_seeds(i)) {
+      entry["difference_from_scratch"] = interval_json(difference->interval);
+      entry["difference_from_scratch"]["p_holm"] = difference->p_holm;
     }
-    for (const RunRecord& run : report_.arms[i].runs)
+    for (const EvaluatedRun& run : report_.arms[i].runs)
       entry["runs"].push_back({{"best_epoch", run.best_epoch}, {"test", run.result["test"]}});
     json["arms"].push_back(entry);
   }
@@ -287,13 +288,16 @@ void print_wrapped(const std::string& text, std::size_t width) {
   std::cout << '\n';
 }
 
-void Quickstart::print_table(const std::vector<ArmSummary>& arms) const {
+void Quickstart::print_table() const {
   constexpr const char* row = "%-16s %-48s %8s %-16s %-16s %8s %8s\n";
   std::printf(row, "arm", "network", "test AUC", "95 % over seeds", "95 % images*", "gap**", "seconds");
-  for (std::size_t i = 0; i < arms.size(); ++i)
-    std::printf(row, report_.arms[i].name.c_str(), report_.arms[i].note.c_str(), fixed(arms[i].auc.value, 3).c_str(),
-                bounds_text(arms[i].auc).c_str(), bounds_text(arms[i].auc_images).c_str(),
-                fixed(arms[i].gap, 3, true).c_str(), fixed(arms[i].seconds, 1).c_str());
+  for (std::size_t i = 0; i < report_.arms.size(); ++i) {
+    const ArmScore& score = report_.comparison.arms[i];
+    std::printf(row, report_.arms[i].name.c_str(), report_.arms[i].note.c_str(),
+                fixed(score.over_seeds.value, 3).c_str(), bounds_text(score.over_seeds).c_str(),
+                bounds_text(score.over_images).c_str(), fixed(score.gap, 3, true).c_str(),
+                fixed(score.seconds, 1).c_str());
+  }
   for (const Reference& reference : report_.references)
     std::printf(row, lower_start(reference.name).c_str(), reference.note.c_str(), fixed(reference.auc.value, 3).c_str(),
                 "", bounds_text(reference.auc).c_str(), "", fixed(reference.seconds, 1).c_str());
@@ -306,11 +310,10 @@ void Quickstart::print_table(const std::vector<ArmSummary>& arms) const {
 void Quickstart::run() {
   train_all();
   describe();
-  const std::vector<ArmSummary> arms = summarize(report_);
   const std::string report = folder("report.html");
-  write_file_atomically(folder("results.json"), results(arms).dump(1) + "\n");
+  write_file_atomically(folder("results.json"), results().dump(1) + "\n");
   write_file_atomically(report, render_html(report_));
-  print_table(arms);
+  print_table();
   std::cout << "\nreport: " << report << '\n';
 }
 

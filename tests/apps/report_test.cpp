@@ -3,6 +3,7 @@
 #include "apps/report/text.h"
 #include "apps/runs/results.h"
 #include "apps/runs/run_record.h"
+#include "engine/files/check.h"
 #include "process.h"
 
 namespace preceptor::test {
@@ -225,7 +226,7 @@ TEST(ReportCharts, TicksAndLabels) {
   const std::vector<double> placed = svg::spread({50, 52, 10}, 20, 0, 60);
   EXPECT_EQ(placed, (std::vector<double>{40, 60, 10}));
   // Undefined values leave no mark, and no chart is made of nothing.
-  const std::string chart = interval_chart({{"none", "arm-0", std::nan(""), 0, 0, 0, 0, {}}}, "AUC", "t", "d");
+  const std::string chart = interval_chart({{"none", "arm-0", {std::nan(""), 0, 0}, {}, {}}}, "AUC", "t", "d");
   EXPECT_NE(chart.find("undefined"), std::string::npos);
   EXPECT_EQ(chart.find("nan"), std::string::npos);
   EXPECT_EQ(mean_curve({{1, 3}, {3}}), (std::vector<double>{2, 3}));

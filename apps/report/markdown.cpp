@@ -24,20 +24,20 @@ std::string with_bounds(const Interval& interval) {
   return fixed(interval.value, 3) + (range.empty() ? "" : " (" + range + ")");
 }
 
-std::string labels_table(const RunAnalysis& run) {
+std::string labels_table(const Assessment& run) {
   std::string out =
       "| label | positive of known | AUC (95 % interval) | average precision | threshold | sensitivity | specificity "
       "|\n"
       "|---|---|---|---|---|---|---|\n";
-  for (const LabelAnalysis& label : run.labels)
+  for (const LabelAssessment& label : run.labels)
     out += message("| ", cell(label.name), " | ", label.positives, " of ", label.known, " | ", with_bounds(label.auc),
                    " | ", with_bounds(label.average_precision), " | ", fixed(label.threshold, 3), " | ",
                    with_bounds(label.sensitivity), " | ", with_bounds(label.specificity), " |\n");
-  return out + message("| mean | | ", with_bounds(run.macro_auc), " | ", with_bounds(run.macro_average_precision),
-                       " | | | |\n");
+  return out +
+         message("| mean | | ", with_bounds(run.auc_delong), " | ", with_bounds(run.average_precision), " | | | |\n");
 }
 
-std::string groups_table(const RunAnalysis& run) {
+std::string groups_table(const Assessment& run) {
   std::string out;
   for (const auto& [column, groups] : run.subgroups)
     for (const GroupMetrics& group : groups)
@@ -49,30 +49,30 @@ std::string groups_table(const RunAnalysis& run) {
   return "| group | images | AUC | sensitivity | gap in sensitivity |\n|---|---|---|---|---|\n" + out;
 }
 
-std::string arm_card(const RunArm& arm, const RunAnalysis& analysis) {
-  const RunRecord& run = arm.runs.front();
+std::string arm_section(const Arm& arm, const Assessment& assessment) {
+  const EvaluatedRun& run = arm.runs.front();
   const auto option = [&](const char* name) { return cell(run.config.value(name, std::string("none"))); };
-  const double before = expected_calibration_error(analysis.reliability),
-               after = expected_calibration_error(analysis.reliability_after);
+  const double before = assessment.calibration.pooled, after = assessment.calibrated->pooled;
   return message("## ", cell(arm.name), "\n\n### Model\n\n| | |\n|---|---|\n| network | ", run.card.network.name, ", ",
-                 grouped(static_cast<long long>(run.parameters)), " parameters |\n| input | ", run.card.height, "x",
-                 run.card.width, "x", run.card.network.in_channels, " |\n| initial weights | ", option("init"),
-                 " |\n| teacher | ", option("teacher"), " |\n| epoch | ", run.best_epoch, " of ", run.epochs.size(),
+                 grouped(run.parameters), " parameters |\n| input | ", run.card.height, "x", run.card.width, "x",
+                 run.card.network.in_channels, " |\n| initial weights | ", option("init"), " |\n| teacher | ",
+                 option("teacher"), " |\n| epoch | ", run.best_epoch, " of ", run.epochs.size(),
                  ", chosen by validation AUC |\n| runs with other seeds | ", arm.runs.size() - 1,
                  " |\n| SHA-256 of best.safetensors | ", run.checkpoint_digest, " |\n\n### Data\n\nTrained on `",
-                 run.config.value("data", run.card.data), "`; ", grouped(run.validation.rows()), " validation and ",
-                 grouped(run.test.rows()), " test images.\n\n### Test results\n\n", labels_table(analysis),
+                 run.config.value("data", run.card.data), "`; ", grouped(run.source.validation->rows()),
+                 " validation and ", grouped(run.source.table.rows()), " test images.\n\n### Test results\n\n",
+                 labels_table(assessment),
                  "\nIntervals: DeLong's for AUC, bootstrap for average precision, Wilson's for rates, all 95 %, over ",
-                 analysis.by_patient ? "patients" : "images",
+                 assessment.patients > 0 ? "patients" : "images",
                  ". Thresholds were chosen on validation.\n\nExpected calibration error ", fixed(before, 3),
-                 ", after scaling ", fixed(after, 3), ".\n\n### Subgroups\n\n", groups_table(analysis), "\n");
+                 ", after scaling ", fixed(after, 3), ".\n\n### Subgroups\n\n", groups_table(assessment), "\n");
 }
 
 }  // namespace
 
-std::string render_model_card(const Report& report) {
+std::string render_markdown(const Report& report) {
   std::string out = message("# Model card: ", cell(title_of(report)), "\n\n", cell(summary_text(report)), "\n\n");
-  for (std::size_t i = 0; i < report.arms.size(); ++i) out += arm_card(report.arms[i], report.analyses[i].front());
+  for (std::size_t i = 0; i < report.arms.size(); ++i) out += arm_section(report.arms[i], report.assessments[i]);
   return out +
          "## Intended use\n\nResearch and teaching. Not a medical device; no result here supports a clinical "
          "decision.\n\n"

@@ -1,10 +1,12 @@
 // Comparisons as text, JSON and CSV.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "apps/command_line/text_table.h"
+#include "apps/evaluation/assessment.h"
+#include "apps/evaluation/comparison.h"
 #include "apps/evaluation/output.h"
-#include "apps/evaluation/run_comparison.h"
 #include "apps/runs/results.h"
 #include "data/tables/table.h"
 #include "engine/files/check.h"
@@ -15,53 +17,85 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string arm_table(const RunComparison& comparison) {
+const PredictionTable& first_table(const std::vector<Arm>& arms) { return arms.front().runs.front().source.table; }
+
+std::string arm_table(const std::vector<Arm>& arms, const Comparison& comparison) {
   TextTable table({"", "AUC macro", "95 % over images", "95 % over seeds", "accuracy", "best epoch", "seconds", "of"});
-  for (const ComparedArm& arm : comparison.arms) {
-    const ComparedRun& first = arm.runs.front();
-    const Interval images = auc_interval(arm.score.mean, units_of(first.source.table, "patient"));
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    const EvaluatedRun& first = arms[i].runs.front();
+    const ArmScore& score = comparison.arms[i];
     const bool is_run = !first.config.empty();
-    table.add(
-        {arm.letter, decimal(images.value), bounds(images), bounds(t_interval(arm.score.aucs)), decimal(arm.accuracy),
-         is_run ? std::to_string(first.best_epoch) : "-", is_run ? decimal(first.seconds, 1) : "-",
-         first.source.name +
-             (is_run ? message(" (", arm.runs.size() == 1 ? "seed " : "seeds ", list(arm.runs, &ComparedRun::seed), ")")
-                     : std::string())});
+    const std::string seeds = message(" (", score.seeds.size() == 1 ? "seed " : "seeds ", list(score.seeds), ")");
+    table.add({arms[i].name, decimal(score.over_images.value), bounds(score.over_images), bounds(score.over_seeds),
+               decimal(score.accuracy), is_run ? std::to_string(first.best_epoch) : "-",
+               is_run ? decimal(first.seconds, 1) : "-", first.source.name + (is_run ? seeds : "")});
   }
   return table.text();
 }
 
-// A row for each arm: of arms there may be dozens.
-std::string config_table(const RunComparison& comparison) {
-  if (comparison.config_differences.empty()) return "";
+// An option that is not the same in all arms.
+struct ConfigRow {
+  std::string key;
+  std::vector<std::string> values;  // [arms]; "-" where it does not stand
+};
+
+std::vector<ConfigRow> config_differences(const std::vector<Arm>& arms) {
+  std::vector<std::string> keys;
+  for (const Arm& arm : arms) {
+    const Json config = config_of_arm(arm.runs.front().config);
+    for (const auto& [key, value] : config.items())
+      if (std::ranges::find(keys, key) == keys.end()) keys.push_back(key);
+  }
+  std::vector<ConfigRow> rows;
+  for (const std::string& key : keys) {
+    ConfigRow row{key, {}};
+    for (const Arm& arm : arms) {
+      const Json& config = arm.runs.front().config;
+      const auto value = config.find(key);
+      row.values.push_back(value == config.end() ? "-"
+                           : value->is_string()  ? value->get<std::string>()
+                                                 : value->dump());
+    }
+    if (std::set<std::string>(row.values.begin(), row.values.end()).size() > 1) rows.push_back(row);
+  }
+  return rows;
+}
+
+// A row for each arm, of which there may be dozens.
+std::string config_table(const std::vector<Arm>& arms) {
+  const std::vector<ConfigRow> options = config_differences(arms);
+  if (options.empty()) return "";
   std::vector<std::string> header = {""};
-  for (const RunComparison::ConfigRow& option : comparison.config_differences) header.push_back(option.key);
+  for (const ConfigRow& option : options) header.push_back(option.key);
   TextTable table(header);
-  for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
-    std::vector<std::string> cells = {comparison.arms[i].letter};
-    for (const RunComparison::ConfigRow& option : comparison.config_differences) cells.push_back(option.values[i]);
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    std::vector<std::string> cells = {arms[i].name};
+    for (const ConfigRow& option : options) cells.push_back(option.values[i]);
     table.add(cells);
   }
   return "\nwhat differs in the configuration\n" + table.text();
 }
 
-std::string difference_table(const RunComparison& comparison) {
+// The cells of a difference: its value, interval and p values.
+std::vector<std::string> difference_cells(const std::string& name, const Difference& difference) {
+  return {name, decimal(difference.interval.value, 4, true), bounds(difference.interval, 4, true), p_text(difference.p),
+          p_text(difference.p_holm)};
+}
+
+std::string difference_tables(const std::vector<Arm>& arms, const Comparison& comparison) {
   TextTable images({"over images (paired DeLong)", "difference", "95 % interval", "p", "p, Holm", "images for 80 %"});
   TextTable seeds({"over seeds (paired t)", "difference", "95 % interval", "p", "p, Holm"});
   TextTable precisions({"AUPRC macro (paired bootstrap)", "difference", "95 % interval", "p", "p, Holm"});
   TextTable decisions({"decisions (McNemar)", "only this right", "only A right", "p exact", "p corrected"});
   TextTable margins({"non-inferior by image", "lower bound", "p", "shown"});
-  bool any_seeds = false, any_decisions = false, any_margin = false;
-  for (std::size_t i = 0; i < comparison.differences.size(); ++i) {
-    const ArmDifference& one = comparison.differences[i];
-    const std::string name = comparison.arms[i + 1].letter + " - " + comparison.arms.front().letter;
-    images.add({name, decimal(one.by_image.interval.value, 4, true), bounds(one.by_image.interval, 4, true),
-                p_text(one.by_image.p), p_text(one.by_image.p_holm), decimal(one.images_needed, 0)});
-    precisions.add({name, decimal(one.precision.interval.value, 4, true), bounds(one.precision.interval, 4, true),
-                    p_text(one.precision.p), p_text(one.precision.p_holm)});
-    if (one.over_seeds)
-      seeds.add({name, decimal(one.over_seeds->interval.value, 4, true), bounds(one.over_seeds->interval, 4, true),
-                 p_text(one.over_seeds->p), p_text(one.over_seeds->p_holm)});
+  for (std::size_t i = 1; i < arms.size(); ++i) {
+    const ArmDifference& one = *comparison.differences[i];
+    const std::string name = arms[i].name + " - " + arms.front().name;
+    std::vector<std::string> by_image = difference_cells(name, one.by_image);
+    by_image.push_back(decimal(one.images_needed, 0));
+    images.add(by_image);
+    precisions.add(difference_cells(name, one.precision));
+    if (one.over_seeds) seeds.add(difference_cells(name, *one.over_seeds));
     if (one.decisions)
       decisions.add({name, std::to_string(one.decisions->only_first_right),
                      std::to_string(one.decisions->only_second_right), p_text(one.decisions->exact_p),
@@ -69,22 +103,21 @@ std::string difference_table(const RunComparison& comparison) {
     if (one.non_inferiority)
       margins.add({name, decimal(one.non_inferiority->bound, 4, true), p_text(one.non_inferiority->p),
                    one.non_inferiority->shown ? "yes" : "no"});
-    any_seeds |= one.over_seeds.has_value();
-    any_decisions |= one.decisions.has_value();
-    any_margin |= one.non_inferiority.has_value();
   }
-  return "\n" + images.text() + "\n" + precisions.text() + (any_seeds ? "\n" + seeds.text() : "") +
-         (any_decisions ? "\n" + decisions.text() : "") + (any_margin ? "\n" + margins.text() : "");
+  std::string text;
+  for (const TextTable* table : {&images, &precisions, &seeds, &decisions, &margins})
+    if (!table->empty()) text += "\n" + table->text();
+  return text;
 }
 
-std::string subgroup_tables(const RunComparison& comparison) {
+std::string subgroup_tables(const std::vector<Arm>& arms, const Comparison& comparison) {
   const auto cells = [](const Interval& interval) {
     return decimal(interval.value, 3, true) + " [" + bounds(interval, 3, true) + "]";
   };
   std::string text;
-  for (std::size_t i = 0; i < comparison.differences.size(); ++i) {
-    const std::string letter = comparison.arms[i + 1].letter;
-    for (const auto& [column, groups] : comparison.differences[i].subgroups) {
+  for (std::size_t i = 1; i < arms.size(); ++i) {
+    const std::string& letter = arms[i].name;
+    for (const auto& [column, groups] : comparison.differences[i]->subgroups) {
       TextTable table({"gap by " + column, "images", "AUC, A", "AUC, " + letter, letter + " - A", "sensitivity, A",
                        "sensitivity, " + letter, letter + " - A"});
       for (const GapChange& group : groups)
@@ -99,20 +132,18 @@ std::string subgroup_tables(const RunComparison& comparison) {
 }
 
 // A row for each label and arm.
-std::string label_table(const RunComparison& comparison) {
+std::string label_table(const std::vector<Arm>& arms, const Comparison& comparison) {
   TextTable table({"AUC by label", "", "AUC", "less that of A", "95 % interval", "p, Holm"});
   for (std::size_t j = 0; j < comparison.label_names.size(); ++j)
-    for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
-      const ComparedArm& arm = comparison.arms[i];
-      std::vector<std::string> cells = {i == 0 ? comparison.label_names[j] : "", arm.letter,
-                                        decimal(arm.labels[j].auc)};
+    for (std::size_t i = 0; i < arms.size(); ++i) {
+      std::vector<std::string> cells = {i == 0 ? comparison.label_names[j] : "", arms[i].name,
+                                        decimal(comparison.arms[i].labels[j].auc)};
       if (i == 0) {
         cells.insert(cells.end(), 3, "");
       } else {
-        const ArmDifference& difference = comparison.differences[i - 1];
-        const Interval& interval = difference.labels[j].interval;
-        cells.insert(cells.end(), {decimal(interval.value, 4, true), bounds(interval, 4, true),
-                                   p_text(difference.labels[j].p_holm)});
+        const Difference& difference = comparison.differences[i]->labels[j];
+        cells.insert(cells.end(), {decimal(difference.interval.value, 4, true), bounds(difference.interval, 4, true),
+                                   p_text(difference.p_holm)});
       }
       table.add(cells);
     }
@@ -134,25 +165,24 @@ std::string sparkline(const std::vector<EpochRow>& epochs, double low, double hi
   return line;
 }
 
-std::string learning_curves_text(const RunComparison& comparison) {
+std::string learning_curves_text(const std::vector<Arm>& arms) {
   double low = 1, high = 0;
-  for (const ComparedArm& arm : comparison.arms)
-    for (const ComparedRun& run : arm.runs)
+  for (const Arm& arm : arms)
+    for (const EvaluatedRun& run : arm.runs)
       for (const EpochRow& row : run.epochs) {
         low = std::min(low, std::isnan(row.val_auc) ? low : row.val_auc);
         high = std::max(high, std::isnan(row.val_auc) ? high : row.val_auc);
       }
   if (low > high) return "";
   TextTable table({"validation AUC by epoch", "", "first", "best", "last", "train - val at best"});
-  for (const ComparedArm& arm : comparison.arms) {
-    for (const ComparedRun& run : arm.runs) {
+  for (const Arm& arm : arms)
+    for (const EvaluatedRun& run : arm.runs) {
       if (run.epochs.empty()) continue;
       const EpochRow& best = run.best();
-      table.add({arm.letter + ", seed " + run.seed(), sparkline(run.epochs, low, high),
+      table.add({arm.name + ", seed " + run.seed(), sparkline(run.epochs, low, high),
                  decimal(run.epochs.front().val_auc), decimal(best.val_auc), decimal(run.epochs.back().val_auc),
                  decimal(best.train_auc - best.val_auc, 4, true)});
     }
-  }
   return "\n" + table.text();
 }
 
@@ -165,16 +195,16 @@ Json difference_json(const Difference& difference) {
           {"p_holm", difference.p_holm}};
 }
 
-Json arm_json(const RunComparison& comparison, const ComparedArm& arm) {
+Json arm_json(const Arm& arm, const ArmScore& score, const std::vector<std::string>& label_names) {
   Json json;
-  json["arm"] = arm.letter;
-  json["auc_macro"] = interval_json(auc_interval(arm.score.mean, units_of(arm.runs.front().source.table, "patient")));
-  json["auc_over_seeds"] = interval_json(t_interval(arm.score.aucs));
-  json["accuracy"] = arm.accuracy;
-  for (std::size_t j = 0; j < arm.labels.size(); ++j) json["auc"][comparison.label_names[j]] = arm.labels[j].auc;
+  json["arm"] = arm.name;
+  json["auc_macro"] = interval_json(score.over_images);
+  json["auc_over_seeds"] = interval_json(score.over_seeds);
+  json["accuracy"] = score.accuracy;
+  for (std::size_t j = 0; j < label_names.size(); ++j) json["auc"][label_names[j]] = score.labels[j].auc;
   for (std::size_t i = 0; i < arm.runs.size(); ++i) {
-    const ComparedRun& run = arm.runs[i];
-    Json entry{{"source", run.source.name}, {"auc_macro", arm.score.aucs[i]}};
+    const EvaluatedRun& run = arm.runs[i];
+    Json entry{{"source", run.source.name}, {"auc_macro", score.aucs[i]}};
     if (!run.config.empty()) {
       entry["seed"] = run.config.value("seed", Json());
       entry["best_epoch"] = run.best_epoch;
@@ -185,9 +215,9 @@ Json arm_json(const RunComparison& comparison, const ComparedArm& arm) {
   return json;
 }
 
-Json arm_difference_json(const RunComparison& comparison, std::size_t index) {
-  const ArmDifference& one = comparison.differences[index];
-  Json json{{"arm", comparison.arms[index + 1].letter}, {"against", comparison.arms.front().letter}};
+Json arm_difference_json(const std::string& name, const std::string& base, const ArmDifference& one,
+                         const std::vector<std::string>& label_names) {
+  Json json{{"arm", name}, {"against", base}};
   json["by_image"] = difference_json(one.by_image);
   json["images_needed"] = one.images_needed;
   json["average_precision"] = interval_json(one.precision.interval);
@@ -203,8 +233,7 @@ Json arm_difference_json(const RunComparison& comparison, std::size_t index) {
     json["non_inferiority"] = {{"lower_bound", one.non_inferiority->bound},
                                {"p", one.non_inferiority->p},
                                {"shown", one.non_inferiority->shown}};
-  for (std::size_t j = 0; j < one.labels.size(); ++j)
-    json["labels"][comparison.label_names[j]] = difference_json(one.labels[j]);
+  for (std::size_t j = 0; j < one.labels.size(); ++j) json["labels"][label_names[j]] = difference_json(one.labels[j]);
   for (const auto& [column, groups] : one.subgroups) {
     Json& list = json["subgroups"][column] = Json::array();
     for (const GapChange& group : groups)
@@ -221,10 +250,10 @@ Json arm_difference_json(const RunComparison& comparison, std::size_t index) {
 }
 
 // Runs have other meters where they have other methods; those of any run are columns of all.
-std::vector<std::string> all_meters(const RunComparison& comparison) {
+std::vector<std::string> all_meters(const std::vector<Arm>& arms) {
   std::vector<std::string> names;
-  for (const ComparedArm& arm : comparison.arms)
-    for (const ComparedRun& run : arm.runs)
+  for (const Arm& arm : arms)
+    for (const EvaluatedRun& run : arm.runs)
       for (const EpochRow& row : run.epochs)
         for (const Meter& meter : row.meters)
           if (std::ranges::find(names, meter.name) == names.end()) names.push_back(meter.name);
@@ -242,39 +271,39 @@ std::vector<EpochRow> with_meters(std::vector<EpochRow> rows, const std::vector<
 
 }  // namespace
 
-std::string comparison_text(const RunComparison& comparison) {
-  std::string text = message(comparison.images, " images",
-                             comparison.patients > 0 ? message(" of ", comparison.patients, " patients") : "", " (",
-                             comparison.split, ")\n\n");
-  text += arm_table(comparison) + config_table(comparison);
-  if (!comparison.differences.empty()) text += difference_table(comparison);
-  return text + label_table(comparison) + subgroup_tables(comparison) + learning_curves_text(comparison);
+std::string comparison_text(const std::vector<Arm>& arms, const Comparison& comparison, const std::string& split) {
+  const int patients = count_patients(first_table(arms));
+  std::string text = message(first_table(arms).rows(), " images",
+                             patients > 0 ? message(" of ", patients, " patients") : "", " (", split, ")\n\n");
+  return text + arm_table(arms, comparison) + config_table(arms) + difference_tables(arms, comparison) +
+         label_table(arms, comparison) + subgroup_tables(arms, comparison) + learning_curves_text(arms);
 }
 
-Json comparison_json(const RunComparison& comparison) {
-  Json json{{"n", comparison.images}, {"split", comparison.split}};
-  if (comparison.patients > 0) json["patients"] = comparison.patients;
-  for (const ComparedArm& arm : comparison.arms) json["arms"].push_back(arm_json(comparison, arm));
+Json comparison_json(const std::vector<Arm>& arms, const Comparison& comparison, const std::string& split) {
+  Json json{{"n", first_table(arms).rows()}, {"split", split}};
+  if (const int patients = count_patients(first_table(arms)); patients > 0) json["patients"] = patients;
+  for (std::size_t i = 0; i < arms.size(); ++i)
+    json["arms"].push_back(arm_json(arms[i], comparison.arms[i], comparison.label_names));
   json["differences"] = Json::array();
-  for (std::size_t i = 0; i < comparison.differences.size(); ++i)
-    json["differences"].push_back(arm_difference_json(comparison, i));
+  for (std::size_t i = 1; i < arms.size(); ++i)
+    json["differences"].push_back(
+        arm_difference_json(arms[i].name, arms.front().name, *comparison.differences[i], comparison.label_names));
   json["config_differences"] = Json::object();
-  for (const RunComparison::ConfigRow& row : comparison.config_differences)
-    for (std::size_t i = 0; i < row.values.size(); ++i)
-      json["config_differences"][row.key][comparison.arms[i].letter] = row.values[i];
+  for (const ConfigRow& row : config_differences(arms))
+    for (std::size_t i = 0; i < arms.size(); ++i) json["config_differences"][row.key][arms[i].name] = row.values[i];
   return json;
 }
 
-std::string learning_curves_csv(const RunComparison& comparison) {
+std::string learning_curves_csv(const std::vector<Arm>& arms) {
   std::string text;
-  const std::vector<std::string> meters = all_meters(comparison);
-  for (const ComparedArm& arm : comparison.arms) {
-    for (const ComparedRun& run : arm.runs) {
+  const std::vector<std::string> meters = all_meters(arms);
+  for (const Arm& arm : arms) {
+    for (const EvaluatedRun& run : arm.runs) {
       if (run.epochs.empty()) continue;
       const std::string csv = metrics_csv(with_meters(run.epochs, meters));
       for (std::size_t begin = 0, end = 0; begin < csv.size(); begin = end + 1) {
         end = csv.find('\n', begin);
-        const std::string start = begin == 0 ? "arm,run" : arm.letter + "," + csv_field(run.source.name);
+        const std::string start = begin == 0 ? "arm,run" : arm.name + "," + csv_field(run.source.name);
         if (begin > 0 || text.empty()) text += start + "," + csv.substr(begin, end - begin) + "\n";
       }
     }
