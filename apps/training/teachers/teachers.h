@@ -15,8 +15,8 @@
 
 namespace preceptor {
 
-// Several teachers teach as one: the weighted mean of their probabilities, given as logits (kernels/ensemble). Each
-// sees the student's images, changed alike, under its own normalisation and at the size it was trained on.
+// Several teachers teach as one: the weighted mean of their probabilities, given as logits (kernels/average_logits).
+// Each sees the student's images, changed alike, under its own normalization and at the size it was trained on.
 class Teachers final : public Teacher {
  public:
   // Labels are paired by name (label_match.h), or by order where no name is known, and notes say which; findings that a
@@ -43,7 +43,7 @@ class Teachers final : public Teacher {
   std::uint64_t fingerprint() const;
 
   // Logits of the student's labels for staged images [n, h, w, c]; taps of the only teacher. motions: how the student's
-  // images are changed; the normalisation in it is not used.
+  // images are changed; the normalization in it is not used.
   Features forward(const std::uint8_t* images, const Shape& shape, const AugmentOptions& motions,
                    const std::vector<std::string>& taps) const;
   Features features(const TeacherInput& input, const Tensor&) override {
