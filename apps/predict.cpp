@@ -24,7 +24,7 @@
 namespace preceptor {
 namespace {
 
-constexpr int batch_auto = 0;
+constexpr int batch_auto = -1;
 
 struct PredictOptions {
   std::string checkpoint, out, split = "test", device = "cpu";
@@ -50,7 +50,7 @@ bool parse(PredictOptions& options, int argc, char** argv) {
         "images");
   table(options.batch, "--batch", "COUNT",
         "Images per batch; auto: a power of two up to 64, with at most 2^19 pixels in all",
-        {.at_least = batch_auto, .at_most = 1 << 16, .words = {{"auto", std::to_string(batch_auto)}}});
+        {.at_least = 1, .at_most = 1 << 16, .words = {{"auto", std::to_string(batch_auto)}}});
   add_device(table, options.device);
   add_threads(table, options.threads);
   add_precision(table, options.precision);

@@ -53,12 +53,14 @@ std::vector<std::string> Option::texts() const {
       std::ranges::for_each(held, add);
   };
   if (!type.empty()) std::visit(add_all, value());
+  for (const auto& [word, meant] : rules.words) std::ranges::replace(texts, meant, word);
   return texts;
 }
 
 void Option::check() const {
   const std::string range = range_text(rules);
   for (const std::string& text : texts()) {
+    if (rules.words.contains(text)) continue;
     require(rules.one_of.empty() || std::ranges::find(rules.one_of, text) != rules.one_of.end(), name, " ", text,
             ": not one of ", list(rules.one_of));
     double number = 0;

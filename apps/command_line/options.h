@@ -93,7 +93,7 @@ struct OptionRules {
   double at_least = std::numeric_limits<double>::lowest(), at_most = std::numeric_limits<double>::max();
   double above = -std::numeric_limits<double>::infinity(), below = std::numeric_limits<double>::infinity();
   std::vector<std::string> one_of = {};           // valid texts
-  std::map<std::string, std::string> words = {};  // that may stand for a value: {"all", "-1"}
+  std::map<std::string, std::string> words = {};  // for values outside of the limits: {"all", "-1"}
   std::function<void()> check = {};               // another check of its value; throws Error (usage)
   bool required = false;
   bool repeated = false;   // for lists: the flag before each value; otherwise a,b

@@ -149,7 +149,7 @@ TEST_F(MetersTest, BalanceIsRefusedWhereItMeansNothing) {
   const auto refuse = [&](const Arguments& flags, const std::string& words) {
     place.refuse(tiny_distillation("run", flags), 64, {"--balance", words});
   };
-  refuse({"--balance", "1"}, "not in [0, 1)");
+  refuse({"--balance", "1"}, "at least 0 and below 1");
   refuse({"--balance", "0.3", "--meter-every", "0"}, "--meter-every");
   refuse({"--balance", "0.3", "--method", "kd:weight=1"}, "no weight");
   EXPECT_FALSE(place.exists("run"));

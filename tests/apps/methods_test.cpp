@@ -81,7 +81,7 @@ TEST(Methods, RefuseWhatCannotBeCompared) {
   place.refuse(distillation("d", {"at:reading=author,tap=layer1,teacher_tap=layer2"}), 64, {"16", "32"});
   place.refuse(distillation("e", {"fsp:tap=layer1"}), 64, {"two taps at least"});
   for (const char* method : {"dkd", "tfkd", "crd"})
-    place.refuse(distillation("f", {method}, {"--augment", "mixup=0.2"}), 64, {"--method", "makes images of two"});
+    place.refuse(distillation("f", {method}, {"--augment", "mixup=0.2"}), 64, {"--method", "blends two"});
   place.refuse(distillation("g", {"ofd:tap=layer3"}), 64, {"--method ofd", "layer3.1.sum"});
   place.refuse(distillation("h", {"crd:tap=layer3"}), 64, {"--method crd", "pooled features"});
   place.refuse(distillation("i", {"crd:dimension=300"}), 64, {"dimension=300"});

@@ -135,7 +135,7 @@ TEST_F(OtherTeachers, PredictionsThatDoNotFitAreRefused) {
   refuse("some.csv", {"--method", "at"}, 64, {"--method at", "one teacher with its weights"});
   refuse("some.csv", {"--augment", "mixup=0.2"}, 64, {"mixup"});
   refuse("some.csv", {"--teacher-cache", "auto"}, 64, {"--teacher-cache"});
-  refuse("some.csv", {"--teacher", "other.safetensors"}, 64, {"teaches alone"});
+  refuse("some.csv", {"--teacher", "other.safetensors"}, 64, {"must be the only teacher"});
   refuse("some.csv", {"--teacher-missing", "maybe"}, 64, {"--teacher-missing maybe"});
   write_bytes(place.path("foreign.csv"), "image,cats,dogs\ntrain/0,0.5,0.5\n");
   refuse("foreign.csv", {}, 65, {"foreign.csv", "are not the findings"});
@@ -192,8 +192,8 @@ TEST_F(OtherTeachers, AnAverageIsWhatIsEvaluated) {
        {std::pair{"ema:decay=2", "ema:decay=NUMBER"}, std::pair{"ema:momentum=0.5", "ema:decay=NUMBER"}})
     place.refuse(student("run", {"--teacher", teacher}), 64, {word});
   place.refuse(student("run", {"--teacher", "ema:decay=0.9", "--ema", "0.5"}), 64, {"another decay"});
-  place.refuse(student("run", {"--teacher", "ema", "--teacher-cache", "auto"}), 64, {"another one in every step"});
-  place.refuse(student("run", {"--teacher", "ema", "--teacher", "x"}), 64, {"teaches alone"});
+  place.refuse(student("run", {"--teacher", "ema", "--teacher-cache", "auto"}), 64, {"changes in every step"});
+  place.refuse(student("run", {"--teacher", "ema", "--teacher", "x"}), 64, {"must be the only teacher"});
 }
 
 TEST_F(OtherTeachers, GenerationsTeachEachOtherAndAreResumed) {

@@ -41,7 +41,7 @@ void visit_network(OptionTable& table, TrainingOptions& o) {
         "Initialize the last layer afresh; automatic for a checkpoint of ours that has other labels");
   table(o.freeze, "--freeze", "BLOCKS",
         "Number of blocks that do not learn, from the input: the stem, then each stage; all: only the head learns",
-        {.at_least = freeze_all, .at_most = 1000, .words = {{"all", std::to_string(freeze_all)}}});
+        {.at_least = 0, .at_most = 1000, .words = {{"all", std::to_string(freeze_all)}}});
   table(o.unfreeze, "--unfreeze", "EPOCHS", "Unfreeze one more block every N epochs; 0: never",
         {.at_least = 0, .at_most = 1'000'000});
   table(o.layer_decay, "--layer-decay", "FACTOR",
@@ -135,9 +135,9 @@ void visit_run(OptionTable& table, TrainingOptions& o) {
   add_precision(table, o.precision);
   add_graph(table, o.graph);
   table(o.device_images, "--device-images", "MIB",
-        "Keep the training images on the device if all of them take at most this many MiB; auto (-1): a quarter of a "
+        "Keep the training images on the device if all of them take at most this many MiB; auto: a quarter of a "
         "card's memory, 0 elsewhere",
-        {.at_least = device_images_auto, .at_most = 1 << 24, .words = {{"auto", std::to_string(device_images_auto)}}});
+        {.at_least = 0, .at_most = 1 << 24, .words = {{"auto", std::to_string(device_images_auto)}}});
   add_threads(table, o.threads);
   add_bootstrap(table, o.bootstrap, "the interval of the test AUC");
   table(o.tensorboard, "--tensorboard", "Write events for TensorBoard (the default)", {.negatable = true});
