@@ -25,7 +25,7 @@ BatchNormStatistics normalize(const Tensor& x, const BatchNormParameters& p, boo
                                         .rstd = statistics.rstd(),
                                         .scale = statistics.scale(),
                                         .offset = statistics.offset(),
-                                        .roundings = statistics.roundings(),
+                                        .rounding_errors = statistics.rounding_errors(),
                                         .epsilon = p.epsilon,
                                         .momentum = p.momentum,
                                         .relu = relu};
@@ -63,7 +63,7 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
                                            .rstd = statistics.rstd(),
                                            .scale = statistics.scale(),
                                            .offset = statistics.offset(),
-                                           .roundings = statistics.roundings(),
+                                           .rounding_errors = statistics.rounding_errors(),
                                            .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
                                            .d_beta = want_beta ? p.beta.gradient() : nullptr,
                                            .relu = relu,
