@@ -18,7 +18,7 @@ Precision checked(Precision precision, const kernels::Device& device) {
   return precision;
 }
 
-// Gives a variable back its value, whichever way the scope is left.
+// Restores a variable at the end of the scope.
 template <class T>
 class Restored {
  public:
@@ -80,7 +80,7 @@ Tensor Context::zeros(const Shape& shape, Lifetime lifetime) {
 std::shared_ptr<Buffer> Context::scratch(std::size_t bytes) { return std::make_shared<Buffer>(step_, bytes); }
 
 std::size_t Context::measure_step(const std::function<void()>& body) {
-  // Address space alone: nothing of it is touched.
+  // Only address space: nothing in it is touched.
   kernels::Pool measured(kernels::Device{}, "measured");
   const Restored pool(step_now_, &measured);
   const Restored measuring(measuring_, true);

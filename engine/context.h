@@ -24,10 +24,10 @@ enum class Lifetime {
 
 class Context {
  public:
-  // threads: OpenMP threads on the cpu, 0 for all. seed: of everything random on the device. Errors: usage, for
-  // Precision::bfloat16 and tf32 on the cpu, whose kernels compute with floats only.
+  // threads: OpenMP threads on the cpu, 0 for all. seed: for everything random on the device. Errors: usage, for
+  // Precision::bfloat16 and tf32 on the cpu, whose kernels compute only with floats.
   static std::unique_ptr<Context> on_cpu(int threads, std::uint64_t seed);
-  // memory: bytes of the device, 0 for as many as is useful (kernels::Reservation).
+  // memory: bytes of device memory, 0 for as much as is useful (kernels::Reservation).
   Context(kernels::Device device, std::uint64_t seed, Precision precision = Precision::float32, std::size_t memory = 0);
   ~Context();
   Context(const Context&) = delete;
@@ -40,14 +40,14 @@ class Context {
   kernels::Pool& pool(Lifetime lifetime) { return lifetime == Lifetime::step ? *step_now_ : persistent_; }
   Tape& tape() { return tape_; }
 
-  // How feature maps are stored, and the weights of convolutions where they meet maps. Everything else is float32.
+  // Storage of feature maps and of the convolution weights that meet them. Everything else is float32.
   Storage map_storage() const { return precision_ == Precision::bfloat16 ? Storage::bfloat16 : Storage::float32; }
 
-  // Whether convolutions of floats multiply them as tf32.
+  // True if convolutions of floats multiply in tf32.
   bool multiplies_tf32() const { return precision_ == Precision::tf32; }
 
-  // Whether a convolution takes a batch norm before it, and the statistics of one behind it, along as it reads and
-  // stores.
+  // True if a convolution can apply the batch norm before it as it reads, and compute the statistics for the one after
+  // it as it stores.
   bool fuses_batch_norms() const;
 
   // An uninitialized tensor. Rank 4 is a feature map: it gets the device's channel block and map_storage().
@@ -57,9 +57,9 @@ class Context {
   // Raw memory of the step pool for a kernel's workspace or index array.
   std::shared_ptr<Buffer> scratch(std::size_t bytes);
 
-  // The result of `body`, whose launches may run beside those that follow, until join_branch(). What it makes in the
-  // step pool lies apart, in memory whose size is measured the first time: such a body makes the same calls every time,
-  // and is then called twice.
+  // Returns the result of `body`, whose launches may run concurrently with those that follow, until join_branch(). Its
+  // step memory is a pool of its own, whose size is measured the first time: `body` must make the same calls every
+  // time, and is called twice then.
   template <class Body>
   auto in_branch(const Body& body) {
     const Branch branch(*this, [&] { body(); });
@@ -67,10 +67,10 @@ class Context {
   }
   void join_branch() { stream_.join_branch(); }
 
-  // Bytes of the step pool that `body` takes, which is called without launching anything; it holds nothing at its end.
+  // Peak bytes of step memory of `body`, which is called without launching anything and must leave no tensor behind.
   std::size_t measure_step(const std::function<void()>& body);
 
-  // Of tensors of a step, those of a branch too: how many there are; see Pool::expose().
+  // Number of live tensors of the step, the branch included; see Pool::expose().
   std::size_t live_in_step() const { return step_.live() + (branch_ ? branch_->live() : 0); }
   void expose_step();
 
@@ -102,7 +102,7 @@ class Context {
   }
 
  private:
-  // As long as it lives, launches and tensors of a step belong to the branch.
+  // While one is alive, launches and step tensors belong to the branch.
   class Branch {
    public:
     Branch(Context& context, const std::function<void()>& measured);
@@ -115,7 +115,7 @@ class Context {
     kernels::Pool* before_;
   };
 
-  // Arguments with their workspace, which lives as long.
+  // Arguments and their workspace.
   template <class Arguments>
   struct Ready {
     Arguments arguments;
@@ -130,7 +130,7 @@ class Context {
   kernels::Pool persistent_, step_;
   std::optional<kernels::Pool> branch_;
   void* branch_memory_ = nullptr;
-  kernels::Pool* step_now_ = &step_;  // or that of the branch, or of a measurement
+  kernels::Pool* step_now_ = &step_;  // or the branch's, or a measurement's
   bool measuring_ = false;
   Tape tape_;
   kernels::StepState* step_state_;

@@ -12,7 +12,7 @@ GradientMeter::GradientMeter(Parameters& parameters)
     : context_(parameters.context()), unused_(context_.zeros({1}, Lifetime::persistent)) {
   std::vector<UpdateSegment> segments;
   for (const Parameter& parameter : parameters.all()) {
-    if (!parameter.watched()) continue;
+    if (!parameter.requires_grad()) continue;
     watched_.push_back(parameter);
     UpdateSegment segment{};
     segment.gradient = parameter.gradient();

@@ -28,7 +28,7 @@ void Optimizer::cover_watched(std::int64_t start) {
   for (Parameters* part : parts_) {
     part->allocate_gradients();
     for (const Parameter& parameter : part->all())
-      if (parameter.watched() && !covered.contains(parameter.name())) cover(parameter, start);
+      if (parameter.requires_grad() && !covered.contains(parameter.name())) cover(parameter, start);
   }
 }
 

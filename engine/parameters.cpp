@@ -112,7 +112,7 @@ StateDict Parameters::state() const {
 StateDict Parameters::gradients() const {
   StateDict state;
   for (const Parameter& parameter : parameters_)
-    if (parameter.watched())
+    if (parameter.requires_grad())
       state[parameter.name()] = {parameter.shape(), read_plain(parameter, parameter.entry_->gradient)};
   return state;
 }

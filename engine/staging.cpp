@@ -9,7 +9,7 @@ namespace preceptor {
 
 namespace {
 
-constexpr std::size_t alignment = 64;  // of segments and their table
+constexpr std::size_t alignment = 64;  // for segments and their table
 std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 }  // namespace
@@ -61,7 +61,7 @@ void Staging::send() {
   std::memcpy(slot.host.get(), &header, sizeof header);
   std::memcpy(slot.host.get() + table, segments_.data(), table_bytes);
   sent_ = table + table_bytes;
-  // Behind the step that took the other slot, where it was launched.
+  // After the launch of the step that took the other slot.
   context_.stream().mark(slots_[1 - current_].taken);
   copies_.wait_for(slot.taken);
   kernels::run(kernels::Copy{slot.device->data(), slot.host.get(), sent_}, copies_);
@@ -80,7 +80,7 @@ void Staging::take() {
 void Staging::reserve(std::size_t bytes) {
   Slot& slot = slots_[current_];
   if (bytes <= slot.capacity) return;
-  // What reads the old blocks has to be done first.
+  // All reads of the old blocks have to be done first.
   copies_.synchronize();
   context_.stream().synchronize();
   const std::size_t capacity = std::max(bytes, 2 * slot.capacity);

@@ -20,7 +20,7 @@ const char* to_string(Storage storage);  // "float", "bfloat16"
 
 enum class Precision {
   float32,
-  tf32,      // float32 in memory; convolutions multiply factors that are rounded to 10 bits of mantissa
+  tf32,      // float32 in memory; convolutions multiply operands rounded to 10 bits of mantissa
   bfloat16,  // feature maps and the convolution weights that meet them; all else is float32 (docs/precision.md)
 };
 

@@ -1,5 +1,5 @@
-// The small convolutional networks of Raghu et al. 2019 (Transfusion): convolution, batch norm, ReLU and max pool in a
-// row.
+// The small convolutional networks of Raghu et al. 2019 (Transfusion): a chain of convolution, batch norm, ReLU and max
+// pooling layers.
 #pragma once
 
 #include "models/network.h"
@@ -10,9 +10,9 @@ class Cbr;
 
 struct CbrArchitecture {
   using Model = Cbr;
-  int kernel;               // of every convolution, square, odd
+  int kernel;               // size of every convolution, square, odd
   std::vector<int> widths;  // channels of each layer
-  bool pool_after_last;     // every other layer is pooled anyway
+  bool pool_after_last;     // all layers before it are pooled
   bool operator==(const CbrArchitecture&) const = default;
 };
 

@@ -11,14 +11,14 @@ struct DenseNetArchitecture {
   using Model = DenseNet;
   int growth;               // channels that a layer adds; a multiple of 16, the widest channel block of a cpu
   int stem;                 // channels of the first block's input; a multiple of 16
-  std::vector<int> layers;  // of each block
-  static constexpr int bottleneck = 4;  // channels between a layer's two convolutions, by growth
+  std::vector<int> layers;  // per block
+  static constexpr int bottleneck = 4;  // channels between a layer's two convolutions / growth
   bool operator==(const DenseNetArchitecture&) const = default;
 };
 
 // A dense block's feature maps live in one tensor: every layer reads its first channels and adds the next ones, so
-// activations and their gradients grow linearly with depth. What stands between the convolutions is computed again in
-// the backward pass (batch_norm_convolution).
+// activations and their gradients grow linearly with depth. Values between the convolutions are recomputed in the
+// backward pass (batch_norm_convolution).
 class DenseNet : public Network {
  public:
   static constexpr const char* head_name = "classifier";

@@ -14,7 +14,7 @@ std::string layer_name(const Parameter& parameter) {
   return parameter.name().substr(0, parameter.name().find_last_of('.'));
 }
 
-// [channels, height, width] behind a layer that reads x.
+// Output [channels, height, width] of a layer that reads x.
 Shape output_of(const LayerNode& node, const Shape& x, const Shape* second) {
   const auto slid = [&](int size) { return (size + 2 * node.padding - node.window) / node.stride + 1; };
   switch (node.kind) {

@@ -9,10 +9,10 @@
 
 namespace preceptor {
 
-// Where batch norms are computed follows from the mode. In training they stand where the network has them; on a device
-// that fuses batch norms, one between two convolutions is applied as the second reads, and its output is never stored:
-// a sixth of what a bottleneck of a residual network keeps, a quarter of a basic block. In inference they are folded
-// into the convolutions before them.
+// The mode decides which layer computes a batch norm. In training it is the layer that the network gives it to; but on
+// a device that fuses batch norms, one between two convolutions is applied as the second reads, and its output is never
+// stored, which saves a sixth of the activations of a bottleneck and a quarter of those of a basic block. In inference
+// batch norms are folded into the convolutions before them.
 class LayerRunner {
  public:
   // dropout: probability in training that a value added to a dense block is dropped; first_dropout: number of the first
@@ -29,16 +29,16 @@ class LayerRunner {
  private:
   struct Step {
     LayerNode training, inference;
-    FoldedConvolution folded;  // of a convolution whose batch norm is folded in inference
+    FoldedConvolution folded;  // for a convolution whose batch norm is folded in inference
     std::vector<LayerGraph::TappedLayer> taps;
     bool feeds_norm = false;                       // in training a batch norm reads the output
     bool ends_input = false, ends_second = false;  // no later layer reads that input
-    int added_channels = 0;                        // of a copy: channels that the dense block adds
-    int dropout_layer = 0;                         // of a concatenation
+    int added_channels = 0;                        // for a copy: channels that the dense block adds
+    int dropout_layer = 0;                         // for a concatenation
   };
   struct Output {
     Tensor value;
-    Tensor maps;  // of a layer in a dense block: all of the block's channels, of which `value` is the first part
+    Tensor maps;  // in a dense block: all of its channels, of which `value` is the first part
   };
   Output run(const Step& step, Mode mode, bool relu, Output input, Tensor second) const;
   Tensor convolve(const Step& step, Mode mode, bool relu, const Tensor& x, Tensor second) const;

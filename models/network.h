@@ -1,4 +1,5 @@
-// What all networks have in common: named parameters with their start, blocks that can be frozen, two modes.
+// The base of all networks: named parameters with initial values, blocks that can be frozen, and a forward pass in
+// two modes.
 #pragma once
 
 #include <string>
@@ -16,14 +17,14 @@ struct NetworkOptions {
   int outputs = 1000;
   bool small_stem = false;       // 3x3 stride 1 without max pool, for images of 28 to 64 pixels
   bool zero_last_gamma = false;  // residual networks: the last batch norm of every block starts at 0
-  float dropout = 0;             // dense networks, in training: the probability of a new channel's value to fall
-  int first_dropout = 0;         // number of the first layer that drops: apart for networks that learn side by side
+  float dropout = 0;             // drop probability for new channels (DenseNet), training only
+  int first_dropout = 0;         // number of the first layer that drops values; differs between peers
 };
 
-// What a forward pass leaves: logits, and the maps that were asked for.
+// Results of a forward pass: logits, and the requested maps.
 struct Features {
   Tensor logits;                       // [n, outputs]
-  std::map<std::string, Tensor> taps;  // by the name asked for: [n, c, h, w], the pooled features [n, c]
+  std::map<std::string, Tensor> taps;  // by requested name: [n, c, h, w], or [n, c] for the pooled features
 };
 
 class Network {
@@ -32,17 +33,16 @@ class Network {
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  // Random start from the seed: convolutions normal, batch norms at 1 and 0, the head uniform as torch's Linear.
+  // Initial values from the seed: convolutions normal, batch norms at 1 and 0, the head uniform as torch's Linear.
   void initialize(std::uint64_t seed);
 
   // input [n, in_channels, h, w]. In training mode blocks use batch statistics unless frozen and record gradients.
-  // taps: names from taps(); they change no bit of the logits. Errors: usage, for a name that the network has not.
+  // taps: names from taps(); they change no bit of the logits. Errors: usage, for a name that is not among them.
   Features forward(const Tensor& input, Mode mode, const std::vector<std::string>& taps = {});
 
-  // Every place that can be tapped in images of this size, in the order of a forward pass. Errors: usage, as for
-  // layer_table.
+  // All taps with their shapes for images of this size, in forward order. Errors: usage, as layer_table().
   std::vector<Tap> taps(int height, int width) const;
-  // The one of this name. Errors: usage, with the names that there are.
+  // The tap of this name. Errors: usage, listing the valid names.
   Tap tap(const std::string& name, int height, int width) const;
 
   // Folds batch norms into convolutions: after the parameters changed, before the next forward pass in inference mode.
@@ -55,7 +55,7 @@ class Network {
   // stem, then each stage is one, with what leads to the next. The head always learns.
   void freeze(int count);
   int freezable_blocks() const { return static_cast<int>(blocks_.size()); }
-  // Blocks before the one that a parameter is of; of the head's all.
+  // Number of blocks before the one of this parameter; for the head, of all blocks.
   int block_of(const std::string& parameter) const;
 
   Parameters& parameters() { return parameters_; }
@@ -63,7 +63,7 @@ class Network {
   const std::string& head_name() const { return head_; }
 
  protected:
-  // Head: the name of the linear layer behind the pooled features.
+  // head: name of the linear layer that reads the pooled features.
   Network(Context& context, const NetworkOptions& options, std::string head);
 
   // Adds a block that freezes as one: the parameters whose names start with one of the prefixes.
@@ -77,7 +77,7 @@ class Network {
 
   // He et al. 2015b with fan out, as torchvision's ResNet.
   virtual double initial_deviation(const Shape& convolution) const;
-  // What differs from the common start.
+  // Changes to the common initial values.
   virtual void adjust_initial(StateDict&) const {}
 
   Parameters parameters_;

@@ -17,7 +17,7 @@ namespace preceptor {
 struct Architecture {
   std::string name, summary;
   std::variant<ResNetArchitecture, DenseNetArchitecture, CbrArchitecture> sizes;
-  bool small_stem_only = false;  // narrow networks for small images, or of one stem that counts as the small one
+  bool small_stem_only = false;  // a narrow network for small images, or one with a single stem
 
   const char* head() const;  // name of the last layer
 };

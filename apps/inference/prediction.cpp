@@ -16,7 +16,7 @@ namespace {
 TapRelations::Batch relate(const Tensor& map, int images) {
   const Tensor rows = as_rows(map);
   const auto all = static_cast<std::size_t>(rows.shape()[0]), valid = static_cast<std::size_t>(images);
-  const std::vector<float> products = product(rows, rows).to_host();
+  const std::vector<float> products = matmul_nt(rows, rows).to_host();
   TapRelations::Batch batch{images, {}};
   for (std::size_t i = 0; i < valid; ++i)
     batch.products.insert(batch.products.end(), products.begin() + static_cast<std::ptrdiff_t>(i * all),

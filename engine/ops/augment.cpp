@@ -1,4 +1,4 @@
-// From stored bytes to the network's input.
+// Network inputs from stored bytes.
 #include "kernels/augment/augment.h"
 
 #include "engine/ops.h"

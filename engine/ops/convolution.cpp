@@ -56,8 +56,8 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
                                           .tf32 = context.multiplies_tf32(),
                                           .direct = options.direct};
   });
-  const bool want_weight = context.tape().recording() && weight.watched();
-  const bool want_bias = context.tape().recording() && bias && bias->watched();
+  const bool want_weight = context.tape().recording() && weight.requires_grad();
+  const bool want_bias = context.tape().recording() && bias && bias->requires_grad();
   const bool want_x = context.tape().requires_grad(x);
   if (!want_weight && !want_bias && !want_x) return y;
   require(!want_bias || want_weight, "convolution: a bias cannot be trained under frozen weights");

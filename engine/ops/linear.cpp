@@ -15,7 +15,7 @@ Tensor linear(const Tensor& x, const Parameter& weight, const Parameter& bias) {
   Tensor y = context.empty({rows, out});
   context.run(kernels::LinearForward<float>{x.data(), weight.value(), bias.value(), y.data(), rows, in, out});
   const bool recording = context.tape().recording();
-  const bool want_weight = recording && weight.watched(), want_bias = recording && bias.watched();
+  const bool want_weight = recording && weight.requires_grad(), want_bias = recording && bias.requires_grad();
   const bool want_x = context.tape().requires_grad(x);
   if (!want_weight && !want_bias && !want_x) return y;
   context.tape().record(y, [=, &context](const Tensor& d_y) {

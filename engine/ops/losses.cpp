@@ -1,4 +1,4 @@
-// Loss terms: each kernel gives values and derivatives together, so the tape only hands the derivatives on.
+// Loss terms: each kernel gives values and derivatives together, so the tape only passes the derivatives on.
 #include "engine/ops.h"
 #include "engine/ops/checks.h"
 #include "kernels/attention_transfer/attention_transfer.h"

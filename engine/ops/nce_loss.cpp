@@ -1,4 +1,4 @@
-// Contrast with a bank of embeddings, with its gradient.
+// Noise-contrastive loss against a bank of embeddings, with its gradient.
 #include "kernels/nce_loss/nce_loss.h"
 
 #include "engine/ops.h"

@@ -1,4 +1,4 @@
-// Maps at another size.
+// Resizing of maps.
 #include "kernels/resize/resize.h"
 
 #include "engine/ops.h"

@@ -1,4 +1,4 @@
-// What transfer methods are put together from: losses on differences, normalized groups, products of rows.
+// Building blocks of transfer methods: losses on differences, normalized groups, products of rows.
 #include "engine/ops.h"
 #include "engine/ops/checks.h"
 #include "kernels/decoupled_kl/decoupled_kl.h"
@@ -12,10 +12,10 @@
 namespace preceptor {
 namespace {
 
-// x itself, or a copy without gaps; its gradient goes to x.
-Tensor contiguous(const Tensor& x) { return x.has_gaps() ? copy_into(x, x.context().empty(x.shape())) : x; }
+// x itself, or a contiguous copy; its gradient goes to x.
+Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : copy_into(x, x.context().empty(x.shape())); }
 
-// PointwiseLoss of both, as rows of images.
+// The loss of each image, and its derivative.
 struct Run {
   Tensor loss, d_student;
 };
@@ -23,7 +23,7 @@ Run run_pointwise_loss(const char* op, PointwiseLossKind kind, const Tensor& stu
                        float scale, float parameter) {
   require(!teacher.defined() || student.shape() == teacher.shape(), op, ": student ", student.shape(), " and teacher ",
           teacher.shape(), " differ");
-  require(!student.has_gaps() && !teacher.has_gaps(), op, ": maps have gaps");
+  require(student.is_contiguous() && teacher.is_contiguous(), op, ": maps are not contiguous");
   const int rows = student.shape()[0], columns = static_cast<int>(student.shape().elements()) / rows;
   Context& context = student.context();
   Run run{context.empty({rows}), context.empty(student.shape(), student.storage())};
@@ -141,7 +141,7 @@ Tensor l2_normalize_maps(const Tensor& x, const L2NormalizeOptions& options) {
 Tensor as_rows(const Tensor& x) {
   if (x.shape().rank() == 2) return x;
   require_map("as_rows", x);
-  const bool as_it_is = !x.has_gaps() && x.storage() == Storage::float32;
+  const bool as_it_is = x.is_contiguous() && x.storage() == Storage::float32;
   const Tensor dense = as_it_is ? x : copy_into(x, x.context().empty(x.shape(), Storage::float32));
   const int images = x.shape()[0];
   Tensor rows = dense.reshaped({images, static_cast<int>(x.shape().elements()) / images});
@@ -161,7 +161,7 @@ Tensor as_map(const Tensor& x) {
 Tensor matmul_nt(const Tensor& a, const Tensor& b) {
   require_matrix("matmul_nt", a);
   require_matrix("matmul_nt", b);
-  require(a.shape()[1] == b.shape()[1], "product: rows of ", a.shape(), " and ", b.shape(), " differ in length");
+  require(a.shape()[1] == b.shape()[1], "matmul_nt: rows of ", a.shape(), " and ", b.shape(), " differ in length");
   Context& context = a.context();
   const int rows = a.shape()[0], columns = b.shape()[0], depth = a.shape()[1];
   Tensor y = context.empty({rows, columns});
@@ -258,7 +258,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
                                           d_prediction.map<T>(), d_raw.data(),    weight,      1e-5f};
   });
   Tape& tape = context.tape();
-  const bool want_raw = tape.recording() && raw.watched();
+  const bool want_raw = tape.recording() && raw.requires_grad();
   if (!want_raw && !tape.requires_grad(dense)) return loss;
   tape.record_loss([=, by = dense.shape_only(), &context](const Tensor&) {
     if (want_raw) {

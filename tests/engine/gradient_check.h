@@ -108,7 +108,7 @@ class GradientCheck {
   std::vector<std::string> trained() const {
     std::vector<std::string> names;
     for (const Parameter& parameter : parameters_.all())
-      if (parameter.watched()) names.push_back(parameter.name());
+      if (parameter.requires_grad()) names.push_back(parameter.name());
     return names;
   }
   std::string name_of(std::size_t variable) const {

@@ -36,7 +36,8 @@ class ActivationBoundaries : public FeatureMethod {
 
 }  // namespace
 
-// Of the last tap 3 / 1000 of the sum over an image, of each before it half the next one's, as in the authors' code.
+// The last tap's weight is 3 / 1000 of the sum over an image, each earlier one's half of the next, as in the
+// authors' code.
 MethodKind ab() {
   using Key = MethodKey::Kind;
   return {.name = "ab",

@@ -17,8 +17,8 @@ std::vector<float> values_of(const Parameter& parameter) {
   return values;
 }
 
-// The mean of the negative values of N(mean, deviation^2): what a channel behind a batch norm is expected to be where
-// it is negative. Where that is rarer than once in a thousand, -3 deviations, as in the authors' code.
+// The mean of the negative values of N(mean, deviation^2): the expected value of a channel after a batch norm if it
+// is negative. If that is rarer than once in a thousand, -3 deviations, as in the authors' code.
 double negative_mean(double mean, double deviation) {
   if (deviation == 0) return std::min(mean, 0.0);
   const double z = mean / deviation, below = 0.5 * std::erfc(z / std::numbers::sqrt2);
@@ -63,7 +63,7 @@ class Overhaul : public FeatureMethod {
  private:
   struct Level {
     ConvolutionBatchNorm connector;
-    std::optional<BatchNormParameters> norm;  // of the teacher, where it stands behind the tap
+    std::optional<BatchNormParameters> norm;  // the teacher's, if it follows the tap
     Tensor margins;                           // [channels of the teacher]
   };
   float weight_;
@@ -72,8 +72,8 @@ class Overhaul : public FeatureMethod {
 
 }  // namespace
 
-// Of the last tap 1 / 1000 of the sum over an image, of each before it half the next one's, as in the authors' code for
-// CIFAR; that for ImageNet has 1 / 10000.
+// The last tap's weight is 1 / 1000 of the sum over an image, each earlier one's half the next, as in the authors' code
+// for CIFAR; their code for ImageNet has 1 / 10000.
 MethodKind ofd() {
   return {.name = "ofd",
           .summary = "maps before a ReLU, where the ReLU lets a difference matter",

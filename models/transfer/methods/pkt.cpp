@@ -32,7 +32,7 @@ class ProbabilisticTransfer : public FeatureMethod {
 MethodKind pkt() {
   return {
       .name = "pkt",
-      .summary = "which images are neighbours, as probabilities",
+      .summary = "which images are neighbors, as probabilities",
       .keys = with_taps("avgpool", {{"weight", "30000", MethodKey::Kind::weight, "of the term; the labels keep 1"}}),
       .make = make<ProbabilisticTransfer>};
 }

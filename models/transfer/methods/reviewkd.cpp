@@ -19,7 +19,7 @@ Tensor resized(const std::optional<Resizer>& resizer, const Tensor& x) { return 
 // One stage: attention based fusion, and the pyramid of hierarchical context losses.
 struct Level {
   ConvolutionBatchNorm reduce, expand;
-  // Attention: a 1x1 convolution of both maps, one after the other; its weights of either, the bias in the first.
+  // Attention: a 1x1 convolution of both maps, as the sum of one for each map; the first has the bias.
   std::optional<Regressor> of_own;
   Parameter of_deeper;
   std::optional<Resizer> deeper_to_own, own_to_teacher;
