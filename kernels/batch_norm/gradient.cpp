@@ -83,7 +83,7 @@ GradientSums<block> sum_images(const Backward& a, int channel_block, int first_i
   return sums;
 }
 
-// d_x = masked d_y scale - constant - (x - mean) slope, tiled over the lanes.
+// d_x = masked d_y scale - constant - (x - mean) slope, tiled over a chunk.
 struct GradientAffine {
   TiledAffine forward;
   float constant[chunk_size], slope[chunk_size];

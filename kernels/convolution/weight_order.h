@@ -1,6 +1,7 @@
 // The order of a convolution's weights in device memory.
 #pragma once
 
+#include "kernels/device/bfloat16.h"
 #include "kernels/device/device.h"
 #include "kernels/device/feature_map.h"
 

@@ -76,14 +76,14 @@ __global__ void __launch_bounds__(Columns::most_threads) average_forward(Average
 template <class T, class Group>
 struct Won {
   using Bytes = GroupOf<std::uint8_t, Group::count>;
-  static constexpr std::uint8_t nobody = 255;  // above every position of a window of 15
+  static constexpr std::uint8_t none = 255;  // above every position of a window of 15
 
   Group d_y;
   Bytes winner;
 
   __device__ Won() {
 #pragma unroll
-    for (std::uint8_t& byte : winner.value) byte = nobody;
+    for (std::uint8_t& byte : winner.value) byte = none;
   }
   __device__ void load(const MaxPoolBackward<T>& a, int image, int row, int column, int channel) {
     const int pixel = (image * a.d_y.height + row) * a.d_y.width + column;

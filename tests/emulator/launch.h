@@ -33,7 +33,7 @@ inline std::vector<Device> gpu_devices() {
 #endif
 }
 
-// Skipped where there is no such device, or failed if REQUIRE_DEVICE names it.
+// Skipped if there is no such device, or failed if REQUIRE_DEVICE names it.
 class GpuTest : public testing::Test {
  protected:
   void SetUp() override {

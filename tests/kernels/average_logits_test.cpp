@@ -83,7 +83,7 @@ TEST_P(AveragesOfLogits, EqualTheReference) {
   });
 }
 
-// Where probabilities underflow or round to 1 the logits stay right: of one member those given, of two with logits +-z
+// If probabilities underflow or round to 1, the logits stay right: of one member those given, of two with logits +-z
 // none.
 TEST_P(AveragesOfLogits, ExtremeLogitsKeepTheirValue) {
   const std::vector<float> extreme{-300, -40, 0, 40, 300};

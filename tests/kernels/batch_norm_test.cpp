@@ -161,7 +161,7 @@ TEST_P(BatchNorm, BackwardMatchesTheReference) {
 TEST_P(BatchNorm, GradientHasNoPartAlongWhatChangesNothing) {
   Random random("batch norm along");
   Comparison shift(label<float>("along a shift")), spread(label<float>("along a spread"));
-  // What is taken off is rounded once, and as much again is left for the sums behind it. Those of a cpu are double
+  // The subtracted term is rounded once, and as much again is left for the sums in it. Those of a cpu are double
   // beyond some values, the others' float all the way.
   const double allowed_roundings = on_cpu() ? 2 : 8;
   for (float offset : {0.0f, 0.5f, 3.0f}) {
@@ -396,7 +396,7 @@ TEST_P(BatchNorm, MovesWhatCostSays) {
       check(layer.backward(false, true, false), "backward, fixed statistics");
     }
   });
-  // Of all weights of a convolution at once, as cuda holds them, and one output channel after the other.
+  // All weights of a convolution at once, as cuda holds them, and one output channel at a time.
   for (int block : {64, 1}) {
     constexpr int out = 64, inner = 64 * 9;
     const DeviceBuffer<float> weight(device(), std::vector<float>(out * inner)), folded(device(), weight.host());

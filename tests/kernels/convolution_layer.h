@@ -24,7 +24,7 @@ inline std::string text_of(const ConvolutionSizes& s) {
          std::to_string(s.geometry.stride) + ", padding " + std::to_string(s.geometry.padding);
 }
 
-// What comes before and after the products.
+// The operations before and after the products.
 struct Around {
   bool bias = false, residual = false, relu = false, affine = false, affine_relu = false, statistics = false;
   bool direct = false;
@@ -145,7 +145,7 @@ struct ConvolutionLayer {
     for (double& value : values) value = rounded(static_cast<float>(value));
     return values;
   }
-  // What is convolved: x behind its channel's affine map, as a factor of products; and the magnitude of what it was
+  // The convolved values: x after its channel's affine map, as an operand; and the magnitude of what it was
   // summed from. Operands of fewer bits than a float's are rounded from what the kernels compute in float: a difference
   // and a fused operation.
   Doubles transformed(bool magnitude) const {
@@ -193,7 +193,7 @@ struct ConvolutionLayer {
   static std::vector<float> unset(std::size_t count) { return std::vector<float>(count, std::nanf("")); }
 };
 
-// Roundings of a term: three of x behind its affine map where it is a float, one of the product where it is not fused,
+// Roundings of a term: three of x after its affine map if it is a float, one of the product where it is not fused,
 // and of what is added to the sum: bias and residual, and 3 more for how partial sums are merged.
 inline constexpr double roundings = 9;
 

@@ -309,7 +309,7 @@ TEST_P(CrossEntropy, WithoutKnownLabelsLossAndGradientAreZero) {
   });
 }
 
-// What 1 - p and log(sum) of plain float code cannot say: a confident row still has a loss and a gradient.
+// Plain float code loses this in 1 - p and log(sum): a confident row still has a loss and a gradient.
 TEST_P(CrossEntropy, ConfidentRowsKeepTheirDigits) {
   Random random("cross entropy confident");
   Problem<float> problem(random, 1, 3, 1);

@@ -107,7 +107,7 @@ TEST_P(DecoupledKl, UnknownLabelsAreLeftOutAndEqualNetworksCostNothing) {
   Problem problem(random, 5, 7, 30);
   problem.teacher = problem.student;
   auto result = problem.run(device());
-  // Of two networks that agree a difference of equal logs is left, in whatever order a compiler takes it.
+  // If two networks agree, a difference of equal logs is left, in whatever order a compiler takes it.
   const double largest = 0x1p-45 * scale * 16 * (of_target + of_others) * 30;
   for (float loss : result.loss) EXPECT_NEAR(static_cast<double>(loss), 0, largest);
   problem.teacher[3 * 7] += 1;

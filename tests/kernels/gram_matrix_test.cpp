@@ -49,7 +49,7 @@ struct Problem {
     x.set(random.values(x_shape.elements()));
     y.set(random.values(y_shape.elements()));
   }
-  // What all three launches give.
+  // Results of all three launches.
   struct Result {
     std::vector<float> products;
     std::vector<T> d_x, d_y;

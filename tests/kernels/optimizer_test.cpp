@@ -18,7 +18,7 @@ using namespace kernels;
 using reference::UpdatedElement;
 using reference::UpdateSettings;
 
-// An array that begins `offset` values behind an aligned address. What lies before it must keep its values.
+// An array that begins `offset` values after an aligned address. The memory before it must keep its values.
 template <class T>
 class OffsetArray {
  public:
@@ -76,7 +76,7 @@ struct Segment {
   OffsetArray<float> origin;
 };
 
-// What of the state a rule has, and the parameters of awkward sizes with it.
+// The state that a rule has, and parameters of awkward sizes with it.
 enum class State { none, momentum, adam };
 
 struct Parameters {
@@ -315,7 +315,7 @@ TEST_P(Optimizer, NormAndScale) {
 TEST_P(Optimizer, NotANumberIsNotClippedAway) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const DeviceBuffer<StepState> state(device(), {{0.1f, 0, 0}});
-  for (std::size_t at : {0u, 7u, 8u}) {  // in a group of 16 bytes, and behind the last
+  for (std::size_t at : {0u, 7u, 8u}) {  // in a group of 16 bytes, and after the last
     std::vector<float> gradients(9, 1.0f);
     gradients[at] = nan;
     const DeviceBuffer<float> value(device(), std::vector<float>(9, 1.0f)), gradient(device(), gradients);
@@ -361,7 +361,7 @@ TEST_P(Optimizer, TheSameBitsInAnyOrder) {
   }
 }
 
-// What a warp moves is what cost() says: finding a segment is a few percent beside a chunk.
+// A warp moves what cost() says: finding a segment adds a few percent to a chunk.
 TEST_P(Optimizer, MovesWhatCostSays) {
   if (device().kind != DeviceKind::emulated || !emulator::counters_available())
     GTEST_SKIP() << "the emulated device counts accesses where it watches them";

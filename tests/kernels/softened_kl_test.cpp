@@ -126,7 +126,7 @@ TEST_P(SoftenedKl, AllLogitsFarFromZero) {
     }
 }
 
-// Of a confident row's loss and of its label's derivative only the other classes' digits are left.
+// Only the other classes' digits are left of a confident row's loss and of its label's derivative.
 TEST_P(SoftenedKl, LabelsAlone) {
   Random random("softened kl labels");
   Comparison losses(label("loss", 4)), gradients(label("gradient", 4));
