@@ -125,7 +125,7 @@ class Explanation {
 };
 
 Explanation::Explanation(const ExplainOptions& options)
-    : options_(options), context_(std::make_unique<Context>(kernels::open_device(options.device, options.threads), 0)) {
+    : options_(options), context_(open_context(options.device, options.threads, 0)) {
   data_ = open_dataset(options_.data);
   split_ = options_.split == "test" ? &data_.test : options_.split == "val" ? &data_.val : &data_.train;
   require_data(split_->count > 0, options_.data, ": has no ", options_.split, " images");

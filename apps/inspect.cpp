@@ -48,7 +48,7 @@ struct StepMemory {
 
 // The pools' peaks after one real training step with Adam on random images and labels.
 StepMemory measure_training_step(const InspectOptions& options, const NetworkOptions& network, const InputSize& size) {
-  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), 1);
+  const auto context = open_context(options.device, options.threads, 1);
   const int batch = options.batch;
   const auto model = make_model(*context, network);
   model->initialize(1);
@@ -57,7 +57,7 @@ StepMemory measure_training_step(const InspectOptions& options, const NetworkOpt
   std::vector<std::uint8_t> pixels(shape.elements());
   std::mt19937 bits(1);
   for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(bits() >> 24);
-  context->run(kernels::Copy{images.data(), pixels.data(), pixels.size()});
+  context->copy(images.data(), pixels.data(), pixels.size());
   const Tensor labels = context->zeros({batch}, Lifetime::persistent);
   Optimizer optimizer(model->parameters(), OptimizerOptions{});
   AugmentOptions augmentation;

@@ -244,8 +244,7 @@ void require_written(const std::ostream& csv, const std::string& name) {
 int run_predict(int argc, char** argv) {
   PredictOptions options;
   if (!parse(options, argc, argv)) return 0;
-  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), 0,
-                                                 precision_named(options.precision));
+  const auto context = open_context(options.device, options.threads, 0, precision_named(options.precision));
   const LoadedModel model = load_model(*context, load_card_checkpoint(options.checkpoint));
   require_data(
       model.card.operating_point || !(options.calibrated || options.decisions), options.checkpoint,

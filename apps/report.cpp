@@ -69,7 +69,7 @@ int run_report(int argc, char** argv) {
   report.arms = arms_of(std::move(runs));
   analyze(report, options.analysis);
   if (options.pictures > 0) {
-    const auto context = std::make_unique<Context>(kernels::cpu_device(options.analysis.threads), 0);
+    const auto context = Context::on_cpu(options.analysis.threads, 0);
     report.pictures.push_back(explained_images(report, open_data_of(report), *context, options.pictures));
   }
   write_file_atomically(options.out, render_html(report));

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "kernels/convolution/convolution.h"
+#include "kernels/device/card.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/optimizer/optimizer.h"
 
 namespace preceptor {
 namespace {
@@ -16,7 +18,7 @@ Precision checked(Precision precision, const kernels::Device& device) {
   return precision;
 }
 
-// Gives a variable back its value, whichever way the scope is left.
+// Restores a variable at the end of the scope.
 template <class T>
 class Restored {
  public:
@@ -53,6 +55,10 @@ Context::~Context() {
   persistent_.release(step_state_);
 }
 
+std::string Context::device_name() const { return kernels::to_string(device().kind); }
+
+std::string Context::card_name() const { return kernels::card_name(device()); }
+
 bool Context::fuses_batch_norms() const { return kernels::fuses_batch_norms(device()); }
 
 Tensor Context::empty(const Shape& shape, Lifetime lifetime) {
@@ -74,7 +80,7 @@ Tensor Context::zeros(const Shape& shape, Lifetime lifetime) {
 std::shared_ptr<Buffer> Context::scratch(std::size_t bytes) { return std::make_shared<Buffer>(step_, bytes); }
 
 std::size_t Context::measure_step(const std::function<void()>& body) {
-  // Address space alone: nothing of it is touched.
+  // Only address space: nothing in it is touched.
   kernels::Pool measured(kernels::Device{}, "measured");
   const Restored pool(step_now_, &measured);
   const Restored measuring(measuring_, true);
@@ -107,19 +113,29 @@ void Context::expose_step() {
 
 kernels::StepState Context::read_step_state() {
   kernels::StepState state;
-  run(kernels::Copy{&state, step_state_, sizeof state});
-  stream_.synchronize();
+  copy_and_wait(&state, step_state_, sizeof state);
   return state;
 }
 
-void Context::write_step_state(const kernels::StepState& state) {
-  run(kernels::Copy{step_state_, &state, sizeof state});
+void Context::write_step_state(const kernels::StepState& state) { copy_and_wait(step_state_, &state, sizeof state); }
+
+void Context::set_learning_rate(float learning_rate) {
+  copy_and_wait(&step_state_->learning_rate, &learning_rate, sizeof learning_rate);
+}
+
+void Context::advance_step() { run(kernels::AdvanceStep{step_state_}); }
+
+void Context::copy_and_wait(void* to, const void* from, std::size_t bytes) {
+  copy(to, from, bytes);
   stream_.synchronize();
 }
 
-void Context::set_learning_rate(float learning_rate) {
-  run(kernels::Copy{&step_state_->learning_rate, &learning_rate, sizeof learning_rate});
-  stream_.synchronize();
+std::unique_ptr<Context> open_context(const std::string& device, int threads, std::uint64_t seed, Precision precision) {
+  return std::make_unique<Context>(kernels::open_device(device, threads), seed, precision);
 }
+
+void require_cuda() { kernels::cuda_device(); }
+
+int default_threads(const std::string& device) { return kernels::open_device(device, 0).threads; }
 
 }  // namespace preceptor

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/files/check.h"
@@ -12,7 +13,7 @@
 #include "engine/tensor.h"
 #include "kernels/device/device.h"
 #include "kernels/device/memory.h"
-#include "kernels/optimizer/optimizer.h"
+#include "kernels/device/step_state.h"
 
 namespace preceptor {
 
@@ -23,10 +24,10 @@ enum class Lifetime {
 
 class Context {
  public:
-  // threads: OpenMP threads on the cpu, 0 for all. seed: of everything random on the device. Errors: usage, for
-  // Precision::bfloat16 and tf32 on the cpu, whose kernels compute with floats only.
+  // threads: OpenMP threads on the cpu, 0 for all. seed: for everything random on the device. Errors: usage, for
+  // Precision::bfloat16 and tf32 on the cpu, whose kernels compute only with floats.
   static std::unique_ptr<Context> on_cpu(int threads, std::uint64_t seed);
-  // memory: bytes of the device, 0 for as many as is useful (kernels::Reservation).
+  // memory: bytes of device memory, 0 for as much as is useful (kernels::Reservation).
   Context(kernels::Device device, std::uint64_t seed, Precision precision = Precision::float32, std::size_t memory = 0);
   ~Context();
   Context(const Context&) = delete;
@@ -34,17 +35,19 @@ class Context {
 
   kernels::Stream& stream() { return stream_; }
   const kernels::Device& device() const { return stream_.device(); }
+  std::string device_name() const;  // "cpu", "cuda" or "emulated"
+  std::string card_name() const;    // product name of a cuda device's card; empty for others
   kernels::Pool& pool(Lifetime lifetime) { return lifetime == Lifetime::step ? *step_now_ : persistent_; }
   Tape& tape() { return tape_; }
 
-  // How feature maps are stored, and the weights of convolutions where they meet maps. Everything else is float32.
+  // Storage of feature maps and of the convolution weights that meet them. Everything else is float32.
   Storage map_storage() const { return precision_ == Precision::bfloat16 ? Storage::bfloat16 : Storage::float32; }
 
-  // Whether convolutions of floats multiply them as tf32.
+  // True if convolutions of floats multiply in tf32.
   bool multiplies_tf32() const { return precision_ == Precision::tf32; }
 
-  // Whether a convolution takes a batch norm before it, and the statistics of one behind it, along as it reads and
-  // stores.
+  // True if a convolution can apply the batch norm before it as it reads, and compute the statistics for the one after
+  // it as it stores.
   bool fuses_batch_norms() const;
 
   // An uninitialized tensor. Rank 4 is a feature map: it gets the device's channel block and map_storage().
@@ -54,9 +57,9 @@ class Context {
   // Raw memory of the step pool for a kernel's workspace or index array.
   std::shared_ptr<Buffer> scratch(std::size_t bytes);
 
-  // The result of `body`, whose launches may run beside those that follow, until join_branch(). What it makes in the
-  // step pool lies apart, in memory whose size is measured the first time: such a body makes the same calls every time,
-  // and is then called twice.
+  // Returns the result of `body`, whose launches may run concurrently with those that follow, until join_branch(). Its
+  // step memory is a pool of its own, whose size is measured the first time: `body` must make the same calls every
+  // time, and is called twice then.
   template <class Body>
   auto in_branch(const Body& body) {
     const Branch branch(*this, [&] { body(); });
@@ -64,10 +67,10 @@ class Context {
   }
   void join_branch() { stream_.join_branch(); }
 
-  // Bytes of the step pool that `body` takes, which is called without launching anything; it holds nothing at its end.
+  // Peak bytes of step memory of `body`, which is called without launching anything and must leave no tensor behind.
   std::size_t measure_step(const std::function<void()>& body);
 
-  // Of tensors of a step, those of a branch too: how many there are; see Pool::expose().
+  // Number of live tensors of the step, the branch included; see Pool::expose().
   std::size_t live_in_step() const { return step_.live() + (branch_ ? branch_->live() : 0); }
   void expose_step();
 
@@ -76,30 +79,30 @@ class Context {
   kernels::StepState read_step_state();
   void write_step_state(const kernels::StepState& state);
   void set_learning_rate(float learning_rate);
-  void advance_step() { run(kernels::AdvanceStep{step_state_}); }  // the last launch of a step
+  void advance_step();  // the last launch of a step
 
-  // Adds one launch.
+  // Copies bytes within the device or between it and the host: one launch. The second form also waits for it.
+  void copy(void* to, const void* from, std::size_t bytes) { run(kernels::Copy{to, from, bytes}); }
+  void copy_and_wait(void* to, const void* from, std::size_t bytes);
+
+  // Adds one launch; a kernel that needs a workspace gets it from the step pool.
   template <class Arguments>
   void run(const Arguments& arguments) {
-    kernels::run(arguments, stream_);
+    stream_.submit(ready(arguments).arguments);
   }
-  // The same for a kernel that has a workspace.
-  template <class Arguments>
-  void run_with_workspace(Arguments arguments);
-
-  // The same with the arguments that `make` returns for a storage type; it is called with a value of that type:
+  // The same with the arguments that `make` returns for a storage type, given as a value of that type:
   //   run(x.storage(), [&]<class T>(T) { return kernels::ReluForward<T>{x.map<T>(), y.map<T>()}; });
+  // The only switch over storage types.
   template <class Make>
   void run(Storage storage, const Make& make) {
-    with_type(storage, [&](auto type) { run(make(type)); });
-  }
-  template <class Make>
-  void run_with_workspace(Storage storage, const Make& make) {
-    with_type(storage, [&](auto type) { run_with_workspace(make(type)); });
+    if (storage == Storage::bfloat16)
+      stream_.submit(ready(make(kernels::bfloat16())).arguments);
+    else
+      stream_.submit(ready(make(float())).arguments);
   }
 
  private:
-  // As long as it lives, launches and tensors of a step belong to the branch.
+  // While one is alive, launches and step tensors belong to the branch.
   class Branch {
    public:
     Branch(Context& context, const std::function<void()>& measured);
@@ -112,17 +115,35 @@ class Context {
     kernels::Pool* before_;
   };
 
+  // Arguments and their workspace.
+  template <class Arguments>
+  struct Ready {
+    Arguments arguments;
+    std::shared_ptr<Buffer> workspace;
+  };
+  template <class Arguments>
+  Ready<Arguments> ready(const Arguments& arguments);
+
   Precision precision_;
   kernels::Stream stream_;
   std::shared_ptr<kernels::Reservation> reservation_;
   kernels::Pool persistent_, step_;
   std::optional<kernels::Pool> branch_;
   void* branch_memory_ = nullptr;
-  kernels::Pool* step_now_ = &step_;  // or that of the branch, or of a measurement
+  kernels::Pool* step_now_ = &step_;  // or the branch's, or a measurement's
   bool measuring_ = false;
   Tape tape_;
   kernels::StepState* step_state_;
 };
+
+// A context on the device of this name, with `threads` where it has them (0: all). Errors: usage, for an unknown or
+// unusable device, and as the constructor.
+std::unique_ptr<Context> open_context(const std::string& device, int threads, std::uint64_t seed,
+                                      Precision precision = Precision::float32);
+// Errors: usage, with the reason why no CUDA device can be used.
+void require_cuda();
+// Threads that a device of this name uses by default.
+int default_threads(const std::string& device);
 
 class Buffer {
  public:
@@ -138,11 +159,14 @@ class Buffer {
 };
 
 template <class Arguments>
-void Context::run_with_workspace(Arguments arguments) {
-  const std::size_t bytes = workspace_bytes(arguments, device());
-  const std::shared_ptr<Buffer> workspace = bytes ? scratch(bytes) : nullptr;
-  arguments.workspace = workspace ? workspace->data() : nullptr;
-  run(arguments);
+Context::Ready<Arguments> Context::ready(const Arguments& arguments) {
+  Ready<Arguments> ready{arguments, nullptr};
+  if constexpr (requires { workspace_bytes(arguments, device()); }) {
+    const std::size_t bytes = workspace_bytes(arguments, device());
+    if (bytes > 0) ready.workspace = scratch(bytes);
+    ready.arguments.workspace = bytes > 0 ? ready.workspace->data() : nullptr;
+  }
+  return ready;
 }
 
 }  // namespace preceptor

@@ -12,7 +12,7 @@ GradientMeter::GradientMeter(Parameters& parameters)
     : context_(parameters.context()), unused_(context_.zeros({1}, Lifetime::persistent)) {
   std::vector<UpdateSegment> segments;
   for (const Parameter& parameter : parameters.all()) {
-    if (!parameter.watched()) continue;
+    if (!parameter.requires_grad()) continue;
     watched_.push_back(parameter);
     UpdateSegment segment{};
     segment.gradient = parameter.gradient();
@@ -25,8 +25,7 @@ GradientMeter::GradientMeter(Parameters& parameters)
   require(!segments.empty(), "gradient meter: no parameter learns");
   const std::size_t bytes = segments.size() * sizeof(UpdateSegment);
   segments_ = std::make_shared<Buffer>(context_.pool(Lifetime::persistent), bytes);
-  context_.run(kernels::Copy{segments_->data(), segments.data(), bytes});
-  context_.stream().synchronize();
+  context_.copy_and_wait(segments_->data(), segments.data(), bytes);
 }
 
 void GradientMeter::clear() {
@@ -35,14 +34,13 @@ void GradientMeter::clear() {
 }
 
 void GradientMeter::measure(float* norm) {
-  context_.run_with_workspace(kernels::GradientNorm{.segments = static_cast<const UpdateSegment*>(segments_->data()),
-                                                    .segment_count = static_cast<int>(watched_.size()),
-                                                    .chunks = chunks_,
-                                                    .elements = elements_,
-                                                    .max_norm = 1,
-                                                    .norm = norm,
-                                                    .scale = unused_.data(),
-                                                    .workspace = nullptr});
+  context_.run(kernels::GradientNorm{.segments = static_cast<const UpdateSegment*>(segments_->data()),
+                                     .segment_count = static_cast<int>(watched_.size()),
+                                     .chunks = chunks_,
+                                     .elements = elements_,
+                                     .max_norm = 1,
+                                     .norm = norm,
+                                     .scale = unused_.data()});
 }
 
 }  // namespace preceptor

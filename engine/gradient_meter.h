@@ -1,4 +1,4 @@
-// The size of a model's gradient: what a loss term asks of the parameters, in one number.
+// The norm of a model's gradient, which measures the influence of a loss term in one number.
 #pragma once
 
 #include <memory>
@@ -7,14 +7,14 @@
 
 namespace preceptor {
 
-// The L2 norm over the gradients of all parameters that learn, for steps that walk the tape back by parts:
+// The L2 norm over the gradients of all parameters that learn, for steps with several backward passes:
 //   clear(); tape.backward_only(first, last); measure(norm);
 // Covers the parameters that are trainable when it is made, and keeps them.
 class GradientMeter {
  public:
   explicit GradientMeter(Parameters& parameters);
 
-  // Sets all gradients to zero, for what the coming walk does not reach.
+  // Sets all gradients to zero: the next backward pass may not reach all of them.
   void clear();
 
   // Writes the norm to norm[0], in device memory.
@@ -24,7 +24,7 @@ class GradientMeter {
   Context& context_;
   std::vector<Parameter> watched_;
   std::shared_ptr<Buffer> segments_;
-  Tensor unused_;  // [1] the scale of a clipping that is not wanted
+  Tensor unused_;  // [1] scale of the clipping, which is not used
   std::int64_t elements_ = 0, chunks_ = 0;
 };
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "kernels/optimizer/optimizer.h"
+
 namespace preceptor {
 
 MovingAverage::MovingAverage(Parameters& model, Parameters& average, double decay)
@@ -40,8 +42,7 @@ MovingAverage::MovingAverage(Parameters& model, Parameters& average, double deca
   }
   const std::size_t bytes = segments.size() * sizeof segments[0];
   segments_ = std::make_shared<Buffer>(context_.pool(Lifetime::persistent), bytes);
-  context_.run(kernels::Copy{segments_->data(), segments.data(), bytes});
-  context_.stream().synchronize();
+  context_.copy_and_wait(segments_->data(), segments.data(), bytes);
 }
 
 void MovingAverage::stage(std::int64_t step, Staging& staging) {

@@ -5,19 +5,18 @@
 
 #include "engine/parameters.h"
 #include "engine/staging.h"
-#include "kernels/optimizer/optimizer.h"
 
 namespace preceptor {
 
 // After step t (from 1): average = d average + (1 - d) value, d = min(decay, 1 - 1 / (t + 1)), so that the random start
 // is soon forgotten (Tarvainen and Valpola 2017 and their code). Running means and variances are averaged alike: the
-// averaged model can be used as it is. One launch: an update without a gradient, whose decay pulls to the model.
+// averaged model can be used as it is. One launch: an update without a gradient whose weight decay pulls to the model.
 class MovingAverage {
  public:
   // Both have the same names and shapes, and the same context, and outlive this. decay: 0 to below 1. Errors: usage.
   MovingAverage(Parameters& model, Parameters& average, double decay);
 
-  // Brings what step number `step` (from 0) of the run needs to the device.
+  // Stages the decay of the run's step number `step` (from 0).
   void stage(std::int64_t step, Staging& staging);
   // Part of a step, after the model's update.
   void update();

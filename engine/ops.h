@@ -37,8 +37,8 @@ struct BatchNormParameters {
 Tensor batch_norm(const Tensor& x, const BatchNormParameters& parameters, bool batch_statistics, bool relu,
                   const Tensor& residual = Tensor());
 
-// convolution(relu(batch_norm(x))) with batch statistics: the order of DenseNet. Nobody keeps relu(batch_norm(x)): the
-// gradient computes it where it is read, and so does the forward pass where Context::fuses_batch_norms().
+// convolution(relu(batch_norm(x))) with batch statistics: the order of DenseNet. relu(batch_norm(x)) is not kept: the
+// backward pass recomputes it as it reads, and so does the forward pass if Context::fuses_batch_norms().
 Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& norm, const Parameter& weight,
                               const ConvolutionOptions& options);
 
@@ -49,25 +49,25 @@ struct FoldedConvolution {
   void refresh(const Parameter& weight, const BatchNormParameters& norm);
 };
 
-// relu?(convolution + bias + residual?) without a gradient. A residual passed as an rvalue that nobody else holds
-// gives its memory to the result.
+// relu?(convolution + bias + residual?) without a gradient. A residual that is passed as an rvalue and
+// owns its memory alone gives it to the result.
 Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, const Parameter& weight,
                           const ConvolutionOptions& options, bool relu, Tensor residual = Tensor());
 
 Tensor relu(const Tensor& x);                     // rank 4
 Tensor leaky_relu(const Tensor& x, float slope);  // rank 4; slope in (0, 1): what negative values are multiplied by
-// max(x, the margin of its channel) of a map without gaps, without a gradient; margins [c].
+// max(x, the margin of its channel) of a contiguous map, without a gradient; margins [c].
 Tensor margin_relu(const Tensor& x, const Tensor& margins);
 Tensor add(const Tensor& a, const Tensor& b);  // rank 4, equal shapes
 
-// Concatenation in one wider map: pieces are copied to where they belong, and joined without another copy; the gradient
-// by the joined channels is a range of the gradient by the whole.
-// Where the wider map keeps statistics, those of the piece are found once, for all batch norms of what it is joined to.
+// Concatenation in one wider map: pieces are copied to their channels, then joined without another copy; the gradient
+// of a piece is a range of the gradient of the whole. If the wider map keeps statistics, those of the piece are
+// computed once, for all batch norms that read it.
 Tensor copy_into(const Tensor& x, const Tensor& into);  // a copy of x in channels of a wider map
 // The same with dropout: in every step each value is 0 with the probability, in [0, 1), else divided by what that
 // leaves. Layers of one network drop independently when their numbers, from 0, differ.
 Tensor dropout_into(const Tensor& x, float probability, int layer, const Tensor& into);
-// The channels of `first` and, right behind them in the same map, those of `second` as one tensor.
+// The channels of `first` and of `second`, which follow them directly in the same map, as one tensor.
 Tensor join_channels(const Tensor& first, const Tensor& second);
 
 Tensor max_pool(const Tensor& x, int window, int stride, int padding);
@@ -118,14 +118,14 @@ Tensor l2_normalize_rows(const Tensor& x, const L2NormalizeOptions& options = {}
 Tensor l2_normalize_columns(const Tensor& x, const L2NormalizeOptions& options = {});  // [rows, columns], each column
 Tensor l2_normalize_maps(const Tensor& x, const L2NormalizeOptions& options = {});     // [n, c, h, w], each h x w
 
-// The values of each image as a row [n, c * h * w], in the device's order of channels and positions: for products and
-// sums over all of an image, where the order does not matter; float32. No copy but for a channel range of a wider map,
-// or a map in another storage.
+// Each image as a row [n, c * h * w] of float32, in the device's order of channels and positions: for products and sums
+// over a whole image, where the order does not matter. Copies only if x is not contiguous,
+// or stored as bfloat16.
 Tensor as_rows(const Tensor& x);
-// [n, c] as maps [n, c, 1, 1] of one position; what is a map stays as it is.
+// [n, c] as maps [n, c, 1, 1] of one position; a map is returned unchanged.
 Tensor as_map(const Tensor& x);
 // a b^T: [m, n] from a [m, k] and b [n, k].
-Tensor product(const Tensor& a, const Tensor& b);
+Tensor matmul_nt(const Tensor& a, const Tensor& b);
 // scale times the sums over positions of every channel of x times every channel of y, [n, cx * cy]; equal n, h, w.
 Tensor gram_matrix(const Tensor& x, const Tensor& y, float scale);
 // softmax(logits / temperature) by row, or with `independent` the sigmoid of every entry: with a gradient.
@@ -141,7 +141,7 @@ Tensor squared_distances(const Tensor& x);
 using kernels::Relation;
 Tensor relational_loss(Relation relation, const Tensor& student, const Tensor& teacher, float weight);
 
-// Maps of one size brought to another by a rule (kernels/resize); the tables of weights are made once.
+// Resizes maps from one size to another by a rule (kernels/resize); the tables of weights are made once.
 using kernels::ResizeRule;
 class Resizer {
  public:
@@ -162,8 +162,8 @@ class Resizer {
   Side from_, to_;
 };
 
-// x sigmoid(attention[:, 0]) + y sigmoid(attention[:, 1]): maps [n, c, h, w], attention [n, 2, h, w] (Chen et al.
-// 2021).
+// x sigmoid(attention[:, 0]) + y sigmoid(attention[:, 1]) for maps [n, c, h, w] and attention [n, 2, h, w]; Chen et al.
+// 2021 (reviewkd).
 Tensor attention_fusion(const Tensor& x, const Tensor& y, const Tensor& attention);
 
 // Contrast with a bank of embeddings (kernels/nce_loss).
@@ -178,13 +178,17 @@ Tensor draw_candidates(Context& context, const std::int32_t* positions, int rows
 // constant [1] is estimated from this batch where it is 0.
 Tensor nce_loss(const Tensor& anchors, const Parameter& bank, const Tensor& candidates, const Parameter& constant,
                 double temperature, float weight);
-// The bank's row of every image moves towards its embedding: momentum times the old one, and is brought to unit length.
+// Moves the bank's row of every image towards its embedding, keeping `momentum` of the old row, then scales it to unit
+// length again.
 void update_bank(const Parameter& bank, const Tensor& embeddings, const std::int32_t* positions, float momentum);
 
 // Without gradients from here on.
+// Copies x to the rows of `rows` that begin after `*position` blocks of its size; the position is in device memory.
+void copy_to_rows(const Tensor& x, const Tensor& rows, const std::int32_t* position);
+// Adds the sum of the values to *total, in device memory.
+void accumulate_sum(const Tensor& values, double* total);
 // One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].
-// weights [teachers, classes] in device memory, see kernels/average_logits; multi_label: sigmoids instead of the
-// softmax.
+// weights [teachers, classes] in device memory, see kernels/average_logits; multi_label: sigmoids instead of a softmax.
 Tensor average_logits(const std::vector<Tensor>& logits, const Tensor& weights, bool multi_label);
 Tensor softmax(const Tensor& logits);
 Tensor sigmoid(const Tensor& logits);
@@ -192,7 +196,7 @@ Tensor sigmoid(const Tensor& logits);
 struct AugmentOptions {
   std::vector<float> mean, deviation;  // per channel, of pixel / 255
   bool random = false;                 // all that follows; false: only normalization
-  bool flip = false;                   // half of the images, left-right
+  bool flip = false;                   // mirrors half of the images left-right
   int shift = 0;                       // pixels
   float rotate = 0;                    // degrees either way, to 180
   float scale = 0;                     // of the size, 0.1: 0.9 to 1.1; to 0.9
@@ -208,7 +212,7 @@ struct AugmentOptions {
 // Network input [n, c, h, w] from staged bytes [n, h, w, c] in device memory: kernels/augment/augment.h says in which
 // order things are done.
 Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape, const AugmentOptions& options);
-// The same from bytes in host memory, which may be gone afterwards; not for a step that is captured.
+// The same from bytes in host memory, which may be freed afterwards; not for a recorded step.
 Tensor augment_from_host(Context& context, std::span<const std::uint8_t> images, const Shape& shape,
                          const AugmentOptions& options);
 

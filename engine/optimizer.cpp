@@ -5,7 +5,6 @@
 
 namespace preceptor {
 
-using kernels::UpdateRule;
 using kernels::UpdateSegment;
 
 Optimizer::Optimizer(const std::vector<Parameters*>& parts, const OptimizerOptions& options)
@@ -29,7 +28,7 @@ void Optimizer::cover_watched(std::int64_t start) {
   for (Parameters* part : parts_) {
     part->allocate_gradients();
     for (const Parameter& parameter : part->all())
-      if (parameter.watched() && !covered.contains(parameter.name())) cover(parameter, start);
+      if (parameter.requires_grad() && !covered.contains(parameter.name())) cover(parameter, start);
   }
 }
 
@@ -44,7 +43,7 @@ void Optimizer::cover(const Parameter& parameter, std::int64_t start) {
   if (!is_sgd) state.second = context_.zeros(flat, Lifetime::persistent);
   if (state.group.to_start) {
     state.origin = context_.empty(flat, Lifetime::persistent);
-    context_.run(kernels::Copy{state.origin.data(), parameter.value(), flat.elements() * sizeof(float)});
+    context_.copy(state.origin.data(), parameter.value(), flat.elements() * sizeof(float));
   }
   states_.push_back(std::move(state));
 }
@@ -72,24 +71,22 @@ void Optimizer::write_segments() {
   }
   const std::size_t bytes = segments.size() * sizeof(UpdateSegment);
   segments_ = std::make_shared<Buffer>(context_.pool(Lifetime::persistent), bytes);
-  context_.run(kernels::Copy{segments_->data(), segments.data(), bytes});
-  context_.stream().synchronize();
+  context_.copy_and_wait(segments_->data(), segments.data(), bytes);
 }
 
-void Optimizer::update() {
+void Optimizer::step(bool advance) {
   const auto* segments = static_cast<const UpdateSegment*>(segments_->data());
   const int count = static_cast<int>(states_.size());
   const float* scale = nullptr;
   if (norm_.defined()) {
     scale = norm_.data() + 1;
-    context_.run_with_workspace(kernels::GradientNorm{.segments = segments,
-                                                      .segment_count = count,
-                                                      .chunks = chunks_,
-                                                      .elements = elements_,
-                                                      .max_norm = options_.clip_norm,
-                                                      .norm = norm_.data(),
-                                                      .scale = norm_.data() + 1,
-                                                      .workspace = nullptr});
+    context_.run(kernels::GradientNorm{.segments = segments,
+                                       .segment_count = count,
+                                       .chunks = chunks_,
+                                       .elements = elements_,
+                                       .max_norm = options_.clip_norm,
+                                       .norm = norm_.data(),
+                                       .scale = norm_.data() + 1});
   }
   context_.run(kernels::Update{.segments = segments,
                                .segment_count = count,
@@ -106,11 +103,7 @@ void Optimizer::update() {
                                .beta2 = options_.beta2,
                                .epsilon = options_.epsilon,
                                .clip_value = options_.clip_value});
-}
-
-void Optimizer::step() {
-  update();
-  context_.advance_step();
+  if (advance) context_.advance_step();
 }
 
 StateDict Optimizer::state() const {

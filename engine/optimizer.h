@@ -10,7 +10,9 @@
 
 namespace preceptor {
 
-// What may differ from one parameter to the other.
+using kernels::UpdateRule;
+
+// Settings that may differ between parameters.
 struct UpdateGroup {
   float learning_rate_scale = 1.0f;
   float weight_decay = 0.0f;
@@ -18,7 +20,7 @@ struct UpdateGroup {
 };
 
 struct OptimizerOptions {
-  kernels::UpdateRule rule = kernels::UpdateRule::adam;
+  UpdateRule rule = UpdateRule::adam;
   float momentum = 0.9f;
   bool nesterov = false;
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
@@ -36,18 +38,16 @@ class Optimizer {
   Optimizer(const std::vector<Parameters*>& parts, const OptimizerOptions& options);
   Optimizer(Parameters& parameters, const OptimizerOptions& options) : Optimizer(std::vector{&parameters}, options) {}
 
-  // Covers those too that have become trainable since: for them the next step is the first. A step that was recorded
-  // before must be recorded again.
+  // Adds the parameters that have become trainable since; their first step is the next one. A step recorded before must
+  // be recorded again.
   void cover_unfrozen();
 
-  // One update from the gradients. The step count stays: where several networks learn in one step, each has its own
-  // optimizer, and Context::advance_step() follows the last one's update.
-  void update();
-  // update(), then the step count goes up by one.
-  void step();
+  // One update from the gradients; then the step count goes up by one, unless several networks learn in one step: each
+  // has its own optimizer then, and Context::advance_step() follows the last one.
+  void step(bool advance = true);
 
-  // In plain order, for checkpoints: moments by "name/first" and "name/second", where weight decay pulls to by
-  // "name/origin", and for parameters that did not learn from the first step on by "name/start" the steps before.
+  // In plain order, for checkpoints: the moments as "name/first" and "name/second", the values that weight decay pulls
+  // to as "name/origin", and the steps before a parameter began to learn, if any, as "name/start".
   StateDict state() const;
   void load(const StateDict& state);
 

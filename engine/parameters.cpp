@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "kernels/convolution/convolution.h"
+
 namespace preceptor {
 namespace {
 
@@ -28,8 +30,7 @@ std::vector<float> read_plain(const Parameter& parameter, const Tensor& values) 
     context.run(
         kernels::ReorderWeights{values.data(), ordered.data(), parameter.order(), plain_order(parameter.order())});
   }
-  context.run(kernels::Copy{plain.data(), ordered.data(), plain.size() * sizeof(float)});
-  context.stream().synchronize();
+  context.copy_and_wait(plain.data(), ordered.data(), plain.size() * sizeof(float));
   return plain;
 }
 
@@ -38,12 +39,12 @@ void write_plain(const Parameter& parameter, const Tensor& values, const std::ve
           parameter.shape());
   Context& context = values.context();
   const Tensor staged = context.empty({static_cast<int>(plain.size())});
-  context.run(kernels::Copy{staged.data(), plain.data(), plain.size() * sizeof(float)});
+  context.copy(staged.data(), plain.data(), plain.size() * sizeof(float));
   if (parameter.kind() == ParameterKind::convolution)
     context.run(
         kernels::ReorderWeights{staged.data(), values.data(), plain_order(parameter.order()), parameter.order()});
   else
-    context.run(kernels::Copy{values.data(), staged.data(), plain.size() * sizeof(float)});
+    context.copy(values.data(), staged.data(), plain.size() * sizeof(float));
   context.stream().synchronize();
 }
 
@@ -111,7 +112,7 @@ StateDict Parameters::state() const {
 StateDict Parameters::gradients() const {
   StateDict state;
   for (const Parameter& parameter : parameters_)
-    if (parameter.watched())
+    if (parameter.requires_grad())
       state[parameter.name()] = {parameter.shape(), read_plain(parameter, parameter.entry_->gradient)};
   return state;
 }

@@ -1,4 +1,4 @@
-// The named values of a model: trainable parameters with gradients, and statistics.
+// The named values of a model: trainable parameters with gradients, and buffers.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 #include "engine/context.h"
 #include "engine/files/state_dict.h"
-#include "kernels/convolution/convolution.h"
+#include "kernels/convolution/weight_order.h"
 
 namespace preceptor {
 
@@ -27,17 +27,17 @@ class Parameter {
   Context& context() const { return entry_->value.context(); }
   float* value() const { return entry_->value.data(); }        // in device order; what the optimizer moves
   float* gradient() const { return entry_->gradient.data(); }  // nullptr before allocate_gradients() or when frozen
-  // The value as convolutions of maps stored in T compute with it: value() itself, or its rounded copy, which the
-  // optimizer and load() keep up to date. Kind convolution only.
+  // The value that convolutions of maps stored as T read: value() itself, or its rounded copy, which the optimizer and
+  // load() keep up to date. Kind convolution only.
   template <class T>
   const T* value_for() const {
     return (storage_of<T> == Storage::float32 ? entry_->value : entry_->rounded).template data<T>();
   }
-  // That copy; nullptr where maps are stored in float.
+  // That copy; nullptr if maps are stored as float.
   kernels::bfloat16* rounded() const { return entry_->rounded.data<kernels::bfloat16>(); }
   bool trainable() const { return entry_->trainable; }
-  // Wanted by an op in recording: trainable and with memory for its gradient.
-  bool watched() const { return entry_->trainable && entry_->gradient.defined(); }
+  // Trainable, and with memory for its gradient.
+  bool requires_grad() const { return entry_->trainable && entry_->gradient.defined(); }
   const kernels::WeightOrder& order() const { return entry_->order; }  // kind convolution only
 
  private:
@@ -48,13 +48,13 @@ class Parameter {
     ParameterKind kind;
     kernels::WeightOrder order{};
     Tensor value, gradient;
-    Tensor rounded;  // kind convolution, where the context stores maps in bfloat16
+    Tensor rounded;  // kind convolution, if maps are stored as bfloat16
     bool trainable = false;
   };
   std::shared_ptr<Entry> entry_;
 };
 
-// The values of a device tensor that is laid out like the parameter (its value, gradient or a moment), in plain order.
+// Values of a device tensor laid out like the parameter (its value, gradient or a moment), in plain order.
 std::vector<float> read_plain(const Parameter& parameter, const Tensor& values);
 void write_plain(const Parameter& parameter, const Tensor& values, const std::vector<float>& plain);
 
@@ -69,7 +69,7 @@ class Parameters {
   Context& context() const { return context_; }
   const std::vector<Parameter>& all() const { return parameters_; }
   Parameter find(const std::string& name) const;  // throws with the name if there is none
-  std::size_t count() const;                      // trainable and frozen values, without statistics
+  std::size_t count() const;                      // trainable and frozen values, without buffers
 
   // Parameters whose name starts with the prefix are no longer trained, or are trained again.
   void freeze(const std::string& prefix);

@@ -1,5 +1,5 @@
-// Random numbers for the start of parameters: the kernels' generator, on the host. data/random.h draws orders, splits
-// and phantoms from another one; either in the other's place would change the bits of every run that is recorded.
+// Random numbers for the initial values of parameters: the kernels' generator, on the host. data/random.h draws orders,
+// splits and phantoms from another one; exchanging them would change the bits of every recorded run.
 #pragma once
 
 #include <array>

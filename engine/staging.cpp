@@ -9,7 +9,7 @@ namespace preceptor {
 
 namespace {
 
-constexpr std::size_t alignment = 64;  // of segments and their table
+constexpr std::size_t alignment = 64;  // for segments and their table
 std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 }  // namespace
@@ -20,8 +20,7 @@ Staging::Staging(Context& context)
       device_slots_(context.pool(Lifetime::persistent), sizeof(kernels::StagedSlots)),
       slots_{Slot(context.device()), Slot(context.device())} {
   const kernels::StagedSlots none = {};
-  context_.run(kernels::Copy{device_slots_.data(), &none, sizeof none});
-  context_.stream().synchronize();
+  context_.copy_and_wait(device_slots_.data(), &none, sizeof none);
 }
 
 void Staging::add(void* to, const void* from, std::size_t bytes) {
@@ -62,7 +61,7 @@ void Staging::send() {
   std::memcpy(slot.host.get(), &header, sizeof header);
   std::memcpy(slot.host.get() + table, segments_.data(), table_bytes);
   sent_ = table + table_bytes;
-  // Behind the step that took the other slot, where it was launched.
+  // After the launch of the step that took the other slot.
   context_.stream().mark(slots_[1 - current_].taken);
   copies_.wait_for(slot.taken);
   kernels::run(kernels::Copy{slot.device->data(), slot.host.get(), sent_}, copies_);
@@ -81,7 +80,7 @@ void Staging::take() {
 void Staging::reserve(std::size_t bytes) {
   Slot& slot = slots_[current_];
   if (bytes <= slot.capacity) return;
-  // What reads the old blocks has to be done first.
+  // All reads of the old blocks have to be done first.
   copies_.synchronize();
   context_.stream().synchronize();
   const std::size_t capacity = std::max(bytes, 2 * slot.capacity);
@@ -93,8 +92,7 @@ void Staging::reserve(std::size_t bytes) {
   slot.device = std::make_unique<Buffer>(context_.pool(Lifetime::persistent), capacity);
   const auto* block = static_cast<const std::byte*>(slot.device->data());
   auto* place = static_cast<kernels::StagedSlots*>(device_slots_.data())->slot + current_;
-  context_.run(kernels::Copy{place, &block, sizeof block});
-  context_.stream().synchronize();
+  context_.copy_and_wait(place, &block, sizeof block);
 }
 
 }  // namespace preceptor

@@ -1,4 +1,4 @@
-// How the values of a tensor are stored, how precisely a run computes, and the one way from either to a kernel's type.
+// How the values of a tensor are stored, and how precisely a run computes.
 #pragma once
 
 #include <cstddef>
@@ -18,15 +18,9 @@ inline std::size_t bytes_of(Storage storage) { return storage == Storage::bfloat
 
 const char* to_string(Storage storage);  // "float", "bfloat16"
 
-// call(T()) with the type that kernels are to be made of: the only switch over storage types.
-template <class Call>
-decltype(auto) with_type(Storage storage, const Call& call) {
-  return storage == Storage::bfloat16 ? call(kernels::bfloat16()) : call(float());
-}
-
 enum class Precision {
   float32,
-  tf32,      // float32 in memory; convolutions multiply factors that are rounded to 10 bits of mantissa
+  tf32,      // float32 in memory; convolutions multiply operands rounded to 10 bits of mantissa
   bfloat16,  // feature maps and the convolution weights that meet them; all else is float32 (docs/precision.md)
 };
 

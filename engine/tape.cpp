@@ -13,6 +13,21 @@ void Tape::record(Tensor& output, Backward backward) {
   nodes_.push_back({std::move(backward), Tensor()});
 }
 
+void Tape::record(Tensor& output, const Tensor& input,
+                  std::function<void(const Tensor& d_output, const Tensor& d_input)> backward) {
+  if (!requires_grad(input)) return;
+  record(output, [this, source = input.shape_only(), backward = std::move(backward)](const Tensor& d_output) {
+    Tensor d_input = source.context().empty(source.shape(), source.storage());
+    backward(d_output, d_input);
+    accumulate(source, std::move(d_input));
+  });
+}
+
+void Tape::record_loss(const Tensor& input, const Tensor& d_input) {
+  if (!requires_grad(input)) return;
+  record_loss([this, source = input.shape_only(), d_input](const Tensor&) { accumulate(source, d_input); });
+}
+
 void Tape::record_loss(Backward backward) { nodes_.push_back({std::move(backward), Tensor(), true, factor_}); }
 
 void Tape::watch(Tensor& tensor) { record(tensor, nullptr); }
@@ -47,7 +62,7 @@ Tensor Tape::take(const Tensor& input) {
 void Tape::backward() {
   for (std::size_t i = nodes_.size(); i-- > 0;) {
     if (!nodes_[i].backward) continue;
-    // Moved out, so that what the op kept is released as soon as its gradient is done.
+    // Moved out, so that the tensors kept by the op are released as soon as its gradient is done.
     const Backward step = std::move(nodes_[i].backward);
     const Tensor d_output = std::move(nodes_[i].gradient);
     nodes_[i].backward = nullptr;
@@ -64,7 +79,7 @@ void Tape::backward_only(std::size_t first, std::size_t last) {
     const Tensor d_output = std::move(nodes_[i].gradient);
     nodes_[i].gradient = Tensor();
     if (!nodes_[i].backward) continue;
-    // What an op kept is its own still, so nothing of it is written to, and the walk can be repeated.
+    // Ops still own the tensors they kept, so none is overwritten and the backward pass can be repeated.
     if (nodes_[i].is_loss ? first <= i && i < last : d_output.defined()) nodes_[i].backward(d_output);
   }
 }

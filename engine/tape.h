@@ -1,4 +1,4 @@
-// The tape: what was computed, in order, and how to walk it back.
+// The tape: the recorded ops in order, and the backward pass over them.
 #pragma once
 
 #include <functional>
@@ -15,35 +15,42 @@ class Tape {
   // Receives the derivative of the total loss by the op's output; loss ops receive an undefined tensor.
   using Backward = std::function<void(const Tensor& d_output)>;
 
-  // Whether an op with this input has to record itself.
-  bool watches(const Tensor& input) const { return !paused_ && input.slot() >= 0; }
+  // An op with this input has to record itself.
+  bool requires_grad(const Tensor& input) const { return !paused_ && input.slot() >= 0; }
   bool recording() const { return !paused_; }
 
   // Appends a node and gives `output` its slot.
   void record(Tensor& output, Backward backward);
 
+  // The same for an op of one input, if that requires a gradient: `backward` computes the derivative by the input, for
+  // which there is memory already. The input's values are not kept.
+  void record(Tensor& output, const Tensor& input,
+              std::function<void(const Tensor& d_output, const Tensor& d_input)> backward);
+
   // Appends a loss: it needs no upstream derivative, because the total loss is the plain sum of all recorded losses
   // (weights are arguments of the loss ops).
   void record_loss(Backward backward);
+  // The same for a loss whose derivative by `input` is known already, if that requires a gradient.
+  void record_loss(const Tensor& input, const Tensor& d_input);
 
   // Starts watching a tensor that no op made (an input whose derivative is wanted); see gradient().
   void watch(Tensor& tensor);
 
   // Adds a contribution to the derivative by `input`; ignored when input is not watched. The first contribution is
-  // kept without a copy; sharing its memory with other tensors is fine, it is written to only when nobody else has it.
+  // kept without a copy and may share its memory with other tensors: it is written to only if it is the sole owner.
   void accumulate(const Tensor& input, Tensor contribution);
 
-  // What accumulate() has added up by `input` so far, for an op that adds its own share as it computes it and then
-  // gives the sum to accumulate(); undefined where there is nothing yet.
+  // Takes the derivative by `input` accumulated so far, for an op that adds its contribution in the same kernel and
+  // passes the sum to accumulate(); undefined if there is none yet.
   Tensor take(const Tensor& input);
 
-  // Walks back, then forgets all ops. Gradients of watched inputs stay readable until clear().
+  // Runs the backward pass, then forgets all ops. Gradients of watched inputs stay readable until clear().
   void backward();
 
-  // Walks back from those losses alone that were recorded while size() went from `first` to `last`, each as if no
-  // factor scaled it, and forgets nothing. Parameters that depend on them have their gradient then, all others keep
-  // what they had. backward() may follow, and gives the same bits as without: everything is kept until then, so the
-  // step takes the memory of a gradient more.
+  // Runs the backward pass only from the losses recorded while size() went from `first` to `last`, without their
+  // factors, and forgets nothing. Afterwards parameters that depend on them hold the gradient, all others are
+  // unchanged. A later backward() gives the same bits as without this call. Since all values are kept until then, the
+  // step needs the memory of one more gradient.
   void backward_only(std::size_t first, std::size_t last);
 
   // The derivative by a tensor given to watch(), after backward(); undefined if the loss does not depend on it.
@@ -67,8 +74,8 @@ class Tape {
     bool before_;
   };
 
-  // What a loss whose backward pass runs weighs in the gradient, for gradients that do not go through accumulate():
-  // those of parameters. nullptr: 1.
+  // Weight of the loss whose backward pass is running, for gradients that do not go through accumulate(): those of
+  // parameters. nullptr: 1.
   const float* factor() const { return factor_; }
 
   // Losses recorded while one of these is alive weigh `factor` times as much in the gradient. The factor is a float in
@@ -94,8 +101,7 @@ class Tape {
   };
   std::vector<Node> nodes_;
   bool paused_ = false;
-  const float* factor_ =
-      nullptr;  // of losses that are being recorded or, in backward(), of the one whose backward pass runs
+  const float* factor_ = nullptr;
 };
 
 }  // namespace preceptor

@@ -1,4 +1,4 @@
-// What labels mean: data sets, losses, networks and metrics go by it.
+// The kind of task, which decides about data sets, losses, networks and metrics.
 #pragma once
 
 namespace preceptor {

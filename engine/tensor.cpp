@@ -60,7 +60,7 @@ Tensor Tensor::joined_with(const Tensor& next) const {
   return joined;
 }
 
-Tensor Tensor::without_values() const {
+Tensor Tensor::shape_only() const {
   Tensor tensor = *this;
   tensor.buffer_.reset();
   tensor.data_ = nullptr;
@@ -83,26 +83,26 @@ Tensor Tensor::overwritten() const {
 
 void Tensor::copy_to(const Tensor& to) const {
   require(shape_ == to.shape_, "copy_to: ", shape_, " and ", to.shape_, " differ");
-  with_type(storage_, [&]<class From>(From) {
+  const auto copy = [&]<class From>(From) {
     context_->run(to.storage_, [&]<class To>(To) {
       return kernels::ConvertLayout<From, To>{map<From>(), to.map<To>()};
     });
-  });
+  };
+  storage_ == Storage::bfloat16 ? copy(kernels::bfloat16()) : copy(float());
 }
 
 std::vector<float> Tensor::to_host() const {
   const Tensor plain = in_plain_order();
   if (plain.data_ != data_) copy_to(plain);
   std::vector<float> values(shape_.elements());
-  context_->run(kernels::Copy{values.data(), plain.data(), values.size() * sizeof(float)});
-  context_->stream().synchronize();
+  context_->copy_and_wait(values.data(), plain.data(), values.size() * sizeof(float));
   return values;
 }
 
 void Tensor::from_host(const std::vector<float>& values) const {
   require(values.size() == shape_.elements(), "from_host: ", values.size(), " values for a tensor of ", shape_);
   const Tensor plain = in_plain_order();
-  context_->run(kernels::Copy{plain.data(), values.data(), values.size() * sizeof(float)});
+  context_->copy(plain.data(), values.data(), values.size() * sizeof(float));
   if (plain.data_ != data_) plain.copy_to(*this);
   context_->stream().synchronize();
 }

@@ -1,4 +1,5 @@
-// A tensor is a value: a shape, a shared buffer in device memory, and its place on the tape.
+// A tensor is a handle: a shape, a shared buffer in device memory, and its place on the tape. Its const is shallow, as
+// a pointer's is: kernels write to a `const Tensor`.
 #pragma once
 
 #include <cstddef>
@@ -29,46 +30,47 @@ class Tensor {
   const Shape& shape() const { return shape_; }
   Context& context() const { return *context_; }
   Storage storage() const { return storage_; }
-  int block() const { return block_; }  // channels of a feature map that lie side by side
-  // The values; nullptr of an empty tensor. Errors: internal, where they are not stored in T.
+  int block() const { return block_; }  // adjacent channels of a feature map
+  // The values; nullptr for an empty tensor. Errors: internal, if they are not stored as T.
   template <class T = float>
   T* data() const {
     if (data_ != nullptr && storage_ != storage_of<T>) refuse(storage_of<T>);
     return reinterpret_cast<T*>(data_);
   }
-  bool owns_alone() const { return buffer_.use_count() == 1; }  // nobody else can see a change of the values
+  // No other tensor shares the buffer, so it may be overwritten.
+  bool owns_alone() const { return buffer_.use_count() == 1; }
 
-  // As kernels take it: vectors and matrices as one long row, an empty tensor as a map without data.
+  // The argument of a kernel: vectors and matrices become one long row, an empty tensor a map without data.
   template <class T = float>
   kernels::FeatureMap<T> map() const {
     if (shape_.rank() != 4) return {data<T>(), 1, 1, 1, static_cast<int>(shape_.elements()), 1, 1};
     return {data<T>(), shape_[0], shape_[1], shape_[2], shape_[3], block_, channel_stride_};
   }
-  // Whether the map is a range of the channels of a wider one.
-  bool has_gaps() const { return shape_.rank() == 4 && channel_stride_ != shape_[1]; }
+  // False for a channel range of a wider map.
+  bool is_contiguous() const { return shape_.rank() != 4 || channel_stride_ == shape_[1]; }
 
   // The channels [begin, begin + count) of a feature map, without a copy. begin and count are multiples of the block.
   Tensor channels(int begin, int count) const;
 
-  // The same values in the same memory under another shape of as many elements. Of a map that has no gaps, or of none.
+  // The same memory under another shape with as many elements; a map must be contiguous.
   Tensor reshaped(const Shape& shape) const;
 
-  // These channels and those of `next`, which lie right behind them in the same map.
+  // These channels and those of `next`, which must follow them directly in the same map.
   Tensor joined_with(const Tensor& next) const;
 
-  // The statistics of a feature map's channels, in device memory, so that no batch norm of the map, or of one that it
-  // is part of, reads it for them; nullptr where nobody keeps them. keep_statistics() makes room for them: who then
-  // writes the map's values, writes them too.
+  // Statistics of a feature map's channels in device memory, which save a batch norm of this map, or of a wider one
+  // that contains it, a pass over the values; nullptr if they are not kept. keep_statistics() allocates them: the op
+  // that writes the map's values then has to write them, too.
   kernels::ChannelStatistics* statistics() const { return statistics_.get(); }
   void keep_statistics();
 
   // The same memory for other values: no place on the tape, no statistics.
   Tensor overwritten() const;
 
-  // Shape and place on the tape alone: what an op keeps of an input whose values its gradient does not need.
-  Tensor without_values() const;
+  // Shape and place on the tape without the values: for an op whose gradient does not read this input.
+  Tensor shape_only() const;
 
-  // Copies the values to a tensor of the same shape, whatever its storage and order.
+  // Copies the values to a tensor of the same shape, converting storage and order.
   void copy_to(const Tensor& to) const;
 
   // The value in plain order (n, c, h, w) on the host; waits for the device.
@@ -83,7 +85,7 @@ class Tensor {
  private:
   [[noreturn]] void refuse(Storage wanted) const;
   std::size_t channel_offset(int channel) const;  // bytes from the first value to the first of this channel
-  // Float memory for the values in plain order; float vectors and matrices are that themselves.
+  // Float memory for the values in plain order: the tensor itself if it is a float vector or matrix.
   Tensor in_plain_order() const;
 
   Context* context_ = nullptr;

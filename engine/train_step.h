@@ -12,8 +12,8 @@ namespace preceptor {
 // each time; what changes is read from device memory. After the two warm-up steps nothing is allocated.
 class TrainStep {
  public:
-  // replay = false executes every step eagerly: the same bits, for debugging. images: in a step; where it is known, a
-  // step that does not fit in memory says how many would.
+  // replay = false executes every step eagerly: the same bits, for debugging. images: their number in a step; if known,
+  // the error of a step that does not fit in memory says how many would.
   TrainStep(Context& context, std::function<void()> body, bool replay = true, int images = 0);
 
   void operator()();

@@ -1,15 +1,19 @@
-// The small convolutional networks of Raghu et al. 2019 (Transfusion): convolution, batch norm, ReLU and max pool in a
-// row.
+// The small convolutional networks of Raghu et al. 2019 (Transfusion): a chain of convolution, batch norm, ReLU and max
+// pooling layers.
 #pragma once
 
 #include "models/network.h"
 
 namespace preceptor {
 
+class Cbr;
+
 struct CbrArchitecture {
-  int kernel;               // of every convolution, square, odd
+  using Model = Cbr;
+  int kernel;               // size of every convolution, square, odd
   std::vector<int> widths;  // channels of each layer
-  bool pool_after_last;     // every other layer is pooled anyway
+  bool pool_after_last;     // all layers before it are pooled
+  bool operator==(const CbrArchitecture&) const = default;
 };
 
 // Convolutions have stride 1 and keep the size, pools are 3x3 with stride 2; global average pooling leads to the head.
@@ -18,16 +22,6 @@ class Cbr : public Network {
   static constexpr const char* head_name = "fc";
 
   Cbr(Context& context, const NetworkOptions& options, const CbrArchitecture& architecture);
-
-  void fold() override;
-  LayerGraph layers() const override;
-
- private:
-  Tensor run(const Tensor& input, Mode mode, Taps& taps) override;
-  bool pooled(std::size_t layer) const { return layer + 1 < layers_.size() || pool_after_last_; }
-
-  std::vector<ConvolutionBatchNorm> layers_;
-  bool pool_after_last_;
 };
 
 }  // namespace preceptor

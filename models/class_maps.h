@@ -1,4 +1,4 @@
-// What a network looks at: class activation maps and attention maps.
+// Class activation maps and attention maps: where a network looks.
 #pragma once
 
 #include <span>
@@ -14,7 +14,7 @@ struct PlaceMap {
   std::vector<float> values;  // [height, width]
 };
 
-// What a network makes of one image.
+// Outputs of a network and its maps for one image.
 struct ImageMaps {
   std::vector<float> logits;      // [outputs]
   std::vector<PlaceMap> classes;  // [outputs] sum over channels of head weight * last map

@@ -1,4 +1,4 @@
-// Random numbers for the start of parameters.
+// Random numbers for the initial values of parameters.
 #pragma once
 
 #include <cstddef>
@@ -7,12 +7,13 @@
 
 namespace preceptor {
 
-// Normal and uniform numbers by name and position, so that a parameter's start does not depend on its neighbors.
+// Normal and uniform numbers by name and position, so that the values of one parameter do not depend on any
+// other parameter.
 class InitialValues {
  public:
   InitialValues(std::uint64_t seed, const std::string& name);
   double uniform(std::size_t i) const;  // in (0, 1)
-  double normal(std::size_t i) const;   // of mean 0 and deviation 1
+  double normal(std::size_t i) const;   // mean 0, deviation 1
 
  private:
   std::uint64_t seed_, stream_ = 0xcbf29ce484222325u;

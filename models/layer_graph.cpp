@@ -1,6 +1,9 @@
 // Adds layers to the list, and follows the sizes of an image through it.
 #include "models/layer_graph.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace preceptor {
 namespace {
 
@@ -11,7 +14,7 @@ std::string layer_name(const Parameter& parameter) {
   return parameter.name().substr(0, parameter.name().find_last_of('.'));
 }
 
-// [channels, height, width] behind a layer that reads x.
+// Output [channels, height, width] of a layer that reads x.
 Shape output_of(const LayerNode& node, const Shape& x, const Shape* second) {
   const auto slid = [&](int size) { return (size + 2 * node.padding - node.window) / node.stride + 1; };
   switch (node.kind) {
@@ -98,6 +101,38 @@ int LayerGraph::copy(int x, const std::string& name) { return add({.kind = Kind:
 
 int LayerGraph::concatenation(int x, int second, const std::string& name) {
   return add({.kind = Kind::concatenation, .name = name, .input = x, .second = second});
+}
+
+LayerNode* LayerGraph::private_source(const LayerNode& convolution, std::vector<LayerNode>& nodes) const {
+  if (convolution.kind != Kind::convolution || convolution.input < 0) return nullptr;
+  const int source = convolution.input;
+  const auto readers = std::ranges::count(nodes_, source, &LayerNode::input) +
+                       std::ranges::count(nodes_, source, &LayerNode::second) +
+                       std::ranges::count(taps_, source, &TappedLayer::layer);
+  LayerNode& node = nodes[static_cast<std::size_t>(source)];
+  return readers == 1 && node.kind == Kind::convolution && node.second == LayerNode::none ? &node : nullptr;
+}
+
+std::vector<LayerNode> LayerGraph::with_norms_at_sources() const {
+  std::vector<LayerNode> nodes = nodes_;
+  for (LayerNode& node : nodes) {
+    LayerNode* source = private_source(node, nodes);
+    if (!source || !node.norm_before || source->norm) continue;
+    source->norm = std::exchange(node.norm_before, std::nullopt);
+    source->relu = true;
+  }
+  return nodes;
+}
+
+std::vector<LayerNode> LayerGraph::with_norms_at_readers() const {
+  std::vector<LayerNode> nodes = nodes_;
+  for (LayerNode& node : nodes) {
+    LayerNode* source = private_source(node, nodes);
+    if (!source || node.norm_before || !source->norm || !source->relu) continue;
+    node.norm_before = std::exchange(source->norm, std::nullopt);
+    source->relu = false;
+  }
+  return nodes;
 }
 
 std::vector<Shape> LayerGraph::output_shapes(const Shape& image) const {

@@ -1,4 +1,5 @@
-// A network as a list of layers with their inputs: the layer table and the ONNX export are walks over it.
+// A network as a list of layers with their inputs: networks run the list, and the layer table and the ONNX
+// export read it.
 #pragma once
 
 #include <optional>
@@ -13,7 +14,7 @@ struct LayerNode {
   enum class Kind {
     convolution,          // relu?(norm?(convolution(x or relu(norm_before(x)))) + second?)
     batch_norm,           // relu(norm(x))
-    max_pool,             // padded with what never wins
+    max_pool,             // padded with the smallest value
     average_pool,         // without padding
     global_average_pool,  // [n, c, h, w] -> [n, c]
     linear,               // x weight^T + bias
@@ -31,10 +32,10 @@ struct LayerNode {
   std::optional<BatchNormParameters> norm_before = std::nullopt, norm = std::nullopt;
   Parameter weight = {}, bias = {};
   bool relu = false;
-  int window = 1, stride = 1, padding = 0;  // square, of convolutions and pools
+  int window = 1, stride = 1, padding = 0;  // for convolutions and pools, square
 };
 
-// Every layer stands behind those it reads; the last one gives the logits. The functions add a layer and return its
+// Every layer comes after those it reads; the last one gives the logits. The functions add a layer and return its
 // position; `x` is the position of its input.
 class LayerGraph {
  public:
@@ -52,10 +53,14 @@ class LayerGraph {
   struct TappedLayer {
     std::string name;
     int layer;
-    bool ends_stage, before_relu;
+    bool ends_stage, before_relu;  // see Tap
+    bool before_activation;        // the output without the layer's own ReLU
   };
   void tap(int x, const std::string& name, bool ends_stage = false, bool before_relu = false) {
-    taps_.push_back({name, x, ends_stage, before_relu});
+    taps_.push_back({name, x, ends_stage, before_relu, false});
+  }
+  void tap_before_activation(int x, const std::string& name, bool before_relu) {
+    taps_.push_back({name, x, false, before_relu, true});
   }
 
   // The batch norm that reads layer x, if there is one.
@@ -63,11 +68,17 @@ class LayerGraph {
 
   const std::vector<LayerNode>& nodes() const { return nodes_; }
   const std::vector<TappedLayer>& taps() const { return taps_; }
-  // [c, h, w] behind every layer for one image [c, h, w].
+  // The layers with every batch norm between two convolutions moved to the first, which can be folded, or to the
+  // second, which can apply it as it reads; only if nothing else reads the values between them.
+  std::vector<LayerNode> with_norms_at_sources() const;
+  std::vector<LayerNode> with_norms_at_readers() const;
+  // Output [c, h, w] of every layer for one image [c, h, w].
   std::vector<Shape> output_shapes(const Shape& image) const;
 
  private:
   int add(LayerNode node);
+  // The convolution whose only reader is this one, or nullptr.
+  LayerNode* private_source(const LayerNode& convolution, std::vector<LayerNode>& nodes) const;
 
   std::vector<LayerNode> nodes_;
   std::vector<TappedLayer> taps_;

@@ -75,7 +75,7 @@ std::size_t kept_values(const LayerNode& node, const Shape& output) {
 std::vector<LayerRow> layer_table(const Network& network, int height, int width) {
   require(height > 0 && width > 0, "layer table: images of ", height, "x", width, " are out of range");
   std::vector<LayerRow> rows;
-  const LayerGraph graph = network.layers();
+  const LayerGraph& graph = network.layers();
   const std::vector<Shape> outputs = graph.output_shapes({network.options().in_channels, height, width});
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const LayerNode& node = graph.nodes()[i];

@@ -1,4 +1,4 @@
-// The table of a network's layers: sizes, parameters, operations and what is kept for the gradient.
+// The table of a network's layers: sizes, parameters, operations and the memory kept for the gradient.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace preceptor {
 
 struct LayerRow {
   std::string name, kind;
-  Shape output;  // of one image
+  Shape output;  // for one image
   std::size_t parameters = 0;
   double operations = 0;             // multiply-adds count two, forward, one image
   std::size_t activation_bytes = 0;  // kept for the gradient, one image

@@ -13,19 +13,13 @@ BatchNormParameters add_batch_norm(Parameters& parameters, const std::string& na
 }
 
 ConvolutionBatchNorm::ConvolutionBatchNorm(Parameters& parameters, const std::string& convolution,
-                                           const std::string& batch_norm, int in, int out, int kernel, int stride,
-                                           int padding)
+                                           const std::string& batch_norm, int in, int out, int kernel, int stride)
     : weight(parameters.add(convolution + ".weight", {out, in, kernel, kernel}, ParameterKind::convolution)),
       norm(add_batch_norm(parameters, batch_norm, out)),
-      options{.stride = stride, .padding = padding, .statistics = true} {}
+      options{.stride = stride, .padding = kernel / 2, .statistics = true} {}
 
-Tensor ConvolutionBatchNorm::forward(const Tensor& x, Mode mode, bool relu, Tensor residual) {
-  if (mode == Mode::inference) return folded_convolution(x, folded, weight, options, relu, std::move(residual));
-  return batch_norm(convolve(x), norm, true, relu, residual);
-}
-
-Tensor ConvolutionBatchNorm::convolve(const Tensor& x, const BatchNormParameters* before) const {
-  return before ? batch_norm_convolution(x, *before, weight, options) : convolution(x, weight, nullptr, options);
+Tensor ConvolutionBatchNorm::operator()(const Tensor& x) const {
+  return batch_norm(convolution(x, weight, nullptr, options), norm, true, false);
 }
 
 }  // namespace preceptor

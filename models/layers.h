@@ -1,4 +1,4 @@
-// Layers that models are made of: a convolution with its batch norm in every mode.
+// Layers that models are made of: a convolution with its batch norm.
 #pragma once
 
 #include <string>
@@ -15,22 +15,17 @@ enum class Mode {
 // Adds `name`.weight, bias, running_mean and running_var to the parameters.
 BatchNormParameters add_batch_norm(Parameters& parameters, const std::string& name, int channels);
 
-// relu?(batch_norm(convolution(x)) + residual?)
 struct ConvolutionBatchNorm {
   Parameter weight;
   BatchNormParameters norm;
   ConvolutionOptions options;
-  FoldedConvolution folded;
 
-  // Adds `convolution`.weight and the batch norm to the parameters.
+  // Adds `convolution`.weight and the batch norm to the parameters. The padding keeps the size if the stride is 1.
   ConvolutionBatchNorm(Parameters& parameters, const std::string& convolution, const std::string& batch_norm, int in,
-                       int out, int kernel, int stride, int padding);
+                       int out, int kernel, int stride);
 
-  Tensor forward(const Tensor& x, Mode mode, bool relu, Tensor residual = Tensor());
-
-  // The convolution alone, in training, of x or of relu(batch_norm(x)).
-  Tensor convolve(const Tensor& x, const BatchNormParameters* before = nullptr) const;
-  void fold() { folded.refresh(weight, norm); }
+  // batch_norm(convolution(x)) in training.
+  Tensor operator()(const Tensor& x) const;
 };
 
 }  // namespace preceptor

@@ -1,4 +1,4 @@
-// A network with what its checkpoint says about it: normalization, labels, task.
+// A network with the metadata of its checkpoint: normalization, labels, task.
 #pragma once
 
 #include <cstdint>
@@ -15,23 +15,23 @@
 
 namespace preceptor {
 
-// What a checkpoint's metadata hold beside the weights.
+// The metadata of a checkpoint.
 struct ModelCard {
   NetworkOptions network;
   Task task = Task::multi_class;
-  int height = 0, width = 0;           // of the images it was trained on
+  int height = 0, width = 0;           // size of the training images
   std::vector<float> mean, deviation;  // per channel, of pixel / 255
-  std::vector<std::string> labels;     // [network.outputs], or of a cumulative network one more
-  bool cumulative = false;             // labels are grades, and an output says whether it is above each but the last
+  std::vector<std::string> labels;     // [network.outputs], one more for a cumulative network
+  bool cumulative = false;             // labels are grades; output i is P(grade > i)
   std::string data;                    // the data set it was trained on
   int epoch = 0;                       // finished epochs
   double val_auc = 0;
-  std::optional<OperatingPoint> operating_point = std::nullopt;  // of a finished run's best epoch
+  std::optional<OperatingPoint> operating_point = std::nullopt;  // from a finished run's best epoch
 };
 
-// Holds nothing that differs between two runs with one seed: no time, no path of the run.
+// Contains nothing that differs between two runs with one seed: no time, no path.
 Metadata to_metadata(const ModelCard& card);
-// Whether they say that they are of a checkpoint of ours.
+// True for the metadata of our own checkpoints.
 bool has_card(const Metadata& metadata);
 // Errors: data, "`path`: ..."; nothing in the metadata is trusted.
 ModelCard card_from(const Metadata& metadata, const std::string& path);
@@ -52,19 +52,19 @@ struct LoadedModel {
   ModelCard card;
   std::unique_ptr<Network> network;
 
-  // Of images as bytes [n, card.height, card.width, card.network.in_channels]: [n, card.network.outputs]. Errors:
-  // usage, where the bytes are no whole number of images.
+  // Logits [n, card.network.outputs] of images as bytes [n, card.height, card.width, card.network.in_channels]. Errors:
+  // usage, if the bytes are not a whole number of images.
   std::vector<float> logits(std::span<const std::uint8_t> images) const;
-  // Those with the maps of the named taps, on the device.
+  // The same with the maps of the named taps, on the device.
   Features features(std::span<const std::uint8_t> images, const std::vector<std::string>& taps) const;
   // Probabilities of the labels, [n, card.labels]: independent for multi-label networks, else adding up to 1.
   std::vector<float> probabilities(std::span<const std::uint8_t> images) const;
 };
 
-// What a cumulative network says of grades: probabilities [rows, grades] from those of being above each but the last,
-// [rows, grades - 1]. What is above a grade is above all before it, but outputs that are learned one by one need not
-// say so: each counts as the least of those up to it, which makes their differences the grades' (Cheng et al. 2008 read
-// outputs in this order, and stop at the first that says no).
+// Probabilities of grades [rows, grades] from the outputs of a cumulative network [rows, grades - 1], the probabilities
+// of exceeding each grade but the last. Those should decrease, but outputs learned independently need not: each counts
+// as the minimum up to it, so that differences are never negative (Cheng et al. 2008 read outputs in this order and
+// stop at the first no).
 std::vector<float> grade_probabilities(const std::vector<float>& above, int grades);
 
 // Builds the network that the card describes. The context must outlive it. Errors: data, with the file's path.

@@ -1,6 +1,7 @@
 // Random starts, freezing, and the frame of a forward pass.
 #include "models/network.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -10,23 +11,36 @@ namespace preceptor {
 Network::Network(Context& context, const NetworkOptions& options, std::string head)
     : parameters_(context), options_(options), head_(std::move(head)) {}
 
-void Network::add_head(int features) {
-  head_weight_ = parameters_.add(head_ + ".weight", {options_.outputs, features}, ParameterKind::plain);
-  head_bias_ = parameters_.add(head_ + ".bias", {options_.outputs}, ParameterKind::plain);
+int Network::add_stem(const std::string& convolution, const std::string& batch_norm, const std::string& relu,
+                      const std::string& pool, int width) {
+  const int kernel = options_.small_stem ? 3 : 7, stride = options_.small_stem ? 1 : 2;
+  const ConvolutionBatchNorm stem(parameters_, convolution, batch_norm, options_.in_channels, width, kernel, stride);
+  add_block({convolution + ".", batch_norm + "."});
+  int x = graph_.convolution(LayerNode::network_input, stem, true);
+  graph_.tap(x, relu);
+  if (options_.small_stem) return x;
+  x = graph_.max_pool(x, pool, 3, 2, 1);
+  graph_.tap(x, pool);
+  return x;
+}
+
+void Network::add_head(int last, int channels) {
+  const Parameter weight = parameters_.add(head_ + ".weight", {options_.outputs, channels}, ParameterKind::plain),
+                  bias = parameters_.add(head_ + ".bias", {options_.outputs}, ParameterKind::plain);
+  graph_.tap(last, "last");
+  const int pooled = graph_.global_average_pool(last, "avgpool");
+  graph_.tap(pooled, "avgpool");
+  graph_.linear(pooled, weight, bias);
+  runner_.emplace(graph_, parameters_.context().fuses_batch_norms(), options_.dropout, options_.first_dropout);
 }
 
 double Network::initial_deviation(const Shape& convolution) const {
   return std::sqrt(2.0 / (convolution[0] * convolution[2] * convolution[3]));
 }
 
-ConvolutionBatchNorm Network::make_stem(const std::string& convolution, const std::string& batch_norm, int width) {
-  const int kernel = options_.small_stem ? 3 : 7, stride = options_.small_stem ? 1 : 2;
-  return {parameters_, convolution, batch_norm, options_.in_channels, width, kernel, stride, kernel / 2};
-}
-
 void Network::initialize(std::uint64_t seed) {
   StateDict state = parameters_.state();
-  const double head_scale = 1 / std::sqrt(static_cast<double>(head_weight_.shape()[1]));
+  const double head_scale = 1 / std::sqrt(static_cast<double>(graph_.nodes().back().weight.shape()[1]));
   for (auto& [name, tensor] : state) {
     const InitialValues random(seed, name);
     const bool is_convolution = tensor.shape.rank() == 4, is_head = name.starts_with(head_ + ".");
@@ -37,6 +51,9 @@ void Network::initialize(std::uint64_t seed) {
                                             : is_head      ? head_scale * (2 * random.uniform(i) - 1)
                                                            : constant);
   }
+  for (const LayerNode& node : graph_.nodes())
+    if (options_.zero_last_gamma && node.kind == LayerNode::Kind::convolution && node.second != LayerNode::none)
+      std::ranges::fill(state.at(node.norm->gamma.name()).values, 0.0f);
   adjust_initial(state);
   parameters_.load(state);
 }
@@ -48,7 +65,11 @@ Features Network::forward(const Tensor& input, Mode mode, const std::vector<std:
   if (mode == Mode::inference) pause.emplace(input.context().tape());
   Taps wanted(taps);
   Features features;
-  features.logits = run(input, mode, wanted);
+  const auto mode_of = [&](const std::string& layer) {
+    const auto block = static_cast<std::size_t>(block_of(layer + "."));
+    return block < blocks_.size() && blocks_[block].frozen ? Mode::inference : mode;
+  };
+  features.logits = (*runner_)(input, mode_of, wanted);
   features.taps = wanted.kept();
   for (const std::string& name : taps)
     if (!features.taps.contains(name)) tap(name, input.shape()[2], input.shape()[3]);  // throws
@@ -57,19 +78,18 @@ Features Network::forward(const Tensor& input, Mode mode, const std::vector<std:
 
 std::vector<Tap> Network::taps(int height, int width) const {
   require(height > 0 && width > 0, "taps: images of ", height, "x", width, " are out of range");
-  const LayerGraph graph = layers();
-  const std::vector<Shape> shapes = graph.output_shapes({options_.in_channels, height, width});
+  const std::vector<Shape> shapes = graph_.output_shapes({options_.in_channels, height, width});
   std::vector<Tap> taps;
-  for (const LayerGraph::TappedLayer& tapped : graph.taps()) {
+  for (const LayerGraph::TappedLayer& tapped : graph_.taps()) {
     const auto layer = static_cast<std::size_t>(tapped.layer);
-    const bool pooled = graph.nodes()[layer].kind == LayerNode::Kind::global_average_pool;
+    const bool pooled = graph_.nodes()[layer].kind == LayerNode::Kind::global_average_pool;
     const Shape& shape = shapes[layer];
     taps.push_back({tapped.name, pooled ? Shape{shape[0]} : shape, tapped.ends_stage, tapped.before_relu});
     if (!tapped.before_relu) continue;
     Tap& tap = taps.back();
-    tap.norm = graph.nodes()[layer].norm;
+    tap.norm = graph_.nodes()[layer].norm;
     tap.norm_follows = !tap.norm;
-    if (tap.norm_follows) tap.norm = graph.norm_after(tapped.layer);
+    if (tap.norm_follows) tap.norm = graph_.norm_after(tapped.layer);
   }
   return taps;
 }
@@ -79,20 +99,6 @@ Tap Network::tap(const std::string& name, int height, int width) const {
   for (const Tap& tap : known)
     if (names_tap(name, tap.name)) return tap;
   fail(ErrorKind::usage, options_.name, " has no tap ", name, "; it has ", tap_list(known));
-}
-
-Tensor Network::pool_and_classify(const Tensor& last, Taps& taps) const {
-  taps.record("last", last);
-  const Tensor pooled = global_average_pool(last);
-  taps.record("avgpool", pooled);
-  return linear(pooled, head_weight_, head_bias_);
-}
-
-void Network::add_pool_and_classifier(LayerGraph& graph, int last) const {
-  graph.tap(last, "last");
-  const int pooled = graph.global_average_pool(last, "avgpool");
-  graph.tap(pooled, "avgpool");
-  graph.linear(pooled, head_weight_, head_bias_);
 }
 
 void Network::freeze(int count) {

@@ -1,10 +1,12 @@
-// What all networks have in common: named parameters with their start, blocks that can be frozen, two modes.
+// The base of all networks: named parameters with initial values, blocks that can be frozen, and a forward pass in
+// two modes.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "models/layer_graph.h"
+#include "models/layer_runner.h"
 #include "models/taps.h"
 
 namespace preceptor {
@@ -15,14 +17,14 @@ struct NetworkOptions {
   int outputs = 1000;
   bool small_stem = false;       // 3x3 stride 1 without max pool, for images of 28 to 64 pixels
   bool zero_last_gamma = false;  // residual networks: the last batch norm of every block starts at 0
-  float dropout = 0;             // dense networks, in training: the probability of a new channel's value to fall
-  int first_dropout = 0;         // number of the first layer that drops: apart for networks that learn side by side
+  float dropout = 0;             // drop probability for new channels (DenseNet), training only
+  int first_dropout = 0;         // number of the first layer that drops values; differs between peers
 };
 
-// What a forward pass leaves: logits, and the maps that were asked for.
+// Results of a forward pass: logits, and the requested maps.
 struct Features {
   Tensor logits;                       // [n, outputs]
-  std::map<std::string, Tensor> taps;  // by the name asked for: [n, c, h, w], the pooled features [n, c]
+  std::map<std::string, Tensor> taps;  // by requested name: [n, c, h, w], or [n, c] for the pooled features
 };
 
 class Network {
@@ -31,30 +33,29 @@ class Network {
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  // Random start from the seed: convolutions normal, batch norms at 1 and 0, the head uniform as torch's Linear.
+  // Initial values from the seed: convolutions normal, batch norms at 1 and 0, the head uniform as torch's Linear.
   void initialize(std::uint64_t seed);
 
   // input [n, in_channels, h, w]. In training mode blocks use batch statistics unless frozen and record gradients.
-  // taps: names from taps(); they change no bit of the logits. Errors: usage, for a name that the network has not.
+  // taps: names from taps(); they change no bit of the logits. Errors: usage, for a name that is not among them.
   Features forward(const Tensor& input, Mode mode, const std::vector<std::string>& taps = {});
 
-  // Every place that can be tapped in images of this size, in the order of a forward pass. Errors: usage, as for
-  // layer_table.
+  // All taps with their shapes for images of this size, in forward order. Errors: usage, as layer_table().
   std::vector<Tap> taps(int height, int width) const;
-  // The one of this name. Errors: usage, with the names that there are.
+  // The tap of this name. Errors: usage, listing the valid names.
   Tap tap(const std::string& name, int height, int width) const;
 
   // Folds batch norms into convolutions: after the parameters changed, before the next forward pass in inference mode.
-  virtual void fold() = 0;
+  void fold() { runner_->fold(); }
 
-  // The layers of a forward pass in inference mode, one after the other.
-  virtual LayerGraph layers() const = 0;
+  // The layers in the order of a forward pass.
+  const LayerGraph& layers() const { return graph_; }
 
   // The first `count` blocks do not learn, and their batch norms use fixed statistics; all others learn. Block 1 is the
   // stem, then each stage is one, with what leads to the next. The head always learns.
   void freeze(int count);
   int freezable_blocks() const { return static_cast<int>(blocks_.size()); }
-  // Blocks before the one that a parameter is of; of the head's all.
+  // Number of blocks before the one of this parameter; for the head, of all blocks.
   int block_of(const std::string& parameter) const;
 
   Parameters& parameters() { return parameters_; }
@@ -62,28 +63,25 @@ class Network {
   const std::string& head_name() const { return head_; }
 
  protected:
-  // Head: the name of the linear layer behind the pooled features.
+  // head: name of the linear layer that reads the pooled features.
   Network(Context& context, const NetworkOptions& options, std::string head);
 
   // Adds a block that freezes as one: the parameters whose names start with one of the prefixes.
   void add_block(std::vector<std::string> prefixes) { blocks_.push_back({std::move(prefixes), false}); }
-  void add_head(int features);
-  // The first convolution by the options' stem: 3x3, or 7x7 with stride 2.
-  ConvolutionBatchNorm make_stem(const std::string& convolution, const std::string& batch_norm, int width);
-  Mode mode_of(std::size_t block, Mode mode) const { return blocks_[block].frozen ? Mode::inference : mode; }
-
-  // Returns the logits.
-  virtual Tensor run(const Tensor& input, Mode mode, Taps& taps) = 0;
-  // Global average pooling of the last maps, and the linear layer behind it.
-  Tensor pool_and_classify(const Tensor& last, Taps& taps) const;
-  void add_pool_and_classifier(LayerGraph& graph, int last) const;
+  // The first block: a convolution by the options' stem, 3x3, or 7x7 with stride 2 followed by a max pool. Returns the
+  // position of its output.
+  int add_stem(const std::string& convolution, const std::string& batch_norm, const std::string& relu,
+               const std::string& pool, int width);
+  // Global average pooling of the last maps, which have so many channels, and the linear layer: the last call.
+  void add_head(int last, int channels);
 
   // He et al. 2015b with fan out, as torchvision's ResNet.
   virtual double initial_deviation(const Shape& convolution) const;
-  // What differs from the common start.
+  // Changes to the common initial values.
   virtual void adjust_initial(StateDict&) const {}
 
   Parameters parameters_;
+  LayerGraph graph_;
 
  private:
   struct Block {
@@ -93,7 +91,7 @@ class Network {
   NetworkOptions options_;
   std::string head_;
   std::vector<Block> blocks_;
-  Parameter head_weight_, head_bias_;
+  std::optional<LayerRunner> runner_;
 };
 
 }  // namespace preceptor

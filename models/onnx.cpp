@@ -38,25 +38,6 @@ ProtobufMessage value_info(const char* name, std::initializer_list<int> sizes) {
   return info.bytes(1, name).message(2, type);
 }
 
-// A batch norm in front of a convolution that alone reads another convolution belongs to that one as well (DenseNet's
-// norm2): moved there it can be folded.
-std::vector<LayerNode> with_norms_behind(std::vector<LayerNode> nodes) {
-  std::vector<int> readers(nodes.size(), 0);
-  for (const LayerNode& node : nodes)
-    for (const int read : {node.input, node.second})
-      if (read >= 0) ++readers[static_cast<std::size_t>(read)];
-  for (LayerNode& node : nodes) {
-    if (!node.norm_before || node.input < 0) continue;
-    const auto at = static_cast<std::size_t>(node.input);
-    LayerNode& before = nodes[at];
-    if (before.kind != Kind::convolution || before.norm || before.relu || readers[at] > 1) continue;
-    before.norm = std::move(node.norm_before);
-    before.relu = true;
-    node.norm_before.reset();
-  }
-  return nodes;
-}
-
 class GraphWriter {
  public:
   GraphWriter(const StateDict& state, bool fold) : state_(state), fold_(fold) {}
@@ -166,8 +147,7 @@ ProtobufMessage graph_of(const LoadedModel& model, const OnnxOptions& options) {
   const StateDict state = model.network->parameters().state();
   GraphWriter writer(state, options.fold);
   std::vector<std::string> outputs;
-  const LayerGraph layers = model.network->layers();
-  for (const LayerNode& node : with_norms_behind(layers.nodes())) {
+  for (const LayerNode& node : model.network->layers().with_norms_at_sources()) {
     const auto name_of = [&](int read) {
       return read >= 0 ? outputs[static_cast<std::size_t>(read)] : read == LayerNode::network_input ? "input" : "";
     };

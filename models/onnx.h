@@ -8,8 +8,8 @@
 namespace preceptor {
 
 struct OnnxOptions {
-  bool fold = false;           // batch norms directly behind a convolution become part of its weight and bias
-  bool probabilities = false;  // an output `probabilities` beside `logits`
+  bool fold = false;           // merges batch norms into the weight and bias of the convolution before them
+  bool probabilities = false;  // adds the output `probabilities`
 };
 
 // The bytes of the file: opset 17, float32. Input `input` [batch, channels, height, width], normalized; height and

@@ -1,4 +1,4 @@
-// How a network's outputs are to be read: thresholds and scalings fitted on validation images.
+// The interpretation of a network's outputs: thresholds and scalings fitted on validation images.
 #pragma once
 
 #include <string>

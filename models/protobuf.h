@@ -1,5 +1,5 @@
-// The wire format of Protocol Buffers, as far as ONNX and event files need it: a message is its fields, one after the
-// other.
+// The wire format of Protocol Buffers, as far as ONNX and event files need it: a message is the sequence of its
+// fields without any frame.
 #pragma once
 
 #include <bit>

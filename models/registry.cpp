@@ -8,41 +8,6 @@
 namespace preceptor {
 namespace {
 
-struct Named {
-  const char* name;
-  Architecture architecture;
-};
-
-const std::vector<Named>& architectures() {
-  const auto resnet = [](std::vector<int> widths, std::vector<int> blocks, bool bottleneck = false) {
-    const bool narrow = widths[0] == 16;
-    return Architecture{ResNetArchitecture{std::move(widths), std::move(blocks), bottleneck}, {}, {}, narrow};
-  };
-  const auto densenet = [](int growth, int stem, std::vector<int> layers) {
-    const bool narrow = growth == 16;
-    return Architecture{{}, DenseNetArchitecture{growth, stem, std::move(layers)}, {}, narrow};
-  };
-  const auto cbr = [](int kernel, std::vector<int> widths, bool pool_after_last) {
-    return Architecture{{}, {}, CbrArchitecture{kernel, std::move(widths), pool_after_last}, true};
-  };
-  static const std::vector<Named> table = {
-      {"resnet18", resnet({64, 128, 256, 512}, {2, 2, 2, 2})},
-      {"resnet34", resnet({64, 128, 256, 512}, {3, 4, 6, 3})},
-      {"resnet50", resnet({64, 128, 256, 512}, {3, 4, 6, 3}, true)},
-      {"resnet101", resnet({64, 128, 256, 512}, {3, 4, 23, 3}, true)},
-      {"resnet8", resnet({16, 32, 64}, {1, 1, 1})},
-      {"resnet14", resnet({16, 32, 64}, {2, 2, 2})},
-      {"resnet20", resnet({16, 32, 64}, {3, 3, 3})},
-      {"densenet121", densenet(32, 64, {6, 12, 24, 16})},
-      {"densenet169", densenet(32, 64, {6, 12, 32, 32})},
-      {"densenet16", densenet(16, 32, {2, 2, 2})},
-      {"densenet28", densenet(16, 32, {4, 4, 4})},
-      {"cbr-larget", cbr(7, {32, 64, 128, 256, 512}, false)},
-      {"cbr-tiny", cbr(5, {32, 64, 128, 256}, true)},
-  };
-  return table;
-}
-
 int positive(const Metadata& metadata, const char* key, const std::string& path) {
   const auto found = metadata.find(key);
   require_data(found != metadata.end(), path, ": the metadata has no ", key,
@@ -57,28 +22,62 @@ int positive(const Metadata& metadata, const char* key, const std::string& path)
 
 }  // namespace
 
+const std::vector<Architecture>& architectures() {
+  using R = ResNetArchitecture;
+  using D = DenseNetArchitecture;
+  using C = CbrArchitecture;
+  const auto resnet = "He et al. 2015", narrow = "16, 32 and 64 channels, small stem (He et al. 2015, section 4.2)",
+             densenet = "Huang et al. 2017",
+             narrow_dense = "three blocks of growth 16, small stem (Huang et al. 2017, section 3)";
+  static const std::vector<Architecture> table = {
+      {"resnet18", resnet, R{{64, 128, 256, 512}, {2, 2, 2, 2}}},
+      {"resnet34", resnet, R{{64, 128, 256, 512}, {3, 4, 6, 3}}},
+      {"resnet50", resnet, R{{64, 128, 256, 512}, {3, 4, 6, 3}, true}},
+      {"resnet101", resnet, R{{64, 128, 256, 512}, {3, 4, 23, 3}, true}},
+      {"resnet8", narrow, R{{16, 32, 64}, {1, 1, 1}}, true},
+      {"resnet14", narrow, R{{16, 32, 64}, {2, 2, 2}}, true},
+      {"resnet20", narrow, R{{16, 32, 64}, {3, 3, 3}}, true},
+      {"densenet121", densenet, D{32, 64, {6, 12, 24, 16}}},
+      {"densenet169", densenet, D{32, 64, {6, 12, 32, 32}}},
+      {"densenet16", narrow_dense, D{16, 32, {2, 2, 2}}, true},
+      {"densenet28", narrow_dense, D{16, 32, {4, 4, 4}}, true},
+      {"cbr-larget", "Raghu et al. 2019", C{7, {32, 64, 128, 256, 512}, false}, true},
+      // The widths match the number of parameters in the paper's table; its appendix names twice as many channels.
+      {"cbr-tiny", "Raghu et al. 2019", C{5, {32, 64, 128, 256}, true}, true},
+  };
+  return table;
+}
+
+const char* Architecture::head() const {
+  return std::visit([]<class Sizes>(const Sizes&) { return Sizes::Model::head_name; }, sizes);
+}
+
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
-  for (const Named& entry : architectures()) names.push_back(entry.name);
+  for (const Architecture& entry : architectures()) names.push_back(entry.name);
   return names;
 }
 
 const Architecture& architecture_of(const NetworkOptions& options) {
   require(options.in_channels > 0 && options.outputs > 0, options.name, ": ", options.in_channels,
           " input channels and ", options.outputs, " outputs are out of range");
-  for (const Named& entry : architectures())
-    if (options.name == entry.name) return entry.architecture;
-  fail(ErrorKind::usage, "there is no model ", options.name, "; the models are ", list(architectures(), &Named::name));
+  for (const Architecture& entry : architectures())
+    if (options.name == entry.name) return entry;
+  fail(ErrorKind::usage, "there is no model ", options.name, "; the models are ",
+       list(architectures(), &Architecture::name));
 }
 
 std::unique_ptr<Network> make_model(Context& context, const NetworkOptions& options) {
   const Architecture& architecture = architecture_of(options);
-  require(options.dropout == 0 || architecture.densenet, options.name, " has no dropout; dense networks have");
+  require(options.dropout == 0 || std::holds_alternative<DenseNetArchitecture>(architecture.sizes), options.name,
+          " has no dropout; dense networks have");
   NetworkOptions resolved = options;
   resolved.small_stem |= architecture.small_stem_only;
-  if (architecture.resnet) return std::make_unique<ResNet>(context, resolved, *architecture.resnet);
-  if (architecture.densenet) return std::make_unique<DenseNet>(context, resolved, *architecture.densenet);
-  return std::make_unique<Cbr>(context, resolved, *architecture.cbr);
+  return std::visit(
+      [&]<class Sizes>(const Sizes& sizes) -> std::unique_ptr<Network> {
+        return std::make_unique<typename Sizes::Model>(context, resolved, sizes);
+      },
+      architecture.sizes);
 }
 
 Metadata describe(const NetworkOptions& options) {

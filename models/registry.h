@@ -2,8 +2,8 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "engine/files/checkpoint.h"
@@ -13,25 +13,17 @@
 
 namespace preceptor {
 
-// "resnet18", "resnet34", "resnet50", "resnet101", "densenet121", "densenet169", and narrow students that always have
-// the small stem: "resnet8", "resnet14", "resnet20" (16, 32, 64 channels; He et al. 2015, section 4.2), "densenet16",
-// "densenet28" (DenseNet-BC with three blocks and growth 16; Huang et al. 2017, section 3), "cbr-larget" and "cbr-tiny"
-// (Raghu et al. 2019; one stem, for images of any size, which counts as the small one). The widths of cbr-tiny are
-// those of the number of parameters in the paper's table; its appendix names twice as many channels.
-std::vector<std::string> model_names();
-
-// The numbers behind a name: one of the three. Errors: usage, for an unknown name (the valid ones are listed), channels
-// or outputs out of range.
+// One entry of the table of models: a name, a line of help, and the numbers behind the name.
 struct Architecture {
-  std::optional<ResNetArchitecture> resnet;
-  std::optional<DenseNetArchitecture> densenet;
-  std::optional<CbrArchitecture> cbr;
-  bool small_stem_only = false;
+  std::string name, summary;
+  std::variant<ResNetArchitecture, DenseNetArchitecture, CbrArchitecture> sizes;
+  bool small_stem_only = false;  // a narrow network for small images, or one with a single stem
 
-  const char* head() const {
-    return densenet ? DenseNet::head_name : resnet ? ResNet::head_name : Cbr::head_name;
-  }  // name of the last layer
+  const char* head() const;  // name of the last layer
 };
+const std::vector<Architecture>& architectures();
+std::vector<std::string> model_names();
+// Errors: usage, for an unknown name (the valid ones are listed), channels or outputs out of range.
 const Architecture& architecture_of(const NetworkOptions& options);
 
 // Builds a model; its options() say which stem it has.

@@ -5,12 +5,16 @@
 
 namespace preceptor {
 
+class ResNet;
+
 struct ResNetArchitecture {
+  using Model = ResNet;
   std::vector<int> widths;  // channels of each stage, before the expansion of bottlenecks
   std::vector<int> blocks;  // per stage
   bool bottleneck = false;
 
   int expansion() const { return bottleneck ? 4 : 1; }
+  bool operator==(const ResNetArchitecture&) const = default;
 };
 
 class ResNet : public Network {
@@ -19,26 +23,9 @@ class ResNet : public Network {
 
   ResNet(Context& context, const NetworkOptions& options, const ResNetArchitecture& architecture);
 
-  void fold() override;
-  LayerGraph layers() const override;
-
  private:
-  struct Block {
-    std::string name;                                // "layer1.0"
-    std::vector<ConvolutionBatchNorm> convolutions;  // 2 (basic) or 3 (bottleneck)
-    std::vector<ConvolutionBatchNorm> shortcut;      // 0 or 1
-  };
-  struct Stage {
-    std::string name;  // "layer1"
-    std::vector<Block> blocks;
-  };
-
-  Tensor run(const Tensor& input, Mode mode, Taps& taps) override;
-  Tensor run_block(Block& block, Tensor x, Mode mode, Taps& taps);
-  void adjust_initial(StateDict& state) const override;
-
-  ConvolutionBatchNorm stem_;
-  std::vector<Stage> stages_;
+  // Adds a residual block and returns the position of its output.
+  int add_residual_block(int x, const std::string& name, int in, int width, int out, int stride, bool ends_stage);
 };
 
 }  // namespace preceptor

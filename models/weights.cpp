@@ -71,8 +71,8 @@ std::string json_list(const std::vector<float>& values) {
   return "[" + text + "]";
 }
 
-// The sizes that tell architectures apart, read off the weights.
-std::optional<ResNetArchitecture> resnet_of(const StateDict& tensors) {
+// The sizes that tell architectures apart, read off the weights; empty lists where there are none.
+ResNetArchitecture resnet_of(const StateDict& tensors) {
   ResNetArchitecture found;
   const auto width = [&](std::size_t stage, int block) {
     const auto weight = tensors.find(message("layer", stage, ".", block, ".conv1.weight"));
@@ -85,10 +85,10 @@ std::optional<ResNetArchitecture> resnet_of(const StateDict& tensors) {
     while (width(stage, found.blocks.back()) > 0) ++found.blocks.back();
   }
   found.bottleneck = tensors.contains("layer1.0.conv3.weight");
-  return found.widths.empty() ? std::nullopt : std::optional(found);
+  return found;
 }
 
-std::optional<DenseNetArchitecture> densenet_of(const StateDict& tensors, int stem) {
+DenseNetArchitecture densenet_of(const StateDict& tensors, int stem) {
   DenseNetArchitecture found{0, stem, {}};
   const auto growth = [&](std::size_t block, int layer) {
     const auto weight = tensors.find(message("features.denseblock", block, ".denselayer", layer, ".conv2.weight"));
@@ -100,16 +100,7 @@ std::optional<DenseNetArchitecture> densenet_of(const StateDict& tensors, int st
     found.layers.push_back(0);
     while (growth(block, found.layers.back() + 1) > 0) ++found.layers.back();
   }
-  return found.layers.empty() ? std::nullopt : std::optional(found);
-}
-
-bool same(const Architecture& known, const std::optional<ResNetArchitecture>& resnet,
-          const std::optional<DenseNetArchitecture>& densenet) {
-  if (known.resnet)
-    return resnet && known.resnet->widths == resnet->widths && known.resnet->blocks == resnet->blocks &&
-           known.resnet->bottleneck == resnet->bottleneck;
-  return densenet && known.densenet->growth == densenet->growth && known.densenet->stem == densenet->stem &&
-         known.densenet->layers == densenet->layers;
+  return found;
 }
 
 }  // namespace
@@ -141,15 +132,14 @@ std::optional<NetworkOptions> recognize_network(const StateDict& tensors) {
   const bool is_resnet = tensors.contains("conv1.weight");
   const PlainTensor* stem = find(is_resnet ? "conv1.weight" : "features.conv0.weight", 4);
   if (!stem) return std::nullopt;
-  const auto resnet = is_resnet ? resnet_of(tensors) : std::nullopt;
-  const auto densenet = is_resnet ? std::nullopt : densenet_of(tensors, stem->shape[0]);
-  for (const std::string& name : model_names()) {
-    options.name = name;
-    const Architecture& known = architecture_of(options);
-    if (!same(known, resnet, densenet)) continue;
+  using Sizes = decltype(Architecture::sizes);
+  const Sizes sizes = is_resnet ? Sizes(resnet_of(tensors)) : Sizes(densenet_of(tensors, stem->shape[0]));
+  for (const Architecture& known : architectures()) {
+    if (known.sizes != sizes) continue;
+    options.name = known.name;
     options.in_channels = stem->shape[1];
     options.small_stem = stem->shape[2] == 3;
-    const PlainTensor* bias = find(std::string(known.head()) + ".bias", 1);
+    const PlainTensor* bias = find(message(known.head(), ".bias"), 1);
     options.outputs = bias ? bias->shape[0] : 0;
     return options;
   }

@@ -7,9 +7,9 @@
 #include "apps/command_line/run_app.h"
 #include "apps/command_line/toml.h"
 #include "data/metrics/bootstrap.h"
+#include "engine/context.h"
 #include "engine/files/check.h"
 #include "engine/files/checkpoint.h"
-#include "kernels/device/device.h"
 
 namespace preceptor {
 namespace {
@@ -49,9 +49,10 @@ class TomlFile : public CLI::Config {
 void choose_device(std::string& device, bool quiet) {
   if (device != "auto") return;
   try {
-    device = to_string(kernels::cuda_device().kind);
+    require_cuda();
+    device = "cuda";
   } catch (const Error& error) {
-    device = to_string(kernels::DeviceKind::cpu);
+    device = "cpu";
     if (!quiet) std::cerr << "computing on the cpu: " << error.what() << '\n';
   }
 }

@@ -10,7 +10,7 @@ namespace preceptor {
 // Errors: usage with CLI11's reason; missing_input where a --config file is not there. Footers get the exit codes.
 bool parse_command_line(CLI::App& app, int argc, char** argv);
 
-// Adds --device and --threads; kernels::open_device takes both. `auto` becomes cuda or, with one line on stderr that
+// Adds --device and --threads; open_context() takes both. `auto` becomes cuda or, with one line on stderr that
 // says why, cpu when the command line has been read.
 void add_device_flags(CLI::App& app, std::string& device, int& threads);
 

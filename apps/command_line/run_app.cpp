@@ -13,7 +13,7 @@
 #include <new>
 #include <vector>
 
-#include "kernels/device/error.h"
+#include "engine/files/check.h"
 
 namespace preceptor {
 namespace {

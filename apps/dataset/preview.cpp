@@ -50,7 +50,7 @@ int preview(const PreviewOptions& options) {
   const Dataset data = open_dataset(options.data);
   const Split& split = options.split == "train" ? data.train : options.split == "val" ? data.val : data.test;
   require_data(split.count > 0, options.data, ": has no ", options.split, " images");
-  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), options.seed);
+  const auto context = open_context(options.device, options.threads, options.seed);
   const int threads = context->device().threads;
   ModelCard card;
   card.network.in_channels = data.channels;

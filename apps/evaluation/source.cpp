@@ -27,8 +27,7 @@ Source open_run(const std::string& path, const SourceOptions& options) {
 Source open_checkpoint(const std::string& path, const SourceOptions& options) {
   require(!options.data.empty(), path, ": a checkpoint needs --data; tables of predictions end in .csv");
   const CardCheckpoint checkpoint = load_card_checkpoint(path);
-  const auto context = std::make_unique<Context>(kernels::open_device(options.device, options.threads), 0,
-                                                 precision_named(options.precision));
+  const auto context = open_context(options.device, options.threads, 0, precision_named(options.precision));
   const LoadedModel model = load_model(*context, checkpoint);
   const Dataset data = open_dataset(options.data);
   require_fits(checkpoint, data, true);

@@ -8,7 +8,6 @@
 #include "data/batches/loader.h"
 #include "data/predictions/grades.h"
 #include "engine/ops.h"
-#include "kernels/elementwise/elementwise.h"
 
 namespace preceptor {
 namespace {
@@ -17,7 +16,7 @@ namespace {
 TapRelations::Batch relate(const Tensor& map, int images) {
   const Tensor rows = as_rows(map);
   const auto all = static_cast<std::size_t>(rows.shape()[0]), valid = static_cast<std::size_t>(images);
-  const std::vector<float> products = product(rows, rows).to_host();
+  const std::vector<float> products = matmul_nt(rows, rows).to_host();
   TapRelations::Batch batch{images, {}};
   for (std::size_t i = 0; i < valid; ++i)
     batch.products.insert(batch.products.end(), products.begin() + static_cast<std::ptrdiff_t>(i * all),
@@ -69,7 +68,7 @@ Predictions Predictor::predict(const Split& split, const std::vector<std::string
   const Buffer total(context_.pool(Lifetime::persistent), sizeof(double));
   const Tensor labels = context_.empty(independent ? Shape{batch, network_.options().outputs} : Shape{batch});
   double loss = 0, known = 0;
-  context_.run(kernels::Copy{total.data(), &loss, sizeof loss});
+  context_.copy(total.data(), &loss, sizeof loss);
 
   const auto outputs = static_cast<std::size_t>(dataset_.outputs);
   Predictions predictions;
@@ -85,8 +84,8 @@ Predictions Predictor::predict(const Split& split, const std::vector<std::string
     const auto known_here =
         static_cast<double>(std::count_if(targets.begin(), targets.end(), [](float t) { return !std::isnan(t); }));
     known += known_here;
-    context_.run(kernels::Copy{staged.data(), next->images.data(), next->images.size()});
-    context_.run(kernels::Copy{labels.data(), targets.data(), targets.size() * sizeof(float)});
+    context_.copy(staged.data(), next->images.data(), next->images.size());
+    context_.copy(labels.data(), targets.data(), targets.size() * sizeof(float));
     const Tensor input = augment(context_, static_cast<const std::uint8_t*>(staged.data()), images, normalisation_);
     const Features features = network_.forward(resizer_ ? (*resizer_)(input) : input, Mode::inference, taps);
     const Tensor& logits = features.logits;
@@ -97,15 +96,14 @@ Predictions Predictor::predict(const Split& split, const std::vector<std::string
       const auto weight = static_cast<float>(known_here);
       const Tensor rows =
           independent ? binary_cross_entropy(logits, labels, weight) : softmax_cross_entropy(logits, labels, weight);
-      context_.run(kernels::AccumulateSum{rows.data(), batch, static_cast<double*>(total.data())});
+      accumulate_sum(rows, static_cast<double*>(total.data()));
     }
     std::vector<float> scores = (independent ? sigmoid(logits) : softmax(logits)).to_host();
     if (cumulative_) scores = grade_probabilities(scores, dataset_.outputs);
     predictions.probabilities.insert(predictions.probabilities.end(), scores.begin(),
                                      scores.begin() + static_cast<std::ptrdiff_t>(next->valid * outputs));
   }
-  context_.run(kernels::Copy{&loss, total.data(), sizeof loss});
-  context_.stream().synchronize();
+  context_.copy_and_wait(&loss, total.data(), sizeof loss);
   if (cumulative_)
     predictions.decisions =
         median_grades({predictions.probabilities.begin(), predictions.probabilities.end()}, dataset_.outputs);

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "engine/files/check.h"
-#include "kernels/device/card.h"
 
 namespace preceptor {
 namespace {
@@ -37,8 +36,8 @@ nlohmann::ordered_json environment_json(const Context& context) {
           {"compiler", compiler},
           {"processor", processor_name()},
           {"system", message(system.sysname, " ", system.release, ", ", system.machine)},
-          {"device", kernels::to_string(context.device().kind)},
-          {"card", kernels::card_name(context.device())},
+          {"device", context.device_name()},
+          {"card", context.card_name()},
           {"threads", context.device().threads}};
 }
 

@@ -11,7 +11,8 @@ usage() {
   exit 64
 }
 data='' out='' few=500 teacher=resnet20 student=resnet8 seeds='0 1 2'
-methods='kd dkd lskd dist ls tfkd at at:reading=author at:reading=paper fitnet vid ab nst fsp sp pkt rkd cc ofd ft reviewkd crd'
+# All methods under a teacher, and the other readings of at. dml needs peers instead.
+methods="$("$bin/preceptor-distill" --list-methods | cut -f 1 | grep -vx dml) at:reading=author at:reading=paper"
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
   [ $# -gt 1 ] || usage
   case $1 in

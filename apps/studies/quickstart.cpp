@@ -147,7 +147,7 @@ std::vector<ArmPlan> Quickstart::arm_plans() const {
 }
 
 Reference Quickstart::reference(const std::string& name, const std::string& run, const TrainingResult& result) {
-  const auto context = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), 0);
+  const auto context = open_context(options_.device, options_.threads, 0);
   const LoadedModel model = load_model(*context, load_card_checkpoint(folder(run) + "/best.safetensors"));
   Predictor predictor(*context, *model.network, model.card, target_);
   const PredictionTable table = prediction_table(target_, target_.test, "test", predictor.predict(target_.test));
@@ -215,7 +215,7 @@ void Quickstart::describe() {
        "The images",
        "Synthetic phantoms. Below each drawing is the same patient as the networks see it.",
        {pictures('a', source_, "Hospital a, the source"), pictures('b', target_, "Hospital b, the target")}});
-  const auto context = std::make_unique<Context>(kernels::open_device(options_.device, options_.threads), 0);
+  const auto context = open_context(options_.device, options_.threads, 0);
   report_.pictures.push_back(explained_images(report_, target_, *context, target_.outputs));
   report_.settings = {
       {"Source", plan_.source},
@@ -330,7 +330,7 @@ int run_quickstart(int argc, char** argv) {
   if (!parse_command_line(app, argc, argv)) return 0;
   if (options.out.empty()) options.out = options.fast ? "runs/quickstart-fast" : "runs/quickstart";
   // Part of a run's settings, so it has to be a number.
-  if (options.threads == 0) options.threads = kernels::open_device(options.device, 0).threads;
+  if (options.threads == 0) options.threads = default_threads(options.device);
   explain_interrupts("preceptor-quickstart", "the same command goes on where this one stopped");
   Quickstart(options).run();
   return 0;

@@ -16,7 +16,7 @@
 #include "data/predictions/grades.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
-#include "kernels/device/tuning.h"
+#include "engine/tuning.h"
 #include "models/registry.h"
 
 namespace preceptor {
@@ -52,8 +52,8 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
   for (std::string& method : options_.methods) method = to_string(parse_method(method));
   options_.augment = to_string(parse_augmentation(options_.augment));
   context_ = first != nullptr ? first->context_
-                              : std::make_shared<Context>(kernels::open_device(options_.device, options_.threads),
-                                                          options_.seed, precision_named(options_.precision));
+                              : std::shared_ptr<Context>(open_context(options_.device, options_.threads, options_.seed,
+                                                                      precision_named(options_.precision)));
   options_.threads = context_->device().threads;
   // Small files are read before the data, so that a wrong name costs seconds and not minutes.
   open_files(first);
@@ -93,7 +93,7 @@ void TrainingRun::open_files(const TrainingRun* first) {
           ": holds a run already; continue it with --resume or choose another --out");
   if (begun_) committed_ = directory_.last(first != nullptr ? std::optional(first->state_.epoch) : std::nullopt);
   if (begun_ && std::filesystem::exists(directory_.tuning_path()))
-    kernels::tuning().read(read_file(directory_.tuning_path()), directory_.tuning_path());
+    tuning().read(read_file(directory_.tuning_path()), directory_.tuning_path());
   continues_ = committed_.has_value();
   if (!committed_ && !options_.init.empty()) init_ = load_initial_weights(options_.init);
 }

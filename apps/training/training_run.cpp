@@ -17,7 +17,7 @@
 #include "data/predictions/grades.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
-#include "kernels/device/tuning.h"
+#include "engine/tuning.h"
 
 namespace preceptor {
 namespace {
@@ -136,7 +136,7 @@ bool TrainingRun::images_stay_on_device() const {
   // Mixtures are made, and cached rows compared with their images, on the host.
   if (parse_augmentation(options_.augment).mixup > 0 || teacher_rows_) return false;
   const bool automatic = options_.device_images == device_images_auto;
-  if (automatic && context_->device().kind != kernels::DeviceKind::cuda) return false;
+  if (automatic && context_->device_name() != "cuda") return false;
   const std::size_t most = automatic ? context_->pool(Lifetime::persistent).available() / 4
                                      : static_cast<std::size_t>(options_.device_images) << 20;
   return DeviceImages::bytes_of(*data_->train.images) <= most;
@@ -234,8 +234,7 @@ void TrainingRun::prepare_epoch(const EpochRow& row, double val_loss) {
   card_.epoch = row.epoch;
   card_.val_auc = row.val_auc;
   log_.epoch(rows_);
-  const kernels::Tuning& tuning = kernels::tuning();
-  if (!tuning.empty()) write_file_atomically(directory_.tuning_path(), tuning.text());
+  if (!tuning().empty()) write_file_atomically(directory_.tuning_path(), tuning().text());
   const StateDict best = is_best ? evaluated().parameters().state() : StateDict{};
   directory_.prepare(state_, card_, network_->parameters().state(), is_best ? &best : nullptr);
   state_.tensors.clear();

@@ -19,10 +19,11 @@ struct ElementFormat {
 // "F64", "F32", "F16", "BF16", and whole numbers and truth values: "I8" ... "I64", "U8" ... "U64", "BOOL".
 std::optional<ElementFormat> element_format(const std::string& name);
 
-// Converts `count` little-endian elements, which need no alignment; type is no whole_number. F64 is rounded to nearest.
+// Converts `count` little-endian elements, which need no alignment; F64 is rounded to nearest. type must not
+// be whole_number.
 void to_floats(ElementType type, const char* bytes, std::size_t count, float* target);
 
-// Rounds to nearest even: the bits of each value as BF16, for as many as there are values.
+// Rounds each value to the nearest BF16, ties to even, and stores its bits.
 void to_bfloat16(std::span<const float> values, std::uint16_t* target);
 
 }  // namespace preceptor

@@ -74,7 +74,7 @@ std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));
   std::string content;
-  std::error_code unknown;  // of a pipe, say
+  std::error_code unknown;  // for example of a pipe
   const std::uintmax_t size = std::filesystem::file_size(path, unknown);
   if (!unknown) content.reserve(size);
   std::vector<char> part(1 << 20);

@@ -16,7 +16,7 @@ struct Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
 };
 
-// A regular file, read in parts straight to where they belong. Errors: missing_input, io.
+// A regular file that is read in parts, straight to their destination. Errors: missing_input, io.
 class InputFile {
  public:
   explicit InputFile(const std::string& path);

@@ -23,7 +23,7 @@ struct PickleValue {
     list,        // items
     dict,        // items: key, value, key, value, ...
     global,      // text: "module.name", a class or function that is only named
-    persistent,  // items: what PyTorch says of a storage
+    persistent,  // items: PyTorch's description of a storage
     call,        // items: the global that the file wants called, and the tuple of its arguments
     object,      // items: the class (global or persistent), and the state once it was given
   };
@@ -39,7 +39,7 @@ struct Pickle {
   PickleRef root = 0;
 
   const PickleValue& operator[](PickleRef ref) const { return values[ref]; }
-  // The value of a dict's text key; nullptr where the key is absent or `dict` is none.
+  // The value of a dict's text key; nullptr if the key is absent or `dict` is not a dict.
   const PickleValue* find(const PickleValue& dict, std::string_view key) const;
 };
 
@@ -49,13 +49,12 @@ inline constexpr std::uint64_t pickle_largest_bytes = 32u << 20;
 inline constexpr std::size_t pickle_most_values = 1'000'000;
 
 // Reads one pickle, protocols 2 to 5. A collections.OrderedDict, empty or of a list of pairs, becomes a dict; every
-// other call stays a value of kind call, for the caller to judge. What a file sets on calls and dicts beyond their
-// items is dropped. Errors: data,
-// "`where`: ...", with the byte and the opcode's name: opcodes that state dicts do not need, values of a wrong kind,
-// anything beyond the end or the limits above, bytes behind the end.
+// other call stays a value of kind call, for the caller to judge. State that a file sets on calls and dicts beyond
+// their items is dropped. Errors: data, "`where`: ...", with the byte and the opcode's name: opcodes that state dicts
+// do not need, values of a wrong kind, anything beyond the end or the limits above, bytes after the end.
 Pickle parse_pickle(std::string_view bytes, const std::string& where);
 
-// The same for bytes that go on behind the pickle; takes the pickle off `bytes`.
+// The same for bytes that continue after the pickle; removes the pickle from `bytes`.
 Pickle parse_first_pickle(std::string_view& bytes, const std::string& where);
 
 }  // namespace preceptor

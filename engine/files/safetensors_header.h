@@ -1,4 +1,4 @@
-// What a safetensors file says of itself: every number checked against the size of the file before it is used.
+// The header of a safetensors file: every number is checked against the size of the file before it is used.
 #pragma once
 
 #include <cstdint>
@@ -18,18 +18,18 @@ struct StoredTensor {
   std::string dtype;  // "F32"
   ElementFormat format;
   std::vector<int> sizes;
-  std::uint64_t begin, end;  // of its values, in the file
+  std::uint64_t begin, end;  // range of its values in the file
 };
 
 struct SafetensorsHeader {
   Metadata metadata;
-  std::vector<StoredTensor> tensors;  // in the order of their values, which lie one behind the other
+  std::vector<StoredTensor> tensors;  // in the order of their values, which are contiguous
 };
 
 // Bytes of the header's text, which begins at byte 8, from the file's first 8 bytes. Errors: data, with the path.
 std::uint64_t safetensors_header_bytes(const std::string& path, std::uint64_t first_word, std::uint64_t file_bytes);
 // Reads the text. Errors: data, with path, tensor and reason: offsets outside of the file, gaps, overlaps, shapes that
-// are not those of the bytes, types that nobody knows, bytes behind the last tensor.
+// do not match the bytes, unknown types, bytes after the last tensor.
 SafetensorsHeader parse_safetensors_header(const std::string& path, std::string_view text, std::uint64_t file_bytes);
 
 }  // namespace preceptor

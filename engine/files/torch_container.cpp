@@ -135,7 +135,7 @@ class LegacyContainer : public TorchContainer {
     require_data(rest.empty(), path_, ": has ", rest.size(), " bytes behind the last storage");
   }
 
-  // Classes of modules stand in the same way as storages, with their source text, which nobody reads.
+  // Classes of modules are stored in the same way as storages, with their source text, which is not read.
   bool is_class(const PickleValue& persistent) const {
     const PickleValue& id = pickle_[persistent.items[0]];
     return id.kind == Kind::tuple && !id.items.empty() && pickle_[id.items[0]].text == "module";
@@ -151,7 +151,7 @@ class LegacyContainer : public TorchContainer {
 TorchStorage storage_from(const Pickle& pickle, const PickleValue& persistent, const std::string& tensor) {
   require_data(persistent.kind == Kind::persistent, tensor, ": its storage is none");
   const PickleValue& id = pickle[persistent.items[0]];
-  // Five facts; the older container adds a sixth, none where the storage is no part of another.
+  // Five facts; the older container adds a sixth, None unless the storage is part of another.
   require_data(id.kind == Kind::tuple &&
                    (id.items.size() == 5 || (id.items.size() == 6 && pickle[id.items[5]].kind == Kind::none)),
                tensor, ": its storage has not five facts");

@@ -1,4 +1,4 @@
-// The two containers of torch.save: a zip archive, and before PyTorch 1.6 pickles with the storages behind them.
+// The two containers of torch.save: a zip archive, and before PyTorch 1.6 pickles followed by the storages.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@
 
 namespace preceptor {
 
-// What a pickle says of a storage.
+// A storage as a pickle describes it.
 struct TorchStorage {
   std::string key;
   ElementFormat format{};
   std::uint64_t elements = 0;
 };
 
-// `tensor` opens the message: errors are data, "`tensor`: ...", for anything else than a storage of a known type.
+// `tensor` opens the message: errors are data, "`tensor`: ...", for anything but a storage of a known type.
 TorchStorage storage_from(const Pickle& pickle, const PickleValue& persistent, const std::string& tensor);
 
 class TorchContainer {
@@ -36,7 +36,7 @@ class TorchContainer {
   std::uint64_t file_bytes_ = 0;
 };
 
-// Whether a file that begins so is one of torch.save before PyTorch 1.6.
+// True if a file that begins like this was written by torch.save before PyTorch 1.6.
 bool begins_like_legacy_torch(const std::string& begin);
 
 // Members of zip archives must be stored, as torch.save does: what is read is never larger than the file. Errors:

@@ -1,4 +1,4 @@
-// What a pickle of torch.save says of tensors, and their values out of its storages.
+// Finds the tensors in a pickle of torch.save, and reads their values from its storages.
 #include "engine/files/torch_file.h"
 
 #include <algorithm>

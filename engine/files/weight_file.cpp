@@ -26,8 +26,8 @@ std::string first_bytes(const std::string& path, std::size_t count) {
 
 WeightFile load_weights(const std::string& path) {
   const std::string begin = first_bytes(path, 16);
-  // The length before a safetensors header may have any bytes, those of the other formats too; none of them has this
-  // one.
+  // The length before a safetensors header may consist of any bytes, even the first ones of other formats, but no other
+  // format has this ninth byte.
   if (begin.size() > 8 && begin[8] == '{') return {path, "safetensors", "", load_safetensors(path, false)};
   const bool legacy = begins_like_legacy_torch(begin);
   if (legacy || begin.starts_with("PK\x03\x04")) {

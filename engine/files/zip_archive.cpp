@@ -15,8 +15,8 @@ namespace {
 // Deflate codes at most 258 bytes in 2 bits; anything above cannot be true.
 constexpr std::uint64_t deflate_best_ratio = 1032;
 
-// The file is there when libzip opens it: what it reports then, but for a failed read, comes from the content. That
-// goes for places to seek that do not exist, directories too large for memory, and "no such file" alike.
+// The file exists when libzip opens it, so every later error except a failed read is due to its content, even invalid
+// seek positions, directories too large for memory and "no such file".
 [[noreturn]] void fail_zip(int zip_code, const std::string& place) {
   const bool io = zip_code == ZIP_ER_OPEN || zip_code == ZIP_ER_READ;
   zip_error_t error;
@@ -110,7 +110,7 @@ ZipArchive::ZipArchive(const std::string& path) : archive_(std::make_unique<Arch
                  " has no name or no size");
     require_data(seen.insert(name).second, path, ": member ", std::string(name).substr(0, 200), " appears twice");
     archive_->names.push_back(name);
-    // Members that lie over each other would let a small file ask for any amount of memory.
+    // Overlapping members would let a small file ask for any amount of memory.
     require_data(entry.comp_size <= archive_->file_bytes - claimed, path,
                  ": its members claim more packed bytes than the file's ", archive_->file_bytes);
     claimed += entry.comp_size;

@@ -16,7 +16,7 @@ class ZipMember {
   ZipMember& operator=(const ZipMember&) = delete;
 
   std::uint64_t bytes() const { return bytes_; }  // unpacked, as the directory declares and the packed size allows
-  // The next `count` bytes; Error (data) where the member ends before.
+  // The next `count` bytes; Error (data) if the member ends before.
   void read(void* target, std::uint64_t count);
   // Error (data) unless everything was read and the checksum is right.
   void expect_end();

@@ -15,7 +15,7 @@ Tensor attention_fusion(const Tensor& x, const Tensor& y, const Tensor& attentio
   context.run(x.storage(), [&]<class T>(T) {
     return kernels::AttentionFusion<T>{x.map<T>(), y.map<T>(), attention.map<T>(), out.map<T>()};
   });
-  if (!tape.watches(x) && !tape.watches(y) && !tape.watches(attention)) return out;
+  if (!tape.requires_grad(x) && !tape.requires_grad(y) && !tape.requires_grad(attention)) return out;
   tape.record(out, [=, &context](const Tensor& d_out) {
     const Tensor d_x = context.empty(x.shape()), d_y = context.empty(x.shape()),
                  d_attention = context.empty(attention.shape());

@@ -1,4 +1,4 @@
-// From stored bytes to the network's input.
+// Network inputs from stored bytes.
 #include "kernels/augment/augment.h"
 
 #include "engine/ops.h"
@@ -59,7 +59,7 @@ Tensor augment_from_host(Context& context, std::span<const std::uint8_t> images,
                          const AugmentOptions& options) {
   require(images.size() == shape.elements(), "augment: ", images.size(), " bytes for images of ", shape);
   const std::shared_ptr<Buffer> staged = context.scratch(images.size());
-  context.run(kernels::Copy{staged->data(), images.data(), images.size()});
+  context.copy(staged->data(), images.data(), images.size());
   const Tensor out = augment(context, static_cast<const std::uint8_t*>(staged->data()), shape, options);
   context.stream().synchronize();
   return out;

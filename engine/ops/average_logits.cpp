@@ -17,7 +17,7 @@ Tensor average_logits(const std::vector<Tensor>& logits, const Tensor& weights, 
   float* next = all.data();
   for (const Tensor& member : logits) {
     require(member.shape() == shape, "average_logits: logits ", shape, " and ", member.shape(), " differ");
-    context.run(kernels::Copy{next, member.data(), shape.elements() * sizeof(float)});
+    context.copy(next, member.data(), shape.elements() * sizeof(float));
     next += shape.elements();
   }
   context.run(kernels::AverageLogits<float>{all.data(), weights.data(), combined.data(), members, shape[0], shape[1],

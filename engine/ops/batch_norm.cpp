@@ -1,4 +1,4 @@
-// Batch norm with the residual sum and ReLU behind it.
+// Batch norm with the residual sum and ReLU that follow it.
 #include "kernels/batch_norm/batch_norm.h"
 
 #include "engine/ops/convolution.h"
@@ -7,12 +7,12 @@ namespace preceptor {
 
 namespace {
 
-// y, unless it is undefined, from the batch's own statistics; moves the running ones.
-BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, bool relu, const Tensor& residual,
+// Computes y, if defined, from the batch's own statistics, and updates the running ones.
+BatchNormStatistics normalize(const Tensor& x, const BatchNormParameters& p, bool relu, const Tensor& residual,
                               const Tensor& y) {
   Context& context = x.context();
   const BatchNormStatistics statistics{context.empty({6, p.gamma.shape()[0]})};
-  context.run_with_workspace(x.storage(), [&]<class T>(T) {
+  context.run(x.storage(), [&]<class T>(T) {
     return kernels::BatchNormForward<T>{.x = x.map<T>(),
                                         .statistics = x.statistics(),
                                         .residual = residual.map<T>(),
@@ -25,11 +25,10 @@ BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, boo
                                         .rstd = statistics.rstd(),
                                         .scale = statistics.scale(),
                                         .offset = statistics.offset(),
-                                        .roundings = statistics.roundings(),
+                                        .rounding_errors = statistics.rounding_errors(),
                                         .epsilon = p.epsilon,
                                         .momentum = p.momentum,
-                                        .relu = relu,
-                                        .workspace = nullptr};
+                                        .relu = relu};
   });
   return statistics;
 }
@@ -39,21 +38,21 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
             const BatchNormStatistics& statistics, Tensor& y) {
   Context& context = x.context();
   const bool recording = context.tape().recording();
-  const bool want_gamma = recording && p.gamma.watched(), want_beta = recording && p.beta.watched();
-  const bool want_residual = residual.defined() && context.tape().watches(residual);
-  if (!want_gamma && !want_beta && !want_residual && !context.tape().watches(x)) return;
+  const bool want_gamma = recording && p.gamma.requires_grad(), want_beta = recording && p.beta.requires_grad();
+  const bool want_residual = residual.defined() && context.tape().requires_grad(residual);
+  if (!want_gamma && !want_beta && !want_residual && !context.tape().requires_grad(x)) return;
 
   // Without a residual the gradient recomputes where the ReLU let x pass; y need not be kept for that.
   const Tensor kept = relu && residual.defined() ? y : Tensor();
-  context.tape().record(y, [=, shortcut = residual.without_values(), &context](const Tensor& d_y) {
-    // The derivative that comes in is nobody else's most of the time; then one of the results takes its memory.
+  context.tape().record(y, [=, shortcut = residual.shape_only(), &context](const Tensor& d_y) {
+    // The incoming derivative is usually not shared; then one of the results takes its memory.
     const bool reuse = d_y.owns_alone();
     const Tensor d_residual = !want_residual ? Tensor() : reuse ? d_y : context.empty(x.shape());
     const Tensor so_far = context.tape().take(x);
     const Tensor d_x = so_far.defined() && so_far.owns_alone() ? so_far
                        : reuse && !want_residual               ? d_y
                                                                : context.empty(x.shape());
-    context.run_with_workspace(x.storage(), [&]<class T>(T) {
+    context.run(x.storage(), [&]<class T>(T) {
       return kernels::BatchNormBackward<T>{.x = x.map<T>(),
                                            .y = kept.map<T>(),
                                            .d_y = d_y.map<T>(),
@@ -64,12 +63,11 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
                                            .rstd = statistics.rstd(),
                                            .scale = statistics.scale(),
                                            .offset = statistics.offset(),
-                                           .roundings = statistics.roundings(),
+                                           .rounding_errors = statistics.rounding_errors(),
                                            .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
                                            .d_beta = want_beta ? p.beta.gradient() : nullptr,
                                            .relu = relu,
-                                           .batch_statistics = true,
-                                           .workspace = nullptr};
+                                           .batch_statistics = true};
     });
     if (want_residual) context.tape().accumulate(shortcut, d_residual);
     context.tape().accumulate(x, d_x);
@@ -92,13 +90,13 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
   Context& context = x.context();
   Tensor y = context.empty(x.shape());
   if (batch_statistics) {
-    const BatchNormStatistics statistics = normalise(x, p, relu, residual, y);
+    const BatchNormStatistics statistics = normalize(x, p, relu, residual, y);
     record(x, p, relu, residual, statistics, y);
     return y;
   }
   const Tape& tape = context.tape();
-  require(!tape.watches(x) && !(residual.defined() && tape.watches(residual)) &&
-              !(tape.recording() && (p.gamma.watched() || p.beta.watched())),
+  require(!tape.requires_grad(x) && !(residual.defined() && tape.requires_grad(residual)) &&
+              !(tape.recording() && (p.gamma.requires_grad() || p.beta.requires_grad())),
           "batch_norm: the form with fixed statistics is for inference and frozen layers; ", p.gamma.name(),
           " or its input is being trained");
   context.run(x.storage(), [&]<class T>(T) {
@@ -119,11 +117,11 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
 Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& p, const Parameter& weight,
                               const ConvolutionOptions& options) {
   require_fits(x, p);
-  // Where a convolution does not normalize as it reads, a batch norm does it best while it has x in its cache.
+  // If convolutions do not normalize as they read, the batch norm does it while x is in its cache.
   Context& context = x.context();
-  Tensor activation = context.fuses_batch_norms() ? x.without_values() : context.empty(x.shape());
+  Tensor activation = context.fuses_batch_norms() ? x.shape_only() : context.empty(x.shape());
   activation.set_slot(-1);
-  const BatchNormStatistics statistics = normalise(x, p, true, Tensor(), activation);
+  const BatchNormStatistics statistics = normalize(x, p, true, Tensor(), activation);
   record(x, p, true, Tensor(), statistics, activation);
   return convolution(activation, x, statistics, weight, nullptr, options);
 }

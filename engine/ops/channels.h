@@ -1,11 +1,11 @@
-// What filling channels of a wider map shares.
+// Helpers for ops that write into a channel range of a wider map.
 #pragma once
 
 #include "engine/ops.h"
 
 namespace preceptor {
 
-// The statistics of what x holds, where it has room for them.
+// Computes the channel statistics of x, if it keeps them.
 void find_statistics(const Tensor& x);
 
 }  // namespace preceptor

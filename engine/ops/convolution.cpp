@@ -43,7 +43,7 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
     require(bias->shape() == Shape{weight.shape()[0]}, "convolution: bias ", bias->shape(), " does not fit weights ",
             weight.shape());
   if (options.statistics && context.fuses_batch_norms()) y.keep_statistics();
-  context.run_with_workspace(x.storage(), [&]<class T>(T) {
+  context.run(x.storage(), [&]<class T>(T) {
     return kernels::ConvolutionForward<T>{.x = (x.defined() ? x : input).map<T>(),
                                           .weight = weight.value_for<T>(),
                                           .bias = bias ? bias->value() : nullptr,
@@ -56,38 +56,37 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
                                           .tf32 = context.multiplies_tf32(),
                                           .direct = options.direct};
   });
-  const bool want_weight = context.tape().recording() && weight.watched();
-  const bool want_bias = context.tape().recording() && bias && bias->watched();
-  const bool want_x = context.tape().watches(x);
+  const bool want_weight = context.tape().recording() && weight.requires_grad();
+  const bool want_bias = context.tape().recording() && bias && bias->requires_grad();
+  const bool want_x = context.tape().requires_grad(x);
   if (!want_weight && !want_bias && !want_x) return y;
   require(!want_bias || want_weight, "convolution: a bias cannot be trained under frozen weights");
 
   const Tensor kept = want_weight ? input : Tensor();
-  context.tape().record(y,
-                        [=, source = x.without_values(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
-                          if (want_weight)
-                            context.run_with_workspace(kept.storage(), [&]<class T>(T) {
-                              return kernels::ConvolutionWeightGradient<T>{.x = kept.map<T>(),
-                                                                           .d_y = d_y.map<T>(),
-                                                                           .d_weight = weight.gradient(),
-                                                                           .d_bias = want_bias ? b.gradient() : nullptr,
-                                                                           .geometry = geometry,
-                                                                           .input = affine_of(before),
-                                                                           .tf32 = context.multiplies_tf32(),
-                                                                           .direct = options.direct};
-                            });
-                          if (!want_x) return;
-                          Tensor d_x = context.empty(source.shape());
-                          context.run_with_workspace(d_x.storage(), [&]<class T>(T) {
-                            return kernels::ConvolutionDataGradient<T>{.d_y = d_y.map<T>(),
-                                                                       .weight = weight.value_for<T>(),
-                                                                       .d_x = d_x.map<T>(),
-                                                                       .geometry = geometry,
-                                                                       .tf32 = context.multiplies_tf32(),
-                                                                       .direct = options.direct};
-                          });
-                          context.tape().accumulate(source, std::move(d_x));
-                        });
+  context.tape().record(y, [=, source = x.shape_only(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
+    if (want_weight)
+      context.run(kept.storage(), [&]<class T>(T) {
+        return kernels::ConvolutionWeightGradient<T>{.x = kept.map<T>(),
+                                                     .d_y = d_y.map<T>(),
+                                                     .d_weight = weight.gradient(),
+                                                     .d_bias = want_bias ? b.gradient() : nullptr,
+                                                     .geometry = geometry,
+                                                     .input = affine_of(before),
+                                                     .tf32 = context.multiplies_tf32(),
+                                                     .direct = options.direct};
+      });
+    if (!want_x) return;
+    Tensor d_x = context.empty(source.shape());
+    context.run(d_x.storage(), [&]<class T>(T) {
+      return kernels::ConvolutionDataGradient<T>{.d_y = d_y.map<T>(),
+                                                 .weight = weight.value_for<T>(),
+                                                 .d_x = d_x.map<T>(),
+                                                 .geometry = geometry,
+                                                 .tf32 = context.multiplies_tf32(),
+                                                 .direct = options.direct};
+    });
+    context.tape().accumulate(source, std::move(d_x));
+  });
   return y;
 }
 
@@ -117,7 +116,7 @@ Tensor folded_convolution(const Tensor& x, const FoldedConvolution& folded, cons
     require(residual.shape() == shape, "folded_convolution: output ", shape, " and residual ", residual.shape(),
             " differ");
   const Tensor y = residual.defined() && residual.owns_alone() ? residual.overwritten() : context.empty(shape);
-  context.run_with_workspace(x.storage(), [&]<class T>(T) {
+  context.run(x.storage(), [&]<class T>(T) {
     return kernels::ConvolutionForward<T>{.x = x.map<T>(),
                                           .weight = folded.weight.data<T>(),
                                           .bias = folded.bias.data(),

@@ -2,6 +2,7 @@
 #include "kernels/elementwise/elementwise.h"
 
 #include "engine/ops.h"
+#include "kernels/staged_copy/staged_copy.h"
 
 namespace preceptor {
 
@@ -9,7 +10,7 @@ Tensor relu(const Tensor& x) {
   Context& context = x.context();
   Tensor y = context.empty(x.shape());
   context.run(x.storage(), [&]<class T>(T) { return kernels::ReluForward<T>{x.map<T>(), y.map<T>()}; });
-  if (!context.tape().watches(x)) return y;
+  if (!context.tape().requires_grad(x)) return y;
   context.tape().record(y, [x, value = y, &context](const Tensor& d_y) {
     const Tensor d_x = d_y.owns_alone() ? d_y : context.empty(x.shape());
     context.run(x.storage(), [&]<class T>(T) {
@@ -25,8 +26,8 @@ Tensor leaky_relu(const Tensor& x, float slope) {
   Context& context = x.context();
   Tensor y = context.empty(x.shape());
   context.run(x.storage(), [&]<class T>(T) { return kernels::LeakyReluForward<T>{x.map<T>(), y.map<T>(), slope}; });
-  if (!context.tape().watches(x)) return y;
-  context.tape().record(y, [target = x.without_values(), value = y, slope, &context](const Tensor& d_y) {
+  if (!context.tape().requires_grad(x)) return y;
+  context.tape().record(y, [target = x.shape_only(), value = y, slope, &context](const Tensor& d_y) {
     const Tensor d_x = d_y.owns_alone() ? d_y : context.empty(target.shape());
     context.run(value.storage(), [&]<class T>(T) {
       return kernels::LeakyReluBackward<T>{value.map<T>(), d_y.map<T>(), d_x.map<T>(), slope};
@@ -50,12 +51,20 @@ Tensor add(const Tensor& a, const Tensor& b) {
   Context& context = a.context();
   Tensor sum = context.empty(a.shape());
   context.run(a.storage(), [&]<class T>(T) { return kernels::Add<T>{a.map<T>(), b.map<T>(), sum.map<T>()}; });
-  if (!context.tape().watches(a) && !context.tape().watches(b)) return sum;
+  if (!context.tape().requires_grad(a) && !context.tape().requires_grad(b)) return sum;
   context.tape().record(sum, [a, b, &context](const Tensor& d_sum) {
     context.tape().accumulate(a, d_sum);
     context.tape().accumulate(b, d_sum);
   });
   return sum;
+}
+
+void copy_to_rows(const Tensor& x, const Tensor& rows, const std::int32_t* position) {
+  x.context().run(kernels::CopyToRow{x.data(), rows.data(), position, static_cast<std::int64_t>(x.shape().elements())});
+}
+
+void accumulate_sum(const Tensor& values, double* total) {
+  values.context().run(kernels::AccumulateSum{values.data(), static_cast<int>(values.shape().elements()), total});
 }
 
 }  // namespace preceptor

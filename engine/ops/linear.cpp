@@ -13,17 +13,16 @@ Tensor linear(const Tensor& x, const Parameter& weight, const Parameter& bias) {
   Context& context = x.context();
   const int rows = x.shape()[0], in = x.shape()[1], out = weight.shape()[0];
   Tensor y = context.empty({rows, out});
-  context.run_with_workspace(
-      kernels::LinearForward<float>{x.data(), weight.value(), bias.value(), y.data(), rows, in, out});
+  context.run(kernels::LinearForward<float>{x.data(), weight.value(), bias.value(), y.data(), rows, in, out});
   const bool recording = context.tape().recording();
-  const bool want_weight = recording && weight.watched(), want_bias = recording && bias.watched();
-  const bool want_x = context.tape().watches(x);
+  const bool want_weight = recording && weight.requires_grad(), want_bias = recording && bias.requires_grad();
+  const bool want_x = context.tape().requires_grad(x);
   if (!want_weight && !want_bias && !want_x) return y;
   context.tape().record(y, [=, &context](const Tensor& d_y) {
     const Tensor d_x = want_x ? context.empty(x.shape()) : Tensor();
-    context.run_with_workspace(kernels::LinearBackward<float>{x.data(), weight.value(), d_y.data(), d_x.data(),
-                                                              want_weight ? weight.gradient() : nullptr,
-                                                              want_bias ? bias.gradient() : nullptr, rows, in, out});
+    context.run(kernels::LinearBackward<float>{x.data(), weight.value(), d_y.data(), d_x.data(),
+                                               want_weight ? weight.gradient() : nullptr,
+                                               want_bias ? bias.gradient() : nullptr, rows, in, out});
     if (want_x) context.tape().accumulate(x, d_x);
   });
   return y;

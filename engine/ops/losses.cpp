@@ -1,29 +1,11 @@
-// Loss terms: each kernel gives values and derivatives together, so the tape only hands the derivatives on.
+// Loss terms: each kernel gives values and derivatives together, so the tape only passes the derivatives on.
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 #include "kernels/attention_transfer/attention_transfer.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/softened_kl/softened_kl.h"
 
 namespace preceptor {
-namespace {
-
-void require_matrix(const char* op, const Tensor& logits) {
-  require(logits.shape().rank() == 2, op, ": logits ", logits.shape(), " are no matrix of [rows, classes]");
-}
-
-void require_equal(const char* op, const char* first, const Tensor& a, const char* second, const Tensor& b) {
-  require(a.shape() == b.shape(), op, ": ", first, " ", a.shape(), " and ", second, " ", b.shape(), " differ");
-}
-
-void record(const Tensor& input, const Tensor& d_input) {
-  Tape& tape = input.context().tape();
-  if (!tape.watches(input)) return;
-  tape.record_loss(
-      [target = input.without_values(), d_input, &tape](const Tensor&) { tape.accumulate(target, d_input); });
-}
-
-}  // namespace
-
 Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, float weight, const Tensor& row_weights) {
   require_matrix("softmax_cross_entropy", logits);
   const int rows = logits.shape()[0], classes = logits.shape()[1];
@@ -35,7 +17,7 @@ Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, float w
   const Tensor loss = context.empty({rows}), d_logits = context.empty(logits.shape());
   context.run(kernels::SoftmaxCrossEntropy<float>{logits.data(), labels.data(), loss.data(), d_logits.data(), rows,
                                                   classes, weight, row_weights.data()});
-  record(logits, d_logits);
+  context.tape().record_loss(logits, d_logits);
   return loss;
 }
 
@@ -47,7 +29,7 @@ Tensor binary_cross_entropy(const Tensor& logits, const Tensor& targets, float w
   const Tensor loss = context.empty({rows}), d_logits = context.empty(logits.shape());
   context.run(kernels::BinaryCrossEntropy<float>{logits.data(), targets.data(), loss.data(), d_logits.data(), rows,
                                                  labels, weight});
-  record(logits, d_logits);
+  context.tape().record_loss(logits, d_logits);
   return loss;
 }
 
@@ -60,7 +42,7 @@ Tensor softened_kl(const Tensor& student, const Tensor& teacher, float temperatu
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
   context.run(kernels::SoftenedKl<float>{student.data(), teacher.data(), loss.data(), d_student.data(), rows, classes,
                                          temperature, weight / static_cast<float>(rows)});
-  record(student, d_student);
+  context.tape().record_loss(student, d_student);
   return loss;
 }
 
@@ -78,7 +60,7 @@ Tensor softened_binary_kl(const Tensor& student, const Tensor& teacher, const Te
   context.run(kernels::SoftenedBinaryKl<float>{student.data(), teacher.data(), targets.data(), loss.data(),
                                                d_student.data(), rows, labels, temperature, weight, of_present,
                                                of_absent});
-  record(student, d_student);
+  context.tape().record_loss(student, d_student);
   return loss;
 }
 
@@ -88,11 +70,11 @@ Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float we
           "attention_transfer: student ", s, " and teacher ", t, " differ in images, height or width");
   Context& context = student.context();
   const Tensor loss = context.empty({s[0]}), d_student = context.empty(s);
-  context.run_with_workspace(student.storage(), [&]<class T>(T) {
+  context.run(student.storage(), [&]<class T>(T) {
     return kernels::AttentionTransfer<T>{student.map<T>(), teacher.map<T>(), loss.data(), d_student.map<T>(),
                                          weight,           1e-12f,           nullptr,     paper};
   });
-  record(student, d_student);
+  context.tape().record_loss(student, d_student);
   return loss;
 }
 

@@ -1,4 +1,4 @@
-// Contrast with a bank of embeddings, with its gradient.
+// Noise-contrastive loss against a bank of embeddings, with its gradient.
 #include "kernels/nce_loss/nce_loss.h"
 
 #include "engine/ops.h"
@@ -40,10 +40,7 @@ Tensor nce_loss(const Tensor& anchors, const Parameter& bank, const Tensor& cand
                                    constant.value()});
   context.run(kernels::NceLoss{scores.data(), index, bank.value(), constant.value(), loss.data(), d_anchors.data(),
                                rows, columns, count, images, temperature, static_cast<double>(weight) / rows});
-  Tape& tape = context.tape();
-  if (tape.watches(anchors))
-    tape.record_loss(
-        [target = anchors.without_values(), d_anchors, &tape](const Tensor&) { tape.accumulate(target, d_anchors); });
+  context.tape().record_loss(anchors, d_anchors);
   return loss;
 }
 

@@ -1,4 +1,4 @@
-// Maps at another size.
+// Resizing of maps.
 #include "kernels/resize/resize.h"
 
 #include "engine/ops.h"
@@ -10,9 +10,8 @@ Resizer::Table Resizer::table(Context& context, const kernels::Axis& axis) {
   const int to = static_cast<int>(axis.first.size());
   Table table{axis.taps, context.empty({to}, Lifetime::persistent),
               context.empty({to, axis.taps}, Lifetime::persistent)};
-  context.run(kernels::Copy{table.first.data(), axis.first.data(), axis.first.size() * sizeof(int)});
-  context.run(kernels::Copy{table.weight.data(), axis.weight.data(), axis.weight.size() * sizeof(float)});
-  context.stream().synchronize();
+  context.copy(table.first.data(), axis.first.data(), axis.first.size() * sizeof(int));
+  context.copy_and_wait(table.weight.data(), axis.weight.data(), axis.weight.size() * sizeof(float));
   return table;
 }
 
@@ -47,12 +46,7 @@ Tensor Resizer::operator()(const Tensor& x) const {
   Context& context = x.context();
   Tensor y = context.empty({shape[0], shape[1], to_.height, to_.width});
   run(x, y, to_);
-  if (!context.tape().watches(x)) return y;
-  context.tape().record(y, [target = x.without_values(), back = from_, &context](const Tensor& d_y) {
-    const Tensor d_x = context.empty(target.shape());
-    run(d_y, d_x, back);
-    context.tape().accumulate(target, d_x);
-  });
+  context.tape().record(y, x, [back = from_](const Tensor& d_y, const Tensor& d_x) { run(d_y, d_x, back); });
   return y;
 }
 

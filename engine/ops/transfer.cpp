@@ -1,5 +1,6 @@
-// What transfer methods are put together from: losses on differences, normalized groups, products of rows.
+// Building blocks of transfer methods: losses on differences, normalized groups, products of rows.
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 #include "kernels/decoupled_kl/decoupled_kl.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/gaussian_likelihood/gaussian_likelihood.h"
@@ -11,17 +12,10 @@
 namespace preceptor {
 namespace {
 
-void record_pointwise_loss(const Tensor& student, const Tensor& d_student) {
-  Tape& tape = student.context().tape();
-  if (!tape.watches(student)) return;
-  tape.record_loss(
-      [target = student.without_values(), d_student, &tape](const Tensor&) { tape.accumulate(target, d_student); });
-}
+// x itself, or a contiguous copy; its gradient goes to x.
+Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : copy_into(x, x.context().empty(x.shape())); }
 
-// x itself, or a copy without gaps; its gradient goes to x.
-Tensor without_gaps(const Tensor& x) { return x.has_gaps() ? copy_into(x, x.context().empty(x.shape())) : x; }
-
-// PointwiseLoss of both, as rows of images.
+// The loss of each image, and its derivative.
 struct Run {
   Tensor loss, d_student;
 };
@@ -29,7 +23,7 @@ Run run_pointwise_loss(const char* op, PointwiseLossKind kind, const Tensor& stu
                        float scale, float parameter) {
   require(!teacher.defined() || student.shape() == teacher.shape(), op, ": student ", student.shape(), " and teacher ",
           teacher.shape(), " differ");
-  require(!student.has_gaps() && !teacher.has_gaps(), op, ": maps have gaps");
+  require(student.is_contiguous() && teacher.is_contiguous(), op, ": maps are not contiguous");
   const int rows = student.shape()[0], columns = static_cast<int>(student.shape().elements()) / rows;
   Context& context = student.context();
   Run run{context.empty({rows}), context.empty(student.shape(), student.storage())};
@@ -52,38 +46,40 @@ Tensor l2_normalize(const Tensor& x, const Groups& groups, const L2NormalizeOpti
     return kernels::L2Normalize<T>{x.data<T>(),  y.data<T>(),    inverse.data(), groups.outer,   groups.length,
                                    groups.inner, options.center, options.scale,  options.epsilon};
   });
-  if (!context.tape().watches(x)) return y;
-  context.tape().record(
-      y, [target = x.without_values(), value = y, inverse, groups, options, &context](const Tensor& d_y) {
-        const Tensor from = without_gaps(d_y), d_x = context.empty(target.shape());
-        context.run(d_x.storage(), [&]<class T>(T) {
-          return kernels::L2NormalizeBackward<T>{value.data<T>(), from.data<T>(), inverse.data(),
-                                                 d_x.data<T>(),   groups.outer,   groups.length,
-                                                 groups.inner,    options.center, options.scale};
-        });
-        context.tape().accumulate(target, d_x);
-      });
+  context.tape().record(y, x, [value = y, inverse, groups, options, &context](const Tensor& d_y, const Tensor& d_x) {
+    const Tensor from = contiguous(d_y);
+    context.run(d_x.storage(), [&]<class T>(T) {
+      return kernels::L2NormalizeBackward<T>{value.data<T>(), from.data<T>(), inverse.data(),
+                                             d_x.data<T>(),   groups.outer,   groups.length,
+                                             groups.inner,    options.center, options.scale};
+    });
+  });
   return y;
 }
 
-void require_matrix(const char* op, const Tensor& x) {
-  require(x.shape().rank() == 2, op, ": ", x.shape(), " is no matrix");
+// Records `view`, which is x in another shape.
+void record_reshaped(Tensor& view, const Tensor& x) {
+  Tape& tape = x.context().tape();
+  if (tape.requires_grad(x))
+    tape.record(view, [source = x.shape_only(), &tape](const Tensor& d_view) {
+      tape.accumulate(source, d_view.reshaped(source.shape()));
+    });
 }
 
 }  // namespace
 
 Tensor pointwise_loss(PointwiseLossKind kind, const Tensor& student, const Tensor& teacher, float scale,
                       float parameter) {
-  const Tensor dense = without_gaps(student);
-  const Run run = run_pointwise_loss("pointwise_loss", kind, dense, teacher.defined() ? without_gaps(teacher) : teacher,
+  const Tensor dense = contiguous(student);
+  const Run run = run_pointwise_loss("pointwise_loss", kind, dense, teacher.defined() ? contiguous(teacher) : teacher,
                                      scale, parameter);
-  record_pointwise_loss(dense, run.d_student);
+  student.context().tape().record_loss(dense, run.d_student);
   return run.loss;
 }
 
 Tensor l2_norm_loss(const Tensor& student, const Tensor& teacher, float weight) {
-  const Tensor dense = without_gaps(student);
-  const Run run = run_pointwise_loss("l2_norm_loss", PointwiseLossKind::square, dense, without_gaps(teacher), 1, 0);
+  const Tensor dense = contiguous(student);
+  const Run run = run_pointwise_loss("l2_norm_loss", PointwiseLossKind::square, dense, contiguous(teacher), 1, 0);
   Context& context = student.context();
   const Tensor factor = context.empty({1});
   context.run(kernels::RootOfSum{run.loss.data(), run.loss.shape()[0], weight, factor.data()});
@@ -92,7 +88,7 @@ Tensor l2_norm_loss(const Tensor& student, const Tensor& teacher, float weight) 
     return kernels::ScaleBy<T>{d_student.data<T>(), factor.data(),
                                static_cast<std::int64_t>(d_student.shape().elements())};
   });
-  record_pointwise_loss(dense, run.d_student);
+  context.tape().record_loss(dense, run.d_student);
   return run.loss;
 }
 
@@ -112,8 +108,7 @@ Tensor label_logits(const Tensor& student, const Tensor& labels, float of_label,
 Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& labels, float temperature,
                     float of_target, float of_others, float weight) {
   require_matrix("decoupled_kl", student);
-  require(student.shape() == teacher.shape(), "decoupled_kl: student ", student.shape(), " and teacher ",
-          teacher.shape(), " differ");
+  require_equal("decoupled_kl", "student", student, "teacher", teacher);
   const int rows = student.shape()[0], classes = student.shape()[1];
   require(labels.shape() == Shape{rows} && classes >= 2, "decoupled_kl: logits ", student.shape(), " and labels ",
           labels.shape(), " do not fit");
@@ -122,7 +117,7 @@ Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& 
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
   context.run(kernels::DecoupledKl{student.data(), teacher.data(), labels.data(), loss.data(), d_student.data(), rows,
                                    classes, temperature, of_target, of_others, weight / static_cast<float>(rows)});
-  record_pointwise_loss(student, d_student);
+  context.tape().record_loss(student, d_student);
   return loss;
 }
 
@@ -137,24 +132,20 @@ Tensor l2_normalize_columns(const Tensor& x, const L2NormalizeOptions& options) 
 }
 
 Tensor l2_normalize_maps(const Tensor& x, const L2NormalizeOptions& options) {
-  require(x.shape().rank() == 4, "l2_normalize_maps: ", x.shape(), " is no feature map");
-  const Tensor dense = without_gaps(x);
+  require_map("l2_normalize_maps", x);
+  const Tensor dense = contiguous(x);
   const int images = x.shape()[0], plane = x.shape()[2] * x.shape()[3];
   return l2_normalize(dense, {images * x.shape()[1] / dense.block(), plane, dense.block()}, options);
 }
 
 Tensor as_rows(const Tensor& x) {
   if (x.shape().rank() == 2) return x;
-  require(x.shape().rank() == 4, "as_rows: ", x.shape(), " is no feature map");
-  const bool as_it_is = !x.has_gaps() && x.storage() == Storage::float32;
+  require_map("as_rows", x);
+  const bool as_it_is = x.is_contiguous() && x.storage() == Storage::float32;
   const Tensor dense = as_it_is ? x : copy_into(x, x.context().empty(x.shape(), Storage::float32));
   const int images = x.shape()[0];
   Tensor rows = dense.reshaped({images, static_cast<int>(x.shape().elements()) / images});
-  Tape& tape = x.context().tape();
-  if (tape.watches(dense))
-    tape.record(rows, [target = dense.without_values(), &tape](const Tensor& d_rows) {
-      tape.accumulate(target, d_rows.reshaped(target.shape()));
-    });
+  record_reshaped(rows, dense);
   return rows;
 }
 
@@ -162,30 +153,25 @@ Tensor as_map(const Tensor& x) {
   if (x.shape().rank() == 4) return x;
   require_matrix("as_map", x);
   Tensor map = x.reshaped({x.shape()[0], x.shape()[1], 1, 1});
-  Tape& tape = x.context().tape();
-  if (tape.watches(x))
-    tape.record(map, [target = x.without_values(), &tape](const Tensor& d_map) {
-      tape.accumulate(target, d_map.reshaped(target.shape()));
-    });
+  record_reshaped(map, x);
   const Tensor stored = x.context().empty(map.shape());
   return stored.storage() == map.storage() ? map : copy_into(map, stored);
 }
 
-Tensor product(const Tensor& a, const Tensor& b) {
-  require_matrix("product", a);
-  require_matrix("product", b);
-  require(a.shape()[1] == b.shape()[1], "product: rows of ", a.shape(), " and ", b.shape(), " differ in length");
+Tensor matmul_nt(const Tensor& a, const Tensor& b) {
+  require_matrix("matmul_nt", a);
+  require_matrix("matmul_nt", b);
+  require(a.shape()[1] == b.shape()[1], "matmul_nt: rows of ", a.shape(), " and ", b.shape(), " differ in length");
   Context& context = a.context();
   const int rows = a.shape()[0], columns = b.shape()[0], depth = a.shape()[1];
   Tensor y = context.empty({rows, columns});
-  context.run_with_workspace(
-      kernels::LinearForward<float>{a.data(), b.data(), nullptr, y.data(), rows, depth, columns});
-  const bool want_a = context.tape().watches(a), want_b = context.tape().watches(b);
+  context.run(kernels::LinearForward<float>{a.data(), b.data(), nullptr, y.data(), rows, depth, columns});
+  const bool want_a = context.tape().requires_grad(a), want_b = context.tape().requires_grad(b);
   if (!want_a && !want_b) return y;
   context.tape().record(y, [=, &context](const Tensor& d_y) {
     const Tensor d_a = want_a ? context.empty(a.shape()) : Tensor(), d_b = want_b ? context.empty(b.shape()) : Tensor();
-    context.run_with_workspace(kernels::LinearBackward<float>{a.data(), b.data(), d_y.data(), d_a.data(), d_b.data(),
-                                                              nullptr, rows, depth, columns});
+    context.run(kernels::LinearBackward<float>{a.data(), b.data(), d_y.data(), d_a.data(), d_b.data(), nullptr, rows,
+                                               depth, columns});
     if (want_a) context.tape().accumulate(a, d_a);
     if (want_b) context.tape().accumulate(b, d_b);
   });
@@ -197,12 +183,12 @@ Tensor gram_matrix(const Tensor& x, const Tensor& y, float scale) {
   require(a.rank() == 4 && b.rank() == 4 && a[0] == b[0] && a[2] == b[2] && a[3] == b[3], "gram_matrix: ", a, " and ",
           b, " differ in images, height or width");
   Context& context = x.context();
-  const Tensor left = without_gaps(x), right = without_gaps(y);
+  const Tensor left = contiguous(x), right = contiguous(y);
   Tensor products = context.empty({a[0], a[1] * b[1]});
   context.run(left.storage(), [&]<class T>(T) {
     return kernels::GramMatrix<T>{left.map<T>(), right.map<T>(), products.data(), scale};
   });
-  const bool want_left = context.tape().watches(left), want_right = context.tape().watches(right);
+  const bool want_left = context.tape().requires_grad(left), want_right = context.tape().requires_grad(right);
   if (!want_left && !want_right) return products;
   context.tape().record(products, [=, &context](const Tensor& d_products) {
     const auto differentiate = [&](const Tensor& by, const Tensor& other, bool transposed) {
@@ -225,12 +211,9 @@ Tensor temperature_softmax(const Tensor& logits, float temperature, bool indepen
   Context& context = logits.context();
   Tensor p = context.empty(logits.shape());
   context.run(kernels::TemperatureSoftmax{logits.data(), p.data(), rows, classes, temperature, independent});
-  if (!context.tape().watches(logits)) return p;
-  context.tape().record(p, [=, value = p, target = logits.without_values(), &context](const Tensor& d_p) {
-    const Tensor d_logits = context.empty(target.shape());
+  context.tape().record(p, logits, [=, value = p, &context](const Tensor& d_p, const Tensor& d_logits) {
     context.run(kernels::TemperatureSoftmaxBackward{value.data(), d_p.data(), d_logits.data(), rows, classes,
                                                     temperature, independent});
-    context.tape().accumulate(target, d_logits);
   });
   return p;
 }
@@ -241,7 +224,7 @@ Tensor squared_distances(const Tensor& x) {
   Context& context = x.context();
   Tensor distances = context.empty({rows, rows});
   context.run(kernels::SquaredDistances{x.data(), distances.data(), rows, columns});
-  if (!context.tape().watches(x)) return distances;
+  if (!context.tape().requires_grad(x)) return distances;
   context.tape().record(distances, [=, &context](const Tensor& d_distances) {
     const Tensor d_x = context.empty(x.shape());
     context.run(kernels::SquaredDistancesBackward{x.data(), d_distances.data(), d_x.data(), rows, columns});
@@ -258,7 +241,7 @@ Tensor relational_loss(Relation relation, const Tensor& student, const Tensor& t
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
   context.run(
       kernels::RelationalLoss{student.data(), teacher.data(), loss.data(), d_student.data(), rows, relation, weight});
-  record_pointwise_loss(student, d_student);
+  context.tape().record_loss(student, d_student);
   return loss;
 }
 
@@ -268,18 +251,18 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
           "gaussian_likelihood: prediction ", shape, ", target ", target.shape(), " and variances ", raw.shape(),
           " do not fit");
   Context& context = prediction.context();
-  const Tensor dense = without_gaps(prediction), values = without_gaps(target);
+  const Tensor dense = contiguous(prediction), values = contiguous(target);
   const Tensor loss = context.empty({shape[1]}), d_raw = context.empty({shape[1]}), d_prediction = context.empty(shape);
   context.run(dense.storage(), [&]<class T>(T) {
     return kernels::GaussianLikelihood<T>{dense.map<T>(),        values.map<T>(), raw.value(), loss.data(),
                                           d_prediction.map<T>(), d_raw.data(),    weight,      1e-5f};
   });
   Tape& tape = context.tape();
-  const bool want_raw = tape.recording() && raw.watched();
-  if (!want_raw && !tape.watches(dense)) return loss;
-  tape.record_loss([=, by = dense.without_values(), &context](const Tensor&) {
+  const bool want_raw = tape.recording() && raw.requires_grad();
+  if (!want_raw && !tape.requires_grad(dense)) return loss;
+  tape.record_loss([=, by = dense.shape_only(), &context](const Tensor&) {
     if (want_raw) {
-      context.run(kernels::Copy{raw.gradient(), d_raw.data(), d_raw.shape().elements() * sizeof(float)});
+      context.copy(raw.gradient(), d_raw.data(), d_raw.shape().elements() * sizeof(float));
       if (const float* factor = context.tape().factor())
         context.run(
             kernels::ScaleBy<float>{raw.gradient(), factor, static_cast<std::int64_t>(d_raw.shape().elements())});

@@ -9,7 +9,7 @@
 namespace preceptor::kernels {
 namespace {
 
-// Where the attention of a row's first pixel lies, and how far apart pixels are.
+// The attention of a row's first pixel, and the distance between pixels.
 const float* attention_row(const FeatureMap<const float>& map, int image, int which, int row) {
   return map.data + map.offset(image, which, row, 0);
 }

@@ -68,7 +68,7 @@ void transfer_image(const AttentionTransfer<float>& a, int image, float* student
   }
   const AttentionScale scale(a, square);
   a.loss[image] = static_cast<float>(scale.loss);
-  // Where the norm is held at epsilon it is a constant, without a gradient of its own.
+  // A norm held at epsilon is a constant, without a gradient of its own.
   if (!(student_norm > epsilon)) projection = 0;
   for (int i = 0; i < plane; ++i) {
     const double attention = static_cast<double>(student[i]) * by_student;

@@ -13,7 +13,7 @@
 namespace preceptor::kernels {
 namespace {
 
-// Whether all rows of these maps can be accessed by 16 bytes.
+// True if all rows of these maps can be accessed by 16 bytes.
 template <class... T>
 bool rows_aligned(const FeatureMap<T>&... maps) {
   assert(((maps.block == maps.channel_stride) && ...));
@@ -21,7 +21,7 @@ bool rows_aligned(const FeatureMap<T>&... maps) {
           ...);
 }
 
-// Where a thread stands in the positions of its block's image.
+// A thread's positions in the image of its block.
 struct Place {
   int image, slice;
   int first;           // position of the block: thread i has first + i for its own, if the block has so many
@@ -83,7 +83,7 @@ __device__ ImageTerms terms_of(const AttentionTransfer<T>& a, const double* prod
   const double own = sums[0] * by_student * by_student, others = sums[1] * by_teacher * by_teacher;
   const double common = sums[2] * by_student * by_teacher, square = own + others - 2 * common;
   const AttentionScale scale(a, square < 0 ? 0 : square);
-  // Where the norm is held at epsilon it is a constant, without a gradient of its own.
+  // A norm held at epsilon is a constant, without a gradient of its own.
   loss = scale.loss;
   return {by_student, by_teacher, scale.slope, student > least_student ? own - common : 0};
 }

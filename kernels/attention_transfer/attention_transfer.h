@@ -17,8 +17,8 @@ struct AttentionTransfer {
   float* loss;              // [images] weight / (images * plane) * sum over positions; root: weight / images * norm
   FeatureMap<T> d_student;  // d (sum of loss) / d student
   float weight;
-  float epsilon;    // the norm is at least this, so a dead map gives zeros and not NaN; torch's normalize uses 1e-12
-  void* workspace;  // workspace_bytes(arguments), 64-byte aligned
+  float epsilon;  // the norm is at least this, so a dead map gives zeros and not NaN; torch's normalize uses 1e-12
+  void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
   bool root = false;
 };
 KERNEL_FAMILY_OF_T(AttentionTransfer);

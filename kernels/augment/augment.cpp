@@ -72,7 +72,7 @@ void sample_row(const Change& change, const Shades& shades, const std::uint8_t* 
   });
 }
 
-// What is done with the row y once it is written: noise, whose numbers serve all channels of a pixel, and the square.
+// Finishes row y once it is written: noise, whose numbers serve all channels of a pixel, and the square.
 template <int channels, int stride>
 void finish_row(const Augment<float>& a, const Shades& shades, const Tone& tone, int image, int y,
                 float* const (&out)[channels]) {

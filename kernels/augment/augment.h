@@ -4,7 +4,7 @@
 
 #include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
-#include "kernels/optimizer/optimizer.h"
+#include "kernels/device/step_state.h"
 
 namespace preceptor::kernels {
 

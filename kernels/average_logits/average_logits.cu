@@ -11,7 +11,7 @@ namespace {
 
 constexpr int threads = 128, warps = threads / warp_size;
 
-// Of all lanes; each gets it.
+// The sum over all lanes; each lane gets it.
 __device__ LogSum over_lanes(LogSum value) {
   for (int distance = warp_size / 2; distance > 0; distance /= 2)
     value.add(LogSum(__shfl_xor_sync(all_lanes, value.maximum(), distance),

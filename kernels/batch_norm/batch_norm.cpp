@@ -31,7 +31,7 @@ struct ChannelSums {
   }
 };
 
-// Sums of x - shift and of its square, lane by lane.
+// Sums of x - shift and of its square, for each position of a chunk.
 void shifted_sums(const float* x, int values, const float (&shift)[chunk_size], float (&sum)[chunk_size],
                   float (&square)[chunk_size]) {
   add_in_runs(values, sum, square, [&](int i, int j, float& first, float& second) {
@@ -67,8 +67,8 @@ void add_chunk(const float* x, int values, ChannelSums<block>& total, float (&sh
   tile_chunk<block>(total.mean, shift);
 }
 
-// What the first chunk is summed around: the mean of a few pixels. Around one pixel, which may lie deviations off, sums
-// would grow with every value, and the mean be off by 1e-7 deviations where it now is by 1e-8.
+// The value that the first chunk is summed around: the mean of a few pixels. Around one pixel, which may lie deviations
+// off, sums would grow with every value, and the mean be off by 1e-7 deviations where it now is by 1e-8.
 template <int block>
 void first_shift(const float* x, int pixels, float (&shift)[chunk_size]) {
   const int few = std::min(pixels, 16);
@@ -160,8 +160,8 @@ void write_statistics(const Forward& a, int channel_block, const ChannelSums<blo
     const double rounding = statistics.mean[i] - static_cast<double>(mean.value);
     a.offset[channel] =
         static_cast<float>(static_cast<double>(a.beta[channel]) - rounding * static_cast<double>(scale));
-    a.roundings[channel] = mean.rounding;
-    a.roundings[a.x.channels + channel] = inverse.rounding;
+    a.rounding_errors[channel] = mean.rounding;
+    a.rounding_errors[a.x.channels + channel] = inverse.rounding;
     if (!a.running_mean) continue;
     const double unbiased = statistics.count > 1 ? statistics.squares[i] / (statistics.count - 1) : variance;
     a.running_mean[channel] += a.momentum * (mean.value - a.running_mean[channel]);

@@ -16,7 +16,7 @@ struct FindStatistics {
   static constexpr const char* name = "find_statistics";
   FeatureMap<const T> x;
   ChannelStatistics* statistics;  // [channels] out
-  void* workspace;                // workspace_bytes(arguments), 64-byte aligned
+  void* workspace = nullptr;      // workspace_bytes(arguments), 64-byte aligned
 };
 KERNEL_FAMILY_OF_T(FindStatistics);
 template <class T>
@@ -39,10 +39,10 @@ struct BatchNormForward {
   float* scale;                         // [channels] out: gamma rstd
   float* offset;            // [channels] out: beta without what rounding the mean to float adds to y, so that
                             // y = relu?((x - mean) scale + offset + residual?) to the last bit
-  float* roundings;         // [2][channels] out: what rounding to float took from mean and rstd
+  float* rounding_errors;   // [2][channels] out: what rounding to float took from mean and rstd
   float epsilon, momentum;  // running = (1 - momentum) running + momentum batch
   bool relu;
-  void* workspace;  // workspace_bytes(arguments), 64-byte aligned
+  void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
 };
 KERNEL_FAMILY_OF_T(BatchNormForward);
 template <class T>
@@ -78,12 +78,12 @@ struct BatchNormBackward {
   const float* rstd;               // [channels]
   const float* scale;              // [channels] gamma rstd
   const float* offset;             // [channels] of the forward pass, or beta; read only where y is recomputed
-  const float* roundings;          // [2][channels] of the forward pass; nullptr: none
+  const float* rounding_errors;    // [2][channels] of the forward pass; nullptr: none
   float* d_gamma;                  // [channels], overwritten; nullptr: not wanted
   float* d_beta;                   // [channels], overwritten; nullptr: not wanted
   bool relu;                       // as in the forward pass
   bool batch_statistics;           // true: BatchNormForward; false: fixed statistics, so d_x has no mean terms
-  void* workspace;                 // workspace_bytes(arguments), 64-byte aligned
+  void* workspace = nullptr;       // workspace_bytes(arguments), 64-byte aligned
 
   bool recomputes_y() const { return relu && !y.data; }
   bool needs_sums() const { return batch_statistics || d_gamma || d_beta; }

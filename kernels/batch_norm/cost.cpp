@@ -1,4 +1,4 @@
-// What the batch norm family moves and computes, and the workspace it needs.
+// Costs of the batch norm family, and the workspace it needs.
 #include <algorithm>
 
 #include "kernels/batch_norm/batch_norm.h"

@@ -12,12 +12,12 @@ void run_on(Cpu, const FoldBatchNorm& a) {
 #pragma omp parallel for schedule(static) if (worth_threads(a.out_channels, a.inner))
   for (int first = 0; first < a.out_channels; first += block) {
     const std::size_t begin = static_cast<std::size_t>(first) * a.inner;
-    for (int lane = 0; lane < block; ++lane) {
-      const int channel = first + lane;
+    for (int in_block = 0; in_block < block; ++in_block) {
+      const int channel = first + in_block;
       const float factor = a.gamma[channel] / std::sqrt(a.running_variance[channel] + a.epsilon);
       a.folded_bias[channel] = a.beta[channel] - a.running_mean[channel] * factor;
       for (int i = 0; i < a.inner; ++i) {
-        const std::size_t at = begin + static_cast<std::size_t>(i) * block + lane;
+        const std::size_t at = begin + static_cast<std::size_t>(i) * block + in_block;
         a.folded_weight[at] = a.weight[at] * factor;
       }
     }

@@ -64,7 +64,7 @@ struct Part {
   }
 };
 
-// The groups of a thread in a part, one after the other: `fast` runs along the values that lie together. Groups of
+// The groups of a thread in a part, sequentially: `fast` runs along the values that lie together. Groups of
 // several values take a fixed 32 / width columns, of which the last may be outside: the 32 lanes of a warp are then at
 // 32 / width columns of `width` neighboring runs, which an odd pitch puts in 32 banks. Single values take what there
 // is: a warp reads 32 values in a row, however few channels a pixel has.
@@ -98,7 +98,7 @@ struct Walk {
     const int run = plain ? p.channel : p.pixel, first = plain ? p.pixel : p.channel;
     return side.data + p.image * side.image + (run + slow) * side.pitch + first + fast * width;
   }
-  // Of value j of the group, in a tile [pixel][channel].
+  // Slot of value j of the group in a tile [pixel][channel].
   __device__ int slot(int pitch, int j) const {
     return plain ? (fast * width + j) * pitch + slow : slow * pitch + fast * width + j;
   }
@@ -145,7 +145,7 @@ void copy_rows(Gpu gpu, const RowShape& shape, const ConvertLayout<From, To>& a,
   run_rows(gpu, shape, RowsOf<To>{a.to.data, to_pitch}, RowInputs<From, 1>{{{a.from.data, from_pitch}}}, Cast<To>{});
 }
 
-// Whether a side can be accessed by 16 bytes; `together` values lie together.
+// True if a side can be accessed by 16 bytes; `together` values lie together.
 template <class T>
 bool fits(const Side<T>& side, int together) {
   constexpr int width = Pack<T>::count;

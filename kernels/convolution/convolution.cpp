@@ -87,7 +87,7 @@ WeightOrder order_of(const PlanKey& key) {
 
 // Winograd F(4x4, 3x3) does a quarter of the multiplications; measured 1.3 to 2.2 times faster than the direct
 // algorithm in all three directions on maps of 4x4 and more, slower below (most of each tile is padding there).
-// Where oneDNN has none (AVX2, and every version from 3.0) the direct algorithm is used.
+// If oneDNN has none (AVX2, and every version from 3.0), the direct algorithm is used.
 bool winograd_pays(const PlanKey& key) {
   return !key.direct && key.kernel_height == 3 && key.kernel_width == 3 && key.stride == 1 && key.padding == 1 &&
          key.in_block == 16 && key.out_block == 16 && key.in_pitch == key.in_channels &&
@@ -241,7 +241,7 @@ PlanKey key_of(const ConvolutionWeightGradient<float>& a) {
   return key;
 }
 
-// What the direct weight gradient adds up at once: images of at least this many pixels together. A float sum over all
+// The direct weight gradient adds up images of at least this many pixels together. A float sum over all
 // of a batch would round like a walk of that many steps.
 constexpr int pixels_at_once = 512;
 

@@ -28,7 +28,7 @@ __device__ void store_outputs(const Epilogue<T>& to, const TilePlace<Tile>& plac
 
 // mapping: a tile of pixels and output channels a block, over its slice of the depth (tap, input channel); tiles of the
 // same pixels are neighbors in the grid, so that x comes from memory once; bytes: x once for every 32 or 64 output
-// channels and tap, but from L2 behind the first, the weights once for every 64 or 128 pixels, y written once, or a
+// channels and tap, but from L2 after the first, the weights once for every 64 or 128 pixels, y written once, or a
 // float of it for every slice; operations: 2 per product; hazard: the statistics have to be those of y as stored, and
 // the blocks' are kept apart until all are known.
 template <class Tile, class Group, class T, bool affine>
@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(FinishShape::threads)
 }
 
 // mapping: a tile of input pixels of one residue class and of input channels a block, over its slice of the depth (tap,
-// output channel); bytes: d_y once for every 32 or 64 input channels and tap, from L2 behind the first, the weights
+// output channel); bytes: d_y once for every 32 or 64 input channels and tap, from L2 after the first, the weights
 // once for every 64 or 128 pixels, d_x written once, or a float of it for every slice; operations: 2 per product;
 // hazard: pixels that no tap reaches are zero.
 template <class Tile, class Group, class T>

@@ -1,4 +1,4 @@
-// What the convolution family moves and computes, and the workspace it needs.
+// Costs of the convolution family, and the workspace it needs.
 #include <algorithm>
 #include <type_traits>
 

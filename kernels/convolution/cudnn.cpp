@@ -82,14 +82,14 @@ fe::graph::Pointwise_attributes pointwise(fe::PointwiseMode_t mode) {
   return fe::graph::Pointwise_attributes().set_mode(mode).set_compute_data_type(fe::DataType_t::FLOAT);
 }
 
-// Whether cuDNN is asked at all.
+// True if cuDNN is asked at all.
 template <class Arguments>
 bool has_graph(const Arguments& a) {
   if constexpr (requires { a.d_bias; }) return a.d_bias == nullptr;
   return true;
 }
 
-// What an engine computes of it; what is before and behind are launches of ours.
+// The part that an engine computes; launches before and after it are ours.
 template <class Arguments>
 Arguments engine_part(const Arguments& a) {
   if constexpr (requires { a.input; })
@@ -164,7 +164,7 @@ Pointers pointers_of(const ConvolutionWeightGradient<T>& a) {
   return {{input, writable(a.x.data)}, {output, writable(a.d_y.data)}, {weights, a.d_weight}};
 }
 
-// What is computed, as one line: the name under which a choice is kept.
+// Describes the computation in one line: the name under which a choice is kept.
 template <class T>
 std::string text_of(const FeatureMap<T>& map) {
   std::ostringstream text;
@@ -266,7 +266,7 @@ bool run_candidate(Cuda gpu, Plans& plans, int candidate, const Arguments& a, vo
   return true;
 }
 
-// What may be run several times without changing what it reads: not a sum into its own residual.
+// True if it may be run several times without changing what it reads: not a sum into its own residual.
 template <class Arguments>
 Arguments repeatable(const Arguments& a, std::shared_ptr<void>&) {
   return a;

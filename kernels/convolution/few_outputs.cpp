@@ -77,7 +77,7 @@ bool has_few_outputs(const ConvolutionWeightGradient<float>& a) {
   return fits(a.x, a.d_y, a.geometry) && !a.input.scale;
 }
 
-// mapping: a thread per 8 pixels of an image; bytes: x read, from L1 behind the first output, y written; operations: 2
+// mapping: a thread per 8 pixels of an image; bytes: x read, from L1 after the first output, y written; operations: 2
 // per value of x and output.
 void few_outputs(const ConvolutionForward<float>& a) {
   const int chunks = (a.y.plane() + chunk - 1) / chunk;

@@ -1,4 +1,4 @@
-// Data gradient as products of weight rows with output lanes, summed over the lanes at the end.
+// Data gradient as products of weight rows with output channels, summed over these at the end.
 #include "kernels/convolution/small_map_data_gradient.h"
 
 #include <vector>
@@ -8,7 +8,7 @@ namespace {
 
 template <int block>
 struct Vector {
-  typedef float Lanes __attribute__((vector_size(4 * block)));
+  typedef float Values __attribute__((vector_size(4 * block)));
 };
 
 // A kernel tap that reaches an input pixel, and the output pixel it comes from.
@@ -28,25 +28,25 @@ void find_reaches(const ConvolutionDataGradient<float>& a, int y, int x, std::ve
     }
 }
 
-// d_x of one pixel and channel block in `images` images. Mapping: 4 rows of the weight tile times the output lanes of
-// the images, 4 x images sums in registers while all output blocks and taps pass by: 4 + images loads for 4 x images
-// multiply-adds. The lanes, which are output channels, are added up once at the end.
+// d_x of one pixel and channel block in `images` images. Mapping: 4 rows of the weight tile times the output channels
+// of the images, 4 x images sums in registers while all output blocks and taps pass by: 4 + images loads for 4 x images
+// multiply-adds. The output channels are added up once at the end.
 template <int block, int images>
 void gradient_of_pixel(const ConvolutionDataGradient<float>& a, int first_image, int in_block, int pixel,
                        const std::vector<Reach>& reaches) {
-  using Lanes = typename Vector<block>::Lanes;
+  using Values = typename Vector<block>::Values;
   constexpr int rows = 4;
   const int taps = a.geometry.kernel_height * a.geometry.kernel_width;
   const int in_blocks = a.d_x.channel_blocks(), out_blocks = a.d_y.channel_blocks();
   for (int row = 0; row < block; row += rows) {
-    Lanes sums[rows][images] = {};
+    Values sums[rows][images] = {};
     for (int out_block = 0; out_block < out_blocks; ++out_block)
       for (const Reach& reach : reaches) {
         const std::size_t tile = (static_cast<std::size_t>(out_block) * in_blocks + in_block) * taps + reach.tap;
-        const auto* weight = reinterpret_cast<const Lanes*>(a.weight + tile * block * block) + row;
+        const auto* weight = reinterpret_cast<const Values*>(a.weight + tile * block * block) + row;
         for (int image = 0; image < images; ++image) {
           const float* d_y = a.d_y.block_data(first_image + image, out_block) + reach.position * block;
-          const Lanes d = *reinterpret_cast<const Lanes*>(d_y);
+          const Values d = *reinterpret_cast<const Values*>(d_y);
           for (int r = 0; r < rows; ++r) sums[r][image] += weight[r] * d;
         }
       }
@@ -54,7 +54,7 @@ void gradient_of_pixel(const ConvolutionDataGradient<float>& a, int first_image,
       float* d_x = a.d_x.block_data(first_image + image, in_block) + pixel * block + row;
       for (int r = 0; r < rows; ++r) {
         float sum = 0;
-        for (int lane = 0; lane < block; ++lane) sum += sums[r][image][lane];
+        for (int i = 0; i < block; ++i) sum += sums[r][image][i];
         d_x[r] = sum;
       }
     }

@@ -8,8 +8,8 @@ namespace {
 
 template <int block>
 struct Tile {
-  typedef float Lanes __attribute__((vector_size(4 * block)));
-  Lanes row[block];
+  typedef float Values __attribute__((vector_size(4 * block)));
+  Values row[block];
 };
 
 struct Range {
@@ -24,12 +24,12 @@ Range inside(int k, int in_size, int out_size, const ConvolutionGeometry& g) {
   return range;
 }
 
-// One pair of channel blocks, all taps. Mapping: the tile d_weight[in][out lanes] stays in `block` vector registers
-// while all images and the pixels under this tap pass by: one load of d_y lanes and `block` broadcasts of x for
+// One pair of channel blocks, all taps. Mapping: the tile d_weight[in][out channels] stays in `block` vector registers
+// while all images and the pixels under this tap pass by: one load of d_y and `block` broadcasts of x for
 // `block` fused multiply-adds, so the arithmetic units are the limit, not the caches.
 template <int block>
 void accumulate_pair(const ConvolutionWeightGradient<float>& a, int out_block, int in_block) {
-  using Lanes = typename Tile<block>::Lanes;
+  using Values = typename Tile<block>::Values;
   const ConvolutionGeometry& g = a.geometry;
   const int taps = g.kernel_height * g.kernel_width;
   float* to =
@@ -44,14 +44,14 @@ void accumulate_pair(const ConvolutionWeightGradient<float>& a, int out_block, i
         const float* d_y = a.d_y.block_data(image, out_block);
         for (int oy = y0; oy < y1; ++oy)
           for (int ox = x0; ox < x1; ++ox) {
-            const Lanes d = *reinterpret_cast<const Lanes*>(d_y + (oy * a.d_y.width + ox) * block);
+            const Values d = *reinterpret_cast<const Values*>(d_y + (oy * a.d_y.width + ox) * block);
             const float* in =
                 x + ((oy * g.stride - g.padding + ky) * a.x.width + ox * g.stride - g.padding + kx) * block;
 #pragma GCC unroll 16
             for (int i = 0; i < block; ++i) tile.row[i] += in[i] * d;
           }
       }
-      for (int i = 0; i < block; ++i) *reinterpret_cast<Lanes*>(to + i * block) = tile.row[i];
+      for (int i = 0; i < block; ++i) *reinterpret_cast<Values*>(to + i * block) = tile.row[i];
     }
 }
 

@@ -44,7 +44,7 @@ struct RowSums {
   }
 };
 
-// What a row's label says: a class, or that the row is left out. Without labels every row counts.
+// A row's label: a class, or that the row is left out. Without labels every row counts.
 template <bool labelled>
 struct Label {
   bool known;
@@ -141,9 +141,9 @@ __global__ void __launch_bounds__(most_short_threads)
 }
 
 // mapping: a block takes one row after the other, each thread every blockDim-th piece of 16 bytes; bytes: logits read
-// once as far as the row fits on chip, twice behind it, the result written; operations: as above, and one exponential
+// once as far as the row fits on chip, twice beyond, the result written; operations: as above, and one exponential
 // per piece for the maximum that moves; hazard: sums of exponentials relative to each thread's own maximum must be
-// brought to the row's before they are added. Of the two exchanges of a row each uses memory of its own, so that the
+// scaled to the row's before they are added. Of the two exchanges of a row each uses memory of its own, so that the
 // barrier of one guards the other against the next row.
 template <class T, bool labelled>
 __global__ void __launch_bounds__(longest_row_block, 1) long_rows(const SoftmaxCrossEntropy<T> a, int resident_most) {

@@ -165,20 +165,14 @@ class Stream {
   const std::vector<ProfileRow>& profile() const { return profile_; }
   void clear_profile() { profile_.clear(); }
 
-  Cuda cuda() const { return {queues_[queue_].native, queues_[queue_].tickets}; }
-  Emulated emulated() const { return {device_.threads, device_.order, device_.seed, queues_[queue_].tickets}; }
+  Cuda cuda() const { return cuda(queue_); }
+  Emulated emulated() const { return emulated(queue_); }
 
-  // Executes or records one launch; called by run().
-  template <class Launch>
-  void submit(const char* family, const Cost& cost, Launch launch) {
-    if (mode_ == Mode::dropping) return;
-    if (mode_ == Mode::launching) {
-      ++counts_.launches;
-      return execute(queue_, family, cost, launch);
-    }
-    graph_.nodes_.emplace_back([this, queue = queue_, family, cost, launch] { execute(queue, family, cost, launch); });
-    if (queues_[0].native) launch();  // cuda's own capture listens
-  }
+  // Executes or records one launch. Arguments is the argument struct of a kernel family: trivially copyable, with a
+  // static `name`, a cost(arguments) and a run_on overload for every device that it runs on, all found beside the
+  // struct. Errors: usage, for a family that does not run on this device.
+  template <class Arguments>
+  void submit(const Arguments& arguments);
 
  private:
   friend class Graph;
@@ -191,13 +185,12 @@ class Stream {
     unsigned* tickets = nullptr;
   };
 
-  template <class Launch>
-  void execute(int queue, const char* family, const Cost& cost, const Launch& launch) {
-    if (profiling_) return add_profile(family, cost, seconds_of(queues_[queue], launch));
-    const NamedRange range(device_, family);
-    launch();
-    if (sync_every_launch_) finish_launch(queues_[queue]);
-  }
+  Cuda cuda(int queue) const { return {queues_[queue].native, queues_[queue].tickets}; }
+  Emulated emulated(int queue) const { return {device_.threads, device_.order, device_.seed, queues_[queue].tickets}; }
+
+  // The only switch over devices. bare: without profile and wait.
+  template <class Arguments>
+  void execute(int queue, const Arguments& arguments, bool bare);
   void open_queue(Queue& queue);
   void close_queue(Queue& queue);
   double seconds_of(const Queue& queue, const std::function<void()>& launches) const;
@@ -233,30 +226,42 @@ constexpr bool runs_on(DeviceKind kind) {
                                     : RunsOn<Emulated, Arguments>;
 }
 
-// The only switch over devices. Arguments is the argument struct of a kernel family: trivially copyable, with a
-// static `name`, a cost(arguments) and a run_on overload for every device that it runs on, all found beside the struct.
+template <class Arguments>
+void Stream::submit(const Arguments& arguments) {
+  static_assert(std::is_trivially_copyable_v<Arguments>, "arguments are copied into graphs and to the device");
+  if (!runs_on<Arguments>(device_.kind))
+    throw Error(ErrorKind::usage, std::string(Arguments::name) + ": not on this device in this storage type");
+  if (mode_ == Mode::dropping) return;
+  if (mode_ == Mode::recording) {
+    graph_.nodes_.emplace_back([this, queue = queue_, arguments] { execute(queue, arguments, false); });
+    if (queues_[0].native) execute(queue_, arguments, true);  // cuda's own capture listens
+    return;
+  }
+  ++counts_.launches;
+  execute(queue_, arguments, false);
+}
+
+template <class Arguments>
+void Stream::execute(int queue, const Arguments& arguments, bool bare) {
+  if (profiling_ && !bare)
+    return add_profile(Arguments::name, cost(arguments),
+                       seconds_of(queues_[queue], [&] { execute(queue, arguments, true); }));
+  const NamedRange range(device_, Arguments::name);
+  if constexpr (RunsOn<Cpu, Arguments>)
+    if (device_.kind == DeviceKind::cpu) run_on(Cpu{}, arguments);
+  if constexpr (RunsOn<Emulated, Arguments>)
+    if (device_.kind == DeviceKind::emulated) run_on(emulated(queue), arguments);
+#ifdef PRECEPTOR_CUDA
+  if constexpr (RunsOn<Cuda, Arguments>)
+    if (device_.kind == DeviceKind::cuda) run_on(cuda(queue), arguments);
+#endif
+  if (sync_every_launch_ && !bare) finish_launch(queues_[queue]);
+}
+
+// One launch on a stream.
 template <class Arguments>
 void run(const Arguments& arguments, Stream& stream) {
-  static_assert(std::is_trivially_copyable_v<Arguments>, "arguments are copied into graphs and to the device");
-  const auto submit = [&](auto device) {
-    if constexpr (RunsOn<decltype(device), Arguments>)
-      stream.submit(Arguments::name, cost(arguments), [=] { run_on(device, arguments); });
-    else
-      throw Error(ErrorKind::usage, std::string(Arguments::name) + ": not on this device in this storage type");
-  };
-  switch (stream.device().kind) {
-    case DeviceKind::cpu:
-      return submit(Cpu{});
-    case DeviceKind::emulated:
-      return submit(stream.emulated());
-    case DeviceKind::cuda:
-#ifdef PRECEPTOR_CUDA
-      return submit(stream.cuda());
-#else
-      break;  // no such Device can be made
-#endif
-  }
-  throw Error(ErrorKind::usage, "this build has no such device");
+  stream.submit(arguments);
 }
 
 }  // namespace preceptor::kernels

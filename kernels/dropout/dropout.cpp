@@ -11,7 +11,7 @@ namespace preceptor::kernels {
 
 // mapping: a thread per four channels of an image, 64 pixels at a time: first their numbers, in vectors of counters,
 // then their values; bytes: x read, y written; operations: see cost(); hazard: a value multiplied by a mask of 0 would
-// stay a NaN, so its bits are masked. Chosen by ?: it becomes a branch that nobody can predict.
+// stay a NaN, so its bits are masked. Chosen by ?: it becomes an unpredictable branch.
 void run_on(Cpu, const Dropout<float>& a) {
   const auto step = static_cast<std::uint64_t>(a.state->step);
   const std::uint64_t seed = a.state->seed;

@@ -70,7 +70,7 @@ void run_maps(Gpu gpu, const Operation& operation, const FeatureMap<T>& to, cons
 constexpr int margin_threads = 128;
 
 // mapping: neighboring threads take neighboring groups of channels of all pixels; bytes: x read, y written, the
-// margins from L1 behind the first pixel; operations: 1 per element; hazard: as in KeepPositive.
+// margins from L1 after the first pixel; operations: 1 per element; hazard: as in KeepPositive.
 template <class T, class Group>
 __global__ void __launch_bounds__(margin_threads) margin_relu(MarginRelu<T> a, std::int64_t groups) {
   const std::int64_t group = static_cast<std::int64_t>(blockIdx.x) * margin_threads + threadIdx.x;
@@ -113,8 +113,8 @@ __global__ void __launch_bounds__(scale_threads) scale_by(ScaleBy<T> a) {
       for (int j = 0; j < Group::count; ++j) values[u].value[j] = from_float<T>(factor * to_float(values[u].value[j]));
       store_group(a.x + (first + u * scale_threads) * Group::count, values[u]);
     }
-  const std::int64_t behind = groups * Group::count + threadIdx.x;
-  if (blockIdx.x == gridDim.x - 1 && behind < a.count) a.x[behind] = from_float<T>(factor * to_float(a.x[behind]));
+  const std::int64_t rest = groups * Group::count + threadIdx.x;
+  if (blockIdx.x == gridDim.x - 1 && rest < a.count) a.x[rest] = from_float<T>(factor * to_float(a.x[rest]));
 }
 
 constexpr int label_threads = 128;
@@ -138,8 +138,8 @@ __global__ void __launch_bounds__(fill_threads) fill(Fill a) {
 #pragma unroll
   for (int u = 0; u < fill_groups; ++u)
     if (first + u * fill_threads < groups) store_group(a.to + (first + u * fill_threads) * Group::count, group);
-  const std::int64_t behind = groups * Group::count + threadIdx.x;
-  if (blockIdx.x == gridDim.x - 1 && behind < a.count) a.to[behind] = a.value;
+  const std::int64_t rest = groups * Group::count + threadIdx.x;
+  if (blockIdx.x == gridDim.x - 1 && rest < a.count) a.to[rest] = a.value;
 }
 
 constexpr int sum_threads = 512;

@@ -1,4 +1,4 @@
-// Products of maps on the cpu: images over threads, each brought to [plane, channels], and oneDNN's matrix product.
+// Gram matrices on the cpu: images over threads, each converted to [plane, channels], and oneDNN's matrix product.
 #include "kernels/gram_matrix/gram_matrix.h"
 
 #include "kernels/device/cpu_loops.h"

@@ -9,7 +9,7 @@ namespace preceptor::kernels {
 namespace {
 
 // mapping: a tile of an image's result a block; bytes: the left operand once for every column of tiles, the right for
-// every row of tiles, from L2 behind the first, the result written once; operations: 2 per product.
+// every row of tiles, from L2 after the first, the result written once; operations: 2 per product.
 template <class Tile, class A, class B, class T>
 __global__ void __launch_bounds__(Tile::threads, resident_blocks<Tile>)
     multiply_images(const A left, const B right, std::int64_t left_step, std::int64_t right_step, float scale, T* to,

@@ -45,7 +45,7 @@ void add_up(const Arguments& a, std::size_t first, int groups, double* sums, con
 
 }  // namespace
 
-// mapping: up to 64 neighboring groups a task; bytes: x read up to three times, from the cache behind the first where
+// mapping: up to 64 neighboring groups a task; bytes: x read up to three times, from the cache after the first if
 // a task's values fit, y written; operations: 5 per value; hazard: the norm is summed around the mean, in double: a
 // constant group has exactly none.
 void run_on(Cpu, const L2Normalize<float>& a) {

@@ -42,7 +42,7 @@ struct ColumnWalk {
     const int column = static_cast<int>(blockIdx.x) % parts * warp_size + lane;
     group = static_cast<std::int64_t>(outer) * inner + column;
     begin = static_cast<std::int64_t>(outer) * a.length * inner + column;
-    length = column < inner ? a.length : 0;  // lanes behind the last group add nothing
+    length = column < inner ? a.length : 0;  // lanes past the last group add nothing
     writes = threadIdx.x < warp_size && column < inner;
   }
   template <class Body>

@@ -67,7 +67,7 @@ Product product_of(const LinearForward<T>& a) {
           .bias = a.bias};
 }
 
-// Of the gradients by x or by the parameters: d_x^T = weight^T d_y^T; d_weight^T = x^T d_y, whose epilogue adds up the
+// The gradients by x or by the parameters: d_x^T = weight^T d_y^T; d_weight^T = x^T d_y, whose epilogue adds up the
 // columns of d_y.
 template <class T>
 Product product_of(const LinearBackward<T>& a) {
@@ -90,7 +90,7 @@ Product product_of(const LinearBackward<T>& a) {
           .bias = a.d_bias};
 }
 
-// Whether cuBLASLt is asked at all: it wants a bias in the type of what it is added to.
+// True if cuBLASLt is asked at all: it needs a bias in the type of the sum it is added to.
 template <class T>
 bool has_product(const LinearForward<T>& a) {
   return std::is_same_v<T, float> || !a.bias;
@@ -150,7 +150,7 @@ void describe(Plans& plans, const Product& p) {
   describe(plans.to, p.out, p.rows, p.columns);
 }
 
-// What is wanted of an algorithm. The same numbers every time: of the ways to divide the depth only those are let
+// Requirements on an algorithm. The same numbers every time: of the ways to divide the depth only those are let
 // through that add up the parts in a step of its own, not in the order in which they come (in place). Sums in float,
 // and floats are multiplied as they are: no tensor core, which would drop bits of them.
 cublasLtMatmulPreferenceOpaque_t wanted(const Product& p) {
@@ -168,7 +168,7 @@ cublasLtMatmulPreferenceOpaque_t wanted(const Product& p) {
   return preference;
 }
 
-// What an algorithm does, as numbers: the name under which a choice is kept.
+// Describes an algorithm in numbers: the name under which a choice is kept.
 std::string name_of(const cublasLtMatmulAlgo_t& algorithm) {
   std::string name = "cublaslt";
   for (const auto attribute : {CUBLASLT_ALGO_CONFIG_ID, CUBLASLT_ALGO_CONFIG_TILE_ID, CUBLASLT_ALGO_CONFIG_STAGES_ID,
@@ -249,7 +249,7 @@ std::size_t workspace_of_one(const Arguments& a) {
   return *std::max_element(plans->workspaces.begin(), plans->workspaces.end());
 }
 
-// What is wanted of the gradients by x, and by the parameters.
+// The requested gradients by x, and by the parameters.
 template <class T>
 LinearBackward<T> by_x(LinearBackward<T> a) {
   a.d_weight = a.d_bias = nullptr;

@@ -11,7 +11,7 @@ namespace preceptor::kernels {
 namespace {
 
 // mapping: a tile of the result a block, over its slice of the depth; bytes: the left operand once for every 32 or 64
-// columns, the right once for every 64 or 128 rows, both from L2 behind the first, the result written once, or a float
+// columns, the right once for every 64 or 128 rows, both from L2 after the first, the result written once, or a float
 // of it for every slice; operations: 2 per product. With the weights by rows this is y, by columns d_x.
 template <class Tile, class A, class B, class T>
 __global__ void __launch_bounds__(Tile::threads, resident_blocks<Tile>)

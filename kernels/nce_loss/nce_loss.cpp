@@ -120,7 +120,7 @@ double gathered(int rows, int columns, int candidates) { return static_cast<doub
 
 Cost cost(const DrawNegatives& a) {
   const double draws = static_cast<double>(a.rows) * a.negatives;
-  // What `order` and the ranges add is at most as much again, and cached.
+  // `order` and the ranges add at most as much again, and are cached.
   return {(draws + 2 * a.rows) * sizeof(int), draws * 10 * 8 / 4};
 }
 Cost cost(const NceScores& a) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/device/family.h"
-#include "kernels/optimizer/optimizer.h"
+#include "kernels/device/step_state.h"
 
 namespace preceptor::kernels {
 

@@ -68,12 +68,12 @@ struct Step {
   float inverse_root_correction2;
 };
 
-// What an inner loop is made for.
+// The variants that an inner loop is compiled for.
 template <bool clips, bool rounds, bool has_origin>
 struct Form {
   static constexpr bool clipped = clips;
 
-  // What weight decay shrinks.
+  // The value that weight decay shrinks.
   static float excess(const UpdateSegment& s, std::int64_t i) {
     return has_origin ? s.value[i] - s.origin[i] : s.value[i];
   }

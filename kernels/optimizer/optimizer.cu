@@ -54,7 +54,7 @@ __device__ void for_groups(const Chunk& chunk, bool aligned, const Function& fun
   function(Single<float>{}, chunk.begin + whole, chunk.end);
 }
 
-// What is the same for all elements of a chunk.
+// Values that are the same for all elements of a chunk.
 struct Rates {
   float gradient_scale;
   float rate;           // adam: divided by the first moment's correction

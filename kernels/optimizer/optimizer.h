@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/device/family.h"
+#include "kernels/device/step_state.h"
 
 namespace preceptor::kernels {
 
@@ -22,13 +23,6 @@ struct UpdateSegment {
   std::int64_t start;        // steps done when this parameter began to learn; its own first step is the next one
   float learning_rate_scale;
   float weight_decay;
-};
-
-// Values that change from step to step, in device memory so that a recorded step reads the current ones.
-struct StepState {
-  float learning_rate;
-  std::int64_t step;   // steps done so far
-  std::uint64_t seed;  // for augmentation and every other random number of the step
 };
 
 enum class UpdateRule { sgd, adam, adamw };
@@ -60,9 +54,9 @@ struct GradientNorm {
   std::int64_t chunks;    // in all segments
   std::int64_t elements;  // in all segments, for cost()
   float max_norm;
-  float* norm;      // [1]
-  float* scale;     // [1]
-  void* workspace;  // workspace_bytes(arguments), 64-byte aligned
+  float* norm;                // [1]
+  float* scale;               // [1]
+  void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
 };
 KERNEL_FAMILY(GradientNorm);
 std::size_t workspace_bytes(const GradientNorm& arguments, const Device& device);

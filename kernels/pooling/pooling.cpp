@@ -1,4 +1,4 @@
-// Pooling on the cpu: the channels of a block are the vector lanes; gradients are gathered row by row.
+// Pooling on the cpu: the channels of a block fill a vector; gradients are gathered row by row.
 #include "kernels/pooling/pooling.h"
 
 #include <algorithm>
@@ -151,7 +151,7 @@ void average_gradient_row(const AveragePoolBackward<float>& a, const float* d_y,
 
 }  // namespace
 
-// mapping: a thread per (image, channel block), a lane per channel; bytes: x read, y and winner written; operations:
+// mapping: a thread per (image, channel block), a vector of channels; bytes: x read, y and winner written; operations:
 // one comparison per window position; hazard: >, so the first maximum wins; a NaN wins over everything, as in torch.
 void run_on(Cpu, const MaxPoolForward<float>& a) {
   for_each_plane(a.y, a.x.elements(), [&](auto block, int image, int channel_block) {
@@ -172,8 +172,8 @@ void run_on(Cpu, const MaxPoolBackward<float>& a) {
   });
 }
 
-// mapping: a thread per (image, channel block), a lane per channel; bytes: x read, y written; operations: one addition
-// per window position.
+// mapping: a thread per (image, channel block), a vector of channels; bytes: x read, y written; operations: one
+// addition per window position.
 void run_on(Cpu, const AveragePoolForward<float>& a) {
   for_each_plane(a.y, a.x.elements(), [&](auto block, int image, int channel_block) {
     average_plane<block()>(a, a.x.block_data(image, channel_block), a.y.block_data(image, channel_block));
@@ -190,7 +190,8 @@ void run_on(Cpu, const AveragePoolBackward<float>& a) {
   });
 }
 
-// mapping: a thread per (image, channel block), 64 lanes along the plane; bytes: x read; operations: 1 per element.
+// mapping: a thread per (image, channel block), chunks of 64 values along the plane; bytes: x read; operations: 1 per
+// element.
 void run_on(Cpu, const GlobalAveragePoolForward<float>& a) {
   for_each_plane(a.x, a.x.elements(), [&](auto block, int image, int channel_block) {
     const float* x = a.x.block_data(image, channel_block);

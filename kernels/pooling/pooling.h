@@ -57,8 +57,8 @@ template <class T>
 struct GlobalAveragePoolForward {
   static constexpr const char* name = "global_average_pool_forward";
   FeatureMap<const T> x;
-  float* y;         // [images, channels]
-  void* workspace;  // workspace_bytes(arguments), 64-byte aligned
+  float* y;                   // [images, channels]
+  void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
 };
 KERNEL_FAMILY_OF_T(GlobalAveragePoolForward);
 template <class T>

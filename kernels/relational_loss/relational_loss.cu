@@ -15,7 +15,7 @@ constexpr int threads = 256;  // per block
 constexpr int warps = threads / warp_size;
 
 // mapping: a block takes a row, its warps the other rows by turns, lanes the columns; bytes: x read by every block,
-// from L2 behind the first, distances written; operations: 3 per pair and column; hazard: differences are squared, not
+// from L2 after the first, distances written; operations: 3 per pair and column; hazard: differences are squared, not
 // products subtracted, which would cancel where features share a large mean.
 __global__ void __launch_bounds__(threads) squared_distances(SquaredDistances a) {
   const int i = static_cast<int>(blockIdx.x), lane = static_cast<int>(threadIdx.x) % warp_size;
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(threads) squared_distances(SquaredDistances a)
   }
 }
 
-// mapping: a thread takes a value of d_x; bytes: x read by every row, from L2 behind the first, d_x written;
+// mapping: a thread takes a value of d_x; bytes: x read by every row, from L2 after the first, d_x written;
 // operations: 3 per pair and column.
 __global__ void __launch_bounds__(threads) squared_distances_backward(SquaredDistancesBackward a) {
   const int parts = static_cast<int>(steps(a.columns, threads)), i = static_cast<int>(blockIdx.x) / parts;
@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(threads) distance_loss(RelationalLoss a) {
 }
 
 // mapping: a block takes a row a, a warp a pair (a, b), its lanes the third of a triple; bytes: both matrices read by
-// every block, from L2 behind the first, d_student written; operations: about 60 per triple; hazard: a distance is a
+// every block, from L2 after the first, d_student written; operations: about 60 per triple; hazard: a distance is a
 // leg of angles at either end and lies opposite to others: all are added up by the warp of its entry, so no two blocks
 // write to one place.
 __global__ void __launch_bounds__(threads) angle_loss(RelationalLoss a) {
@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(threads) angle_loss(RelationalLoss a) {
   if (threadIdx.x == 0) a.loss[row] = static_cast<float>(scale * loss);
 }
 
-// mapping: a block takes a row; bytes: both matrices read three times, from L1 behind the first, d_student written;
+// mapping: a block takes a row; bytes: both matrices read three times, from L1 after the first, d_student written;
 // operations: 30 per entry.
 __global__ void __launch_bounds__(threads) similarity_loss(RelationalLoss a) {
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * a.rows;

@@ -10,7 +10,7 @@ namespace preceptor::kernels {
 
 Axis::Axis(int from, int to, ResizeRule rule) {
   const double step = static_cast<double>(from) / to, reach = std::max(step, 1.0);
-  // Of an output under `nearest` and `mean`.
+  // The inputs of an output under `nearest` and `mean`.
   const auto begin_of = [&](std::int64_t i) { return static_cast<int>(i * from / to); };
   const auto end_of = [&](std::int64_t i) {
     return rule == ResizeRule::mean ? static_cast<int>(((i + 1) * from + to - 1) / to) : begin_of(i) + 1;

@@ -35,7 +35,7 @@ struct HardLoss {
       if (i != label) others += std::exp(static_cast<double>(z[i]) - maximum);
     const double below = static_cast<double>(z[label]) - maximum;
     sum = others + std::exp(below);
-    // Where the label is the best class its own 1 would take the digits of the others.
+    // If the label is the best class, its own 1 would take the digits of the others.
     loss = below < 0 ? std::log(sum) - below : std::log1p(others);
   }
   double gradient(double z, int i) const { return (i == label ? -others : std::exp(z - maximum)) / sum; }

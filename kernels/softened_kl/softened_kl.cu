@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(most_short_threads) short_rows(const SoftenedK
       student[begin + i] = from_float<T>(statistics.gradient(s, t, i == labelled, divergence));
     }
     divergence = reduce_lanes(divergence, Sum{}, lanes);
-    if (lane == 0) loss[row] = statistics.loss(divergence);  // rows behind the last have a place too
+    if (lane == 0) loss[row] = statistics.loss(divergence);  // rows past the last have a place too
   }
   __syncthreads();
   unstage(a.d_student + first, student, run);
@@ -84,9 +84,9 @@ __global__ void __launch_bounds__(most_short_threads) short_rows(const SoftenedK
 }
 
 // mapping: a block takes a row, each thread every blockDim-th piece of 16 bytes; bytes: student and teacher read once
-// as far as the row fits on chip, twice behind it, d_student written; operations: as above, and 2 exponentials per
+// as far as the row fits on chip, twice beyond, d_student written; operations: as above, and 2 exponentials per
 // piece (3 with labels) for the maximum that moves; hazard: sums of exponentials relative to each thread's own maximum
-// must be brought to the row's before they are added.
+// must be scaled to the row's before they are added.
 template <class T, bool hard>
 __global__ void __launch_bounds__(longest_row_block) long_rows(const SoftenedKl<T> a, int resident_most) {
   SHARED(float, of_row, [2]);

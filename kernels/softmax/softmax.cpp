@@ -49,7 +49,7 @@ void run_on(Cpu, const TemperatureSoftmaxBackward& a) {
   }
 }
 
-// A row of logits is read three times, one of derivatives twice: from the cache behind the first.
+// A row of logits is read three times, one of derivatives twice: from the cache after the first.
 Cost cost(const TemperatureSoftmax& a) {
   const double entries = static_cast<double>(a.rows) * a.classes;
   return {(a.independent ? 2 : 4) * entries * sizeof(float), 10 * entries};

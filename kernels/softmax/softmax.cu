@@ -15,7 +15,7 @@ __device__ inline int row_of_warp() {
   return static_cast<int>(blockIdx.x) * block_rows + static_cast<int>(threadIdx.x) / warp_size;
 }
 
-// mapping: a warp takes a row, each lane every 32nd class; bytes: logits read three times, from L1 behind the first, p
+// mapping: a warp takes a row, each lane every 32nd class; bytes: logits read three times, from L1 after the first, p
 // written; operations: about 10 per entry; hazard: in double, because what follows are small differences of p.
 __global__ void __launch_bounds__(block_rows* warp_size) softened_rows(TemperatureSoftmax a) {
   const int row = row_of_warp(), lane = static_cast<int>(threadIdx.x) % warp_size;

@@ -45,7 +45,7 @@ Embedding::Embedding(Parameters& parameters, const std::string& name, int in, in
 
 ConvolutionBatchNorm make_connector(Parameters& parameters, const std::string& name, int in, int out,
                                     std::uint64_t seed, int kernel) {
-  ConvolutionBatchNorm connector(parameters, name + ".convolution", name + ".norm", in, out, kernel, 1, kernel / 2);
+  ConvolutionBatchNorm connector(parameters, name + ".convolution", name + ".norm", in, out, kernel, 1);
   connector.options.direct = true;
   start(parameters, name + ".", in * kernel * kernel, seed);
   return connector;

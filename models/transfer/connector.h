@@ -1,4 +1,4 @@
-// Layers that bring a student's maps to a teacher's channels: learned with the student, thrown away with the method.
+// Layers that project a student's maps to a teacher's channels; trained with the student, discarded with the method.
 // Their convolutions are direct: through the three layers of a factor transfer Winograd rounds gradients to 2e-6 of the
 // largest, these to 6e-7.
 #pragma once
@@ -21,11 +21,11 @@ struct Regressor {
   }
 };
 
-// A convolution without a bias that keeps the size, started as Regressor, and a batch norm behind it.
+// A convolution without a bias that keeps the size, started as Regressor, followed by a batch norm.
 ConvolutionBatchNorm make_connector(Parameters& parameters, const std::string& name, int in, int out,
                                     std::uint64_t seed, int kernel = 1);
 
-// A linear layer, started as Regressor, whose rows are brought to unit length.
+// A linear layer, started as Regressor, whose rows are scaled to unit length.
 struct Embedding {
   Parameter weight, bias;
 

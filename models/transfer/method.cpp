@@ -4,33 +4,20 @@
 #include <algorithm>
 
 #include "engine/files/text.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 
+#define METHOD(function) MethodKind function();
+#include "transfer_methods.inc"
+#undef METHOD
+
 const std::vector<MethodKind>& method_kinds() {
   static const std::vector<MethodKind> kinds = [] {
-    std::vector<MethodKind> all = {kd(),
-                                   dkd(),
-                                   standardized_kd(),
-                                   dist(),
-                                   label_smoothing(),
-                                   teacher_free_kd(),
-                                   mutual(),
-                                   at(),
-                                   fitnet(),
-                                   vid(),
-                                   ab(),
-                                   ofd(),
-                                   ft(),
-                                   reviewkd(),
-                                   nst(),
-                                   fsp(),
-                                   sp(),
-                                   pkt(),
-                                   rkd(),
-                                   cc(),
-                                   crd()};
+    std::vector<MethodKind> all = {
+#define METHOD(function) function(),
+#include "transfer_methods.inc"
+#undef METHOD
+    };
     using Key = MethodKey::Kind;
     for (MethodKind& kind : all) {
       const bool grows =

@@ -1,5 +1,6 @@
-// Transfer methods: loss terms that pull a student towards a teacher. One method is one small file that defines a
-// class and the MethodKind that describes it (docs/adding_a_method.md).
+// Transfer methods: loss terms that pull a student towards a teacher. One method is one file in
+// models/transfer/methods, which defines a class and a function with the name of the file that returns its MethodKind:
+// the build finds them all (docs/adding_a_method.md).
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 
 namespace preceptor {
 
-// What a method may look at before the first step.
+// The inputs of a method's constructor.
 struct MethodSetup {
   Context* context = nullptr;
   const Network* student = nullptr;
@@ -22,13 +23,13 @@ struct MethodSetup {
   int teacher_height = 0, teacher_width = 0;
   int images = 0;            // in the training split
   bool multi_label = false;  // independent labels with NaN for unknown, else one class
-  std::uint64_t seed = 0;    // of what the method learns
+  std::uint64_t seed = 0;    // for the method's own parameters
   // [images] of each its class, or nullptr where labels are independent.
   const std::vector<float>* classes = nullptr;
   std::function<void(const std::string&)> note = {};  // takes a remark for the user; may be empty
 };
 
-// One step: what both networks gave, and what is known of the images.
+// One step: the outputs of both networks, and the labels and positions of the images.
 struct TransferInput {
   const Features& student;
   const Features& teacher;  // empty without a teacher
@@ -51,8 +52,8 @@ class TransferMethod {
   const std::vector<std::string>& student_taps() const { return student_taps_; }
   const std::vector<std::string>& teacher_taps() const { return teacher_taps_; }
 
-  // What it learns beside the student: trained by the same optimizer, kept with the run, no part of the student. Names
-  // begin with "transfer.", the method's name and a point.
+  // Parameters of its own: trained by the same optimizer and kept with the run, not part of the student. Names begin
+  // with "transfer.", the method's name and a dot.
   Parameters& parameters() { return parameters_; }
 
  protected:
@@ -62,15 +63,15 @@ class TransferMethod {
   Parameters parameters_;
 };
 
-// What there is to know of a method.
+// The description of a method.
 struct MethodKind {
   std::string name, summary;
   std::vector<MethodKey> keys;  // every method has "weight"; "warmup" and "end" are added
   bool needs_teacher = true;
   bool needs_peers = false;         // other networks that learn at the same time
-  bool by_image = false;            // every image teaches alone, so that some may teach nothing
+  bool by_image = false;            // each image is a loss of its own, so some may be left out
   bool shares_with_labels = false;  // the labels get 1 - weight; else 1
-  bool takes_mixtures = true;       // of two images with mixup; false: it asks for the class or place of one image
+  bool takes_mixtures = true;       // works with mixup; false: needs the class or index of a single image
   std::unique_ptr<TransferMethod> (*make)(const MethodSetup& setup, const MethodSettings& settings);
 };
 
@@ -80,7 +81,7 @@ std::unique_ptr<TransferMethod> make(const MethodSetup& setup, const MethodSetti
   return std::make_unique<Method>(setup, settings);
 }
 
-// All methods, in the order of docs/methods.md.
+// All methods, in the order of their files' names.
 const std::vector<MethodKind>& method_kinds();
 
 // "kd:temperature=4,weight=0.9" with all settings filled in. Errors: usage, with the valid methods, keys or values.

@@ -1,4 +1,4 @@
-// What a user writes after --method: a method's name and its settings, checked and completed.
+// The value of --method: a method's name and its settings, checked and completed.
 #pragma once
 
 #include <map>

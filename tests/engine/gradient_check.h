@@ -108,7 +108,7 @@ class GradientCheck {
   std::vector<std::string> trained() const {
     std::vector<std::string> names;
     for (const Parameter& parameter : parameters_.all())
-      if (parameter.watched()) names.push_back(parameter.name());
+      if (parameter.requires_grad()) names.push_back(parameter.name());
     return names;
   }
   std::string name_of(std::size_t variable) const {
@@ -135,7 +135,7 @@ class GradientCheck {
         const Tensor y = forward(inputs_);
         if (!weights_.empty()) {
           weights = tensor_of(*context_, y.shape(), weights_);
-          tape.record_loss([&tape, target = y.without_values(), derivative = weights](const Tensor&) {
+          tape.record_loss([&tape, target = y.shape_only(), derivative = weights](const Tensor&) {
             tape.accumulate(target, derivative);
           });
           if (!held) weights = Tensor();

@@ -140,15 +140,15 @@ TEST_F(ParametersTest, FreezingTakesTheGradientAndTheWatch) {
   add_network();
   for (const Parameter& parameter : parameters.all()) {
     EXPECT_EQ(parameter.trainable(), parameter.kind() != ParameterKind::buffer);
-    EXPECT_FALSE(parameter.watched());
+    EXPECT_FALSE(parameter.requires_grad());
     EXPECT_EQ(parameter.gradient(), nullptr);
   }
   EXPECT_TRUE(parameters.gradients().empty());
   parameters.freeze("conv1");
   parameters.allocate_gradients();
-  EXPECT_FALSE(parameters.find("conv1.weight").watched());
-  EXPECT_TRUE(parameters.find("conv2.weight").watched());
-  EXPECT_FALSE(parameters.find("bn1.running_mean").watched());
+  EXPECT_FALSE(parameters.find("conv1.weight").requires_grad());
+  EXPECT_TRUE(parameters.find("conv2.weight").requires_grad());
+  EXPECT_FALSE(parameters.find("bn1.running_mean").requires_grad());
   EXPECT_EQ(parameters.gradients().size(), 4u);
   for (const auto& [name, tensor] : parameters.gradients())
     EXPECT_EQ(tensor.values, std::vector<float>(tensor.shape.elements(), 0.0f)) << name;

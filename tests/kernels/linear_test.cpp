@@ -48,7 +48,7 @@ void check_all(Comparison& comparison, const Device& device, const Doubles& actu
   }
 }
 
-// A layer on a device. Its matrices may begin `offset` values behind an aligned address.
+// A layer on a device. Its matrices may begin `offset` values after an aligned address.
 template <class T>
 struct LinearLayer {
   LinearLayer(Random& random, const Device& on, const LinearSizes& s, Kind kind = Kind::normal, std::size_t offset = 0)
@@ -285,7 +285,7 @@ TEST_P(Linear, TheSameBitsInAnyOrder) {
   });
 }
 
-// A row that is no number spoils its own result, and the gradients of all weights of its features.
+// A row of NaN spoils its own result, and the gradients of all weights of its features.
 TEST_P(Linear, NotANumberStaysInItsRowAndColumn) {
   for_storage_types(device(), [&](auto type) {
     using T = decltype(type);

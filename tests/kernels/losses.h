@@ -1,4 +1,4 @@
-// Shared by the tests of losses: arrays that begin anywhere, losses with their gradients, the value of unknown labels.
+// Helpers for the tests of all losses: arrays that begin anywhere, losses with their gradients, unknown labels.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ inline std::vector<float> or_one(const std::vector<float>& values) {
   return values.empty() ? std::vector<float>{unknown} : values;
 }
 
-// An array that begins `offset` values behind an aligned address. What lies before it keeps a pattern that is a NaN.
+// An array that begins `offset` values after an aligned address. The memory before it keeps a pattern that is a NaN.
 template <class T>
 class OffsetBuffer {
  public:

@@ -122,7 +122,7 @@ TEST_P(Optimizer, NormAndScale) {
 TEST_P(Optimizer, NotANumberIsNotClippedAway) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const DeviceBuffer<StepState> state(device(), {{0.1f, 0, 0}});
-  for (std::size_t at : {0u, 7u, 8u}) {  // in a group of 16 bytes, and behind the last
+  for (std::size_t at : {0u, 7u, 8u}) {  // in a group of 16 bytes, and after the last
     std::vector<float> gradients(9, 1.0f);
     gradients[at] = nan;
     const DeviceBuffer<float> value(device(), std::vector<float>(9, 1.0f)), gradient(device(), gradients);

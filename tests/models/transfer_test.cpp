@@ -1,6 +1,9 @@
 // Transfer methods as text: what is accepted, what is refused and how, and that nothing is lost on the way.
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "engine/files/file.h"
 #include "models/transfer/method.h"
 
 namespace preceptor {
@@ -37,8 +40,19 @@ TEST(MethodSettings, OfEveryMethodSurviveTheirText) {
   }
 }
 
+TEST(MethodTable, EveryMethodIsDescribedHereAndInTheDocs) {
+  const std::string docs = read_file(PRECEPTOR_SOURCE_DIR "/docs/methods.md");
+  std::set<std::string> names;
+  for (const MethodKind& kind : method_kinds()) {
+    EXPECT_TRUE(names.insert(kind.name).second) << kind.name << " is there twice";
+    EXPECT_FALSE(kind.summary.empty()) << kind.name;
+    EXPECT_NE(kind.make, nullptr) << kind.name;
+    EXPECT_NE(docs.find("\n| `" + kind.name + "`"), std::string::npos) << "docs/methods.md has no row " << kind.name;
+  }
+}
+
 TEST(MethodSettings, AreRefusedWithTheReason) {
-  EXPECT_NE(refusal("magic").find("the methods are kd, dkd"), std::string::npos) << refusal("magic");
+  EXPECT_NE(refusal("magic").find("the methods are ab, at"), std::string::npos) << refusal("magic");
   EXPECT_NE(refusal("kd:warmth=4").find("it has temperature, weight"), std::string::npos) << refusal("kd:warmth=4");
   EXPECT_NE(refusal("at:reading=mine").find("one of released, paper, author"), std::string::npos);
   for (const char* text :

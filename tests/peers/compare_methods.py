@@ -177,6 +177,13 @@ def main():
                 continue
             good &= compare(number, case, options.program, pathlib.Path(folder))
             count += 1
+    if not options.only:
+        distill = options.program.parents[1] / "bin/preceptor-distill"
+        table = subprocess.run([distill, "--list-methods"], check=True, capture_output=True, text=True).stdout
+        missing = {line.split("\t")[0] for line in table.splitlines()} - {case[0].split(":")[0] for case in cases()}
+        if missing:
+            print("no definition of", ", ".join(sorted(missing)))
+            good = False
     print(f"{count} cases")
     return 0 if good and count > 0 else 1
 

@@ -14,7 +14,13 @@ import pathlib
 import statistics
 import subprocess
 
-METHODS = ["kd", "dkd", "lskd", "dist", "at", "fitnet", "vid", "ab", "ofd", "ft", "reviewkd", "nst", "fsp", "sp", "pkt", "rkd", "cc", "crd"]
+WITHOUT_TEACHER = {"ls", "tfkd", "dml"}
+
+
+def methods(program):
+    """All methods with a teacher, by the table of preceptor-distill."""
+    table = subprocess.run([program.with_name("preceptor-distill"), "--list-methods"], check=True, capture_output=True, text=True)
+    return [name for line in table.stdout.splitlines() if (name := line.split("\t")[0]) not in WITHOUT_TEACHER]
 
 
 class Served:
@@ -53,7 +59,7 @@ def main():
     print(f"{options.student} under {options.teacher}, {options.size} px, batch {options.batch}, 2 threads, {options.rounds} rounds; "
           f"load at the start {os.getloadavg()[0]:.1f}\n", flush=True)
     print("| method | step, ms | teacher + plain step, ms | cost |\n|---|--:|--:|--:|", flush=True)
-    for method in options.only.split(",") if options.only else METHODS:
+    for method in options.only.split(",") if options.only else methods(options.program):
         served, steps, sums = Served([*distil, method]), [], []
         for _ in range(options.rounds):
             sums.append(plain.milliseconds() + teacher.milliseconds())

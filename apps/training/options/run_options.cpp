@@ -246,9 +246,9 @@ std::string config_text(const TrainingOptions& options) {
 
 OptimizerOptions optimizer_options(const TrainingOptions& options, const Network& network) {
   OptimizerOptions chosen;
-  chosen.rule = options.optimizer == "sgd"    ? kernels::UpdateRule::sgd
-                : options.optimizer == "adam" ? kernels::UpdateRule::adam
-                                              : kernels::UpdateRule::adamw;
+  chosen.rule = options.optimizer == "sgd"    ? UpdateRule::sgd
+                : options.optimizer == "adam" ? UpdateRule::adam
+                                              : UpdateRule::adamw;
   chosen.momentum = static_cast<float>(options.momentum);
   chosen.nesterov = options.nesterov;
   chosen.weight_decay = static_cast<float>(options.weight_decay);

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "data/parallel.h"
-#include "kernels/device/memory.h"
 
 namespace preceptor {
 
@@ -19,9 +18,9 @@ DeviceImages::DeviceImages(Context& context, const ImageSource& images, int thre
     parallel_for(count, threads, [&](int i) {
       images.read(first + i, {block.data() + static_cast<std::size_t>(i) * image_bytes, image_bytes});
     });
-    context.run(kernels::Copy{static_cast<std::byte*>(memory_.data()) + static_cast<std::size_t>(first) * image_bytes,
-                              block.data(), static_cast<std::size_t>(count) * image_bytes});
-    context.stream().synchronize();  // before the block is filled again
+    // The block is filled again after the copy only.
+    context.copy_and_wait(static_cast<std::byte*>(memory_.data()) + static_cast<std::size_t>(first) * image_bytes,
+                          block.data(), static_cast<std::size_t>(count) * image_bytes);
   }
 }
 

@@ -6,8 +6,6 @@
 #include <limits>
 #include <numeric>
 
-#include "kernels/elementwise/elementwise.h"
-
 namespace preceptor {
 
 LossTerms::LossTerms(Context& context, std::vector<std::string> names, std::vector<double> arguments,
@@ -23,8 +21,7 @@ LossTerms::LossTerms(Context& context, std::vector<std::string> names, std::vect
       losses_(names_.size()),
       weighted_(names_.size()),
       shares_(names_.size()) {
-  context_.run(kernels::Copy{totals_.data(), losses_.data(), losses_.size() * sizeof(double)});
-  context_.stream().synchronize();
+  context_.copy_and_wait(totals_.data(), losses_.data(), losses_.size() * sizeof(double));
 }
 
 void LossTerms::set_factors(const std::vector<double>& factors) {
@@ -34,8 +31,7 @@ void LossTerms::set_factors(const std::vector<double>& factors) {
 }
 
 void LossTerms::add(std::size_t term, const Tensor& loss) {
-  context_.run(kernels::AccumulateSum{loss.data(), static_cast<int>(loss.shape().elements()),
-                                      static_cast<double*>(totals_.data()) + term});
+  accumulate_sum(loss, static_cast<double*>(totals_.data()) + term);
 }
 
 void LossTerms::measure(const std::vector<std::pair<std::size_t, std::size_t>>& places) {
@@ -60,9 +56,8 @@ std::vector<double> LossTerms::take_norms() {
 void LossTerms::settle() {
   std::vector<double> totals(names_.size());
   const std::vector<double> zeros(names_.size());
-  context_.run(kernels::Copy{totals.data(), totals_.data(), totals.size() * sizeof(double)});
-  context_.run(kernels::Copy{totals_.data(), zeros.data(), zeros.size() * sizeof(double)});
-  context_.stream().synchronize();
+  context_.copy(totals.data(), totals_.data(), totals.size() * sizeof(double));
+  context_.copy_and_wait(totals_.data(), zeros.data(), zeros.size() * sizeof(double));
   for (std::size_t term = 0; term < totals.size(); ++term) {
     losses_[term] += totals[term];
     weighted_[term] += factors_[term] * totals[term];

@@ -178,7 +178,7 @@ void StudentStep::body(bool measured) {
   teacher.reset();  // gone before the backward pass, which needs memory
   for (std::size_t k = 0; k < students_.size() && measured; ++k) students_[k].terms.measure(places[k]);
   context_.tape().backward();
-  for (const Student& student : students_) student.parts.optimizer->update();
+  for (const Student& student : students_) student.parts.optimizer->step(false);
   context_.advance_step();
   for (const Student& student : students_)
     if (student.parts.average != nullptr) student.parts.average->update();
@@ -190,9 +190,7 @@ std::vector<Features> StudentStep::run_students() {
   for (const Student& student : students_) {
     features.push_back(student.parts.network->forward(input, Mode::train, student.taps));
     const Tensor& logits = features.back().logits;
-    context_.run(kernels::CopyToRow{logits.data(), student.epoch_logits.data(),
-                                    static_cast<const std::int32_t*>(position_.data()),
-                                    static_cast<std::int64_t>(logits.shape().elements())});
+    copy_to_rows(logits, student.epoch_logits, static_cast<const std::int32_t*>(position_.data()));
   }
   return features;
 }

@@ -80,7 +80,7 @@ class StudentStep {
   double balanced(std::size_t student) const { return students_[student].balanced; }
 
   // Of the stream on which batches come up.
-  const kernels::StreamCounts& uploads() const { return staging_.counts(); }
+  const StreamCounts& uploads() const { return staging_.counts(); }
 
  private:
   struct Student {

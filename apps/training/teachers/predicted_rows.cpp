@@ -11,7 +11,6 @@
 #include "apps/inference/label_match.h"
 #include "apps/training/teachers/teachers.h"
 #include "engine/files/check.h"
-#include "kernels/elementwise/elementwise.h"
 
 namespace preceptor {
 namespace {
@@ -130,9 +129,7 @@ void PredictedRows::stage(const Batch& batch, std::int64_t, Staging& staging) {
 // gradient are then 0.
 Features PredictedRows::features(const Tensor& student) const {
   if (!marks_.defined()) return {logits_, {}};
-  const Tensor own = label_logits(student, marks_, 0, 0), logits = context_.empty(logits_.shape());
-  context_.run(kernels::Add<float>{logits_.map(), own.map(), logits.map()});
-  return {logits, {}};
+  return {add(logits_, label_logits(student, marks_, 0, 0)), {}};
 }
 
 }  // namespace preceptor

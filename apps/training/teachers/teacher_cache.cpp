@@ -8,7 +8,6 @@
 #include "data/storage/image_hash.h"
 #include "engine/files/check.h"
 #include "engine/files/text.h"
-#include "kernels/convert_layout/convert_layout.h"
 
 namespace preceptor {
 namespace {
@@ -124,7 +123,7 @@ class Filling {
 
   void operator()(Loader& loader, RowFileWriter& writer, const Seen& seen) {
     const bool by_step = !options_.changes.empty();
-    const kernels::StepState before = context_.read_step_state();
+    const auto before = context_.read_step_state();
     const Shape shape{loader.batch_size(), dataset_.channels, dataset_.height, dataset_.width};
     const Buffer staged(context_.pool(Lifetime::persistent), shape.elements());
     std::uint64_t row = 0;
@@ -133,7 +132,7 @@ class Filling {
       for (; const Batch* batch = loader.next(); row += static_cast<std::uint64_t>(batch->valid)) {
         const auto step = static_cast<std::int64_t>(row) / batch->size;
         context_.write_step_state({.learning_rate = 0, .step = step, .seed = before.seed});
-        context_.run(kernels::Copy{staged.data(), batch->images.data(), batch->images.size()});
+        context_.copy(staged.data(), batch->images.data(), batch->images.size());
         std::vector<std::uint64_t> content = content_of(*batch);
         content.resize(static_cast<std::size_t>(batch->valid));
         writer.write_content(row, content);
@@ -153,11 +152,10 @@ class Filling {
     Tensor whole = tensor;
     if (tensor.shape().rank() == 4) {  // a tap may be a channel range of a wider map
       whole = context_.empty(tensor.shape());
-      context_.run(kernels::ConvertLayout<float, float>{tensor.map(), whole.map()});
+      tensor.copy_to(whole);
     }
     values_.resize(whole.shape().elements());
-    context_.run(kernels::Copy{values_.data(), whole.data(), values_.size() * sizeof(float)});
-    context_.stream().synchronize();
+    context_.copy_and_wait(values_.data(), whole.data(), values_.size() * sizeof(float));
     const std::size_t of_row = values_.size() / static_cast<std::size_t>(whole.shape()[0]);
     writer.write(row, part, {values_.data(), of_row * static_cast<std::size_t>(valid)});
   }

@@ -29,7 +29,7 @@ Card look_at_card() {
   Card card;
   static_cast<void>(cudaRuntimeGetVersion(&card.runtime));
   static_cast<void>(cudaDriverGetVersion(&card.driver));  // 0 where there is no driver
-  // Where there is no driver this leaves its output untouched.
+  // Without a driver this leaves its output untouched.
   if (const cudaError_t status = cudaGetDeviceCount(&card.count); status != cudaSuccess && status != cudaErrorNoDevice)
     card.failure = cudaGetErrorString(status);
   if (card.count > 0) {
@@ -47,7 +47,7 @@ Card look_at_card() {
 
 void check_cuda(cudaError_t status, const char* call, const char* file, int line) {
   if (status == cudaSuccess) return;
-  // A failed launch leaves its status behind; the next call must not report it again.
+  // A failed launch leaves its status; the next call must not report it again.
   static_cast<void>(cudaGetLastError());
   throw Error(ErrorKind::internal, failed_call(cudaGetErrorString(status), cudaGetErrorName(status), call, file, line,
                                                first_card(), family));

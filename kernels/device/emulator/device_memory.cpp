@@ -1,4 +1,4 @@
-// A map of ranges behind a mutex; asked only by the watcher.
+// A map of ranges, guarded by a mutex; only the watcher asks it.
 #include "kernels/device/emulator/device_memory.h"
 
 #include <map>

@@ -67,7 +67,7 @@ std::string kernel_name(const void* function) {
 }
 
 std::string line_of_code(const void* return_address) {
-  // The call, not what comes behind it.
+  // The call itself, not the code after it.
   const std::vector<Frame> frames = frames_at(static_cast<const char*>(return_address) - 1);
   for (const Frame& frame : frames)
     if (frame.place.find("/kernels/device/") == std::string::npos &&

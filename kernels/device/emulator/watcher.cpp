@@ -19,8 +19,8 @@ extern "C" char __executable_start, end;  // the program's image, from the linke
 namespace preceptor::kernels::emulator {
 namespace {
 
-// What one block made visible to whoever acquires it: everything before an epoch, and one thread's own accesses up to
-// another. Epochs count the barriers of a block.
+// The accesses that one block made visible to whoever acquires it: everything before an epoch, and one thread's own
+// accesses up to another. Epochs count the barriers of a block.
 struct Release {
   std::uint32_t before_epoch = 0;
   std::uint32_t thread = ~0u, thread_epoch = 0;

@@ -3,7 +3,6 @@
 
 #include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {
@@ -24,8 +23,8 @@ class ActivationBoundaries : public FeatureMethod {
     for (std::size_t i = 0; i < connectors_.size(); ++i) {
       const auto [student, teacher] = maps(in, i);
       const float of_tap = std::ldexp(3e-3f, static_cast<int>(i + 1) - static_cast<int>(connectors_.size()));
-      losses.push_back(pointwise_loss(PointwiseLossKind::boundary, connectors_[i].forward(student, Mode::train, false),
-                                      teacher, weight_ * of_tap / static_cast<float>(teacher.shape()[0]), margin_));
+      losses.push_back(pointwise_loss(PointwiseLossKind::boundary, connectors_[i](student), teacher,
+                                      weight_ * of_tap / static_cast<float>(teacher.shape()[0]), margin_));
     }
     return losses;
   }
@@ -37,7 +36,8 @@ class ActivationBoundaries : public FeatureMethod {
 
 }  // namespace
 
-// Of the last tap 3 / 1000 of the sum over an image, of each before it half the next one's, as in the authors' code.
+// The last tap's weight is 3 / 1000 of the sum over an image, each earlier one's half of the next, as in the
+// authors' code.
 MethodKind ab() {
   using Key = MethodKey::Kind;
   return {.name = "ab",

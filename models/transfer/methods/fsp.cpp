@@ -1,6 +1,5 @@
 // fsp: how features turn into later ones: products of the maps at both ends of a stage (Yim et al. 2017).
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {

@@ -1,6 +1,5 @@
 // nst: the maps' channels are distributed as the teacher's, by the maximum mean discrepancy (Huang and Wang 2017).
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {

@@ -4,7 +4,6 @@
 
 #include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {

@@ -1,6 +1,5 @@
 // pkt: the probability of an image to have another as its neighbor (Passalis and Tefas 2018).
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {
@@ -16,7 +15,7 @@ class ProbabilisticTransfer : public FeatureMethod {
     std::vector<Tensor> losses;
     const auto cosines = [](const Tensor& map) {
       const Tensor rows = l2_normalize_rows(as_rows(map), {.epsilon = 1e-7f});
-      return product(rows, rows);
+      return matmul_nt(rows, rows);
     };
     for (std::size_t i = 0; i < student_taps_.size(); ++i)
       losses.push_back(
@@ -33,7 +32,7 @@ class ProbabilisticTransfer : public FeatureMethod {
 MethodKind pkt() {
   return {
       .name = "pkt",
-      .summary = "which images are neighbours, as probabilities",
+      .summary = "which images are neighbors, as probabilities",
       .keys = with_taps("avgpool", {{"weight", "30000", MethodKey::Kind::weight, "of the term; the labels keep 1"}}),
       .make = make<ProbabilisticTransfer>};
 }

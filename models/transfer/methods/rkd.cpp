@@ -1,6 +1,5 @@
 // rkd: distances between the images of a batch, and the angles of all triples (Park et al. 2019).
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {

@@ -1,6 +1,6 @@
-// dist: correlations of softened outputs, of an image over the classes and of a class over the images (Huang et al.
-// 2022).
-#include "models/transfer/methods.h"
+// dist: correlations of softened outputs, those of an image over the classes and those of a class over the images
+// (Huang et al. 2022).
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {
@@ -15,7 +15,7 @@ class Dist : public TransferMethod {
         gamma_(settings.real("gamma")),
         weight_(settings.real("weight")) {}
 
-  // 1 - Pearson's correlation is half the squared distance of what is centered and brought to unit length.
+  // 1 - Pearson's correlation is half the squared distance of the two after centering and scaling to unit length.
   std::vector<Tensor> losses(const TransferInput& in) override {
     const Tensor student = temperature_softmax(in.student.logits, temperature_, multi_label_);
     const Tensor teacher = temperature_softmax(in.teacher.logits, temperature_, multi_label_);

@@ -6,7 +6,6 @@
 
 #include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {
@@ -66,7 +65,7 @@ class FactorTransfer : public FeatureMethod {
   struct Level {
     Coder translator, encoder, decoder;
   };
-  // What a sum is divided by: images, or all values.
+  // The divisor of a sum: images, or all values.
   float per(const Tensor& x) const {
     return static_cast<float>(paper_ ? static_cast<std::size_t>(x.shape()[0]) : x.shape().elements());
   }

@@ -1,7 +1,6 @@
 // at: attention transfer (Zagoruyko and Komodakis 2017) in the released code's reading, the paper's equation, and as
 // the first author of "Evaluating Knowledge Transfer in Neural Network for Medical Images" coded it.
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {

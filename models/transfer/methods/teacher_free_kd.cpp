@@ -1,7 +1,7 @@
 // tfkd: distillation from a designed teacher (Yuan et al. 2020, Tf-KD_reg), a control without a real one.
 #include <cmath>
 
-#include "models/transfer/methods.h"
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {

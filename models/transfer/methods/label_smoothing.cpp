@@ -1,5 +1,5 @@
 // ls: label smoothing (Szegedy et al. 2016), the control without any teacher.
-#include "models/transfer/methods.h"
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {

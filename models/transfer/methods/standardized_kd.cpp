@@ -1,7 +1,7 @@
 // lskd: kd on standardized logits (Sun et al. 2024): the teacher's relations between outputs, not their size.
 #include <cmath>
 
-#include "models/transfer/methods.h"
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {
@@ -37,8 +37,8 @@ class StandardizedKd : public TransferMethod {
 // Base temperature 2 and weight 9; the deviation is that of a sample (n - 1), as in the authors' code.
 MethodKind standardized_kd() {
   return {.name = "lskd",
-          .summary = "kd on logits brought to mean 0 and deviation 1",
-          .keys = {{"temperature", "2", MethodKey::Kind::positive, "softens the standardised outputs"},
+          .summary = "kd on logits scaled to mean 0 and deviation 1",
+          .keys = {{"temperature", "2", MethodKey::Kind::positive, "softens the standardized outputs"},
                    {"weight", "9", MethodKey::Kind::weight, "of the term; the labels keep 1"}},
           .make = make<StandardizedKd>};
 }

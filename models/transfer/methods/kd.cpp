@@ -1,5 +1,5 @@
 // kd: weight * T^2 KL(teacher || student) on softened outputs (Hinton et al. 2015); per label for multi-label data.
-#include "models/transfer/methods.h"
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {

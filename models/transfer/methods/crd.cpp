@@ -7,14 +7,13 @@
 #include "models/initial_values.h"
 #include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {
 
-class Nce : public FeatureMethod {
+class Contrast : public FeatureMethod {
  public:
-  Nce(const MethodSetup& setup, const MethodSettings& settings)
+  Contrast(const MethodSetup& setup, const MethodSettings& settings)
       : FeatureMethod(setup),
         negatives_(static_cast<int>(settings.number("negatives"))),
         temperature_(settings.number("temperature")),
@@ -89,8 +88,7 @@ class Nce : public FeatureMethod {
     }
     const auto on_device = [&](const std::vector<int>& values) {
       const Tensor tensor = context.empty({images}, Lifetime::persistent);
-      context.run(kernels::Copy{tensor.data(), values.data(), values.size() * sizeof(int)});
-      context.stream().synchronize();
+      context.copy_and_wait(tensor.data(), values.data(), values.size() * sizeof(int));
       return tensor;
     };
     others_ = {on_device(order), on_device(first), on_device(excluded)};
@@ -119,7 +117,7 @@ MethodKind crd() {
                                     {"from", "classes", Key::choice, "which others", {"classes", "images"}},
                                     {"weight", "0.8", Key::weight, "of the term; the labels keep 1"}}),
       .takes_mixtures = false,
-      .make = make<Nce>};
+      .make = make<Contrast>};
 }
 
 }  // namespace preceptor

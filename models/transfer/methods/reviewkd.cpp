@@ -3,7 +3,6 @@
 
 #include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {
@@ -20,7 +19,7 @@ Tensor resized(const std::optional<Resizer>& resizer, const Tensor& x) { return 
 // One stage: attention based fusion, and the pyramid of hierarchical context losses.
 struct Level {
   ConvolutionBatchNorm reduce, expand;
-  // Attention: a 1x1 convolution of both maps, one after the other; its weights of either, the bias in the first.
+  // Attention: a 1x1 convolution of both maps, as the sum of one for each map; the first has the bias.
   std::optional<Regressor> of_own;
   Parameter of_deeper;
   std::optional<Resizer> deeper_to_own, own_to_teacher;
@@ -65,13 +64,13 @@ class Review : public FeatureMethod {
     Tensor deeper;
     for (std::size_t i = levels_.size(); i-- > 0;) {
       Level& level = levels_[i];
-      Tensor x = level.reduce.forward(as_map(student_map(in, i)), Mode::train, false);
+      Tensor x = level.reduce(as_map(student_map(in, i)));
       if (deeper.defined()) {
         const Tensor other = resized(level.deeper_to_own, deeper);
         x = attention_fusion(x, other, add((*level.of_own)(x), convolution(other, level.of_deeper, nullptr, {})));
       }
       deeper = resized(level.own_to_teacher, x);
-      add_context_losses(level, level.expand.forward(deeper, Mode::train, false), as_map(teacher_map(in, i)), losses);
+      add_context_losses(level, level.expand(deeper), as_map(teacher_map(in, i)), losses);
     }
     return losses;
   }

@@ -1,6 +1,6 @@
 // dml: weight * mean over the other peers of KL(peer || own), each with what it says in this step (Zhang et al. 2018);
 // per label for multi-label data.
-#include "models/transfer/methods.h"
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {

@@ -6,7 +6,6 @@
 
 #include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
-#include "models/transfer/methods.h"
 
 namespace preceptor {
 namespace {
@@ -14,13 +13,12 @@ namespace {
 std::vector<float> values_of(const Parameter& parameter) {
   std::vector<float> values(parameter.shape().elements());
   Context& context = parameter.context();
-  context.run(kernels::Copy{values.data(), parameter.value(), values.size() * sizeof(float)});
-  context.stream().synchronize();
+  context.copy_and_wait(values.data(), parameter.value(), values.size() * sizeof(float));
   return values;
 }
 
-// The mean of the negative values of N(mean, deviation^2): what a channel behind a batch norm is expected to be where
-// it is negative. Where that is rarer than once in a thousand, -3 deviations, as in the authors' code.
+// The mean of the negative values of N(mean, deviation^2): the expected value of a channel after a batch norm if it
+// is negative. If that is rarer than once in a thousand, -3 deviations, as in the authors' code.
 double negative_mean(double mean, double deviation) {
   if (deviation == 0) return std::min(mean, 0.0);
   const double z = mean / deviation, below = 0.5 * std::erfc(z / std::numbers::sqrt2);
@@ -55,9 +53,9 @@ class Overhaul : public FeatureMethod {
       auto [student, teacher] = maps(in, i);
       if (levels_[i].norm) teacher = batch_norm(teacher, *levels_[i].norm, false, false);
       const float of_tap = std::ldexp(1e-3f, static_cast<int>(i + 1) - static_cast<int>(levels_.size()));
-      losses.push_back(pointwise_loss(
-          PointwiseLossKind::partial, levels_[i].connector.forward(student, Mode::train, false),
-          margin_relu(teacher, levels_[i].margins), weight_ * of_tap / static_cast<float>(teacher.shape()[0])));
+      losses.push_back(pointwise_loss(PointwiseLossKind::partial, levels_[i].connector(student),
+                                      margin_relu(teacher, levels_[i].margins),
+                                      weight_ * of_tap / static_cast<float>(teacher.shape()[0])));
     }
     return losses;
   }
@@ -65,7 +63,7 @@ class Overhaul : public FeatureMethod {
  private:
   struct Level {
     ConvolutionBatchNorm connector;
-    std::optional<BatchNormParameters> norm;  // of the teacher, where it stands behind the tap
+    std::optional<BatchNormParameters> norm;  // the teacher's, if it follows the tap
     Tensor margins;                           // [channels of the teacher]
   };
   float weight_;
@@ -74,8 +72,8 @@ class Overhaul : public FeatureMethod {
 
 }  // namespace
 
-// Of the last tap 1 / 1000 of the sum over an image, of each before it half the next one's, as in the authors' code for
-// CIFAR; that for ImageNet has 1 / 10000.
+// The last tap's weight is 1 / 1000 of the sum over an image, each earlier one's half the next, as in the authors' code
+// for CIFAR; their code for ImageNet has 1 / 10000.
 MethodKind ofd() {
   return {.name = "ofd",
           .summary = "maps before a ReLU, where the ReLU lets a difference matter",

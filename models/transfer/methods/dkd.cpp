@@ -1,6 +1,6 @@
-// dkd: decoupled distillation (Zhao et al. 2022): what the teacher says of the label, and of the others, weighted
-// apart.
-#include "models/transfer/methods.h"
+// dkd: decoupled distillation (Zhao et al. 2022): separate weights for the teacher's view of the label and of the
+// other classes.
+#include "models/transfer/method.h"
 
 namespace preceptor {
 namespace {
