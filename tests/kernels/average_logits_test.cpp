@@ -83,8 +83,8 @@ TEST_P(AveragesOfLogits, EqualTheReference) {
   });
 }
 
-// If probabilities underflow or round to 1, the logits stay right: of one member those given, of two with logits +-z
-// none.
+// The logits stay right if probabilities underflow or round to 1: one member gives its own, two members with logits +-z
+// give zero.
 TEST_P(AveragesOfLogits, ExtremeLogitsKeepTheirValue) {
   const std::vector<float> extreme{-300, -40, 0, 40, 300};
   const Size one{1, 1, 5}, two{2, 1, 5};
