@@ -27,7 +27,7 @@ constexpr Lanes this_lane = plain;
 #endif
 const char* name_of_lane(unsigned lane) { return lane == plain ? "plain" : lane == memory ? "memory" : "race"; }
 
-// Arguments of all the wrong kernels: 64 floats to read and to write, and a counter.
+// Arguments shared by all wrong kernels: 64 floats to read and to write, and a counter.
 struct Data {
   const float* in;
   float* out;

@@ -1,4 +1,4 @@
-// Costs of memory accesses: the counters on kernels whose costs are known.
+// The cost of accesses: the counters on kernels whose costs are known.
 #include "kernels/device/emulator/counters.h"
 
 #include "kernels/device/load16.cuh"

@@ -33,7 +33,7 @@ inline std::vector<Device> gpu_devices() {
 #endif
 }
 
-// Skips the test if there is no such device, or fails if REQUIRE_DEVICE names it.
+// Skipped if there is no such device, or failed if REQUIRE_DEVICE names it.
 class GpuTest : public testing::Test {
  protected:
   void SetUp() override {

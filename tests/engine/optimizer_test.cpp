@@ -308,8 +308,7 @@ TEST(Optimizer, GroupsHaveTheirOwnRateAndDecay) {
   for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 16 * epsilon) << i;
 }
 
-// Parameters that unfreeze learn as if their first step were the first of all; the others go on as if nothing had
-// happened.
+// Parameters that unfreeze learn as if their first step were the first of all; the others go on unchanged.
 TEST(Optimizer, UnfrozenParametersBeginTheirOwnCount) {
   OptimizerOptions options;
   options.weight_decay = 0.1f;

@@ -174,7 +174,7 @@ TEST_P(AttentionTransferTest, MatchesTheReferenceWithRoots) {
       pair.root = true;
       pair.fill(random);
       check(pair, losses, gradients);
-      // Without a difference the norm has no direction, and no gradient is passed on.
+      // Without a difference the norm has no direction, and nothing is passed on.
       pair.student.set(std::vector<float>(pair.shape.elements(), 1.0f));
       pair.teacher.set(std::vector<float>(pair.teacher_shape.elements(), 1.0f));
       pair.run();

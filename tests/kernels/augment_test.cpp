@@ -358,7 +358,7 @@ TEST_P(AugmentTest, ReadsTheImagesThatRowsName) {
   });
 }
 
-// Rotation reads pixels four times, from L1, which the counters do not model.
+// In rotated images pixels are read four times, from L1, which the counters do not know.
 TEST_P(AugmentTest, MovesWhatCostSays) {
   if (device().kind != DeviceKind::emulated || !emulator::counters_available())
     GTEST_SKIP() << "the emulated device counts accesses where it watches them";

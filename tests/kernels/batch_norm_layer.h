@@ -236,7 +236,7 @@ void check_backward(Layer<T>& layer, bool with_residual, bool relu, bool fixed, 
   }
 }
 
-// Shared by the test suites of this family.
+// Fixture shared by the suites of this family.
 class BatchNormTest : public DeviceTest {
  protected:
   template <class T>

@@ -136,8 +136,8 @@ TEST_P(BatchNorm, BackwardMatchesTheReference) {
 TEST_P(BatchNorm, GradientHasNoPartAlongWhatChangesNothing) {
   Random random("batch norm along");
   Comparison shift(label<float>("along a shift")), spread(label<float>("along a spread"));
-  // The part taken off is rounded once, and the sums after it may err as much again. A cpu sums in double beyond some
-  // values, the others in float throughout.
+  // The subtracted term is rounded once, and as much again is left for the sums in it. Those of a cpu are double
+  // beyond some values, the others' float all the way.
   const double allowed_roundings = on_cpu() ? 2 : 8;
   for (float offset : {0.0f, 0.5f, 3.0f}) {
     const MapShape shape{6, 32, 16, 16};
@@ -371,7 +371,7 @@ TEST_P(BatchNorm, MovesWhatCostSays) {
       check(layer.backward(false, true, false), "backward, fixed statistics");
     }
   });
-  // All weights of a convolution at once, as cuda holds them, and each output channel by itself.
+  // All weights of a convolution at once, as cuda holds them, and one output channel at a time.
   for (int block : {64, 1}) {
     constexpr int out = 64, inner = 64 * 9;
     const DeviceBuffer<float> weight(device(), std::vector<float>(out * inner)), folded(device(), weight.host());

@@ -24,7 +24,7 @@ inline std::string text_of(const ConvolutionSizes& s) {
          std::to_string(s.geometry.stride) + ", padding " + std::to_string(s.geometry.padding);
 }
 
-// The operations fused before and after the products.
+// The operations before and after the products.
 struct Around {
   bool bias = false, residual = false, relu = false, affine = false, affine_relu = false, statistics = false;
   bool direct = false;
@@ -145,9 +145,9 @@ struct ConvolutionLayer {
     for (double& value : values) value = rounded(static_cast<float>(value));
     return values;
   }
-  // The input of the convolution: x after its channel's affine map, rounded to a factor's type; and the magnitude of
-  // the terms it was summed from. Operands of fewer bits than a float are rounded from the value that the kernels
-  // compute in float: a difference and a fused operation.
+  // The convolved values: x after its channel's affine map, as an operand; and the magnitude of what it was
+  // summed from. Operands of fewer bits than a float's are rounded from what the kernels compute in float: a difference
+  // and a fused operation.
   Doubles transformed(bool magnitude) const {
     const Doubles x_values = x.plain();
     if (!around.affine) return magnitude ? magnitudes(operands(x_values)) : operands(x_values);

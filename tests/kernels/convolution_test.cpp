@@ -112,7 +112,7 @@ TEST_P(Convolution, ChannelsThatFitNoBlockAndNoGroup) {
   });
 }
 
-// The cases that kernels/convolution/few_outputs.cpp computes on a cpu, with and without fused operations.
+// The cases of kernels/convolution/few_outputs.cpp on a cpu, with and without everything around them.
 TEST_P(Convolution, OneByOneToAFewChannels) {
   for_operand_types("few outputs", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
@@ -311,9 +311,9 @@ TEST_P(Convolution, WeightsLieAsTheMapsDo) {
   EXPECT_EQ(order.offset(0, 1, 0, 0), 1u);
 }
 
-// The bytes that warps move in a 1x1 convolution follow the tile model: x once for every tile of output channels, the
-// weights once for every tile of pixels, y once, and the partial results of a divided depth once written and once read.
-// No access to shared memory meets a conflict, in any direction and tile.
+// The traffic of a 1x1 convolution follows the tile model: x once for every tile of output channels, the weights once
+// for every tile of pixels, y once, and a divided depth's partial results once there and once back. No access to shared
+// memory meets a conflict, in any direction and tile.
 TEST_P(Convolution, MovesWhatTheTilesSay) {
   if (device().kind != DeviceKind::emulated || !emulator::counters_available())
     GTEST_SKIP() << "the emulated device counts accesses where it watches them";

@@ -212,7 +212,7 @@ TEST_P(CrossEntropy, WithoutKnownLabelsLossAndGradientAreZero) {
   });
 }
 
-// Plain float code loses 1 - p and log(sum) here: a confident row still has a loss and a gradient.
+// Plain float code loses this in 1 - p and log(sum): a confident row still has a loss and a gradient.
 TEST_P(CrossEntropy, ConfidentRowsKeepTheirDigits) {
   Random random("cross entropy confident");
   Problem<float> problem(random, 1, 3, 1);

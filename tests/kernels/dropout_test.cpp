@@ -71,7 +71,7 @@ TEST_P(Dropouts, EqualTheReference) {
   });
 }
 
-// A binomial number of the n values falls; six standard deviations are exceeded once in 5e8 seeds.
+// The number of dropped values out of n is binomial; six standard deviations are exceeded once in 5e8 seeds.
 TEST_P(Dropouts, AsManyFallAsAsked) {
   const MapShape shape{2, 16, 16, 16};
   const double n = static_cast<double>(shape.elements());

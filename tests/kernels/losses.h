@@ -1,4 +1,4 @@
-// Shared by the tests of losses: arrays that begin anywhere, losses with their gradients, the value of unknown labels.
+// Helpers for the tests of all losses: arrays that begin anywhere, losses with their gradients, unknown labels.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -126,7 +126,7 @@ TEST_P(SoftenedKl, AllLogitsFarFromZero) {
     }
 }
 
-// The loss of a confident row and the derivative of its label keep only the digits of the other classes.
+// Only the other classes' digits are left of a confident row's loss and of its label's derivative.
 TEST_P(SoftenedKl, LabelsAlone) {
   Random random("softened kl labels");
   Comparison losses(label("loss", 4)), gradients(label("gradient", 4));
