@@ -67,7 +67,7 @@ int run_report(int argc, char** argv) {
   Report report;
   report.title = options.title;
   report.arms = arms_of(std::move(runs));
-  analyse(report, options.analysis);
+  analyze(report, options.analysis);
   if (options.pictures > 0) {
     const auto context = std::make_unique<Context>(kernels::cpu_device(options.analysis.threads), 0);
     report.pictures.push_back(explained_images(report, open_data_of(report), *context, options.pictures));

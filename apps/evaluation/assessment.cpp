@@ -59,10 +59,10 @@ LabelAssessment assess_label(const Finding& finding, const AucEstimate& estimate
   const Confusion& counts = label.confusion = confusion_at(finding, threshold);
   label.known = counts.known();
   label.positives = counts.true_positives + counts.false_negatives;
-  label.sensitivity = share_interval(counts.true_positives, label.positives);
-  label.specificity = share_interval(counts.true_negatives, label.known - label.positives);
-  label.ppv = share_interval(counts.true_positives, counts.true_positives + counts.false_positives);
-  label.npv = share_interval(counts.true_negatives, counts.true_negatives + counts.false_negatives);
+  label.sensitivity = wilson_interval(counts.true_positives, label.positives);
+  label.specificity = wilson_interval(counts.true_negatives, label.known - label.positives);
+  label.ppv = wilson_interval(counts.true_positives, counts.true_positives + counts.false_positives);
+  label.npv = wilson_interval(counts.true_negatives, counts.true_negatives + counts.false_negatives);
   label.calibration = numbers_of(finding);
   return label;
 }
@@ -97,7 +97,7 @@ Bootstrap draw(const PredictionTable& table, const std::vector<Finding>& all, co
   const Ranking pooled = Ranking::pooled(all);
   const bool classes = table.task != Task::multi_label;
   const std::vector<int> chosen = classes ? chosen_classes(table) : std::vector<int>();
-  const auto measure = [&](const Times& times) {
+  const auto measure = [&](const SampleWeights& times) {
     std::vector<double> values(label_precisions, undefined);
     values[auc_macro] = macro_auc(rankings, times);
     values[auc_weighted] = weighted_auc(rankings, times);

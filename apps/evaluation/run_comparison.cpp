@@ -101,7 +101,7 @@ class MeanPrecision {
   explicit MeanPrecision(const ComparedArm& arm) {
     for (const ComparedRun& run : arm.runs) runs_.push_back(rank_all(findings(run.source.table)));
   }
-  double operator()(const Times& times) const {
+  double operator()(const SampleWeights& times) const {
     double mean = 0;
     for (const std::vector<Ranking>& run : runs_)
       mean += macro_average_precision(run, times) / static_cast<double>(runs_.size());
@@ -138,9 +138,9 @@ ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, cons
     result.decisions = compare_decisions(right(table), right(base.runs.front().source.table));
   if (options.margin) result.non_inferiority = non_inferiority(result.by_image, *options.margin);
   const double apart = result.by_image.interval.value;
-  result.images_needed = apart != 0 && result.by_image.standard_error >= 0
-                             ? images_needed(result.by_image.standard_error, table.rows(), apart)
-                             : undefined;
+  result.sample_size = apart != 0 && result.by_image.standard_error >= 0
+                           ? sample_size(result.by_image.standard_error, table.rows(), apart)
+                           : undefined;
   for (std::size_t j = 0; j < arm.labels.size(); ++j)
     result.labels.push_back(compare_aucs(arm.labels[j], base.labels[j], patients));
   BootstrapOptions how;
@@ -150,8 +150,8 @@ ArmDifference compare_arms(const ComparedArm& arm, const ComparedArm& base, cons
   how.strata = strata_of(table, options.stratify);
   how.threads = options.threads;
   const MeanPrecision first(base), second(arm);
-  const Bootstrap drawn =
-      bootstrap([&](const Times& times) { return std::vector{second(times) - first(times)}; }, table.rows(), how);
+  const Bootstrap drawn = bootstrap(
+      [&](const SampleWeights& times) { return std::vector{second(times) - first(times)}; }, table.rows(), how);
   result.precision = {drawn.percentile(0), undefined, drawn.p_of_zero(0)};
   for (const std::string& column : options.subgroups)
     result.subgroups.emplace_back(

@@ -56,7 +56,7 @@ std::string difference_table(const RunComparison& comparison) {
     const ArmDifference& one = comparison.differences[i];
     const std::string name = comparison.arms[i + 1].letter + " - " + comparison.arms.front().letter;
     images.add({name, decimal(one.by_image.interval.value, 4, true), bounds(one.by_image.interval, 4, true),
-                p_text(one.by_image.p), p_text(one.by_image.p_holm), decimal(one.images_needed, 0)});
+                p_text(one.by_image.p), p_text(one.by_image.p_holm), decimal(one.sample_size, 0)});
     precisions.add({name, decimal(one.precision.interval.value, 4, true), bounds(one.precision.interval, 4, true),
                     p_text(one.precision.p), p_text(one.precision.p_holm)});
     if (one.over_seeds)
@@ -189,7 +189,7 @@ Json arm_difference_json(const RunComparison& comparison, std::size_t index) {
   const ArmDifference& one = comparison.differences[index];
   Json json{{"arm", comparison.arms[index + 1].letter}, {"against", comparison.arms.front().letter}};
   json["by_image"] = difference_json(one.by_image);
-  json["images_needed"] = one.images_needed;
+  json["images_needed"] = one.sample_size;
   json["average_precision"] = interval_json(one.precision.interval);
   json["average_precision"]["p"] = one.precision.p;
   json["average_precision"]["p_holm"] = one.precision.p_holm;

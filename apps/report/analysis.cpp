@@ -21,7 +21,7 @@ std::vector<double> curve_grid() {
 
 // Per label: average precision, sensitivities, precisions; at the end the macro average precision.
 std::vector<double> curve_statistics(const std::vector<Ranking>& rankings, const std::vector<double>& grid,
-                                     const Times& times) {
+                                     const SampleWeights& times) {
   std::vector<double> all;
   for (const Ranking& ranking : rankings) {
     all.push_back(ranking.average_precision(times));
@@ -36,7 +36,7 @@ std::vector<double> curve_statistics(const std::vector<Ranking>& rankings, const
 void add_curves(RunAnalysis& analysis, const std::vector<Ranking>& rankings, const Units& units,
                 const AnalysisOptions& options) {
   const std::vector<double> grid = curve_grid();
-  const auto statistics = [&](const Times& times) { return curve_statistics(rankings, grid, times); };
+  const auto statistics = [&](const SampleWeights& times) { return curve_statistics(rankings, grid, times); };
   const std::vector<double> estimates = statistics({});
   std::optional<Bootstrap> samples;
   if (options.resamples > 0)
@@ -74,8 +74,8 @@ void add_decisions(LabelAnalysis& label, const Finding& test, double threshold) 
   if (std::isnan(label.threshold)) return;
   label.confusion = confusion_at(test, label.threshold);
   const Confusion& c = label.confusion;
-  label.sensitivity = share_interval(c.true_positives, c.true_positives + c.false_negatives);
-  label.specificity = share_interval(c.true_negatives, c.true_negatives + c.false_positives);
+  label.sensitivity = wilson_interval(c.true_positives, c.true_positives + c.false_negatives);
+  label.specificity = wilson_interval(c.true_negatives, c.true_negatives + c.false_positives);
 }
 
 Finding together(const std::vector<Finding>& findings) {
@@ -131,7 +131,7 @@ void add_subgroups(RunAnalysis& analysis, const PredictionTable& test, const Uni
 
 }  // namespace
 
-RunAnalysis analyse(const PredictionTable& validation, const PredictionTable& test, const AnalysisOptions& options) {
+RunAnalysis analyze(const PredictionTable& validation, const PredictionTable& test, const AnalysisOptions& options) {
   RunAnalysis analysis;
   analysis.findings = findings(test);
   const OperatingPoint point = fit_operating_point(validation, options.rule);

@@ -50,6 +50,6 @@ struct RunAnalysis {
   std::optional<ClassConfusion> confusion;                                   // of classes
 };
 
-RunAnalysis analyse(const PredictionTable& validation, const PredictionTable& test, const AnalysisOptions& options);
+RunAnalysis analyze(const PredictionTable& validation, const PredictionTable& test, const AnalysisOptions& options);
 
 }  // namespace preceptor

@@ -47,7 +47,7 @@ struct Report {
 };
 
 // Analyses every run: the first of each arm with intervals and bands, the others' AUCs alone.
-void analyse(Report& report, const AnalysisOptions& options);
+void analyze(Report& report, const AnalysisOptions& options);
 
 // One arm in numbers, as preceptor-compare has them. The interval of `auc` is Student's over seeds (NaN bounds for
 // one), that of `auc_images` DeLong's over the test images, of the mean over the arm's runs.
@@ -68,7 +68,7 @@ std::string summary_text(const Report& report);
 std::string render_html(const Report& report);
 std::string render_model_card(const Report& report);
 
-// The class of an arm's colour.
+// The class of an arm's color.
 std::string arm_style(const Report& report, std::size_t arm);
 
 // What stands in the title, or what the runs say.

@@ -135,14 +135,14 @@ std::vector<std::pair<std::string, std::vector<GapChange>>> gap_changes_of(const
 
 }  // namespace
 
-void analyse(Report& report, const AnalysisOptions& options) {
+void analyze(Report& report, const AnalysisOptions& options) {
   report.analyses.clear();
   for (const RunArm& arm : report.arms) {
     report.analyses.emplace_back();
     for (const RunRecord& run : arm.runs) {
       AnalysisOptions chosen = options;
       if (!report.analyses.back().empty()) chosen.resamples = 0;
-      report.analyses.back().push_back(analyse(run.validation, run.test, chosen));
+      report.analyses.back().push_back(analyze(run.validation, run.test, chosen));
     }
   }
   report.gap_changes.assign(report.arms.size(), {});

@@ -171,7 +171,7 @@ void Quickstart::train_all() {
     }
     report_.arms.push_back(std::move(arm));
   }
-  analyse(report_, {.resamples = plan_.bootstrap, .seed = 0, .threads = options_.threads, .rule = {}});
+  analyze(report_, {.resamples = plan_.bootstrap, .seed = 0, .threads = options_.threads, .rule = {}});
 }
 
 // A training image without a finding, and for every finding the image with the fewest others.

@@ -23,7 +23,7 @@ bool is_png(std::string_view bytes);
 bool is_jpeg(std::string_view bytes);
 bool is_pnm(std::string_view bytes);  // binary PGM or PPM
 
-// ISO/IEC 15948: every colour type and depth, interlaced or not; checksums are checked. 16-bit grey goes through
+// ISO/IEC 15948: every color type and depth, interlaced or not; checksums are checked. 16-bit grey goes through
 // the window. Errors: data.
 Image decode_png(std::string_view bytes, const std::string& path, const WindowChoice& window = {});
 

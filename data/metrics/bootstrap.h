@@ -8,7 +8,7 @@
 namespace preceptor {
 
 // Any statistics of the weighted rows; always the same number of them, NaN if undefined.
-using Statistics = std::function<std::vector<double>(const Times&)>;
+using Statistics = std::function<std::vector<double>(const SampleWeights&)>;
 
 // One of forty resamples is expected beyond each bound of a 95 % interval; fewer do not determine the quantiles.
 constexpr int fewest_resamples = 40, most_resamples = 1'000'000;

@@ -23,9 +23,9 @@ std::vector<Finding> findings_of(Task task, const std::vector<std::string>& labe
 
 // The number of times each row counts, [rows]; empty: once. A bootstrap resample is such counts, so every metric works
 // on resamples without copying rows.
-using Times = std::vector<std::uint32_t>;
+using SampleWeights = std::vector<std::uint32_t>;
 
-inline std::uint64_t times_of(const Times& times, std::size_t row) { return times.empty() ? 1 : times[row]; }
+inline std::uint64_t times_of(const SampleWeights& times, std::size_t row) { return times.empty() ? 1 : times[row]; }
 
 // Errors: usage, "metrics: ..." with the finding's name and the row, if sizes differ or a score is not finite, or not
 // from 0 to 1 for check_probabilities, or a label is not a class index for check_classes.

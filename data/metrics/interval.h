@@ -16,7 +16,7 @@ Interval t_interval(const std::vector<double>& values, double level = 0.95);
 
 // A proportion with Wilson's score interval (Wilson 1927; recommended by Brown, Cai, DasGupta 2001), for independent
 // rows. NaN for total = 0.
-Interval share_interval(std::uint64_t part, std::uint64_t total, double level = 0.95);
+Interval wilson_interval(std::uint64_t part, std::uint64_t total, double level = 0.95);
 
 // value +- quantile * error, clamped to [least, most].
 Interval normal_interval(double value, double standard_error, double least, double most, double level = 0.95);

@@ -8,10 +8,10 @@ namespace preceptor {
 // The same images for a network with one output for every grade but the last, which is positive if the image's grade is
 // above it: independent labels with the names "above GRADE". Errors: usage, unless the data have one label of at least
 // three classes in order.
-Dataset above_grades(const Dataset& graded);
-std::vector<std::string> above_names(const std::vector<std::string>& grades);
+Dataset cumulative_grades(const Dataset& graded);
+std::vector<std::string> cumulative_names(const std::vector<std::string>& grades);
 // Targets [rows, grades - 1] from grades [rows], and back. Unknown labels are NaN.
-std::vector<float> above_targets(const std::vector<float>& labels, int grades);
+std::vector<float> cumulative_targets(const std::vector<float>& labels, int grades);
 std::vector<float> grades_from_targets(const std::vector<float>& targets, int grades);
 
 // The median grade of each row of probabilities [rows, grades]: the number of grades that it is above with a
