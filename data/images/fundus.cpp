@@ -55,8 +55,7 @@ void blur_axis(std::vector<float>& values, int count, std::size_t stride, int li
 
 Image cropped_to_disc(const Image& image) {
   const Image grey = with_channels(image, 1);
-  std::vector<int> in_row(image.height, 0),
-      in_column(static_cast<std::size_t>(image.width), 0);
+  std::vector<int> in_row(image.height, 0), in_column(static_cast<std::size_t>(image.width), 0);
   for (int y = 0; y < image.height; ++y)
     for (int x = 0; x < image.width; ++x)
       if (grey.pixels[static_cast<std::size_t>(y) * image.width + x] > lit_value) {

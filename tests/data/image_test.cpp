@@ -108,7 +108,7 @@ TEST_F(ImageTest, TransparencyIsDropped) {
 TEST_F(ImageTest, RefusesWhatIsNone) {
   const std::string sound = png(drawn(40, 40, 3));
   refuse("", "is empty");
-  refuse("path,opacity\n", "no PNG");
+  refuse("path,opacity\n", "not a PNG");
   refuse(sound.substr(0, 20), "ends early");
   refuse(sound.substr(0, sound.size() / 2), "ends early");
   EXPECT_THROW(read_image(folder.file("nothing")), Error);

@@ -202,7 +202,7 @@ TEST(Divide, RefusesOtherKeys) {
   refuse("fold=6/5", "fold='6/5'");
   refuse("fold=1/2", "fold='1/2'");
   refuse("fold=1.5/5", "fold='1.5/5'");
-  refuse("fold=1/5&split=given", "exclude");
+  refuse("fold=1/5&split=given", "mutually exclusive");
   refuse("split=80/10/10&n=1000", "n='1000'");
   expect_error([&] { divided(listing, "split=none.csv"); }, ErrorKind::missing_input, {"none.csv"});
 }

@@ -124,7 +124,7 @@ TEST_F(NpzTest, SurvivesEveryDamagedByte) {
 TEST_F(NpzTest, RefusesWrongMagicAndLength) {
   std::string wrong = six_bytes;
   wrong[0] = 'N';
-  expect_refused(with_member(wrong), "no .npy array");
+  expect_refused(with_member(wrong), "not a .npy array");
   expect_refused(with_member("\x93NUM"), "ends after 4 bytes");
   const std::string huge = std::string("\x93NUMPY\x02", 7) + '\0' + little_endian(0xFFFFFFF0u, 4) + "{}";
   expect_refused(with_member(huge), "array header of 4294967280 bytes");

@@ -171,7 +171,7 @@ TEST(ClassFolders, ClassesAreFolders) {
   expect_error([&] { open_dataset("folder:" + tree.path("one")); }, ErrorKind::data, {"1 class, a"});
   tree.grey("one/2.png", 1);
   expect_error([&] { open_dataset("folder:" + tree.path("one")); }, ErrorKind::data,
-               {"one/2.png", "no folder of a class"});
+               {"one/2.png", "not in the folder of a class"});
   expect_error([&] { open_dataset("folder:" + tree.path("none")); }, ErrorKind::missing_input, {"none"});
 }
 

@@ -115,7 +115,7 @@ TEST(Png, NamesWhatIsWrong) {
   refuse(header + chunk("IDAT", deflated("\5" + rows.substr(1))) + end, "prediction");
   refuse(header + header.substr(8) + end, "two headers");
   refuse(header.substr(0, 8) + chunk("IDAT", "") + end, "IHDR");
-  refuse(header + chunk("JUNK", "") + end, "not known");
+  refuse(header + chunk("JUNK", "") + end, "unknown critical chunk");
   refuse(png_header(20, 20, {3, 8, false, 0}) + chunk("IDAT", deflated(rows)) + end, "no palette");
   refuse(png_of(1, 1, {3, 8, false, 0}, {5}, any_palette(5)), "no colour 5");
   for (const auto& [color, depth] : {std::pair{2, 4}, {3, 16}, {1, 8}, {0, 3}, {5, 8}, {6, 2}, {7, 8}})

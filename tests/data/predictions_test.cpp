@@ -109,7 +109,7 @@ TEST_F(PredictionsTest, RefusesBrokenColumns) {
   refuse("id,probability:a\nx,0.5\n", {"line 1", "label:a"});
   refuse("id,label:a,label:b,probability:a\nx,0,0,0.5\n", {"line 1", "label:b", "beside it"});
   refuse("id,label,label:a,probability:a\nx,0,0,0.5\n", {"line 1", "mutually exclusive"});
-  refuse("id,label,probability:a\nx,0,1\n", {"line 1", "one class only"});
+  refuse("id,label,probability:a\nx,0,1\n", {"line 1", "only one class"});
   refuse("id,label:a,probability:a\n", {"no rows"});
 }
 
@@ -118,15 +118,15 @@ TEST_F(PredictionsTest, RefusesBrokenCells) {
     return "id,label:a,probability:a\nx,0,0.5\n" + id + "," + label + "," + probability + "\n";
   };
   for (const char* wrong : {"nan", "inf", "-inf", "-0.1", "1.0000001", "abc", "", "0.5x", " 0.5", "1e999"})
-    refuse(findings_table("y", "1", wrong), {"predictions.csv line 3", "column 'probability:a'", "no probability"});
+    refuse(findings_table("y", "1", wrong), {"predictions.csv line 3", "column 'probability:a'", "not a probability"});
   for (const char* wrong : {"2", "-1", "0.5", "yes", "nan"})
-    refuse(findings_table("y", wrong, "0.5"), {"line 3", "column 'label:a'", "no label"});
+    refuse(findings_table("y", wrong, "0.5"), {"line 3", "column 'label:a'", "not a label"});
   refuse(findings_table("x", "1", "0.5"), {"line 3", "column 'id'", "'x'", "twice", "line 2"});
   refuse(findings_table("", "1", "0.5"), {"line 3", "column 'id'", "empty"});
   const std::string classes = "id,label,probability:a,probability:b\n";
-  refuse(classes + "x,2,0.5,0.5\n", {"line 2", "column 'label'", "no class from 0 to 1"});
-  refuse(classes + "x,,0.5,0.5\n", {"line 2", "column 'label'", "no class"});
-  refuse(classes + "x,0.5,0.5,0.5\n", {"line 2", "no class"});
+  refuse(classes + "x,2,0.5,0.5\n", {"line 2", "column 'label'", "not a class from 0 to 1"});
+  refuse(classes + "x,,0.5,0.5\n", {"line 2", "column 'label'", "not a class"});
+  refuse(classes + "x,0.5,0.5,0.5\n", {"line 2", "not a class"});
   refuse(classes + "x,1,0.5,0.4\n", {"line 2", "add up to 0.9"});
 }
 
@@ -152,8 +152,8 @@ TEST_F(PredictionsTest, PlainProbabilitiesMeetALabelList) {
   refuse_plain("Image Index,Masss\n1.png,0.5\n", {"predictions.csv line 1", "'Masss'", "entry.csv", "Finding Labels"});
   refuse_plain("Image Index,Mass\n1.png,0.5\n9.png,0.5\n", {"line 3", "'9.png'", "not in", "entry.csv"});
   refuse_plain("Image Index,Mass\n1.png,0.5\n1.png,0.5\n", {"line 3", "twice"});
-  refuse_plain("Image Index,Mass\n1.png,nan\n", {"line 2", "column 'Mass'", "no probability"});
-  refuse_plain("Image Index\n1.png\n", {"line 1", "one column"});
+  refuse_plain("Image Index,Mass\n1.png,nan\n", {"line 2", "column 'Mass'", "not a probability"});
+  refuse_plain("Image Index\n1.png\n", {"line 1", "only one column"});
 }
 
 TEST_F(PredictionsTest, PlainProbabilitiesMeetLabelColumns) {
@@ -166,7 +166,7 @@ TEST_F(PredictionsTest, PlainProbabilitiesMeetLabelColumns) {
                {"line 1", "'hernia'", "labels.csv"});
   const std::string wrong = write("path,mass\na,0\nb,2\n", "wrong.csv");
   expect_error([&] { read_plain_predictions(write("path,mass\nb,0.5\n"), wrong); }, ErrorKind::data,
-               {"wrong.csv line 3", "column 'mass'", "no label"});
+               {"wrong.csv line 3", "column 'mass'", "not a label"});
 }
 
 TEST_F(PredictionsTest, ProbabilitiesAreReadWithoutTheTruth) {
@@ -181,8 +181,8 @@ TEST_F(PredictionsTest, ProbabilitiesAreReadWithoutTheTruth) {
   const auto refuse_table = [&](const std::string& text, const std::vector<std::string>& words) {
     expect_error([&] { read_probabilities(write(text)); }, ErrorKind::data, words);
   };
-  refuse_table("path\na\n", {"line 1", "one column"});
-  refuse_table("path,Mass\na,1.5\n", {"line 2", "column 'Mass'", "no probability"});
+  refuse_table("path\na\n", {"line 1", "only one column"});
+  refuse_table("path,Mass\na,1.5\n", {"line 2", "column 'Mass'", "not a probability"});
   refuse_table("path,Mass\na,0.5\na,0.5\n", {"line 3", "twice"});
 }
 
@@ -207,8 +207,8 @@ TEST_F(PredictionsTest, ProbabilitiesAreReadFromArrays) {
   refuse_arrays({{"train_labels.npy", npy(npy_header("|u1", "(1, 1)"), "1")}}, {"probs.npz", "none of", "val_teacher"});
   refuse_arrays({train, array("val", "<f4", "(1, 2)", raw(std::vector<float>{0, 1}))},
                 {"val_teacher_probs", "2 columns", "3"});
-  refuse_arrays({array("val", "<f4", "(2,)", raw(std::vector<float>{0, 1}))}, {"val_teacher_probs", "no table"});
-  refuse_arrays({array("val", "<f4", "(0, 3)", "")}, {"val_teacher_probs", "no table"});
+  refuse_arrays({array("val", "<f4", "(2,)", raw(std::vector<float>{0, 1}))}, {"val_teacher_probs", "not a table"});
+  refuse_arrays({array("val", "<f4", "(0, 3)", "")}, {"val_teacher_probs", "not a table"});
   refuse_arrays({array("val", "|u1", "(1, 2)", "ab")}, {"val_teacher_probs", "'|u1'"});
   refuse_arrays({array("val", "<f4", "(1, 2)", raw(std::vector<float>{0, 1.5f}))}, {"row 0, column 1", "1.5"});
   refuse_arrays({array("val", "<f4", "(1, 2)", raw(std::vector<float>{unknown, 1}))}, {"row 0, column 0", "nan"});

@@ -100,7 +100,7 @@ TEST_F(RowFileTest, RefusesDamagedFiles) {
     std::string bytes = sound;
     return bytes.replace(bytes.find(word), word.size(), other);
   };
-  refuse(changed("preceptor-rows-1", "preceptor-rows-2"), "no file of rows");
+  refuse(changed("preceptor-rows-1", "preceptor-rows-2"), "not a row file");
   refuse(changed("\"content\"", "\"contens\""), "does not begin with the content");
   refuse(changed("\"U64\"", "\"I64\""), "does not begin with the content");
   refuse(changed("[3,2]", "[2,3]"), "for every row");

@@ -76,7 +76,7 @@ TEST_F(TableTest, NumbersAreFinite) {
     write_bytes(path, std::string("a\tb\n1\t") + text + "\n");
     TableReader table(path);
     ASSERT_TRUE(table.next());
-    expect_error([&] { table.number(1); }, ErrorKind::data, {"line 2, column 2 (b)", "no number"});
+    expect_error([&] { table.number(1); }, ErrorKind::data, {"line 2, column 2 (b)", "not a number"});
   }
 }
 
@@ -131,7 +131,7 @@ TEST_F(TableTest, ReadsGzip) {
         while (torn.next()) {
         }
       },
-      ErrorKind::data, {path, "cannot be read on"});
+      ErrorKind::data, {path, "cannot be read any further"});
 }
 
 TEST(RealTable, AllRowsOfChestXray14InUnderASecond) {
