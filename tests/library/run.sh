@@ -27,4 +27,4 @@ echo "printed:" && cat printed.txt
 cat trained.txt
 [ "$(grep -c 'epoch [123] validation AUC' trained.txt)" = 6 ]
 awk '/^test AUC/ { found = $3 > 0.6 } END { exit !found }' trained.txt
-"$bin/preceptor-predict" --checkpoint student/best.safetensors image.ppm | head -1 | grep -q 'left,right'
+"$bin/preceptor-predict" --checkpoint student/best.safetensors image.ppm | head -1 | grep -q 'small,large'
