@@ -1,5 +1,4 @@
-// One training run, from options to a run directory: the loop behind preceptor-train, preceptor-distill and the
-// studies.
+// Training, from options to a run directory: the library that preceptor-train, preceptor-distill and the studies call.
 #pragma once
 
 #include <functional>
