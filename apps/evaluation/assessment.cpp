@@ -100,17 +100,17 @@ void append(std::vector<double>& values, const std::vector<double>& more) {
   values.insert(values.end(), more.begin(), more.end());
 }
 
-BootstrapOptions resampling(const AssessmentOptions& options, const Units& patients) {
+BootstrapOptions resampling(const AssessmentOptions& options, const Clusters& patients) {
   return {.resamples = options.resamples,
           .seed = options.seed,
-          .units = patients,
+          .clusters = patients,
           .strata = {},
           .threads = options.threads};
 }
 
 // One bootstrap of all numbers that need it. add_resampled() reads them in the same order.
 Bootstrap resample(const PredictionTable& table, const std::vector<Finding>& all, const std::vector<Ranking>& rankings,
-                   const Units& patients, const AssessmentOptions& options) {
+                   const Clusters& patients, const AssessmentOptions& options) {
   const Ranking micro = Ranking::pooled(all);
   const bool classes = table.task != Task::multi_label;
   const std::vector<int> chosen = classes ? chosen_classes(table) : std::vector<int>();
@@ -173,7 +173,7 @@ std::optional<OperatingPoint> operating_point_of(const Source& source, const std
 }
 
 int count_patients(const PredictionTable& table) {
-  const Units patients = units_of(table, "patient");
+  const Clusters patients = clusters_of(table, "patient");
   return static_cast<int>(std::set<std::int32_t>(patients.begin(), patients.end()).size());
 }
 
@@ -181,7 +181,7 @@ Assessment assess(const Source& source, const AssessmentOptions& options) {
   const PredictionTable& table = source.table;
   const std::vector<Finding> all = findings(table);
   const std::vector<Ranking> rankings = rank_all(all);
-  const Units patients = units_of(table, "patient");
+  const Clusters patients = clusters_of(table, "patient");
   Assessment result;
   result.name = source.name;
   result.rows = table.rows();

@@ -80,7 +80,7 @@ ArmScore score_of(const Arm& arm, const ArmRankings& rankings) {
   score.macro = mean_auc(macros);
   for (const std::vector<AucEstimate>& label : by_label) score.labels.push_back(mean_auc(label));
   score.over_seeds = t_interval(score.aucs);
-  score.over_images = auc_interval(score.macro, units_of(arm.runs.front().source.table, "patient"));
+  score.over_images = auc_interval(score.macro, clusters_of(arm.runs.front().source.table, "patient"));
   score.average_precision = mean_precision(rankings, {});
   return score;
 }
@@ -105,17 +105,17 @@ std::vector<Decider> deciders(const Arm& arm, const ComparisonOptions& options) 
 }
 
 // The stratum of each row: the value of a column, or the class.
-Units strata_of(const PredictionTable& table, const std::string& name) {
+Clusters strata_of(const PredictionTable& table, const std::string& name) {
   if (name.empty()) return {};
   if (name == "label") {
     require(table.task != Task::multi_label,
             "--stratify label: an image has several labels here, so it has no one stratum");
-    Units strata;
+    Clusters strata;
     for (const float label : table.labels)
       strata.push_back(std::isnan(label) ? table.outputs() : static_cast<int>(label));
     return strata;
   }
-  Units strata = units_of(table, name);
+  Clusters strata = clusters_of(table, name);
   require(!strata.empty(), "--stratify ", name, ": ", table.source, " has no such column");
   return strata;
 }
@@ -125,7 +125,7 @@ ArmDifference test_difference(const Arm& arm, const ArmScore& score, const Arm& 
                               const std::optional<double>& margin) {
   ArmDifference result;
   const PredictionTable &table = arm.runs.front().source.table, &base_table = base.runs.front().source.table;
-  const Units patients = units_of(base_table, "patient");
+  const Clusters patients = clusters_of(base_table, "patient");
   result.by_image = compare_aucs(score.macro, base_score.macro, patients);
   result.over_seeds = compare_by_seed(score, base_score);
   if (table.task != Task::multi_label) result.decisions = compare_decisions(right(table), right(base_table));
@@ -143,7 +143,7 @@ void resample_difference(ArmDifference& result, const Arm& arm, const Arm& base,
   const PredictionTable& table = base.runs.front().source.table;
   const BootstrapOptions how{.resamples = options.resamples,
                              .seed = options.seed,
-                             .units = units_of(table, "patient"),
+                             .clusters = clusters_of(table, "patient"),
                              .strata = strata_of(table, options.stratify),
                              .threads = options.threads};
   if (options.precisions) {

@@ -85,8 +85,8 @@ void Loader::State::gather(int batch, int first_row, Batch& target) const {
 void Loader::State::mix(int batch, Batch& target) const {
   const Mixture mixture = draw_mixture(target.size, options.mixup, RandomStream(options.seed, epoch, batch, 1));
   mix_rows(mixture, target.images);
-  target.shares.clear();
-  for (const int weight : mixture.weights) target.shares.push_back(mixture_share(weight));
+  target.lambda.clear();
+  for (const int weight : mixture.weights) target.lambda.push_back(mixture_lambda(weight));
   target.partner_labels = partners_of(mixture, target.labels);
 }
 

@@ -15,8 +15,8 @@ struct Batch {
   std::vector<std::uint8_t> images;     // [size, height, width, channels]
   std::vector<float> labels;            // [size, label_width]
   std::vector<std::int32_t> positions;  // [size] of each image in its split
-  // Empty without mixup: image i is shares[i] * its own image + (1 - shares[i]) * a partner from the batch.
-  std::vector<float> shares;          // [size] 0.5 to 1
+  // Empty without mixup: image i is lambda[i] * its own image + (1 - lambda[i]) * a partner from the batch.
+  std::vector<float> lambda;          // [size] 0.5 to 1
   std::vector<float> partner_labels;  // [size, label_width]
 };
 

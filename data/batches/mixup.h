@@ -14,7 +14,7 @@ struct Mixture {
   std::vector<int> weights;  // [rows] lambda of the row's own values in units of 1 / mixture_whole, at least one half
 };
 inline constexpr int mixture_whole = 1 << 16;
-inline float mixture_share(int weight) { return static_cast<float>(weight) / mixture_whole; }
+inline float mixture_lambda(int weight) { return static_cast<float>(weight) / mixture_whole; }
 
 // Lambda from Beta(alpha, alpha), alpha above 0 and at most 1; the row itself gets the larger of lambda and 1 - lambda,
 // which loses nothing because every row is also the partner of another. A single row is mixed with itself.

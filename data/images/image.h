@@ -37,8 +37,8 @@ Image with_channels(const Image& image, int channels);
 // torchvision's resize with antialias. Values are rounded once, at the end. Errors: usage, for sizes below 1.
 Image resized(const Image& image, int height, int width);
 
-// The largest part in the middle of the picture that has the proportions of height x width, its longer or shorter side
-// cut evenly at both ends. Resizing it is the usual "resize, then center crop".
+// The largest part in the center of the picture that has the proportions of height x width, cut evenly at both ends of
+// one side. Resizing it is the usual "resize, then center crop".
 Image center_of(const Image& image, int height, int width);
 // The whole picture in the middle of the smallest one of these proportions, with black at both ends.
 Image bordered(const Image& image, int height, int width);

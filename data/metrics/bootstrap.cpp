@@ -17,11 +17,11 @@ constexpr int jackknife_groups = 200;
 
 // The rows of every cluster, and the clusters of every stratum.
 struct Drawing {
-  std::vector<std::vector<std::int32_t>> rows;    // [units]
-  std::vector<std::vector<std::int32_t>> strata;  // [strata] units
+  std::vector<std::vector<std::int32_t>> rows;    // [clusters]
+  std::vector<std::vector<std::int32_t>> strata;  // [strata] clusters
 };
 
-void require_numbers(const Units& numbers, int rows, const char* what) {
+void require_numbers(const Clusters& numbers, int rows, const char* what) {
   require(numbers.empty() || numbers.size() == static_cast<std::size_t>(rows), "bootstrap: ", numbers.size(), " ", what,
           " for ", rows, " rows");
   for (const std::int32_t number : numbers)
@@ -29,25 +29,25 @@ void require_numbers(const Units& numbers, int rows, const char* what) {
 }
 
 Drawing plan(int rows, const BootstrapOptions& options) {
-  require_numbers(options.units, rows, "units");
+  require_numbers(options.clusters, rows, "clusters");
   require_numbers(options.strata, rows, "strata");
   Drawing drawing;
   for (std::int32_t row = 0; row < rows; ++row) {
-    const auto unit = static_cast<std::size_t>(options.units.empty() ? row : options.units[row]);
-    if (drawing.rows.size() <= unit) drawing.rows.resize(unit + 1);
-    drawing.rows[unit].push_back(row);
+    const auto cluster = static_cast<std::size_t>(options.clusters.empty() ? row : options.clusters[row]);
+    if (drawing.rows.size() <= cluster) drawing.rows.resize(cluster + 1);
+    drawing.rows[cluster].push_back(row);
   }
-  std::erase_if(drawing.rows, [](const auto& unit) { return unit.empty(); });
-  for (std::size_t unit = 0; unit < drawing.rows.size(); ++unit) {
+  std::erase_if(drawing.rows, [](const auto& cluster) { return cluster.empty(); });
+  for (std::size_t cluster = 0; cluster < drawing.rows.size(); ++cluster) {
     const auto stratum_of = [&](std::int32_t row) {
       return static_cast<std::size_t>(options.strata.empty() ? 0 : options.strata[row]);
     };
-    const std::size_t stratum = stratum_of(drawing.rows[unit].front());
-    for (const std::int32_t row : drawing.rows[unit])
-      require(stratum_of(row) == stratum, "bootstrap: rows ", drawing.rows[unit].front(), " and ", row,
-              " are of one unit, but of two strata");
+    const std::size_t stratum = stratum_of(drawing.rows[cluster].front());
+    for (const std::int32_t row : drawing.rows[cluster])
+      require(stratum_of(row) == stratum, "bootstrap: rows ", drawing.rows[cluster].front(), " and ", row,
+              " are of one cluster, but of two strata");
     if (drawing.strata.size() <= stratum) drawing.strata.resize(stratum + 1);
-    drawing.strata[stratum].push_back(static_cast<std::int32_t>(unit));
+    drawing.strata[stratum].push_back(static_cast<std::int32_t>(cluster));
   }
   return drawing;
 }
@@ -56,8 +56,8 @@ SampleWeights draw(const Drawing& drawing, int rows, RandomStream random) {
   SampleWeights times(static_cast<std::size_t>(rows), 0);
   for (const std::vector<std::int32_t>& stratum : drawing.strata) {
     for (std::size_t k = 0; k < stratum.size(); ++k) {
-      const auto unit = static_cast<std::size_t>(stratum[random.below(static_cast<std::uint32_t>(stratum.size()))]);
-      for (const std::int32_t row : drawing.rows[unit]) ++times[row];
+      const auto cluster = static_cast<std::size_t>(stratum[random.below(static_cast<std::uint32_t>(stratum.size()))]);
+      for (const std::int32_t row : drawing.rows[cluster]) ++times[row];
     }
   }
   return times;
@@ -67,12 +67,12 @@ SampleWeights draw(const Drawing& drawing, int rows, RandomStream random) {
 // have a skewness smaller by the root of g and a number smaller by g, so a does not depend on the grouping.
 std::vector<double> jackknife(const Statistics& statistics, int rows, const Drawing& drawing,
                               const BootstrapOptions& options, std::size_t count) {
-  const int units = static_cast<int>(drawing.rows.size()), groups = std::min(units, jackknife_groups);
-  const std::vector<std::int32_t> order = permutation(units, RandomStream(options.seed, -1));
+  const int clusters = static_cast<int>(drawing.rows.size()), groups = std::min(clusters, jackknife_groups);
+  const std::vector<std::int32_t> order = permutation(clusters, RandomStream(options.seed, -1));
   std::vector<std::vector<double>> without(groups);
   parallel_for(groups, options.threads, [&](int g) {
     SampleWeights times(static_cast<std::size_t>(rows), 1);
-    for (int u = g; u < units; u += groups)
+    for (int u = g; u < clusters; u += groups)
       for (const std::int32_t row : drawing.rows[order[u]]) times[row] = 0;
     without[g] = statistics(times);
   });

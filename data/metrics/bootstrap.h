@@ -18,9 +18,9 @@ void require_resamples(int resamples);
 struct BootstrapOptions {
   int resamples = 1000;
   std::uint64_t seed = 0;
-  Units units;      // resampled as a whole (patients); empty: rows. Cluster bootstrap (Field and Welsh 2007)
-  Units strata;     // [rows]: each stratum is resampled on its own; empty: one stratum
-  int threads = 0;  // 0: all; the result does not depend on it
+  Clusters clusters;  // resampled as a whole (patients); empty: rows. Cluster bootstrap (Field and Welsh 2007)
+  Clusters strata;    // [rows]: each stratum is resampled on its own; empty: one stratum
+  int threads = 0;    // 0: all; the result does not depend on it
 };
 
 // The statistics of every resample, from which intervals and p values are computed.
@@ -42,7 +42,7 @@ struct Bootstrap {
 };
 
 // Resample r has its own random stream. `rows` is the number of rows. The jackknife runs only for `accelerate`.
-// Errors: usage, if units or strata have another size or a unit lies in two strata.
+// Errors: usage, if clusters or strata have another size or a cluster lies in two strata.
 Bootstrap bootstrap(const Statistics& statistics, int rows, const BootstrapOptions& options, bool accelerate = false);
 
 }  // namespace preceptor

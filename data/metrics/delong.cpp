@@ -11,14 +11,15 @@
 namespace preceptor {
 namespace {
 
-std::vector<double> added_within(const std::vector<double>& deviations, const Units& units) {
-  require(units.size() == deviations.size(), "metrics: ", units.size(), " units for ", deviations.size(), " rows");
+std::vector<double> added_within(const std::vector<double>& deviations, const Clusters& clusters) {
+  require(clusters.size() == deviations.size(), "metrics: ", clusters.size(), " clusters for ", deviations.size(),
+          " rows");
   std::vector<double> sums;
-  for (std::size_t i = 0; i < units.size(); ++i) {
-    require(units[i] >= 0 && static_cast<std::size_t>(units[i]) < units.size(), "metrics: unit ", units[i], " of row ",
-            i, " of ", units.size());
-    if (sums.size() <= static_cast<std::size_t>(units[i])) sums.resize(static_cast<std::size_t>(units[i]) + 1, 0);
-    sums[units[i]] += deviations[i];
+  for (std::size_t i = 0; i < clusters.size(); ++i) {
+    require(clusters[i] >= 0 && static_cast<std::size_t>(clusters[i]) < clusters.size(), "metrics: cluster ",
+            clusters[i], " of row ", i, " of ", clusters.size());
+    if (sums.size() <= static_cast<std::size_t>(clusters[i])) sums.resize(static_cast<std::size_t>(clusters[i]) + 1, 0);
+    sums[clusters[i]] += deviations[i];
   }
   return sums;
 }
@@ -29,10 +30,10 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return sum;
 }
 
-std::uint64_t largest_unit(const Units& units) {
-  std::vector<std::uint64_t> rows(units.size());
-  for (const std::int32_t unit : units) ++rows[unit];
-  return units.empty() ? 1 : *std::max_element(rows.begin(), rows.end());
+std::uint64_t largest_cluster(const Clusters& clusters) {
+  std::vector<std::uint64_t> rows(clusters.size());
+  for (const std::int32_t cluster : clusters) ++rows[cluster];
+  return clusters.empty() ? 1 : *std::max_element(rows.begin(), rows.end());
 }
 
 void require_same_rows(const AucEstimate& a, const AucEstimate& b) {
@@ -90,26 +91,26 @@ AucEstimate difference(const AucEstimate& first, const AucEstimate& second) {
   return result;
 }
 
-double covariance(const AucEstimate& first, const AucEstimate& second, const Units& units) {
+double covariance(const AucEstimate& first, const AucEstimate& second, const Clusters& clusters) {
   require_same_rows(first, second);
   if (std::isnan(first.auc) || std::isnan(second.auc)) return undefined;
-  if (units.empty()) return dot(first.deviations, second.deviations);
-  const std::vector<double> a = added_within(first.deviations, units), b = added_within(second.deviations, units);
+  if (clusters.empty()) return dot(first.deviations, second.deviations);
+  const std::vector<double> a = added_within(first.deviations, clusters), b = added_within(second.deviations, clusters);
   const auto count = static_cast<double>(a.size());
   return count < 2 ? undefined : dot(a, b) * count / (count - 1);
 }
 
-double standard_error(const AucEstimate& estimate, const Units& units) {
-  return std::sqrt(covariance(estimate, estimate, units));
+double standard_error(const AucEstimate& estimate, const Clusters& clusters) {
+  return std::sqrt(covariance(estimate, estimate, clusters));
 }
 
-Interval auc_interval(const AucEstimate& estimate, const Units& units, double level) {
-  const double error = standard_error(estimate, units);
+Interval auc_interval(const AucEstimate& estimate, const Clusters& clusters, double level) {
+  const double error = standard_error(estimate, clusters);
   Interval interval = normal_interval(estimate.auc, error, 0, 1, level);
   // Means of ones may be a rounding away from 1.
   const bool all_right = estimate.auc > 1 - 1e-12, all_wrong = estimate.auc < 1e-12;
   if (error != 0 || !(all_right || all_wrong)) return interval;
-  const std::uint64_t rows = largest_unit(units),
+  const std::uint64_t rows = largest_cluster(clusters),
                       pairs = std::max<std::uint64_t>(1, rows == 1 ? estimate.pairs : estimate.pairs / (2 * rows));
   const double bound = std::pow((1 - level) / 2, 1 / static_cast<double>(pairs));
   if (all_right) interval.low = bound;

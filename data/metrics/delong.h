@@ -25,11 +25,11 @@ AucEstimate mean_auc(const std::vector<AucEstimate>& estimates);
 AucEstimate difference(const AucEstimate& first, const AucEstimate& second);
 
 // The patient, or any other cluster, of each row: rows of one cluster may depend on each other. Empty: no clusters.
-using Units = std::vector<std::int32_t>;  // [rows], from 0
+using Clusters = std::vector<std::int32_t>;  // [rows], from 0
 
-double covariance(const AucEstimate& first, const AucEstimate& second, const Units& units = {});
+double covariance(const AucEstimate& first, const AucEstimate& second, const Clusters& clusters = {});
 // Adds deviations within clusters before they are squared (Obuchowski 1997; with C / (C - 1) for C clusters).
-double standard_error(const AucEstimate& estimate, const Units& units = {});
+double standard_error(const AucEstimate& estimate, const Clusters& clusters = {});
 
 // Normal interval within [0, 1]; too narrow near AUC 1 and with few positives, where the bootstrap's BCa is better.
 // If all pairs are in order (AUC 1) or none is, the observed variance is 0 and another bound applies: with a true AUC
@@ -37,6 +37,6 @@ double standard_error(const AucEstimate& estimate, const Units& units = {});
 // ((1 - level) / 2)^(1 / k) gives AUC 1 with a probability below (1 - level) / 2. k = pairs; for clusters of up to c >
 // 1 rows, pairs / (2 c) but at least 1, which guarantees that many pairs of distinct clusters. It never covers less
 // often than the level, and mostly more.
-Interval auc_interval(const AucEstimate& estimate, const Units& units = {}, double level = 0.95);
+Interval auc_interval(const AucEstimate& estimate, const Clusters& clusters = {}, double level = 0.95);
 
 }  // namespace preceptor

@@ -10,10 +10,10 @@
 #include "engine/files/check.h"
 
 namespace preceptor {
-Difference compare_aucs(const AucEstimate& first, const AucEstimate& second, const Units& units) {
+Difference compare_aucs(const AucEstimate& first, const AucEstimate& second, const Clusters& clusters) {
   const AucEstimate apart = difference(first, second);
   Difference result;
-  result.standard_error = standard_error(apart, units);
+  result.standard_error = standard_error(apart, clusters);
   result.interval = normal_interval(apart.auc, result.standard_error, -1, 1);
   if (result.standard_error > 0)
     result.p = normal_two_sided(apart.auc / result.standard_error);

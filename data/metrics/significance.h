@@ -16,7 +16,7 @@ struct Difference {
 };
 
 // Two AUCs, or means of AUCs, of the same rows (DeLong et al. 1988). p is 1 if both have the same deviations.
-Difference compare_aucs(const AucEstimate& first, const AucEstimate& second, const Units& units = {});
+Difference compare_aucs(const AucEstimate& first, const AucEstimate& second, const Clusters& clusters = {});
 
 // The means of paired values (one per seed): Student's paired t test.
 Difference compare_paired(const std::vector<double>& first, const std::vector<double>& second);

@@ -86,9 +86,9 @@ std::vector<Finding> findings(const PredictionTable& table) {
   return findings_of(table.task, table.label_names, table.probabilities, table.labels);
 }
 
-Units units_of(const PredictionTable& table, const std::string& column) {
+Clusters clusters_of(const PredictionTable& table, const std::string& column) {
   const TextColumn* found = table.find(column);
-  return found == nullptr ? Units{} : numbered_values(found->values);
+  return found == nullptr ? Clusters{} : numbered_values(found->values);
 }
 
 std::string age_group(const std::string& age) {
@@ -129,7 +129,7 @@ Evaluation evaluate(const PredictionTable& table, int resamples, std::uint64_t s
   BootstrapOptions options;
   options.resamples = resamples;
   options.seed = seed;
-  options.units = units_of(table, "patient");
+  options.clusters = clusters_of(table, "patient");
   Evaluation result = evaluate_findings(findings(table), options);
   result.accuracy = accuracy_of(table);
   return result;

@@ -33,7 +33,7 @@ std::vector<int> chosen_classes(const PredictionTable& table);
 double accuracy_of(const PredictionTable& table);
 
 // numbered_values of a column; empty if there is no such column.
-Units units_of(const PredictionTable& table, const std::string& column);
+Clusters clusters_of(const PredictionTable& table, const std::string& column);
 
 // "0-19", "20-39", "40-59", "60-79" or "80+" for ages in years, "058Y" and "58" alike; empty for text that is not an
 // age from 0 to 150.

@@ -99,8 +99,8 @@ TEST(Bootstrap, BcaShiftsByBiasAndAcceleration) {
 
 TEST(Bootstrap, DrawsUnitsWholeAndStrataInFull) {
   BootstrapOptions chosen = options(200, 3);
-  chosen.units = {0, 0, 1, 2, 2, 2, 5, 5};   // unit numbers may have gaps
-  chosen.strata = {0, 0, 0, 1, 1, 1, 1, 1};  // units 0 and 1; units 2 and 5
+  chosen.clusters = {0, 0, 1, 2, 2, 2, 5, 5};  // cluster numbers may have gaps
+  chosen.strata = {0, 0, 0, 1, 1, 1, 1, 1};    // clusters 0 and 1; clusters 2 and 5
   std::set<SampleWeights> seen;
   chosen.threads = 1;
   bootstrap(
@@ -123,7 +123,7 @@ TEST(Bootstrap, DrawsUnitsWholeAndStrataInFull) {
   chosen.strata = {0, 0};
   EXPECT_THROW(bootstrap([](const SampleWeights&) { return std::vector{0.0}; }, 8, chosen), Error);
   chosen.strata.clear();
-  chosen.units[0] = 8;
+  chosen.clusters[0] = 8;
   EXPECT_THROW(bootstrap([](const SampleWeights&) { return std::vector{0.0}; }, 8, chosen), Error);
   EXPECT_THROW(bootstrap([](const SampleWeights&) { return std::vector{0.0}; }, 0, options(1, 1)), Error);
 }
@@ -134,7 +134,7 @@ TEST(Bootstrap, CopiesOfAPatientTeachNothing) {
   BootstrapOptions clustered = options(1500, 4);
   twice.scores.insert(twice.scores.end(), once.scores.begin(), once.scores.end());
   twice.labels.insert(twice.labels.end(), once.labels.begin(), once.labels.end());
-  for (int i = 0; i < 240; ++i) clustered.units.push_back(i % 120);
+  for (int i = 0; i < 240; ++i) clustered.clusters.push_back(i % 120);
   const Ranking a(once), b(twice);
   const auto width = [](const Interval& interval) { return interval.high - interval.low; };
   const double honest = width(

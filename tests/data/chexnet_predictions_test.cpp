@@ -24,7 +24,7 @@ TEST(ChexnetPredictions, GiveThePublishedAreas) {
   std::vector<AucEstimate> estimates;
   for (const Finding& finding : findings(table)) estimates.push_back(estimate_auc(Ranking(finding)));
   const AucEstimate mean = mean_auc(estimates);
-  const Interval interval = auc_interval(mean), by_patient = auc_interval(mean, units_of(table, "patient"));
+  const Interval interval = auc_interval(mean), by_patient = auc_interval(mean, clusters_of(table, "patient"));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 
   std::map<std::string, double> published;

@@ -102,7 +102,7 @@ TEST(DeLong, MeansCarryTheirCovariances) {
 TEST(DeLong, CopiesOfAPatientTeachNothing) {
   const Finding once = two_normals(RandomStream(54), 120, 80);
   Finding thrice{"", {}, {}};
-  Units patients;
+  Clusters patients;
   for (int i = 0; i < 200; ++i) {
     for (int copy = 0; copy < 3; ++copy) {
       thrice.scores.push_back(once.scores[static_cast<std::size_t>(i)]);
@@ -113,7 +113,7 @@ TEST(DeLong, CopiesOfAPatientTeachNothing) {
   const double honest = standard_error(estimate_auc(Ranking(once)));
   const AucEstimate copied = estimate_auc(Ranking(thrice));
   // Patients of one image each: C / (C - 1) is all that differs.
-  Units single;
+  Clusters single;
   for (int i = 0; i < 200; ++i) single.push_back(i);
   EXPECT_DOUBLE_EQ(standard_error(estimate_auc(Ranking(once)), single), honest * std::sqrt(200.0 / 199));
   EXPECT_NEAR(standard_error(copied, patients) / honest, 1, 0.01);
@@ -124,7 +124,7 @@ TEST(DeLong, CopiesOfAPatientTeachNothing) {
 // all in order once in forty times. In fact all 42 rows of two normals are then in order far less often.
 TEST(DeLong, SaysWhatAPerfectOrderLeavesOpen) {
   Finding ordered{"", {}, {}};
-  Units pairs_of_rows, single;
+  Clusters pairs_of_rows, single;
   for (int i = 0; i < 42; ++i) {
     ordered.scores.push_back(i);
     ordered.labels.push_back(i < 30 ? 0.0f : 1.0f);
@@ -169,7 +169,7 @@ TEST(DeLong, CoversTheTruth) {
     rejected += compare_aucs(estimate_auc(Ranking(first)), estimate_auc(Ranking(second))).p < 0.05;
     // Two images of each patient that share half of their variance.
     Finding pairs{"", {}, {}};
-    Units patients;
+    Clusters patients;
     for (int i = 0; i < 250; ++i) {
       const double shared = noise.normal();
       for (int image = 0; image < 2; ++image) {

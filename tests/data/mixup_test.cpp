@@ -1,4 +1,4 @@
-// Mixup: shares against the Beta distribution, images and labels against the definition.
+// Mixup: lambda against the Beta distribution, images and labels against the definition.
 #include "data/batches/mixup.h"
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ TEST(Mixup, SharesFollowTheBetaDistribution) {
     for (const int weight : mixture.weights) {
       EXPECT_GE(weight, mixture_whole / 2);
       EXPECT_LE(weight, mixture_whole);
-      const double share = static_cast<double>(mixture_share(weight)), product = share * (1 - share);
+      const double share = static_cast<double>(mixture_lambda(weight)), product = share * (1 - share);
       sum += product;
       squares += product * product;
     }
@@ -65,7 +65,7 @@ Dataset numbered(int count) {
 
 struct Seen {
   std::vector<std::uint8_t> images;
-  std::vector<float> labels, partners, shares;
+  std::vector<float> labels, partners, lambda;
   bool operator==(const Seen&) const = default;
 };
 
@@ -84,7 +84,7 @@ Seen epoch_of(const Dataset& data, int threads, std::uint64_t seed) {
       seen.images.insert(seen.images.end(), batch->images.begin(), batch->images.end());
       seen.labels.insert(seen.labels.end(), batch->labels.begin(), batch->labels.end());
       seen.partners.insert(seen.partners.end(), batch->partner_labels.begin(), batch->partner_labels.end());
-      seen.shares.insert(seen.shares.end(), batch->shares.begin(), batch->shares.end());
+      seen.lambda.insert(seen.lambda.end(), batch->lambda.begin(), batch->lambda.end());
     }
   }
   return seen;
@@ -93,12 +93,12 @@ Seen epoch_of(const Dataset& data, int threads, std::uint64_t seed) {
 TEST(Mixup, TheLoaderTellsWhatItMixed) {
   const Dataset data = numbered(20);
   const Seen seen = epoch_of(data, 1, 4);
-  ASSERT_EQ(seen.shares.size(), 40u);
+  ASSERT_EQ(seen.lambda.size(), 40u);
   ASSERT_EQ(seen.images.size(), 320u);
   for (std::size_t i = 0; i < 40; ++i) {
     EXPECT_NE(seen.labels[i], seen.partners[i]);
     const double mixed =
-        10 * static_cast<double>(seen.shares[i] * seen.labels[i] + (1 - seen.shares[i]) * seen.partners[i]);
+        10 * static_cast<double>(seen.lambda[i] * seen.labels[i] + (1 - seen.lambda[i]) * seen.partners[i]);
     EXPECT_NEAR(seen.images[8 * i + 3], mixed, 0.501);  // rounded to the nearest byte
   }
   for (const int threads : {2, 4}) EXPECT_TRUE(epoch_of(data, threads, 4) == seen);

@@ -79,8 +79,8 @@ TEST_F(PredictionsTest, DecisionsReadBackAndAreWhatIsCounted) {
 TEST_F(PredictionsTest, UnitsAreNumbersOfValues) {
   const PredictionTable table = read_predictions(
       write("id,patient,label:a,probability:a\nw,p2,0,0.1\nx,,1,0.2\ny,p2,0,0.3\nz,,1,0.4\nv,p1,1,0.5\n"));
-  EXPECT_EQ(units_of(table, "patient"), (Units{0, 1, 0, 2, 3}));
-  EXPECT_TRUE(units_of(table, "site").empty());
+  EXPECT_EQ(clusters_of(table, "patient"), (Clusters{0, 1, 0, 2, 3}));
+  EXPECT_TRUE(clusters_of(table, "site").empty());
   const PredictionTable some = select_rows(table, {4, 0});
   EXPECT_EQ(some.ids, (std::vector<std::string>{"v", "w"}));
   EXPECT_EQ(some.probabilities, (std::vector<double>{0.5, 0.1}));

@@ -135,16 +135,16 @@ void StudentStep::stage_labels(const Batch& batch) {
     stage(labels_, batch.labels);
     if (!setup_.mixup) return;
     stage(partner_labels_, batch.partner_labels);
-    stage(shares_, batch.shares);
+    stage(shares_, batch.lambda);
     std::vector<float> others;
-    for (const float share : batch.shares) others.push_back(1 - share);
+    for (const float share : batch.lambda) others.push_back(1 - share);
     return stage(other_shares_, others);
   }
   std::vector<float> targets = batch.labels;
   const auto width = static_cast<std::size_t>(setup_.outputs);
   // The binary loss is linear in its target. A label that is unknown (NaN) in one of the two stays unknown.
   for (std::size_t i = 0; i < targets.size() && setup_.mixup; ++i)
-    targets[i] = batch.shares[i / width] * targets[i] + (1 - batch.shares[i / width]) * batch.partner_labels[i];
+    targets[i] = batch.lambda[i / width] * targets[i] + (1 - batch.lambda[i / width]) * batch.partner_labels[i];
   stage(labels_, targets);
   if (taught_labels_.data() == labels_.data()) return;
   for (std::size_t i = 0; i < targets.size(); ++i)
