@@ -180,7 +180,7 @@ void print_step(const nlohmann::ordered_json& result) {
               number("pool_peak_bytes") / 0x1p20);
 }
 
-// Where the time of a step goes, by kernel family, the slowest first.
+// Time of a step by kernel family, the slowest first.
 void print_profile(BenchStep& step) {
   constexpr int steps = 5;
   kernels::Stream& stream = step.context().stream();

@@ -4,10 +4,12 @@ include(CMakePackageConfigHelpers)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Preceptor)
 install(TARGETS preceptor preceptor_models preceptor_data preceptor_engine preceptor_files preceptor_kernels preceptor_emulator
+  preceptor_training preceptor_inference preceptor_runs preceptor_command_line
   EXPORT PreceptorTargets ARCHIVE)
 install(EXPORT PreceptorTargets NAMESPACE Preceptor:: DESTINATION ${package})
-foreach(folder kernels engine models data)
-  install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/preceptor FILES_MATCHING PATTERN "*.h"
+foreach(folder kernels engine models data apps/training apps/inference apps/runs apps/command_line)
+  get_filename_component(above ${folder} DIRECTORY)
+  install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/preceptor/${above} FILES_MATCHING PATTERN "*.h"
     PATTERN emulator EXCLUDE PATTERN cuda EXCLUDE PATTERN versions EXCLUDE PATTERN ops EXCLUDE PATTERN reference.h EXCLUDE)
 endforeach()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,4 +1,4 @@
-// Images of a data set that cannot be read: found before the first step, and left out if that was asked for.
+// Images of a data set that cannot be read: found before the first step, and left out on request.
 #pragma once
 
 #include <functional>
@@ -13,8 +13,8 @@ struct BadImage {
   std::string split, id, reason;
 };
 
-// Errors: missing_input, if a file of any image is not there; the message counts them and names the first. Files are
-// not opened.
+// Errors: missing_input, if the file of an image does not exist; the message counts them and names the first. Files
+// are not opened.
 void require_image_files(const Dataset& data, int threads);
 
 // Reads every image once (`threads` at a time, 0: all cores) and returns those that cannot be read, in order of splits

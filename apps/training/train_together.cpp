@@ -147,7 +147,7 @@ std::vector<Meter> term_meters(const std::vector<TermSummary>& terms, bool share
   return meters;
 }
 
-// What training saw of the epoch.
+// Training loss and AUC of the epoch.
 void summarize(EpochRow& row, const Run& run, const Dataset& data, const EpochSums& sums,
                const std::vector<float>& labels) {
   const TrainingOptions& options = run.options;

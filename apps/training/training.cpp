@@ -8,7 +8,10 @@ namespace preceptor {
 
 std::vector<TrainingResult> train_all(std::vector<TrainingOptions> all, bool resume, const ProgressReport& report,
                                       const Dataset* given, const std::function<void()>& accepted) {
-  for (const TrainingOptions& options : all) check_options(options);
+  for (TrainingOptions& options : all) {
+    if (given != nullptr && options.data.empty()) options.data = given->source;
+    check_options(options);
+  }
   const TrainingOptions& common = all.front();
   std::unique_ptr<Context> context = open_context(common.device, common.threads, common.seed, common.precision);
   std::vector<Run> runs;

@@ -1,5 +1,4 @@
-// One training run, from options to a run directory: the loop behind preceptor-train, preceptor-distill and the
-// studies.
+// Training, from options to a run directory: the library that preceptor-train, preceptor-distill and the studies call.
 #pragma once
 
 #include <functional>
@@ -27,8 +26,8 @@ struct TrainingResult {
 // predictions.{val,test}.csv of the best epoch, whose checkpoint then holds the operating point. Refuses a directory
 // that holds another run unless `resume`; then it continues after the last committed epoch, bit for bit as if never
 // interrupted (a finished run is only tested again, a directory without a run starts one). report: may be empty.
-// dataset: images that are in memory or open already, instead of options.data. Errors: usage (options that contradict
-// each other), data, missing_input, io.
+// dataset: images that are in memory or open already; options.data is then only a name, by default the source of the
+// data. Errors: usage (options that contradict each other), data, missing_input, io.
 TrainingResult train(const TrainingOptions& options, bool resume = false, const ProgressReport& report = {},
                      const Dataset* dataset = nullptr);
 

@@ -1,4 +1,4 @@
-// What preceptor-train and preceptor-distill share beside their flags: the run with its progress on stderr.
+// The main function of preceptor-train and preceptor-distill: training with its progress on stderr.
 #pragma once
 
 #include "apps/training/options/training_flags.h"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs the program of docs/library.md on a small checkpoint: it must print what preceptor-predict writes, and name a missing file.
-#   run.sh PROGRAM BIN_DIR
+# Runs the programs of docs/library.md: on a small checkpoint, classify must print what preceptor-predict writes and name a
+# missing file; the checkpoint of distill must be one that preceptor-predict reads, and be trained.
+#   run.sh CLASSIFY DISTILL BIN_DIR
 set -euo pipefail
-program=$1 bin=$2
+program=$1 distill=$2 bin=$3
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
@@ -21,3 +22,9 @@ diff expected.txt printed.txt
 if "$program" run/best.safetensors nothing.png 2> error.txt; then exit 1; fi
 grep -q '^classify: nothing.png: ' error.txt
 echo "printed:" && cat printed.txt
+
+"$distill" > trained.txt
+cat trained.txt
+[ "$(grep -c 'epoch [123] validation AUC' trained.txt)" = 6 ]
+awk '/^test AUC/ { found = $3 > 0.6 } END { exit !found }' trained.txt
+"$bin/preceptor-predict" --checkpoint student/best.safetensors image.ppm | head -1 | grep -q 'small,large'

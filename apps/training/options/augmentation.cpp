@@ -38,7 +38,8 @@ void read_setting(const std::string& item, const std::vector<Setting>& settings,
   const std::string name = item.substr(0, equal);
   const auto setting =
       std::find_if(settings.begin(), settings.end(), [&](const Setting& known) { return name == known.name; });
-  require(setting != settings.end(), "--augment: unknown change '", name, "'; valid ones: ", list(settings, &Setting::name));
+  require(setting != settings.end(), "--augment: unknown change '", name,
+          "'; valid ones: ", list(settings, &Setting::name));
   require(std::find(seen.begin(), seen.end(), name) == seen.end(), "--augment: ", name, " is given twice");
   seen.push_back(name);
   if (bool* const* flag = std::get_if<bool*>(&setting->value)) {

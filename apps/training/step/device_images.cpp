@@ -18,7 +18,7 @@ DeviceImages::DeviceImages(Context& context, const ImageSource& images, int thre
     parallel_for(count, threads, [&](int i) {
       images.read(first + i, {block.data() + static_cast<std::size_t>(i) * image_bytes, image_bytes});
     });
-    // The block is filled again after the copy only.
+    // The block is only refilled after the copy.
     context.copy_and_wait(static_cast<std::byte*>(memory_.data()) + static_cast<std::size_t>(first) * image_bytes,
                           block.data(), static_cast<std::size_t>(count) * image_bytes);
   }

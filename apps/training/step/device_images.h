@@ -1,4 +1,4 @@
-// The images of a split, all of them in device memory.
+// All images of a split in device memory.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,11 @@ namespace preceptor {
 // Read once, in order; batches are then lists of positions, which kernels follow (AugmentOptions::rows).
 class DeviceImages {
  public:
-  // Errors: those of ImageSource::read; internal where they do not fit.
+  // Errors: those of ImageSource::read; internal, if they do not fit.
   DeviceImages(Context& context, const ImageSource& images, int threads);
   const std::uint8_t* data() const { return static_cast<const std::uint8_t*>(memory_.data()); }
 
-  // Bytes that they take.
+  // Their size.
   static std::size_t bytes_of(const ImageSource& images) {
     return static_cast<std::size_t>(images.count()) * images.image_bytes();
   }

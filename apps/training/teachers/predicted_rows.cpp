@@ -124,8 +124,8 @@ void PredictedRows::stage(const Batch& batch, std::int64_t, Staging& staging) {
   if (marks > 0) staging.add(marks_.data(), staged_marks_);
 }
 
-// A row that is missing holds zeros; with the student's own logits added it agrees with the student, whose loss and
-// gradient are then 0.
+// A missing row holds zeros; with the student's own logits added it agrees with the student, so that loss and gradient
+// are 0.
 Features PredictedRows::features(const TeacherInput&, const Tensor& student) {
   if (!marks_.defined()) return {logits_, {}};
   return {add(logits_, label_logits(student, marks_, 0, 0)), {}};

@@ -1,4 +1,4 @@
-// A teacher that is known by its predictions alone: probabilities that any program wrote, by the names of images.
+// A teacher known only by its predictions: a table of probabilities by image name, written by any program.
 #pragma once
 
 #include <string>
@@ -10,15 +10,14 @@
 
 namespace preceptor {
 
-// Images are found by their ids, findings by their names (label_match.h), or by their order where the file names none.
+// Images are found by their ids, findings by their names (label_match.h), or by their order if the file names none.
 // Probabilities become logits, log(p / (1 - p)) for findings and log p for classes, of p kept from 1e-6 to 1 - 1e-6: an
-// overconfident row must not become infinite. They are of the images as they are, whatever the student's augmentation
-// makes of them.
+// overconfident row must not become infinite. They are for the original images, whatever the student's augmentation.
 class PredictedRows final : public Teacher {
  public:
-  // skip_missing: images without a row teach nothing, and learn from their labels alone; else they are an error. Notes
-  // the AUC of the predictions on the validation images, or where they lack those on the training images. Errors: data,
-  // for missing images, no label in common, classes that are not those of the data.
+  // skip_missing: for images without a row the student learns from the labels alone; otherwise they are an error. Notes
+  // the AUC of the predictions on the validation images, or on the training images if it has none of those. Errors:
+  // data, for missing images, no label in common, classes that are not those of the data.
   PredictedRows(Context& context, const ProbabilityTable& table, const Dataset& dataset, int batch, bool skip_missing,
                 const Note& note);
 

@@ -151,7 +151,7 @@ void Teachers::set_weights(std::vector<std::vector<double>> by_member) {
       if (!members_[k].knows[i] && taught_[i]) by_member[k][i] = 0;
       sum += by_member[k][i];
     }
-    // Where none counts, for example none is better than chance, those that know the label count alike.
+    // If no weight is left, for example none is better than chance, those that know the label count equally.
     for (std::size_t k = 0; k < members_.size() && sum <= 0; ++k)
       by_member[k][i] = members_[k].knows[i] || !taught_[i] ? 1 : 0;
     sum = 0;

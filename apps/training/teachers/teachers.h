@@ -1,4 +1,4 @@
-// Those a student learns from: one network or several, made to speak of the student's labels and images.
+// Teacher networks, one or several, with their outputs arranged for the student's labels and images.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@
 
 namespace preceptor {
 
-// Several teachers teach as one: the weighted mean of their probabilities, given as logits (kernels/ensemble). Each
-// sees the student's images, changed alike, under its own normalisation and at the size it was trained on.
+// Several teachers teach as one: the weighted mean of their probabilities, given as logits. Each sees the student's
+// images under the same augmentation, but with its own normalization and at the size it was trained on.
 class Teachers final : public Teacher {
  public:
-  // Labels are paired by name (label_match.h), or by order where no name is known, and notes say which; findings that a
+  // Labels are paired by name (label_match.h), or by order if no name is known, and notes say which; findings that a
   // teacher does not know are left to the others. Errors: data, for a checkpoint of another task or other channels, or
   // whose classes are not those of the data.
   Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, const Dataset& dataset, const Note& note);
@@ -29,21 +29,21 @@ class Teachers final : public Teacher {
   // for on_validation(). Errors: usage.
   void weigh(const std::string& weights, bool relations, const Note& note);
 
-  // What the teachers say of the validation images, as one; the loss is left out. After weigh().
+  // Predictions for the validation images, as one teacher; without the loss. After weigh().
   Predictions on_validation() const;
 
   std::size_t count() const { return members_.size(); }
-  // Of the only teacher, whose maps methods may read; nullptr where there are several.
+  // The network whose maps methods may read; null if there are several teachers.
   const Network* only_network() const { return count() == 1 ? members_.front().model.network.get() : nullptr; }
   int height() const { return members_.front().model.card.height; }  // of its images
   int width() const { return members_.front().model.card.width; }
 
-  // Of everything that decides the logits and taps of an image: weights, labels, normalisations, sizes, and the shares
-  // that weigh() gave.
+  // Hash of everything that decides the logits and taps of an image: weights, labels, normalizations, sizes, and the
+  // shares set by weigh().
   std::uint64_t fingerprint() const;
 
-  // Logits of the student's labels for staged images [n, h, w, c]; taps of the only teacher. motions: how the student's
-  // images are changed; the normalisation in it is not used.
+  // Logits of the student's labels for staged images [n, h, w, c], and taps of a single teacher. motions: augmentation
+  // of the student's images; the normalization in it is not used.
   Features forward(const std::uint8_t* images, const Shape& shape, const AugmentOptions& motions,
                    const std::vector<std::string>& taps) const;
   Features features(const TeacherInput& input, const Tensor&) override {
@@ -54,7 +54,7 @@ class Teachers final : public Teacher {
   struct Member {
     std::string path;
     LoadedModel model;
-    std::optional<Resizer> resizer;  // where its images have another size than the data's
+    std::optional<Resizer> resizer;  // if its images have another size than the data's
     std::vector<bool> knows;         // [outputs]
     std::uint64_t fingerprint;
     Predictions on_validation = {};
@@ -62,7 +62,7 @@ class Teachers final : public Teacher {
   CardCheckpoint arrange(CardCheckpoint checkpoint, std::vector<bool>& knows, const Note& note) const;
   Features forward_member(const Member& member, const std::uint8_t* images, const Shape& shape,
                           const AugmentOptions& motions, const std::vector<std::string>& taps) const;
-  // What a teacher is better than chance by, on the validation images, by label; NaN where that is undefined.
+  // Validation AUC above chance, by label; NaN if it is undefined.
   std::vector<double> gains(const Member& member, const Note& note) const;
   Predictions predict_validation(const Member& member, bool relations) const;
   void set_weights(std::vector<std::vector<double>> by_member);
@@ -76,10 +76,10 @@ class Teachers final : public Teacher {
   std::uint64_t fingerprint_of_weights_ = 0;
 };
 
-// "teacher NAME: IMAGES AUC 0.8", and that it is no better than chance where that is so.
+// "teacher NAME: IMAGES AUC 0.8", with a warning if that is no better than chance.
 std::string worth_of_teacher(const std::string& name, const std::string& images, double auc);
 
-// Whether two checkpoints hold the same weights: a student that starts as its teacher has nothing to learn from it.
+// True if both hold the same weights: a student that starts as its teacher has nothing to learn from it.
 bool same_weights(const StateDict& a, const StateDict& b);
 
 }  // namespace preceptor
