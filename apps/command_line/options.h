@@ -45,6 +45,7 @@ requires std::is_arithmetic_v<Number> std::string read_text(const std::string& t
   const char *begin = text.data() + text.starts_with('+'), *end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(begin, end, value);
   if (error == std::errc() && rest == end) return {};
+  if (error == std::errc::result_out_of_range) return "the number is too large or too small";
   return std::is_integral_v<Number> ? "a whole number is expected" : "a number is expected";
 }
 
