@@ -96,7 +96,7 @@ inline constexpr double limit_quantile = 0.1;
 
 // Bytes read and written per second by a copy of values onto themselves (negated, or nothing would be done), measured
 // as the kernels are: in their memory, with a cold cache. A copy to another place would also read what it overwrites,
-// which no kernel's cost() counts, and came out at half the rate of the optimiser's update.
+// which no kernel's cost() counts, and came out at half the rate of the optimizer's update.
 inline double measure_copy_rate(Context& context, CacheFlush& flush) {
   constexpr int count = 1 << 23;
   const Tensor values = context.empty({count});

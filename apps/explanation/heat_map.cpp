@@ -1,4 +1,4 @@
-// Colours over grey.
+// Colors over grey.
 #include "apps/explanation/heat_map.h"
 
 #include <algorithm>

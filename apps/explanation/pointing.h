@@ -11,7 +11,7 @@
 
 namespace preceptor {
 
-// The centre of the highest pixel of the map, enlarged to the image's size; the first of equals.
+// The center of the highest pixel of the map, enlarged to the image's size; the first of equals.
 struct Point {
   double row = 0, column = 0;
 };

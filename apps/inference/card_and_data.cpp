@@ -1,4 +1,4 @@
-// Normalisation measured on images, and the checks of a checkpoint against data.
+// Normalization measured on images, and the checks of a checkpoint against data.
 #include "apps/inference/card_and_data.h"
 
 #include <algorithm>

@@ -38,7 +38,7 @@ inline constexpr int evaluation_batch = 64;
 
 class Predictor {
  public:
-  // Keeps references. The card gives the normalisation, and says what the outputs are; a resizer brings images to
+  // Keeps references. The card gives the normalization, and says what the outputs are; a resizer brings images to
   // another size.
   Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset,
             int batch = evaluation_batch, const Resizer* resizer = nullptr);

@@ -44,7 +44,7 @@ struct Section {
 // Charts in a row that wraps; each is an SVG or image with what stands above it.
 struct Panel {
   std::string heading, style, content;
-  std::vector<std::pair<std::string, std::string>> legend = {};  // words and the class of their colour
+  std::vector<std::pair<std::string, std::string>> legend = {};  // words and the class of their color
 };
 std::string panels(const std::vector<Panel>& panels, const std::string& style = "");
 

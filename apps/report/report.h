@@ -59,7 +59,7 @@ std::string summary_text(const Report& report);
 std::string render_html(const Report& report);
 std::string render_markdown(const Report& report);
 
-// The class of an arm's colour.
+// The class of an arm's color.
 std::string arm_style(const Report& report, std::size_t arm);
 
 // What stands in the title, or what the runs say.

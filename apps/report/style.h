@@ -1,10 +1,10 @@
-// The report's style sheet: light and dark, one column on a phone, the same colour for an arm everywhere.
+// The report's style sheet: light and dark, one column on a phone, the same color for an arm everywhere.
 #pragma once
 
 namespace preceptor {
 
-// Arm colours keep a contrast of at least 4.5 to 1 against their background in both schemes, and differ in lightness
-// for readers who see few colours.
+// Arm colors keep a contrast of at least 4.5 to 1 against their background in both schemes, and differ in lightness
+// for readers who see few colors.
 inline constexpr const char* report_style = R"css(
 :root {
   color-scheme: light dark;

@@ -1,4 +1,4 @@
-// The words of a drawing: scales, axes, lines, labels, as inline SVG. Colours come from the page's style sheet.
+// The words of a drawing: scales, axes, lines, labels, as inline SVG. Colors come from the page's style sheet.
 #pragma once
 
 #include <string>

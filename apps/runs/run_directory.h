@@ -19,7 +19,7 @@ struct RunState {
   int best_epoch = 0;  // 0: none yet
   double best_val_auc = 0, best_val_loss = 0;
   double balanced = 0;  // the factor that --balance has come to; 0: none yet
-  StateDict tensors;    // the optimiser's moments, and what transfer methods learned beside the student
+  StateDict tensors;    // the optimizer's moments, and what transfer methods learned beside the student
 };
 
 // Every file is written whole under a temporary name and renamed. An epoch is committed by one rename:
@@ -29,10 +29,10 @@ struct RunState {
 //   4. last.safetensors.next becomes last.safetensors
 // Killed before 3, the state names the epoch before: files of a later epoch and later rows are ignored, and the
 // repeated epoch writes the same best.safetensors again, because it is computed from the same state. Killed between 3
-// and 4, the next sitting finds the weights of the committed epoch under the name of step 2.
+// and 4, the next session finds the weights of the committed epoch under the name of step 2.
 //
 // Runs that learn together do all of 1 and 2, then the first commits, for all: what the others did not come to rename,
-// their next sitting does.
+// their next session does.
 class RunDirectory {
  public:
   explicit RunDirectory(const std::string& path) : path_(path) {}

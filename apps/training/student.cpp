@@ -83,7 +83,7 @@ void load_init(Network& network, Run& run, const Dataset& data, StudentStart::We
   for (const std::string& line : describe(fit)) run.note(message(path, ": ", line));
   run.note(message(
       path, new_head ? ": the head starts anew" : ": the head is kept, its outputs taken for the labels in order",
-      "; images are normalised by their own mean and deviation (preceptor-import sets others)"));
+      "; images are normalized by their own mean and deviation (preceptor-import sets others)"));
 }
 
 }  // namespace

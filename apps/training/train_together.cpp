@@ -249,7 +249,7 @@ void train_together(std::span<Run> runs, TrainingSetup& setup) {
     const bool unfreeze = unfreezes(options, first.state.epoch);
     for (std::size_t k = 0; k < runs.size() && unfreeze; ++k) {
       setup.students[k].network->freeze(frozen_blocks(options, first.state.epoch));
-      setup.students[k].optimizer->cover_thawed();
+      setup.students[k].optimizer->cover_unfrozen();
     }
     if (!step || unfreeze) {
       parts.students = step_students(runs, setup.students);

@@ -63,7 +63,7 @@ TrainingData open_training_data(const TrainingOptions& options, const Dataset* g
     if (!data.bad_images.empty()) data.images = without_images(data.images, data.bad_images);
   }
   check_data(options, data.images);
-  if (options.ordinal) data.cumulative = above_grades(data.images);
+  if (options.ordinal) data.cumulative = cumulative_grades(data.images);
   return data;
 }
 
