@@ -125,7 +125,7 @@ Tensor as_rows(const Tensor& x);
 // [n, c] as maps [n, c, 1, 1] of one position; what is a map stays as it is.
 Tensor as_map(const Tensor& x);
 // a b^T: [m, n] from a [m, k] and b [n, k].
-Tensor product(const Tensor& a, const Tensor& b);
+Tensor matmul_nt(const Tensor& a, const Tensor& b);
 // scale times the sums over positions of every channel of x times every channel of y, [n, cx * cy]; equal n, h, w.
 Tensor gram_matrix(const Tensor& x, const Tensor& y, float scale);
 // softmax(logits / temperature) by row, or with `independent` the sigmoid of every entry: with a gradient.

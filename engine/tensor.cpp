@@ -60,7 +60,7 @@ Tensor Tensor::joined_with(const Tensor& next) const {
   return joined;
 }
 
-Tensor Tensor::without_values() const {
+Tensor Tensor::shape_only() const {
   Tensor tensor = *this;
   tensor.buffer_.reset();
   tensor.data_ = nullptr;

@@ -66,7 +66,7 @@ class Tensor {
   Tensor overwritten() const;
 
   // Shape and place on the tape alone: what an op keeps of an input whose values its gradient does not need.
-  Tensor without_values() const;
+  Tensor shape_only() const;
 
   // Copies the values to a tensor of the same shape, whatever its storage and order.
   void copy_to(const Tensor& to) const;

@@ -90,7 +90,7 @@ struct NormalMap {
 
 // What a batch norm knows of its channels.
 struct Statistics {
-  Tensor mean, rstd, scale, offset, roundings, d_gamma, d_beta;
+  Tensor mean, rstd, scale, offset, rounding_errors, d_gamma, d_beta;
   std::shared_ptr<Buffer> memory;
   kernels::ChannelStatistics* statistics;
 
@@ -99,7 +99,7 @@ struct Statistics {
         rstd(bench.normal({channels})),
         scale(bench.normal({channels})),
         offset(bench.normal({channels})),
-        roundings(bench.normal({2, channels})),
+        rounding_errors(bench.normal({2, channels})),
         d_gamma(bench.normal({channels})),
         d_beta(bench.normal({channels})),
         memory(bench.to_device(
@@ -169,7 +169,7 @@ void time_batch_norms(KernelBench& bench) {
                                          .rstd = statistics.rstd.data(),
                                          .scale = statistics.scale.data(),
                                          .offset = statistics.offset.data(),
-                                         .roundings = statistics.roundings.data(),
+                                         .rounding_errors = statistics.rounding_errors.data(),
                                          .epsilon = 1e-5f,
                                          .momentum = 0.1f,
                                          .relu = true,
@@ -189,7 +189,7 @@ void time_batch_norms(KernelBench& bench) {
                                            .rstd = statistics.rstd.data(),
                                            .scale = statistics.scale.data(),
                                            .offset = statistics.offset.data(),
-                                           .roundings = statistics.roundings.data(),
+                                           .rounding_errors = statistics.rounding_errors.data(),
                                            .d_gamma = statistics.d_gamma.data(),
                                            .d_beta = statistics.d_beta.data(),
                                            .relu = true,

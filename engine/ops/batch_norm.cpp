@@ -25,7 +25,7 @@ BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, boo
                                         .rstd = statistics.rstd(),
                                         .scale = statistics.scale(),
                                         .offset = statistics.offset(),
-                                        .roundings = statistics.roundings(),
+                                        .rounding_errors = statistics.rounding_errors(),
                                         .epsilon = p.epsilon,
                                         .momentum = p.momentum,
                                         .relu = relu,
@@ -45,7 +45,7 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
 
   // Without a residual the gradient recomputes where the ReLU let x pass; y need not be kept for that.
   const Tensor kept = relu && residual.defined() ? y : Tensor();
-  context.tape().record(y, [=, shortcut = residual.without_values(), &context](const Tensor& d_y) {
+  context.tape().record(y, [=, shortcut = residual.shape_only(), &context](const Tensor& d_y) {
     // The derivative that comes in is nobody else's most of the time; then one of the results takes its memory.
     const bool reuse = d_y.owns_alone();
     const Tensor d_residual = !want_residual ? Tensor() : reuse ? d_y : context.empty(x.shape());
@@ -64,7 +64,7 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
                                            .rstd = statistics.rstd(),
                                            .scale = statistics.scale(),
                                            .offset = statistics.offset(),
-                                           .roundings = statistics.roundings(),
+                                           .rounding_errors = statistics.rounding_errors(),
                                            .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
                                            .d_beta = want_beta ? p.beta.gradient() : nullptr,
                                            .relu = relu,
@@ -121,7 +121,7 @@ Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& p, con
   require_fits(x, p);
   // Where a convolution does not normalize as it reads, a batch norm does it best while it has x in its cache.
   Context& context = x.context();
-  Tensor activation = context.fuses_batch_norms() ? x.without_values() : context.empty(x.shape());
+  Tensor activation = context.fuses_batch_norms() ? x.shape_only() : context.empty(x.shape());
   activation.set_slot(-1);
   const BatchNormStatistics statistics = normalise(x, p, true, Tensor(), activation);
   record(x, p, true, Tensor(), statistics, activation);

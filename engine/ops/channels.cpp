@@ -25,7 +25,7 @@ Tensor copy_into(const Tensor& x, const Tensor& into) {
     find_statistics(y);
   if (!context.tape().watches(x)) return y;
   // A copy, not the range itself: convolutions are fast on maps without gaps only.
-  context.tape().record(y, [source = x.without_values(), &context](const Tensor& d_y) {
+  context.tape().record(y, [source = x.shape_only(), &context](const Tensor& d_y) {
     Tensor d_x = context.empty(source.shape(), source.storage());
     d_y.copy_to(d_x);
     context.tape().accumulate(source, std::move(d_x));
@@ -37,7 +37,7 @@ Tensor join_channels(const Tensor& first, const Tensor& second) {
   Context& context = first.context();
   Tensor y = first.joined_with(second);
   if (!context.tape().watches(first) && !context.tape().watches(second)) return y;
-  context.tape().record(y, [a = first.without_values(), b = second.without_values(), &context](const Tensor& d_y) {
+  context.tape().record(y, [a = first.shape_only(), b = second.shape_only(), &context](const Tensor& d_y) {
     const int channels = a.shape()[1];
     context.tape().accumulate(a, d_y.channels(0, channels));
     context.tape().accumulate(b, d_y.channels(channels, b.shape()[1]));

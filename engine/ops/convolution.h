@@ -13,7 +13,7 @@ struct BatchNormStatistics {
   float* rstd() const { return row(1); }
   float* scale() const { return row(2); }
   float* offset() const { return row(3); }
-  float* roundings() const { return row(4); }  // [2, c]
+  float* rounding_errors() const { return row(4); }  // [2, c]
 
  private:
   float* row(int i) const { return values.data() + i * values.shape()[1]; }

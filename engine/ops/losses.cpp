@@ -18,8 +18,7 @@ void require_equal(const char* op, const char* first, const Tensor& a, const cha
 void record(const Tensor& input, const Tensor& d_input) {
   Tape& tape = input.context().tape();
   if (!tape.watches(input)) return;
-  tape.record_loss(
-      [target = input.without_values(), d_input, &tape](const Tensor&) { tape.accumulate(target, d_input); });
+  tape.record_loss([target = input.shape_only(), d_input, &tape](const Tensor&) { tape.accumulate(target, d_input); });
 }
 
 }  // namespace

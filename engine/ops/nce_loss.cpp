@@ -43,7 +43,7 @@ Tensor nce_loss(const Tensor& anchors, const Parameter& bank, const Tensor& cand
   Tape& tape = context.tape();
   if (tape.watches(anchors))
     tape.record_loss(
-        [target = anchors.without_values(), d_anchors, &tape](const Tensor&) { tape.accumulate(target, d_anchors); });
+        [target = anchors.shape_only(), d_anchors, &tape](const Tensor&) { tape.accumulate(target, d_anchors); });
   return loss;
 }
 

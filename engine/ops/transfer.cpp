@@ -15,11 +15,11 @@ void record_pointwise_loss(const Tensor& student, const Tensor& d_student) {
   Tape& tape = student.context().tape();
   if (!tape.watches(student)) return;
   tape.record_loss(
-      [target = student.without_values(), d_student, &tape](const Tensor&) { tape.accumulate(target, d_student); });
+      [target = student.shape_only(), d_student, &tape](const Tensor&) { tape.accumulate(target, d_student); });
 }
 
 // x itself, or a copy without gaps; its gradient goes to x.
-Tensor without_gaps(const Tensor& x) { return x.has_gaps() ? copy_into(x, x.context().empty(x.shape())) : x; }
+Tensor contiguous(const Tensor& x) { return x.has_gaps() ? copy_into(x, x.context().empty(x.shape())) : x; }
 
 // PointwiseLoss of both, as rows of images.
 struct Run {
@@ -53,16 +53,15 @@ Tensor l2_normalize(const Tensor& x, const Groups& groups, const L2NormalizeOpti
                                    groups.inner, options.center, options.scale,  options.epsilon};
   });
   if (!context.tape().watches(x)) return y;
-  context.tape().record(
-      y, [target = x.without_values(), value = y, inverse, groups, options, &context](const Tensor& d_y) {
-        const Tensor from = without_gaps(d_y), d_x = context.empty(target.shape());
-        context.run(d_x.storage(), [&]<class T>(T) {
-          return kernels::L2NormalizeBackward<T>{value.data<T>(), from.data<T>(), inverse.data(),
-                                                 d_x.data<T>(),   groups.outer,   groups.length,
-                                                 groups.inner,    options.center, options.scale};
-        });
-        context.tape().accumulate(target, d_x);
-      });
+  context.tape().record(y, [target = x.shape_only(), value = y, inverse, groups, options, &context](const Tensor& d_y) {
+    const Tensor from = contiguous(d_y), d_x = context.empty(target.shape());
+    context.run(d_x.storage(), [&]<class T>(T) {
+      return kernels::L2NormalizeBackward<T>{value.data<T>(), from.data<T>(), inverse.data(),
+                                             d_x.data<T>(),   groups.outer,   groups.length,
+                                             groups.inner,    options.center, options.scale};
+    });
+    context.tape().accumulate(target, d_x);
+  });
   return y;
 }
 
@@ -74,16 +73,16 @@ void require_matrix(const char* op, const Tensor& x) {
 
 Tensor pointwise_loss(PointwiseLossKind kind, const Tensor& student, const Tensor& teacher, float scale,
                       float parameter) {
-  const Tensor dense = without_gaps(student);
-  const Run run = run_pointwise_loss("pointwise_loss", kind, dense, teacher.defined() ? without_gaps(teacher) : teacher,
+  const Tensor dense = contiguous(student);
+  const Run run = run_pointwise_loss("pointwise_loss", kind, dense, teacher.defined() ? contiguous(teacher) : teacher,
                                      scale, parameter);
   record_pointwise_loss(dense, run.d_student);
   return run.loss;
 }
 
 Tensor l2_norm_loss(const Tensor& student, const Tensor& teacher, float weight) {
-  const Tensor dense = without_gaps(student);
-  const Run run = run_pointwise_loss("l2_norm_loss", PointwiseLossKind::square, dense, without_gaps(teacher), 1, 0);
+  const Tensor dense = contiguous(student);
+  const Run run = run_pointwise_loss("l2_norm_loss", PointwiseLossKind::square, dense, contiguous(teacher), 1, 0);
   Context& context = student.context();
   const Tensor factor = context.empty({1});
   context.run(kernels::RootOfSum{run.loss.data(), run.loss.shape()[0], weight, factor.data()});
@@ -138,7 +137,7 @@ Tensor l2_normalize_columns(const Tensor& x, const L2NormalizeOptions& options) 
 
 Tensor l2_normalize_maps(const Tensor& x, const L2NormalizeOptions& options) {
   require(x.shape().rank() == 4, "l2_normalize_maps: ", x.shape(), " is no feature map");
-  const Tensor dense = without_gaps(x);
+  const Tensor dense = contiguous(x);
   const int images = x.shape()[0], plane = x.shape()[2] * x.shape()[3];
   return l2_normalize(dense, {images * x.shape()[1] / dense.block(), plane, dense.block()}, options);
 }
@@ -152,7 +151,7 @@ Tensor as_rows(const Tensor& x) {
   Tensor rows = dense.reshaped({images, static_cast<int>(x.shape().elements()) / images});
   Tape& tape = x.context().tape();
   if (tape.watches(dense))
-    tape.record(rows, [target = dense.without_values(), &tape](const Tensor& d_rows) {
+    tape.record(rows, [target = dense.shape_only(), &tape](const Tensor& d_rows) {
       tape.accumulate(target, d_rows.reshaped(target.shape()));
     });
   return rows;
@@ -164,16 +163,16 @@ Tensor as_map(const Tensor& x) {
   Tensor map = x.reshaped({x.shape()[0], x.shape()[1], 1, 1});
   Tape& tape = x.context().tape();
   if (tape.watches(x))
-    tape.record(map, [target = x.without_values(), &tape](const Tensor& d_map) {
+    tape.record(map, [target = x.shape_only(), &tape](const Tensor& d_map) {
       tape.accumulate(target, d_map.reshaped(target.shape()));
     });
   const Tensor stored = x.context().empty(map.shape());
   return stored.storage() == map.storage() ? map : copy_into(map, stored);
 }
 
-Tensor product(const Tensor& a, const Tensor& b) {
-  require_matrix("product", a);
-  require_matrix("product", b);
+Tensor matmul_nt(const Tensor& a, const Tensor& b) {
+  require_matrix("matmul_nt", a);
+  require_matrix("matmul_nt", b);
   require(a.shape()[1] == b.shape()[1], "product: rows of ", a.shape(), " and ", b.shape(), " differ in length");
   Context& context = a.context();
   const int rows = a.shape()[0], columns = b.shape()[0], depth = a.shape()[1];
@@ -197,7 +196,7 @@ Tensor gram_matrix(const Tensor& x, const Tensor& y, float scale) {
   require(a.rank() == 4 && b.rank() == 4 && a[0] == b[0] && a[2] == b[2] && a[3] == b[3], "gram_matrix: ", a, " and ",
           b, " differ in images, height or width");
   Context& context = x.context();
-  const Tensor left = without_gaps(x), right = without_gaps(y);
+  const Tensor left = contiguous(x), right = contiguous(y);
   Tensor products = context.empty({a[0], a[1] * b[1]});
   context.run(left.storage(), [&]<class T>(T) {
     return kernels::GramMatrix<T>{left.map<T>(), right.map<T>(), products.data(), scale};
@@ -226,7 +225,7 @@ Tensor temperature_softmax(const Tensor& logits, float temperature, bool indepen
   Tensor p = context.empty(logits.shape());
   context.run(kernels::TemperatureSoftmax{logits.data(), p.data(), rows, classes, temperature, independent});
   if (!context.tape().watches(logits)) return p;
-  context.tape().record(p, [=, value = p, target = logits.without_values(), &context](const Tensor& d_p) {
+  context.tape().record(p, [=, value = p, target = logits.shape_only(), &context](const Tensor& d_p) {
     const Tensor d_logits = context.empty(target.shape());
     context.run(kernels::TemperatureSoftmaxBackward{value.data(), d_p.data(), d_logits.data(), rows, classes,
                                                     temperature, independent});
@@ -268,7 +267,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
           "gaussian_likelihood: prediction ", shape, ", target ", target.shape(), " and variances ", raw.shape(),
           " do not fit");
   Context& context = prediction.context();
-  const Tensor dense = without_gaps(prediction), values = without_gaps(target);
+  const Tensor dense = contiguous(prediction), values = contiguous(target);
   const Tensor loss = context.empty({shape[1]}), d_raw = context.empty({shape[1]}), d_prediction = context.empty(shape);
   context.run(dense.storage(), [&]<class T>(T) {
     return kernels::GaussianLikelihood<T>{dense.map<T>(),        values.map<T>(), raw.value(), loss.data(),
@@ -277,7 +276,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
   Tape& tape = context.tape();
   const bool want_raw = tape.recording() && raw.watched();
   if (!want_raw && !tape.watches(dense)) return loss;
-  tape.record_loss([=, by = dense.without_values(), &context](const Tensor&) {
+  tape.record_loss([=, by = dense.shape_only(), &context](const Tensor&) {
     if (want_raw) {
       context.run(kernels::Copy{raw.gradient(), d_raw.data(), d_raw.shape().elements() * sizeof(float)});
       if (const float* factor = context.tape().factor())

@@ -160,8 +160,8 @@ void write_statistics(const Forward& a, int channel_block, const ChannelSums<blo
     const double rounding = statistics.mean[i] - static_cast<double>(mean.value);
     a.offset[channel] =
         static_cast<float>(static_cast<double>(a.beta[channel]) - rounding * static_cast<double>(scale));
-    a.roundings[channel] = mean.rounding;
-    a.roundings[a.x.channels + channel] = inverse.rounding;
+    a.rounding_errors[channel] = mean.rounding;
+    a.rounding_errors[a.x.channels + channel] = inverse.rounding;
     if (!a.running_mean) continue;
     const double unbiased = statistics.count > 1 ? statistics.squares[i] / (statistics.count - 1) : variance;
     a.running_mean[channel] += a.momentum * (mean.value - a.running_mean[channel]);

@@ -31,8 +31,8 @@ __device__ void finish(const BatchNormForward<T>& a, int channel, const ChannelS
   a.scale[channel] = scale;
   // Rounding the mean to float moves x - mean; the offset takes that back.
   a.offset[channel] = fmaf(-mean.rounding, scale, a.beta[channel]);
-  a.roundings[channel] = mean.rounding;
-  a.roundings[a.x.channels + channel] = inverse.rounding;
+  a.rounding_errors[channel] = mean.rounding;
+  a.rounding_errors[a.x.channels + channel] = inverse.rounding;
   if (!a.running_mean) return;
   const float unbiased = static_cast<float>(count > 1 ? statistics.m2 / (count - 1) : variance);
   float &running_mean = a.running_mean[channel], &running_variance = a.running_variance[channel];
@@ -167,8 +167,8 @@ __device__ float* means_of_gradients(const BatchNormBackward<T>& a, const Tiling
 template <class T>
 __device__ void finish_gradients(const BatchNormBackward<T>& a, int channel, const Sums<1>& sums, const Tiling& t) {
   float* means = means_of_gradients(a, t);
-  const double of_mean = a.roundings ? static_cast<double>(a.roundings[channel]) : 0;
-  const double of_inverse = a.roundings ? static_cast<double>(a.roundings[a.x.channels + channel]) : 0;
+  const double of_mean = a.rounding_errors ? static_cast<double>(a.rounding_errors[channel]) : 0;
+  const double of_inverse = a.rounding_errors ? static_cast<double>(a.rounding_errors[a.x.channels + channel]) : 0;
   const double inverse = static_cast<double>(a.rstd[channel]) + of_inverse;
   const double plain = static_cast<double>(sums.first[0]), count = static_cast<double>(sums.count);
   const double normalized = (static_cast<double>(sums.second[0]) - of_mean * plain) * inverse;

@@ -46,7 +46,7 @@ struct BatchNormForward {
   float* scale;             // [channels] out: gamma rstd
   float* offset;            // [channels] out: beta without what rounding the mean to float adds to y, so that
                             // y = relu?((x - mean) scale + offset + residual?) to the last bit
-  float* roundings;         // [2][channels] out: what rounding to float took from mean and rstd
+  float* rounding_errors;   // [2][channels] out: what rounding to float took from mean and rstd
   float epsilon, momentum;  // running = (1 - momentum) running + momentum batch
   bool relu;
   void* workspace;  // workspace_bytes(arguments), 64-byte aligned
@@ -97,7 +97,7 @@ struct BatchNormBackward {
   const float* rstd;               // [channels]
   const float* scale;              // [channels] gamma rstd
   const float* offset;             // [channels] of the forward pass, or beta; read only where y is recomputed
-  const float* roundings;          // [2][channels] of the forward pass; nullptr: none
+  const float* rounding_errors;    // [2][channels] of the forward pass; nullptr: none
   float* d_gamma;                  // [channels], overwritten; nullptr: not wanted
   float* d_beta;                   // [channels], overwritten; nullptr: not wanted
   bool relu;                       // of the forward pass

@@ -96,7 +96,7 @@ void finish(const Backward& a, int channel_block, const GradientSums<block>& sum
   for (int i = 0; i < block; ++i) {
     const int channel = channel_block * block + i;
     const auto rounding = [&](int which) {
-      return a.roundings ? static_cast<double>(a.roundings[which * a.x.channels + channel]) : 0;
+      return a.rounding_errors ? static_cast<double>(a.rounding_errors[which * a.x.channels + channel]) : 0;
     };
     const double inverse = static_cast<double>(a.rstd[channel]) + rounding(1);
     const double normalized = (sums.centered[i] - rounding(0) * sums.plain[i]) * inverse;

@@ -25,12 +25,12 @@ struct Position {
   }
 };
 
-// Calls body(row, rows) for the rows of a thread, `at_once` of them together: a loop over that many comes first, so
+// Calls body(row, rows) for the rows of a thread, `unroll` of them together: a loop over that many comes first, so
 // that all its loads are on their way before one is used.
-template <int at_once, class Body>
+template <int unroll, class Body>
 __device__ void for_each_row(const Position& at, int step, const Body& body) {
   int row = at.first;
-  for (; row + (at_once - 1) * step < at.last; row += at_once * step) body(row, std::integral_constant<int, at_once>{});
+  for (; row + (unroll - 1) * step < at.last; row += unroll * step) body(row, std::integral_constant<int, unroll>{});
   for (; row < at.last; row += step) body(row, std::integral_constant<int, 1>{});
 }
 

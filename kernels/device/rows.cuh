@@ -30,7 +30,7 @@ struct RowInputs {
 // access neighboring memory. Rows are stepped through without another division.
 struct RowSplit {
   static constexpr int threads = 128;
-  static constexpr int at_once = 4;  // groups of a thread, all on their way before one is used
+  static constexpr int unroll = 4;  // groups of a thread, all on their way before one is used
 
   RowSplit(const RowShape& shape, int width)
       : row_groups(static_cast<unsigned>(std::max<std::int64_t>(shape.length / width, 1))),
@@ -41,7 +41,7 @@ struct RowSplit {
     assert(shape.rows * shape.length / width < std::int64_t{1} << 31);
     assert(tail == 0 || shape.rows == 1);
   }
-  std::int64_t blocks() const { return std::max<std::int64_t>(steps(groups, threads * at_once), 1); }
+  std::int64_t blocks() const { return std::max<std::int64_t>(steps(groups, threads * unroll), 1); }
 
   unsigned row_groups, groups;  // in a row, in all
   unsigned step_rows, step_groups;
@@ -60,14 +60,14 @@ __device__ To combine(const Operation& operation, const Group (&in)[inputs], int
 template <int width, class To, class From, int inputs, class Operation>
 __global__ void __launch_bounds__(RowSplit::threads)
     combine_rows(RowsOf<To> to, RowInputs<From, inputs> from, RowSplit split, Operation operation) {
-  constexpr int at_once = RowSplit::at_once;
+  constexpr int unroll = RowSplit::unroll;
   using Group = GroupOf<From, width>;
-  const unsigned first = blockIdx.x * (RowSplit::threads * at_once) + threadIdx.x;
+  const unsigned first = blockIdx.x * (RowSplit::threads * unroll) + threadIdx.x;
   unsigned row = first / split.row_groups, group = first % split.row_groups;
-  unsigned rows[at_once], groups[at_once];
-  Group in[at_once][inputs];
+  unsigned rows[unroll], groups[unroll];
+  Group in[unroll][inputs];
 #pragma unroll
-  for (int u = 0; u < at_once; ++u) {
+  for (int u = 0; u < unroll; ++u) {
     rows[u] = row;
     groups[u] = group;
     if (first + u * RowSplit::threads < split.groups)
@@ -82,7 +82,7 @@ __global__ void __launch_bounds__(RowSplit::threads)
     }
   }
 #pragma unroll
-  for (int u = 0; u < at_once; ++u) {
+  for (int u = 0; u < unroll; ++u) {
     if (first + u * RowSplit::threads >= split.groups) break;
     GroupOf<To, width> out;
 #pragma unroll

@@ -9,7 +9,7 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int threads = 128, at_once = 4;  // groups of a thread, all on their way before one is used
+constexpr int threads = 128, unroll = 4;  // groups of a thread, all on their way before one is used
 
 // The same for all values of a launch.
 struct Draw {
@@ -52,15 +52,15 @@ template <class T, class Group>
 __global__ void __launch_bounds__(threads)
     drop_maps(FeatureMap<const T> x, FeatureMap<T> y, FastDivmod row_groups, int groups, const Draw draw) {
   const std::uint64_t seed = draw.state->seed, step = static_cast<std::uint64_t>(draw.state->step);
-  const int first = static_cast<int>(blockIdx.x) * (threads * at_once) + static_cast<int>(threadIdx.x);
-  Group in[at_once];
+  const int first = static_cast<int>(blockIdx.x) * (threads * unroll) + static_cast<int>(threadIdx.x);
+  Group in[unroll];
 #pragma unroll
-  for (int u = 0; u < at_once; ++u) {
+  for (int u = 0; u < unroll; ++u) {
     const int group = first + u * threads, row = row_groups.quotient(group);
     if (group < groups) in[u] = load_group<Group>(row_at(x, row, (group - row * row_groups.divisor()) * Group::count));
   }
 #pragma unroll
-  for (int u = 0; u < at_once; ++u) {
+  for (int u = 0; u < unroll; ++u) {
     const int group = first + u * threads, row = row_groups.quotient(group);
     if (group >= groups) return;
     const int channel = (group - row * row_groups.divisor()) * Group::count;
@@ -77,8 +77,8 @@ void run_on(Gpu gpu, const Dropout<T>& a) {
     using Group = decltype(group);
     const int row_groups = a.x.channels / Group::count;
     const std::int64_t groups = static_cast<std::int64_t>(a.x.images) * a.x.plane() * row_groups;
-    assert(groups + threads * at_once < std::int64_t{1} << 31);
-    launch(gpu, drop_maps<T, Group>, steps(groups, threads * at_once), threads, 0, a.x, a.y, FastDivmod(row_groups),
+    assert(groups + threads * unroll < std::int64_t{1} << 31);
+    launch(gpu, drop_maps<T, Group>, steps(groups, threads * unroll), threads, 0, a.x, a.y, FastDivmod(row_groups),
            static_cast<int>(groups), draw);
   });
 }

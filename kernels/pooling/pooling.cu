@@ -165,18 +165,18 @@ __device__ void reduce_rows(float (&sum)[width], const PlanePosition& at, const 
 template <class T, class Group>
 __global__ void __launch_bounds__(PlaneTiling::most_threads)
     global_forward(GlobalAveragePoolForward<T> a, PlaneTiling t, unsigned* tickets) {
-  constexpr int width = Group::count, at_once = 4;
+  constexpr int width = Group::count, unroll = 4;
   const PlanePosition at(t);
   const int first_pixel = at.image * t.pixels;
   float sum[width] = {};
-  for (int pixel = at.first; pixel < at.last; pixel += at_once * t.rows) {
-    Group x[at_once]{};
+  for (int pixel = at.first; pixel < at.last; pixel += unroll * t.rows) {
+    Group x[unroll]{};
 #pragma unroll
-    for (int u = 0; u < at_once; ++u)
+    for (int u = 0; u < unroll; ++u)
       if (pixel + u * t.rows < at.last)
         x[u] = load_group<Group>(row_at(a.x, first_pixel + pixel + u * t.rows, at.channel));
 #pragma unroll
-    for (int u = 0; u < at_once; ++u)
+    for (int u = 0; u < unroll; ++u)
 #pragma unroll
       for (int j = 0; j < width; ++j) sum[j] += to_float(x[u].value[j]);
   }

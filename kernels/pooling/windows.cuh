@@ -53,21 +53,21 @@ __device__ void for_each_position(const Columns& c, const Body& body) {
 template <class Group, class Arguments, class Visit>
 __device__ void for_each_input(const Arguments& a, int image, int out_row, int out_column, int channel,
                                const Visit& visit) {
-  constexpr int at_once = 3;
+  constexpr int unroll = 3;
   const int top = out_row * a.stride - a.padding, left = out_column * a.stride - a.padding;
   const Range rows = inputs_under(a, out_row, a.x.height), columns = inputs_under(a, out_column, a.x.width);
   for (int row = rows.begin; row < rows.end; ++row) {
     const int pixel = (image * a.x.height + row) * a.x.width;
-    for (int column = left; column < columns.end; column += at_once) {
-      Group x[at_once];
-      bool inside[at_once];
+    for (int column = left; column < columns.end; column += unroll) {
+      Group x[unroll];
+      bool inside[unroll];
 #pragma unroll
-      for (int u = 0; u < at_once; ++u) {
+      for (int u = 0; u < unroll; ++u) {
         inside[u] = column + u >= columns.begin && column + u < columns.end;
         if (inside[u]) x[u] = load_group<Group>(row_at(a.x, pixel + column + u, channel));
       }
 #pragma unroll
-      for (int u = 0; u < at_once; ++u)
+      for (int u = 0; u < unroll; ++u)
         if (inside[u]) visit((row - top) * a.window + column + u - left, x[u]);
     }
   }

@@ -16,7 +16,7 @@ class CorrelationCongruence : public FeatureMethod {
     std::vector<Tensor> losses;
     const auto products = [](const Tensor& map) {
       const Tensor rows = l2_normalize_rows(as_rows(map));
-      return product(rows, rows);
+      return matmul_nt(rows, rows);
     };
     for (std::size_t i = 0; i < student_taps_.size(); ++i) {
       const Tensor student = products(student_map(in, i)), teacher = products(teacher_map(in, i));

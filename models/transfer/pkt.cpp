@@ -16,7 +16,7 @@ class ProbabilisticTransfer : public FeatureMethod {
     std::vector<Tensor> losses;
     const auto cosines = [](const Tensor& map) {
       const Tensor rows = l2_normalize_rows(as_rows(map), {.epsilon = 1e-7f});
-      return product(rows, rows);
+      return matmul_nt(rows, rows);
     };
     for (std::size_t i = 0; i < student_taps_.size(); ++i)
       losses.push_back(

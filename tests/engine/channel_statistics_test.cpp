@@ -77,7 +77,7 @@ TEST_P(StatisticsOf, AreThoseOfTheValuesAlone) {
   x.keep_statistics();
   EXPECT_EQ(x.overwritten().statistics(), nullptr);
   EXPECT_EQ(x.overwritten().data(), x.data());
-  EXPECT_EQ(x.without_values().statistics(), nullptr);
+  EXPECT_EQ(x.shape_only().statistics(), nullptr);
   EXPECT_EQ(x.reshaped({3, 16, 35, 1}).statistics(), nullptr);
   expect_error(ErrorKind::usage, {"keep_statistics", "no feature map"}, [&] {
     Tensor matrix = context->empty({3, 4});

@@ -49,7 +49,7 @@ TEST_P(TransferOpGradient, RowsOfMaps) {
   check.make_weights({maps[0], maps[0]});
   const auto forward = [&](const Inputs& in) {
     const Tensor rows = as_rows(in[0]);
-    return product(rows, rows);
+    return matmul_nt(rows, rows);
   };
   report("as_rows, product", check.run(forward, check.multilinear_magnitude(forward), 96, 0x1p-4));
 }

@@ -74,7 +74,7 @@ struct Layer {
         inverse(on, unset()),
         scale(on, unset()),
         offset(on, unset()),
-        roundings(on, std::vector<float>(2 * unset().size(), std::bit_cast<float>(guard))),
+        rounding_errors(on, std::vector<float>(2 * unset().size(), std::bit_cast<float>(guard))),
         d_gamma(on, unset()),
         d_beta(on, unset()) {
     x.set(values);
@@ -95,7 +95,7 @@ struct Layer {
             .rstd = inverse.data(),
             .scale = scale.data(),
             .offset = offset.data(),
-            .roundings = roundings.data(),
+            .rounding_errors = rounding_errors.data(),
             .epsilon = epsilon,
             .momentum = 0.1f,
             .relu = relu,
@@ -118,7 +118,7 @@ struct Layer {
             .rstd = inverse.data(),
             .scale = scale.data(),
             .offset = offset.data(),
-            .roundings = batch_statistics ? roundings.data() : nullptr,
+            .rounding_errors = batch_statistics ? rounding_errors.data() : nullptr,
             .d_gamma = d_gamma.data(),
             .d_beta = d_beta.data(),
             .relu = relu,
@@ -141,7 +141,7 @@ struct Layer {
   MapShape shape;
   BatchNormSizes sizes;
   DeviceMap<T> x, residual, y, d_y, d_x, d_residual;
-  Floats gamma, beta, running_mean, running_variance, mean, inverse, scale, offset, roundings, d_gamma, d_beta;
+  Floats gamma, beta, running_mean, running_variance, mean, inverse, scale, offset, rounding_errors, d_gamma, d_beta;
 
  private:
   std::vector<float> unset() const {
@@ -180,7 +180,7 @@ void check_forward(Layer<T>& layer, bool with_residual, bool relu, Comparison& o
   BatchStatistics<double> running = old;
   reference::move_running_statistics(layer.sizes, batch, static_cast<double>(0.1f), running);
   const auto mean = layer.mean.host(), rstd = layer.inverse.host();
-  const auto roundings = to_double(layer.roundings.host());
+  const auto rounding_errors = to_double(layer.rounding_errors.host());
   const auto running_mean = layer.running_mean.host(), running_variance = layer.running_variance.host();
   for (std::size_t c = 0; c < gamma.size(); ++c) {
     const double deviation = std::sqrt(batch.variance[c]);
@@ -190,8 +190,8 @@ void check_forward(Layer<T>& layer, bool with_residual, bool relu, Comparison& o
     statistics.check(static_cast<double>(mean[c]), batch.mean[c], mean_error, c);
     statistics.check(static_cast<double>(rstd[c]), inverse, allowed(n, deviation_terms * inverse), c);
     // Not more than half of the last bit.
-    statistics.check(roundings[c], 0, float_roundoff * std::abs(static_cast<double>(mean[c])), c);
-    statistics.check(roundings[gamma.size() + c], 0, float_roundoff * static_cast<double>(rstd[c]), c);
+    statistics.check(rounding_errors[c], 0, float_roundoff * std::abs(static_cast<double>(mean[c])), c);
+    statistics.check(rounding_errors[gamma.size() + c], 0, float_roundoff * static_cast<double>(rstd[c]), c);
     statistics.check(static_cast<double>(running_mean[c]), running.mean[c],
                      mean_error + allowed(2, std::abs(old.mean[c])), c);
     statistics.check(static_cast<double>(running_variance[c]), running.variance[c],
@@ -204,10 +204,10 @@ void check_backward(Layer<T>& layer, bool with_residual, bool relu, bool fixed, 
   namespace reference = kernels::reference;
   const auto x = layer.x.plain(), d_y = layer.d_y.plain(), gamma = to_double(layer.gamma.host());
   auto mean = to_double(layer.mean.host()), inverse = to_double(layer.inverse.host());
-  const auto roundings = to_double(layer.roundings.host());
+  const auto rounding_errors = to_double(layer.rounding_errors.host());
   for (std::size_t c = 0; c < mean.size() && !fixed; ++c) {
-    mean[c] += roundings[c];
-    inverse[c] += roundings[mean.size() + c];
+    mean[c] += rounding_errors[c];
+    inverse[c] += rounding_errors[mean.size() + c];
   }
   const auto y = relu ? layer.y.plain() : std::vector<double>{};
   layer.run(layer.backward(with_residual, relu, !fixed));

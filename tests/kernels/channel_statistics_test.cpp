@@ -24,16 +24,16 @@ TEST_P(BatchNormChannelStatistics, GivenAreAsGoodAsItsOwn) {
         return std::vector{layer.mean.host(),   layer.inverse.host(),      layer.scale.host(),
                            layer.offset.host(), layer.running_mean.host(), layer.running_variance.host()};
       };
-      const auto roundings_match = [&](const std::vector<float>& expected) {
-        const auto found = to_double(layer.roundings.host()), mean = to_double(layer.mean.host());
+      const auto rounding_errors_match = [&](const std::vector<float>& expected) {
+        const auto found = to_double(layer.rounding_errors.host()), mean = to_double(layer.mean.host());
         const auto inverse = to_double(layer.inverse.host());
-        EXPECT_TRUE(on_cpu() || same_bits(layer.roundings.host(), expected));
+        EXPECT_TRUE(on_cpu() || same_bits(layer.rounding_errors.host(), expected));
         for (std::size_t c = 0; c < mean.size(); ++c)
           EXPECT_NEAR(found[c], static_cast<double>(expected[c]), 0x1p-50 * (std::abs(mean[c]) + 1 / inverse[c]));
       };
       const auto running_mean = layer.running_mean.host(), running_variance = layer.running_variance.host();
       const auto again = [&] {
-        for (auto* buffer : {&layer.mean, &layer.inverse, &layer.scale, &layer.offset, &layer.roundings})
+        for (auto* buffer : {&layer.mean, &layer.inverse, &layer.scale, &layer.offset, &layer.rounding_errors})
           buffer->set(std::vector<float>(buffer->host().size(), std::nanf("")));
         layer.running_mean.set(running_mean);
         layer.running_variance.set(running_variance);
@@ -42,7 +42,7 @@ TEST_P(BatchNormChannelStatistics, GivenAreAsGoodAsItsOwn) {
       layer.run(layer.forward(with_residual, relu));
       const auto y = layer.y.memory();
       const auto expected = results();
-      const auto roundings = layer.roundings.host();
+      const auto rounding_errors = layer.rounding_errors.host();
       again();
       const auto untouched = layer.y.memory();
       const DeviceBuffer<ChannelStatistics> statistics(device(), std::vector<ChannelStatistics>(expected[0].size()));
@@ -53,14 +53,14 @@ TEST_P(BatchNormChannelStatistics, GivenAreAsGoodAsItsOwn) {
       given.y = {};
       layer.run(given);
       const auto alone = results();
-      roundings_match(roundings);
+      rounding_errors_match(rounding_errors);
       EXPECT_TRUE(same_bits(layer.y.memory(), untouched));
       again();
       given.y = layer.y.map();
       layer.run(given);
       EXPECT_TRUE(same_bits(layer.y.memory(), y));
       const auto both = results();
-      roundings_match(roundings);
+      rounding_errors_match(rounding_errors);
       for (std::size_t i = 0; i < expected.size(); ++i) {
         EXPECT_TRUE(same_bits(alone[i], expected[i])) << i;
         EXPECT_TRUE(same_bits(both[i], expected[i])) << i;
