@@ -14,7 +14,7 @@ int run_export(int argc, char** argv) {
   app.footer(
       "Example:\n"
       "  preceptor-export runs/student/best.safetensors --out student.onnx --fold --probabilities\n\n"
-      "The file's input is normalised: (pixel / 255 - mean) / deviation, channels first. mean, deviation, labels, "
+      "The file's input is normalized: (pixel / 255 - mean) / deviation, channels first. mean, deviation, labels, "
       "task\n"
       "and size stand in its metadata.");
   std::string checkpoint, out;

@@ -17,7 +17,7 @@
 namespace preceptor {
 
 enum class Lifetime {
-  persistent,  // parameters, gradients, optimiser state, statistics, staging buffers
+  persistent,  // parameters, gradients, optimizer state, statistics, staging buffers
   step,        // made within a step, gone at its end
 };
 
@@ -43,10 +43,11 @@ class Context {
   // Whether convolutions of floats multiply them as tf32.
   bool multiplies_tf32() const { return precision_ == Precision::tf32; }
 
-  // Whether a convolution takes a batch norm before it, and the moments of one behind it, along as it reads and stores.
+  // Whether a convolution takes a batch norm before it, and the statistics of one behind it, along as it reads and
+  // stores.
   bool fuses_batch_norms() const;
 
-  // An uninitialised tensor. Rank 4 is a feature map: it gets the device's channel block and map_storage().
+  // An uninitialized tensor. Rank 4 is a feature map: it gets the device's channel block and map_storage().
   Tensor empty(const Shape& shape, Lifetime lifetime = Lifetime::step);
   Tensor empty(const Shape& shape, Storage storage, Lifetime lifetime = Lifetime::step);
   Tensor zeros(const Shape& shape, Lifetime lifetime = Lifetime::step);  // float32

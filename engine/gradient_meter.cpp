@@ -1,4 +1,4 @@
-// One launch over a table of segments, as the optimiser's.
+// One launch over a table of segments, as the optimizer's.
 #include "engine/gradient_meter.h"
 
 #include "kernels/elementwise/elementwise.h"

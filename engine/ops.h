@@ -8,8 +8,8 @@
 
 #include "engine/context.h"
 #include "engine/parameters.h"
-#include "kernels/difference/difference.h"
-#include "kernels/relations/relations.h"
+#include "kernels/pointwise_loss/pointwise_loss.h"
+#include "kernels/relational_loss/relational_loss.h"
 #include "kernels/resize/resize.h"
 
 namespace preceptor {
@@ -17,8 +17,9 @@ namespace preceptor {
 struct ConvolutionOptions {
   int stride = 1;
   int padding = 0;
-  bool direct = false;   // no Winograd, which is faster and rounds more
-  bool moments = false;  // y keeps its moments, for a batch norm behind it, where the device finds them on the way
+  bool direct = false;      // no Winograd, which is faster and rounds more
+  bool statistics = false;  // y keeps its channel statistics for the batch norm that follows, if the device computes
+                            // them while it stores y
 };
 
 // y [n, out, h', w'] from x [n, in, h, w] and weight [out, in, kh, kw]; h' = (h + 2 padding - kh) / stride + 1.
@@ -32,7 +33,7 @@ struct BatchNormParameters {
 };
 
 // relu?(batch_norm(x) + residual?); with batch statistics, which also move the running ones, or with the running ones.
-// x is not read for statistics whose moments it keeps.
+// x is not read if it keeps its statistics.
 Tensor batch_norm(const Tensor& x, const BatchNormParameters& parameters, bool batch_statistics, bool relu,
                   const Tensor& residual = Tensor());
 
@@ -61,7 +62,7 @@ Tensor add(const Tensor& a, const Tensor& b);  // rank 4, equal shapes
 
 // Concatenation in one wider map: pieces are copied to where they belong, and joined without another copy; the gradient
 // by the joined channels is a range of the gradient by the whole.
-// Where the wider map keeps moments, those of the piece are found once, for all batch norms of what it is joined to.
+// Where the wider map keeps statistics, those of the piece are found once, for all batch norms of what it is joined to.
 Tensor copy_into(const Tensor& x, const Tensor& into);  // a copy of x in channels of a wider map
 // The same with dropout: in every step each value is 0 with the probability, in [0, 1), else divided by what that
 // leaves. Layers of one network drop independently when their numbers, from 0, differ.
@@ -78,9 +79,9 @@ Tensor linear(const Tensor& x, const Parameter& weight, const Parameter& bias);
 
 // Loss terms. Each returns [rows], whose sum is weight times the mean loss, and is part of the total loss that
 // Tape::backward() differentiates. No gradient flows to the teacher or the labels.
-// labels [rows]; shares [rows]: what each row counts, undefined: 1.
+// labels [rows]; row_weights [rows]: what each row counts, undefined: 1.
 Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, float weight = 1.0f,
-                             const Tensor& shares = Tensor());
+                             const Tensor& row_weights = Tensor());
 Tensor binary_cross_entropy(const Tensor& logits, const Tensor& targets, float weight = 1.0f);  // NaN targets: unknown
 Tensor softened_kl(const Tensor& student, const Tensor& teacher, float temperature, float weight = 1.0f);
 // targets may be undefined: then every label counts; else those that are not NaN, of_present times where they are 1 and
@@ -95,12 +96,13 @@ Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& 
 // over images.
 Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float weight = 1.0f, bool paper = false);
 
-// scale times the sum over all entries of a loss on student - teacher (kernels/difference/difference.h), [n] by image
-// or row. Both have one shape; teacher may be undefined: zeros. parameter: the p of the kinds that have one.
-using kernels::DifferenceKind;
-Tensor difference(DifferenceKind kind, const Tensor& student, const Tensor& teacher, float scale, float parameter = 0);
+// scale times the sum over all entries of a loss on student - teacher (kernels/pointwise_loss/pointwise_loss.h), [n] by
+// image or row. Both have one shape; teacher may be undefined: zeros. parameter: the p of the kinds that have one.
+using kernels::PointwiseLossKind;
+Tensor pointwise_loss(PointwiseLossKind kind, const Tensor& student, const Tensor& teacher, float scale,
+                      float parameter = 0);
 // weight times the L2 norm of student - teacher over all entries; [n], of which the first holds it.
-Tensor root_difference(const Tensor& student, const Tensor& teacher, float weight);
+Tensor l2_norm_loss(const Tensor& student, const Tensor& teacher, float weight);
 
 // A teacher's logits that labels alone decide, without a gradient: of_label for the row's class, or targets that are 1,
 // of_others elsewhere; the student's own where a label is NaN, so that they agree.
@@ -108,13 +110,13 @@ Tensor label_logits(const Tensor& student, const Tensor& labels, float of_label,
 
 // scale (x - m) / |x - m|, |.| the L2 norm of a group, m its mean or 0. A group whose norm is at most epsilon is
 // divided by epsilon instead and passes no gradient: dead maps and constant rows give neither NaN nor large numbers.
-struct NormalizeOptions {
+struct L2NormalizeOptions {
   bool center = false;
   float scale = 1, epsilon = 1e-12f;
 };
-Tensor normalize_rows(const Tensor& x, const NormalizeOptions& options = {});     // [rows, columns], each row
-Tensor normalize_columns(const Tensor& x, const NormalizeOptions& options = {});  // [rows, columns], each column
-Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options = {});     // [n, c, h, w], each h x w
+Tensor l2_normalize_rows(const Tensor& x, const L2NormalizeOptions& options = {});     // [rows, columns], each row
+Tensor l2_normalize_columns(const Tensor& x, const L2NormalizeOptions& options = {});  // [rows, columns], each column
+Tensor l2_normalize_maps(const Tensor& x, const L2NormalizeOptions& options = {});     // [n, c, h, w], each h x w
 
 // The values of each image as a row [n, c * h * w], in the device's order of channels and positions: for products and
 // sums over all of an image, where the order does not matter; float32. No copy but for a channel range of a wider map,
@@ -123,11 +125,11 @@ Tensor as_rows(const Tensor& x);
 // [n, c] as maps [n, c, 1, 1] of one position; what is a map stays as it is.
 Tensor as_map(const Tensor& x);
 // a b^T: [m, n] from a [m, k] and b [n, k].
-Tensor product(const Tensor& a, const Tensor& b);
+Tensor matmul_nt(const Tensor& a, const Tensor& b);
 // scale times the sums over positions of every channel of x times every channel of y, [n, cx * cy]; equal n, h, w.
-Tensor map_products(const Tensor& x, const Tensor& y, float scale);
+Tensor gram_matrix(const Tensor& x, const Tensor& y, float scale);
 // softmax(logits / temperature) by row, or with `independent` the sigmoid of every entry: with a gradient.
-Tensor probabilities(const Tensor& logits, float temperature, bool independent);
+Tensor temperature_softmax(const Tensor& logits, float temperature, bool independent);
 
 // weight times the mean of ((prediction - target)^2 / v + log v) / 2, v = log(1 + exp(raw)) + 1e-5 by channel: the
 // negative log likelihood of Gaussians, of two maps of one shape and raw [c]; [c], whose sum is the loss.
@@ -135,9 +137,9 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
 
 // |x_i - x_j|^2 of all rows of x [n, k]: [n, n].
 Tensor squared_distances(const Tensor& x);
-// weight times a loss on two matrices of relations [n, n] (kernels/relations/relations.h); [n].
+// weight times a loss on two matrices of relations [n, n] (kernels/relational_loss/relational_loss.h); [n].
 using kernels::Relation;
-Tensor relation_loss(Relation relation, const Tensor& student, const Tensor& teacher, float weight);
+Tensor relational_loss(Relation relation, const Tensor& student, const Tensor& teacher, float weight);
 
 // Maps of one size brought to another by a rule (kernels/resize); the tables of weights are made once.
 using kernels::ResizeRule;
@@ -164,31 +166,32 @@ class Resizer {
 // 2021).
 Tensor attention_fusion(const Tensor& x, const Tensor& y, const Tensor& attention);
 
-// Contrast with a bank of embeddings (kernels/contrast).
-struct ContrastSource {
-  Tensor order, first, excluded;  // [images] whole numbers, see kernels/contrast/contrast.h
+// Contrast with a bank of embeddings (kernels/nce_loss).
+struct NegativeSource {
+  Tensor order, first, excluded;  // [images] whole numbers, see kernels/nce_loss/nce_loss.h
 };
 // [rows, 1 + negatives] whole numbers: the row's own image, then others. positions [rows]: of each row's image, in
 // device memory.
-Tensor draw_candidates(Context& context, const std::int32_t* positions, int rows, const ContrastSource& source,
+Tensor draw_candidates(Context& context, const std::int32_t* positions, int rows, const NegativeSource& source,
                        int negatives);
 // weight times the noise-contrastive loss of anchors [rows, columns] with the bank's rows of their candidates; [rows].
 // constant [1] is estimated from this batch where it is 0.
-Tensor contrast_loss(const Tensor& anchors, const Parameter& bank, const Tensor& candidates, const Parameter& constant,
-                     double temperature, float weight);
+Tensor nce_loss(const Tensor& anchors, const Parameter& bank, const Tensor& candidates, const Parameter& constant,
+                double temperature, float weight);
 // The bank's row of every image moves towards its embedding: momentum times the old one, and is brought to unit length.
 void update_bank(const Parameter& bank, const Tensor& embeddings, const std::int32_t* positions, float momentum);
 
 // Without gradients from here on.
 // One tensor of logits whose probabilities are the weighted mean of several teachers', each [rows, classes].
-// weights [teachers, classes] in device memory, see kernels/ensemble; multi_label: sigmoids instead of the softmax.
-Tensor ensemble(const std::vector<Tensor>& logits, const Tensor& weights, bool multi_label);
+// weights [teachers, classes] in device memory, see kernels/average_logits; multi_label: sigmoids instead of the
+// softmax.
+Tensor average_logits(const std::vector<Tensor>& logits, const Tensor& weights, bool multi_label);
 Tensor softmax(const Tensor& logits);
 Tensor sigmoid(const Tensor& logits);
 
 struct AugmentOptions {
   std::vector<float> mean, deviation;  // per channel, of pixel / 255
-  bool random = false;                 // all that follows; false: only normalisation
+  bool random = false;                 // all that follows; false: only normalization
   bool flip = false;                   // half of the images, left-right
   int shift = 0;                       // pixels
   float rotate = 0;                    // degrees either way, to 180

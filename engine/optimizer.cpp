@@ -18,7 +18,7 @@ Optimizer::Optimizer(const std::vector<Parameters*>& parts, const OptimizerOptio
   write_segments();
 }
 
-void Optimizer::cover_thawed() {
+void Optimizer::cover_unfrozen() {
   cover_watched(context_.read_step_state().step);
   write_segments();
 }
@@ -131,7 +131,7 @@ void Optimizer::load(const StateDict& state) {
   const auto set = [&](const State& s, const Tensor& values, const char* suffix) {
     if (!values.defined()) return;
     const auto found = state.find(s.parameter.name() + suffix);
-    require_data(found != state.end() && found->second.shape == s.parameter.shape(), "the optimiser state lacks ",
+    require_data(found != state.end() && found->second.shape == s.parameter.shape(), "the optimizer state lacks ",
                  s.parameter.name(), suffix, " of ", s.parameter.shape());
     write_plain(s.parameter, values, found->second.values);
   };

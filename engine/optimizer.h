@@ -38,10 +38,10 @@ class Optimizer {
 
   // Covers those too that have become trainable since: for them the next step is the first. A step that was recorded
   // before must be recorded again.
-  void cover_thawed();
+  void cover_unfrozen();
 
   // One update from the gradients. The step count stays: where several networks learn in one step, each has its own
-  // optimiser, and Context::advance_step() follows the last one's update.
+  // optimizer, and Context::advance_step() follows the last one's update.
   void update();
   // update(), then the step count goes up by one.
   void step();

@@ -55,7 +55,7 @@ Parameter Parameters::add(const std::string& name, const Shape& shape, Parameter
   entry.name = name;
   entry.shape = shape;
   entry.kind = kind;
-  entry.trainable = kind != ParameterKind::statistic;
+  entry.trainable = kind != ParameterKind::buffer;
   if (kind == ParameterKind::convolution)
     entry.order = kernels::device_weight_order(context_.device(), shape[0], shape[1], shape[2], shape[3]);
   entry.value = context_.zeros({static_cast<int>(shape.elements())}, Lifetime::persistent);
@@ -76,7 +76,7 @@ Parameter Parameters::find(const std::string& name) const {
 std::size_t Parameters::count() const {
   std::size_t total = 0;
   for (const Parameter& parameter : parameters_)
-    if (parameter.kind() != ParameterKind::statistic) total += parameter.shape().elements();
+    if (parameter.kind() != ParameterKind::buffer) total += parameter.shape().elements();
   return total;
 }
 
@@ -88,10 +88,9 @@ void Parameters::freeze(const std::string& prefix) {
     }
 }
 
-void Parameters::thaw(const std::string& prefix) {
+void Parameters::unfreeze(const std::string& prefix) {
   for (Parameter& parameter : parameters_)
-    if (parameter.name().starts_with(prefix))
-      parameter.entry_->trainable = parameter.kind() != ParameterKind::statistic;
+    if (parameter.name().starts_with(prefix)) parameter.entry_->trainable = parameter.kind() != ParameterKind::buffer;
 }
 
 void Parameters::allocate_gradients() {

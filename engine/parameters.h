@@ -15,7 +15,7 @@ namespace preceptor {
 enum class ParameterKind {
   convolution,  // [out, in, height, width], held in the device's weight order
   plain,        // any shape, row-major
-  statistic,    // plain, never trained: running mean and variance
+  buffer,       // plain, never trained: running mean and variance
 };
 
 // A handle; copies mean the same parameter.
@@ -25,10 +25,10 @@ class Parameter {
   const Shape& shape() const { return entry_->shape; }  // in plain order
   ParameterKind kind() const { return entry_->kind; }
   Context& context() const { return entry_->value.context(); }
-  float* value() const { return entry_->value.data(); }        // in device order; what the optimiser moves
+  float* value() const { return entry_->value.data(); }        // in device order; what the optimizer moves
   float* gradient() const { return entry_->gradient.data(); }  // nullptr before allocate_gradients() or when frozen
   // The value as convolutions of maps stored in T compute with it: value() itself, or its rounded copy, which the
-  // optimiser and load() keep up to date. Kind convolution only.
+  // optimizer and load() keep up to date. Kind convolution only.
   template <class T>
   const T* value_for() const {
     return (storage_of<T> == Storage::float32 ? entry_->value : entry_->rounded).template data<T>();
@@ -73,7 +73,7 @@ class Parameters {
 
   // Parameters whose name starts with the prefix are no longer trained, or are trained again.
   void freeze(const std::string& prefix);
-  void thaw(const std::string& prefix);
+  void unfreeze(const std::string& prefix);
   // Gives every trainable parameter a gradient; before the first step, after freeze().
   void allocate_gradients();
 

@@ -9,7 +9,7 @@ namespace preceptor {
 
 namespace {
 
-constexpr std::size_t alignment = 64;  // of pieces and their table
+constexpr std::size_t alignment = 64;  // of segments and their table
 std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 }  // namespace
@@ -32,34 +32,35 @@ void Staging::add(void* to, const void* from, std::size_t bytes) {
     used_ += bytes;
     return;
   }
-  if (pieces_.empty()) {
+  if (segments_.empty()) {
     slots_[current_].arrived.wait();
     used_ = sizeof(kernels::StagedHeader);
   }
-  // Rows that are added one by one become one piece.
-  const bool continues = !pieces_.empty() && static_cast<std::byte*>(pieces_.back().to) + pieces_.back().bytes == to;
+  // Rows that are added one by one become one segment.
+  const bool continues =
+      !segments_.empty() && static_cast<std::byte*>(segments_.back().to) + segments_.back().bytes == to;
   if (!continues) {
     used_ = aligned(used_);
-    pieces_.push_back({to, static_cast<std::int64_t>(used_), 0});
+    segments_.push_back({to, static_cast<std::int64_t>(used_), 0});
   }
   reserve(used_ + bytes);
   std::memcpy(slots_[current_].host.get() + used_, from, bytes);
-  pieces_.back().bytes += static_cast<std::int64_t>(bytes);
+  segments_.back().bytes += static_cast<std::int64_t>(bytes);
   used_ += bytes;
 }
 
 void Staging::send() {
-  require(in_place() ? used_ > 0 : !pieces_.empty(), "staging: nothing was added");
+  require(in_place() ? used_ > 0 : !segments_.empty(), "staging: nothing was added");
   if (in_place()) {
     used_ = 0;
     return;
   }
-  const std::size_t table = aligned(used_), table_bytes = pieces_.size() * sizeof(kernels::StagedPiece);
+  const std::size_t table = aligned(used_), table_bytes = segments_.size() * sizeof(kernels::StagedSegment);
   reserve(table + table_bytes);
   Slot& slot = slots_[current_];
-  const kernels::StagedHeader header{static_cast<std::int64_t>(pieces_.size()), static_cast<std::int64_t>(table)};
+  const kernels::StagedHeader header{static_cast<std::int64_t>(segments_.size()), static_cast<std::int64_t>(table)};
   std::memcpy(slot.host.get(), &header, sizeof header);
-  std::memcpy(slot.host.get() + table, pieces_.data(), table_bytes);
+  std::memcpy(slot.host.get() + table, segments_.data(), table_bytes);
   sent_ = table + table_bytes;
   // Behind the step that took the other slot, where it was launched.
   context_.stream().mark(slots_[1 - current_].taken);
@@ -67,14 +68,14 @@ void Staging::send() {
   kernels::run(kernels::Copy{slot.device->data(), slot.host.get(), sent_}, copies_);
   copies_.mark(slot.arrived);
   context_.stream().wait_for(slot.arrived);
-  pieces_.clear();
+  segments_.clear();
   current_ = 1 - current_;
 }
 
 void Staging::take() {
   if (in_place()) return;
   context_.run(
-      kernels::TakeStaged{static_cast<kernels::StagedSlots*>(device_slots_.data()), static_cast<std::int64_t>(sent_)});
+      kernels::StagedCopy{static_cast<kernels::StagedSlots*>(device_slots_.data()), static_cast<std::int64_t>(sent_)});
 }
 
 void Staging::reserve(std::size_t bytes) {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/context.h"
-#include "kernels/placed_copy/placed_copy.h"
+#include "kernels/staged_copy/staged_copy.h"
 
 namespace preceptor {
 
@@ -57,7 +57,7 @@ class Staging {
   int current_ = 0;
   std::size_t used_ = 0;  // of the current slot, bytes; in place: what was added
   std::size_t sent_ = 0;  // by the last send(), bytes
-  std::vector<kernels::StagedPiece> pieces_;
+  std::vector<kernels::StagedSegment> segments_;
 };
 
 }  // namespace preceptor

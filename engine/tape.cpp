@@ -1,4 +1,4 @@
-// Recording and the walk back.
+// Recording and the backward pass.
 #include "engine/tape.h"
 
 #include <utility>

@@ -67,8 +67,8 @@ class Tape {
     bool before_;
   };
 
-  // What a loss being walked weighs in the gradient, for gradients that do not go through accumulate(): those of
-  // parameters. nullptr: 1.
+  // What a loss whose backward pass runs weighs in the gradient, for gradients that do not go through accumulate():
+  // those of parameters. nullptr: 1.
   const float* factor() const { return factor_; }
 
   // Losses recorded while one of these is alive weigh `factor` times as much in the gradient. The factor is a float in
@@ -94,7 +94,8 @@ class Tape {
   };
   std::vector<Node> nodes_;
   bool paused_ = false;
-  const float* factor_ = nullptr;  // of losses that are being recorded or, in backward(), of the one being walked
+  const float* factor_ =
+      nullptr;  // of losses that are being recorded or, in backward(), of the one whose backward pass runs
 };
 
 }  // namespace preceptor

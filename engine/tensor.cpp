@@ -2,7 +2,7 @@
 #include "engine/tensor.h"
 
 #include "engine/context.h"
-#include "kernels/copy_map/copy_map.h"
+#include "kernels/convert_layout/convert_layout.h"
 
 namespace preceptor {
 
@@ -13,7 +13,7 @@ Tensor::Tensor(Context& context, Shape shape, Storage storage, std::shared_ptr<B
       buffer_(std::move(buffer)),
       data_(static_cast<std::byte*>(buffer_->data())),
       block_(block),
-      pitch_(shape_.rank() == 4 ? shape_[1] : 0) {}
+      channel_stride_(shape_.rank() == 4 ? shape_[1] : 0) {}
 
 void Tensor::refuse(Storage wanted) const {
   fail(ErrorKind::internal, "a tensor of ", shape_, " is stored in ", to_string(storage_), ", not in ",
@@ -21,7 +21,7 @@ void Tensor::refuse(Storage wanted) const {
 }
 
 std::size_t Tensor::channel_offset(int channel) const {
-  const kernels::FeatureMap<std::byte> map{data_, shape_[0], shape_[1], shape_[2], shape_[3], block_, pitch_};
+  const kernels::FeatureMap<std::byte> map{data_, shape_[0], shape_[1], shape_[2], shape_[3], block_, channel_stride_};
   return map.offset(0, channel, 0, 0) * bytes_of(storage_);
 }
 
@@ -35,17 +35,17 @@ Tensor Tensor::channels(int begin, int count) const {
   view.shape_ = {shape_[0], count, shape_[2], shape_[3]};
   view.data_ = data_ + channel_offset(begin);
   view.slot_ = -1;
-  if (moments_) view.moments_ = {moments_, moments_.get() + begin};
+  if (statistics_) view.statistics_ = {statistics_, statistics_.get() + begin};
   return view;
 }
 
 Tensor Tensor::reshaped(const Shape& shape) const {
-  require(shape.elements() == shape_.elements() && (shape_.rank() != 4 || pitch_ == shape_[1]), "reshaped: ", shape_,
-          " has gaps, or not the elements of ", shape);
+  require(shape.elements() == shape_.elements() && (shape_.rank() != 4 || channel_stride_ == shape_[1]),
+          "reshaped: ", shape_, " has gaps, or not the elements of ", shape);
   Tensor view = overwritten();
   view.shape_ = shape;
   view.block_ = shape.rank() == 4 ? context_->device().channel_block(shape[1]) : 1;
-  view.pitch_ = shape.rank() == 4 ? shape[1] : 0;
+  view.channel_stride_ = shape.rank() == 4 ? shape[1] : 0;
   return view;
 }
 
@@ -56,35 +56,37 @@ Tensor Tensor::joined_with(const Tensor& next) const {
   Tensor joined = *this;
   joined.shape_ = {shape_[0], shape_[1] + next.shape_[1], shape_[2], shape_[3]};
   joined.slot_ = -1;
-  if (moments_ && next.moments() != moments() + shape_[1]) joined.moments_.reset();
+  if (statistics_ && next.statistics() != statistics() + shape_[1]) joined.statistics_.reset();
   return joined;
 }
 
-Tensor Tensor::without_values() const {
+Tensor Tensor::shape_only() const {
   Tensor tensor = *this;
   tensor.buffer_.reset();
   tensor.data_ = nullptr;
-  tensor.moments_.reset();
+  tensor.statistics_.reset();
   return tensor;
 }
 
-void Tensor::keep_moments() {
-  require(shape_.rank() == 4, "keep_moments: ", shape_, " is no feature map");
-  const std::shared_ptr<Buffer> memory = context_->scratch(shape_[1] * sizeof(kernels::ChannelMoments));
-  moments_ = {memory, static_cast<kernels::ChannelMoments*>(memory->data())};
+void Tensor::keep_statistics() {
+  require(shape_.rank() == 4, "keep_statistics: ", shape_, " is no feature map");
+  const std::shared_ptr<Buffer> memory = context_->scratch(shape_[1] * sizeof(kernels::ChannelStatistics));
+  statistics_ = {memory, static_cast<kernels::ChannelStatistics*>(memory->data())};
 }
 
 Tensor Tensor::overwritten() const {
   Tensor tensor = *this;
   tensor.slot_ = -1;
-  tensor.moments_.reset();
+  tensor.statistics_.reset();
   return tensor;
 }
 
 void Tensor::copy_to(const Tensor& to) const {
   require(shape_ == to.shape_, "copy_to: ", shape_, " and ", to.shape_, " differ");
   with_type(storage_, [&]<class From>(From) {
-    context_->run(to.storage_, [&]<class To>(To) { return kernels::CopyMap<From, To>{map<From>(), to.map<To>()}; });
+    context_->run(to.storage_, [&]<class To>(To) {
+      return kernels::ConvertLayout<From, To>{map<From>(), to.map<To>()};
+    });
   });
 }
 

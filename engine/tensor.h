@@ -8,7 +8,7 @@
 
 #include "engine/files/shape.h"
 #include "engine/storage.h"
-#include "kernels/device/channel_moments.h"
+#include "kernels/device/channel_statistics.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor {
@@ -42,10 +42,10 @@ class Tensor {
   template <class T = float>
   kernels::FeatureMap<T> map() const {
     if (shape_.rank() != 4) return {data<T>(), 1, 1, 1, static_cast<int>(shape_.elements()), 1, 1};
-    return {data<T>(), shape_[0], shape_[1], shape_[2], shape_[3], block_, pitch_};
+    return {data<T>(), shape_[0], shape_[1], shape_[2], shape_[3], block_, channel_stride_};
   }
   // Whether the map is a range of the channels of a wider one.
-  bool has_gaps() const { return shape_.rank() == 4 && pitch_ != shape_[1]; }
+  bool has_gaps() const { return shape_.rank() == 4 && channel_stride_ != shape_[1]; }
 
   // The channels [begin, begin + count) of a feature map, without a copy. begin and count are multiples of the block.
   Tensor channels(int begin, int count) const;
@@ -56,17 +56,17 @@ class Tensor {
   // These channels and those of `next`, which lie right behind them in the same map.
   Tensor joined_with(const Tensor& next) const;
 
-  // The moments of a feature map's channels, in device memory, so that no batch norm of the map, or of one that it is
-  // part of, reads it for them; nullptr where nobody keeps them. keep_moments() makes room for them: who then writes
-  // the map's values, writes them too.
-  kernels::ChannelMoments* moments() const { return moments_.get(); }
-  void keep_moments();
+  // The statistics of a feature map's channels, in device memory, so that no batch norm of the map, or of one that it
+  // is part of, reads it for them; nullptr where nobody keeps them. keep_statistics() makes room for them: who then
+  // writes the map's values, writes them too.
+  kernels::ChannelStatistics* statistics() const { return statistics_.get(); }
+  void keep_statistics();
 
-  // The same memory for other values: no place on the tape, no moments.
+  // The same memory for other values: no place on the tape, no statistics.
   Tensor overwritten() const;
 
   // Shape and place on the tape alone: what an op keeps of an input whose values its gradient does not need.
-  Tensor without_values() const;
+  Tensor shape_only() const;
 
   // Copies the values to a tensor of the same shape, whatever its storage and order.
   void copy_to(const Tensor& to) const;
@@ -92,9 +92,9 @@ class Tensor {
   std::shared_ptr<Buffer> buffer_;
   std::byte* data_ = nullptr;
   int block_ = 1;
-  int pitch_ = 0;
+  int channel_stride_ = 0;
   int slot_ = -1;
-  std::shared_ptr<kernels::ChannelMoments> moments_;
+  std::shared_ptr<kernels::ChannelStatistics> statistics_;
 };
 
 }  // namespace preceptor

@@ -20,16 +20,16 @@ Tensor Cbr::run(const Tensor& input, Mode mode, Taps& taps) {
   Tensor x = input;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const std::string number = std::to_string(i + 1), before_relu = "bn" + number;
-    const bool tapped = taps.wants(before_relu);
+    const bool tapped = taps.requested(before_relu);
     x = layers_[i].forward(x, mode_of(i, mode), !tapped);
     if (tapped) {
-      taps.offer(before_relu, x);
+      taps.record(before_relu, x);
       x = relu(x);
     }
-    taps.offer("relu" + number, x);
+    taps.record("relu" + number, x);
     if (!pooled(i)) continue;
     x = max_pool(x, 3, 2, 1);
-    taps.offer("pool" + number, x);
+    taps.record("pool" + number, x);
   }
   return pool_and_classify(x, taps);
 }

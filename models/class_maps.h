@@ -42,7 +42,7 @@ class ClassMaps {
 // Grad-CAM as shown: the positive part, divided by its maximum; all 0 where nothing is positive.
 PlaceMap shown(const PlaceMap& map);
 
-// At another size, by linear interpolation between the centres of places, as picture viewers enlarge.
+// At another size, by linear interpolation between the centers of places, as picture viewers enlarge.
 PlaceMap resized(const PlaceMap& map, int height, int width);
 
 }  // namespace preceptor

@@ -49,9 +49,9 @@ void DenseNet::adjust_initial(StateDict& state) const {
 
 Tensor DenseNet::run_layer(Layer& layer, const Tensor& x, Mode mode) {
   if (mode == Mode::train) {
-    const Tensor bottleneck = batch_norm_convolution(x, layer.norm1, layer.conv1.weight, {.moments = true});
-    const bool moments = options().dropout == 0;  // else those of what dropout leaves count
-    return batch_norm_convolution(bottleneck, layer.conv1.norm, layer.conv2, {.padding = 1, .moments = moments});
+    const Tensor bottleneck = batch_norm_convolution(x, layer.norm1, layer.conv1.weight, {.statistics = true});
+    const bool statistics = options().dropout == 0;  // else those of what dropout leaves count
+    return batch_norm_convolution(bottleneck, layer.conv1.norm, layer.conv2, {.padding = 1, .statistics = statistics});
   }
   const Tensor bottleneck = layer.conv1.forward(batch_norm(x, layer.norm1, false, true), mode, true);
   return convolution(bottleneck, layer.conv2, nullptr, {.padding = 1});
@@ -60,10 +60,10 @@ Tensor DenseNet::run_layer(Layer& layer, const Tensor& x, Mode mode) {
 Tensor DenseNet::run(const Tensor& input, Mode mode, Taps& taps) {
   Context& context = input.context();
   Tensor x = stem_.forward(input, mode_of(0, mode), true);
-  taps.offer("features.relu0", x);
+  taps.record("features.relu0", x);
   if (!options().small_stem) {
     x = max_pool(x, 3, 2, 1);
-    taps.offer("features.pool0", x);
+    taps.record("features.pool0", x);
   }
   int depth = options().first_dropout;  // and layers so far
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
@@ -73,17 +73,17 @@ Tensor DenseNet::run(const Tensor& input, Mode mode, Taps& taps) {
     const int added = growth_ * static_cast<int>(blocks_[b].size());
     int channels = x.shape()[1];
     Tensor maps = context.empty({x.shape()[0], channels + added, x.shape()[2], x.shape()[3]});
-    if (block_mode == Mode::train) maps.keep_moments();
+    if (block_mode == Mode::train) maps.keep_statistics();
     x = copy_into(x, maps.channels(0, channels));
     for (Layer& layer : blocks_[b]) {
       const Tensor added_maps = run_layer(layer, x, block_mode), place = maps.channels(channels, growth_);
-      taps.offer(layer.name + ".conv2", added_maps);
+      taps.record(layer.name + ".conv2", added_maps);
       x = join_channels(
           x, drops ? dropout_into(added_maps, options().dropout, depth, place) : copy_into(added_maps, place));
       channels += growth_;
       ++depth;
     }
-    taps.offer("features.denseblock" + number, x);
+    taps.record("features.denseblock" + number, x);
     if (b == transitions_.size()) {
       x = batch_norm(x, last_norm_, block_mode == Mode::train, true);
       continue;
@@ -93,7 +93,7 @@ Tensor DenseNet::run(const Tensor& input, Mode mode, Taps& taps) {
             ? batch_norm_convolution(x, transition.norm, transition.weight, {})
             : convolution(batch_norm(x, transition.norm, false, true), transition.weight, nullptr, {});
     x = average_pool(x, 2, 2, 0);
-    taps.offer("features.transition" + number, x);
+    taps.record("features.transition" + number, x);
   }
   return pool_and_classify(x, taps);
 }

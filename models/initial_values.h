@@ -7,7 +7,7 @@
 
 namespace preceptor {
 
-// Normal and uniform numbers by name and position, so that a parameter's start does not depend on its neighbours.
+// Normal and uniform numbers by name and position, so that a parameter's start does not depend on its neighbors.
 class InitialValues {
  public:
   InitialValues(std::uint64_t seed, const std::string& name);

@@ -35,7 +35,7 @@ Shape output_of(const LayerNode& node, const Shape& x, const Shape* second) {
 
 }  // namespace
 
-std::optional<BatchNormParameters> LayerGraph::norm_behind(int x) const {
+std::optional<BatchNormParameters> LayerGraph::norm_after(int x) const {
   for (const LayerNode& node : nodes_) {
     if (node.input != x) continue;
     if (node.norm_before) return node.norm_before;

@@ -59,7 +59,7 @@ class LayerGraph {
   }
 
   // The batch norm that reads layer x, if there is one.
-  std::optional<BatchNormParameters> norm_behind(int x) const;
+  std::optional<BatchNormParameters> norm_after(int x) const;
 
   const std::vector<LayerNode>& nodes() const { return nodes_; }
   const std::vector<TappedLayer>& taps() const { return taps_; }

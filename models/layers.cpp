@@ -7,8 +7,8 @@ BatchNormParameters add_batch_norm(Parameters& parameters, const std::string& na
   BatchNormParameters norm;
   norm.gamma = parameters.add(name + ".weight", {channels}, ParameterKind::plain);
   norm.beta = parameters.add(name + ".bias", {channels}, ParameterKind::plain);
-  norm.running_mean = parameters.add(name + ".running_mean", {channels}, ParameterKind::statistic);
-  norm.running_variance = parameters.add(name + ".running_var", {channels}, ParameterKind::statistic);
+  norm.running_mean = parameters.add(name + ".running_mean", {channels}, ParameterKind::buffer);
+  norm.running_variance = parameters.add(name + ".running_var", {channels}, ParameterKind::buffer);
   return norm;
 }
 
@@ -17,7 +17,7 @@ ConvolutionBatchNorm::ConvolutionBatchNorm(Parameters& parameters, const std::st
                                            int padding)
     : weight(parameters.add(convolution + ".weight", {out, in, kernel, kernel}, ParameterKind::convolution)),
       norm(add_batch_norm(parameters, batch_norm, out)),
-      options{.stride = stride, .padding = padding, .moments = true} {}
+      options{.stride = stride, .padding = padding, .statistics = true} {}
 
 Tensor ConvolutionBatchNorm::forward(const Tensor& x, Mode mode, bool relu, Tensor residual) {
   if (mode == Mode::inference) return folded_convolution(x, folded, weight, options, relu, std::move(residual));

@@ -160,8 +160,8 @@ Features LoadedModel::features(std::span<const std::uint8_t> images, const std::
   require(!images.empty() && images.size() % one == 0, card.network.name, ": ", images.size(),
           " bytes are no images of ", card.height, "x", card.width, "x", card.network.in_channels);
   const Shape shape{static_cast<int>(images.size() / one), card.network.in_channels, card.height, card.width};
-  const AugmentOptions normalisation{.mean = card.mean, .deviation = card.deviation};
-  const Tensor input = augment_from_host(network->parameters().context(), images, shape, normalisation);
+  const AugmentOptions normalization{.mean = card.mean, .deviation = card.deviation};
+  const Tensor input = augment_from_host(network->parameters().context(), images, shape, normalization);
   return network->forward(input, Mode::inference, taps);
 }
 

@@ -1,4 +1,4 @@
-// A network with what its checkpoint says about it: normalisation, labels, task.
+// A network with what its checkpoint says about it: normalization, labels, task.
 #pragma once
 
 #include <cstdint>

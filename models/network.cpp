@@ -69,7 +69,7 @@ std::vector<Tap> Network::taps(int height, int width) const {
     Tap& tap = taps.back();
     tap.norm = graph.nodes()[layer].norm;
     tap.norm_follows = !tap.norm;
-    if (tap.norm_follows) tap.norm = graph.norm_behind(tapped.layer);
+    if (tap.norm_follows) tap.norm = graph.norm_after(tapped.layer);
   }
   return taps;
 }
@@ -82,9 +82,9 @@ Tap Network::tap(const std::string& name, int height, int width) const {
 }
 
 Tensor Network::pool_and_classify(const Tensor& last, Taps& taps) const {
-  taps.offer("last", last);
+  taps.record("last", last);
   const Tensor pooled = global_average_pool(last);
-  taps.offer("avgpool", pooled);
+  taps.record("avgpool", pooled);
   return linear(pooled, head_weight_, head_bias_);
 }
 
@@ -101,7 +101,7 @@ void Network::freeze(int count) {
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     blocks_[i].frozen = i < static_cast<std::size_t>(count);
     for (const std::string& prefix : blocks_[i].prefixes)
-      blocks_[i].frozen ? parameters_.freeze(prefix) : parameters_.thaw(prefix);
+      blocks_[i].frozen ? parameters_.freeze(prefix) : parameters_.unfreeze(prefix);
   }
   if (count > 0) fold();
 }

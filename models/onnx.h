@@ -12,9 +12,9 @@ struct OnnxOptions {
   bool probabilities = false;  // an output `probabilities` beside `logits`
 };
 
-// The bytes of the file: opset 17, float32. Input `input` [batch, channels, height, width], normalised; height and
+// The bytes of the file: opset 17, float32. Input `input` [batch, channels, height, width], normalized; height and
 // width are the card's, the batch is free. Output `logits` [batch, outputs]. Initializers have torchvision's names. The
-// metadata hold the card as to_metadata() writes it, and `preprocessing`, the formula of the normalisation.
+// metadata hold the card as to_metadata() writes it, and `preprocessing`, the formula of the normalization.
 std::string onnx_model(const LoadedModel& model, const OnnxOptions& options);
 
 }  // namespace preceptor

@@ -50,28 +50,28 @@ Tensor ResNet::run_block(Block& block, Tensor x, Mode mode, Taps& taps) {
     y = fuses ? layers[i].convolve(y, &layers[i - 1].norm) : layers[i].forward(y, mode, true);
   if (!block.shortcut.empty()) x = block.shortcut[0].forward(x, mode, false);
   const std::string sum = block.name + ".sum";
-  const bool tapped = taps.wants(sum);
+  const bool tapped = taps.requested(sum);
   const ConvolutionBatchNorm& before_last = layers[layers.size() - 2];
   x = fuses ? batch_norm(layers.back().convolve(y, &before_last.norm), layers.back().norm, true, !tapped, x)
             : layers.back().forward(y, mode, !tapped, std::move(x));
   if (!tapped) return x;
-  taps.offer(sum, x);
+  taps.record(sum, x);
   return relu(x);
 }
 
 Tensor ResNet::run(const Tensor& input, Mode mode, Taps& taps) {
   Tensor x = stem_.forward(input, mode_of(0, mode), true);
-  taps.offer("relu", x);
+  taps.record("relu", x);
   if (!options().small_stem) {
     x = max_pool(x, 3, 2, 1);
-    taps.offer("maxpool", x);
+    taps.record("maxpool", x);
   }
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     for (Block& block : stages_[s].blocks) {
       x = run_block(block, std::move(x), mode_of(1 + s, mode), taps);
-      taps.offer(block.name, x);
+      taps.record(block.name, x);
     }
-    taps.offer(stages_[s].name, x);
+    taps.record(stages_[s].name, x);
   }
   return pool_and_classify(x, taps);
 }

@@ -21,11 +21,11 @@ std::string kind_of(const std::string& name) {
 
 bool names_tap(const std::string& given, const std::string& tap) { return given == tap || "features." + given == tap; }
 
-bool Taps::wants(const std::string& name) const {
+bool Taps::requested(const std::string& name) const {
   return std::any_of(wanted_.begin(), wanted_.end(), [&](const std::string& given) { return names_tap(given, name); });
 }
 
-void Taps::offer(const std::string& name, const Tensor& x) {
+void Taps::record(const std::string& name, const Tensor& x) {
   for (const std::string& given : wanted_)
     if (names_tap(given, name)) kept_[given] = x;
 }

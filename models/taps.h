@@ -27,9 +27,9 @@ class Taps {
  public:
   explicit Taps(const std::vector<std::string>& wanted) : wanted_(wanted) {}
 
-  bool wants(const std::string& name) const;
+  bool requested(const std::string& name) const;
   // Keeps x if it is wanted; a model calls it at every place that can be tapped.
-  void offer(const std::string& name, const Tensor& x);
+  void record(const std::string& name, const Tensor& x);
 
   // By the names that were wanted.
   const std::map<std::string, Tensor>& kept() const { return kept_; }

@@ -39,7 +39,7 @@ if setarch "$(uname -m)" --addr-no-randomize true 2>/dev/null; then
   fixed_addresses=(setarch "$(uname -m)" --addr-no-randomize)
 fi
 
-# Also the emulated device's memory lane.
+# Also the emulated device's memory build.
 build asan
 ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
   "${fixed_addresses[@]}" ctest --preset asan --parallel "$jobs" --label-exclude slow
@@ -50,7 +50,7 @@ build tsan --target test_data
 OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1 \
   "${fixed_addresses[@]}" ctest --preset tsan --parallel "$jobs" --label-regex data
 
-# The emulated device's race lane. What it compiles as release does, all but kernel source and tests, it begins with: ninja
+# The emulated device's race build. What it compiles as release does, all but kernel source and tests, it begins with: ninja
 # compares commands and times, and compiles what differs.
 if [[ ! -e build/emulated-race ]]; then
   mkdir build/emulated-race

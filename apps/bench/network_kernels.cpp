@@ -87,19 +87,19 @@ struct NormalMap {
 
 // The channel values of a batch norm.
 struct Statistics {
-  Tensor mean, inverse_deviation, scale, offset, roundings, d_gamma, d_beta;
-  DeviceArray<kernels::ChannelMoments> moments;
+  Tensor mean, rstd, scale, offset, rounding_errors, d_gamma, d_beta;
+  DeviceArray<kernels::ChannelStatistics> statistics;
 
   Statistics(KernelBench& bench, int channels)
       : mean(bench.normal({channels})),
-        inverse_deviation(bench.normal({channels})),
+        rstd(bench.normal({channels})),
         scale(bench.normal({channels})),
         offset(bench.normal({channels})),
-        roundings(bench.normal({2, channels})),
+        rounding_errors(bench.normal({2, channels})),
         d_gamma(bench.normal({channels})),
         d_beta(bench.normal({channels})),
-        moments(bench.to_device(std::vector<kernels::ChannelMoments>(static_cast<std::size_t>(channels),
-                                                                     {.mean = 0, .squared_deviations = 1}))) {}
+        statistics(bench.to_device(
+            std::vector<kernels::ChannelStatistics>(static_cast<std::size_t>(channels), {.mean = 0, .m2 = 1}))) {}
 };
 
 template <class T>
@@ -132,8 +132,8 @@ void time_convolutions(KernelBench& bench) {
             .d_y = y.map, .weight = forward.weight, .d_x = x.map, .geometry = forward.geometry},
         shape);
     forward.input = weight_gradient.input = {before.mean.data(), before.scale.data(), before.offset.data(), true};
-    if (kernels::fuses_batch_norms(bench.context().device())) forward.moments = after.moments.data();
-    bench.time(forward, shape + (forward.moments ? ", between batch norms" : ", behind a batch norm"));
+    if (kernels::fuses_batch_norms(bench.context().device())) forward.statistics = after.statistics.data();
+    bench.time(forward, shape + (forward.statistics ? ", between batch norms" : ", behind a batch norm"));
     bench.time(weight_gradient, shape + ", behind a batch norm");
   }
 }
@@ -152,7 +152,7 @@ void time_batch_norms(KernelBench& bench) {
       return message(bench.options().batch, "x", layer.out, "x", side, "x", side, what, storage_text<T>);
     };
     kernels::BatchNormForward<T> forward{.x = x.map,
-                                         .moments = nullptr,
+                                         .statistics = nullptr,
                                          .residual = residual.map,
                                          .y = y.map,
                                          .gamma = gamma.data(),
@@ -160,19 +160,19 @@ void time_batch_norms(KernelBench& bench) {
                                          .running_mean = nullptr,
                                          .running_variance = nullptr,
                                          .mean = statistics.mean.data(),
-                                         .inverse_deviation = statistics.inverse_deviation.data(),
+                                         .rstd = statistics.rstd.data(),
                                          .scale = statistics.scale.data(),
                                          .offset = statistics.offset.data(),
-                                         .roundings = statistics.roundings.data(),
+                                         .rounding_errors = statistics.rounding_errors.data(),
                                          .epsilon = 1e-5f,
                                          .momentum = 0.1f,
                                          .relu = true,
                                          .workspace = nullptr};
     bench.time(forward, text(" + residual, ReLU"));
     forward.residual = {};
-    forward.moments = statistics.moments.data();
+    forward.statistics = statistics.statistics.data();
     bench.time(forward, text(" ReLU, moments given"));
-    bench.time(kernels::FindMoments<T>{x.map, statistics.moments.data(), nullptr}, text(""));
+    bench.time(kernels::FindStatistics<T>{x.map, statistics.statistics.data(), nullptr}, text(""));
     kernels::BatchNormBackward<T> backward{.x = x.map,
                                            .y = y.map,
                                            .d_y = d_y.map,
@@ -180,10 +180,10 @@ void time_batch_norms(KernelBench& bench) {
                                            .d_x = x.map,
                                            .d_residual = d_y.map,
                                            .mean = statistics.mean.data(),
-                                           .inverse_deviation = statistics.inverse_deviation.data(),
+                                           .rstd = statistics.rstd.data(),
                                            .scale = statistics.scale.data(),
                                            .offset = statistics.offset.data(),
-                                           .roundings = statistics.roundings.data(),
+                                           .rounding_errors = statistics.rounding_errors.data(),
                                            .d_gamma = statistics.d_gamma.data(),
                                            .d_beta = statistics.d_beta.data(),
                                            .relu = true,
@@ -317,7 +317,7 @@ std::vector<KernelGroup> network_kernels() {
          time_convolutions<float>(bench);
          time_convolutions<bfloat16>(bench);
        }},
-      {{BatchNormForward<float>::name, BatchNormBackward<float>::name, FindMoments<float>::name},
+      {{BatchNormForward<float>::name, BatchNormBackward<float>::name, FindStatistics<float>::name},
        [](KernelBench& bench) {
          time_batch_norms<float>(bench);
          time_batch_norms<bfloat16>(bench);

@@ -5,20 +5,20 @@
 #include "apps/bench/kernel_bench.h"
 #include "kernels/attention_fusion/attention_fusion.h"
 #include "kernels/attention_transfer/attention_transfer.h"
-#include "kernels/contrast/contrast.h"
-#include "kernels/copy_map/copy_map.h"
+#include "kernels/average_logits/average_logits.h"
+#include "kernels/convert_layout/convert_layout.h"
 #include "kernels/decoupled_kl/decoupled_kl.h"
-#include "kernels/difference/difference.h"
 #include "kernels/dropout/dropout.h"
 #include "kernels/elementwise/elementwise.h"
-#include "kernels/ensemble/ensemble.h"
 #include "kernels/gaussian_likelihood/gaussian_likelihood.h"
-#include "kernels/map_products/map_products.h"
-#include "kernels/normalize/normalize.h"
-#include "kernels/probabilities/probabilities.h"
-#include "kernels/relations/relations.h"
+#include "kernels/gram_matrix/gram_matrix.h"
+#include "kernels/l2_normalize/l2_normalize.h"
+#include "kernels/nce_loss/nce_loss.h"
+#include "kernels/pointwise_loss/pointwise_loss.h"
+#include "kernels/relational_loss/relational_loss.h"
 #include "kernels/resize/resize.h"
 #include "kernels/softened_kl/softened_kl.h"
+#include "kernels/softmax/softmax.h"
 
 namespace preceptor {
 namespace {
@@ -77,31 +77,31 @@ void time_logits(KernelBench& bench) {
                                   .of_others = 8,
                                   .scale = 1},
              shape);
-  const kernels::Probabilities forward{.logits = student.data(),
-                                       .p = teacher.data(),
-                                       .rows = rows,
-                                       .classes = classes,
-                                       .temperature = 4,
-                                       .independent = false};
-  bench.context().run(forward);  // the gradient needs true probabilities
-  bench.time(forward, shape);
-  bench.time(kernels::ProbabilitiesBackward{.p = teacher.data(),
-                                            .d_p = student.data(),
-                                            .d_logits = gradient.data(),
+  const kernels::TemperatureSoftmax forward{.logits = student.data(),
+                                            .p = teacher.data(),
                                             .rows = rows,
                                             .classes = classes,
                                             .temperature = 4,
-                                            .independent = false},
+                                            .independent = false};
+  bench.context().run(forward);  // the gradient needs true probabilities
+  bench.time(forward, shape);
+  bench.time(kernels::TemperatureSoftmaxBackward{.p = teacher.data(),
+                                                 .d_p = student.data(),
+                                                 .d_logits = gradient.data(),
+                                                 .rows = rows,
+                                                 .classes = classes,
+                                                 .temperature = 4,
+                                                 .independent = false},
              shape);
   const Tensor logits = bench.normal({members, rows, classes});
   const auto weights = bench.to_device(std::vector<float>(members * classes, 1.0f / members));
-  bench.time(kernels::Ensemble<float>{.logits = logits.data(),
-                                      .weights = weights.data(),
-                                      .combined = gradient.data(),
-                                      .members = members,
-                                      .rows = rows,
-                                      .classes = classes,
-                                      .multi_label = false},
+  bench.time(kernels::AverageLogits<float>{.logits = logits.data(),
+                                           .weights = weights.data(),
+                                           .combined = gradient.data(),
+                                           .members = members,
+                                           .rows = rows,
+                                           .classes = classes,
+                                           .multi_label = false},
              message(members, "x", shape));
 }
 
@@ -143,10 +143,10 @@ void time_maps(KernelBench& bench) {
              text);
   const Tensor products = bench.normal({batch, channels, channels});
   const std::string product_text = message(text, " times itself");
-  bench.time(kernels::MapProducts<float>{.x = a.map(), .y = b.map(), .products = products.data(), .scale = 1},
+  bench.time(kernels::GramMatrix<float>{.x = a.map(), .y = b.map(), .products = products.data(), .scale = 1},
              product_text);
   bench.time(
-      kernels::MapProductsBackward<float>{
+      kernels::GramMatrixBackward<float>{
           .other = b.map(), .d_products = products.data(), .d_x = out.map(), .scale = 1, .transposed = false},
       product_text);
   bench.time(kernels::LeakyReluForward<float>{.x = a.map(), .y = out.map(), .slope = 0.1f}, text);
@@ -156,7 +156,7 @@ void time_maps(KernelBench& bench) {
       kernels::Dropout<float>{
           .x = a.map(), .y = out.map(), .state = bench.context().step_state(), .layer = 0, .probability = 0.5f},
       text);
-  bench.time(kernels::CopyMap<float, float>{a.map(), out.map()}, text);
+  bench.time(kernels::ConvertLayout<float, float>{a.map(), out.map()}, text);
 }
 
 void time_resizing(KernelBench& bench) {
@@ -188,35 +188,35 @@ void time_rows(KernelBench& bench) {
                out = bench.normal({rows, columns});
   const Tensor by_row = bench.normal({rows}), square = bench.normal({rows, rows}),
                d_square = bench.normal({rows, rows});
-  bench.time(kernels::Difference<float>{.student = a.data(),
-                                        .teacher = b.data(),
-                                        .loss = by_row.data(),
-                                        .d_student = out.data(),
-                                        .rows = rows,
-                                        .columns = columns,
-                                        .kind = kernels::DifferenceKind::square,
-                                        .scale = 1,
-                                        .parameter = 0},
+  bench.time(kernels::PointwiseLoss<float>{.student = a.data(),
+                                           .teacher = b.data(),
+                                           .loss = by_row.data(),
+                                           .d_student = out.data(),
+                                           .rows = rows,
+                                           .columns = columns,
+                                           .kind = kernels::PointwiseLossKind::square,
+                                           .scale = 1,
+                                           .parameter = 0},
              shape);
-  bench.time(kernels::Normalize<float>{.x = a.data(),
-                                       .y = out.data(),
-                                       .inverse = by_row.data(),
-                                       .outer = rows,
-                                       .length = columns,
-                                       .inner = 1,
-                                       .center = false,
-                                       .scale = 1,
-                                       .epsilon = 1e-12f},
+  bench.time(kernels::L2Normalize<float>{.x = a.data(),
+                                         .y = out.data(),
+                                         .inverse = by_row.data(),
+                                         .outer = rows,
+                                         .length = columns,
+                                         .inner = 1,
+                                         .center = false,
+                                         .scale = 1,
+                                         .epsilon = 1e-12f},
              shape);
-  bench.time(kernels::NormalizeBackward<float>{.y = a.data(),
-                                               .d_y = b.data(),
-                                               .inverse = by_row.data(),
-                                               .d_x = out.data(),
-                                               .outer = rows,
-                                               .length = columns,
-                                               .inner = 1,
-                                               .center = false,
-                                               .scale = 1},
+  bench.time(kernels::L2NormalizeBackward<float>{.y = a.data(),
+                                                 .d_y = b.data(),
+                                                 .inverse = by_row.data(),
+                                                 .d_x = out.data(),
+                                                 .outer = rows,
+                                                 .length = columns,
+                                                 .inner = 1,
+                                                 .center = false,
+                                                 .scale = 1},
              shape);
   const kernels::SquaredDistances distances{
       .x = a.data(), .distances = square.data(), .rows = rows, .columns = columns};
@@ -227,13 +227,13 @@ void time_rows(KernelBench& bench) {
           .x = a.data(), .d_distances = square.data(), .d_x = out.data(), .rows = rows, .columns = columns},
       shape);
   for (const kernels::Relation relation : {kernels::Relation::distances, kernels::Relation::angles})
-    bench.time(kernels::RelationLoss{.student = square.data(),
-                                     .teacher = square.data(),
-                                     .loss = by_row.data(),
-                                     .d_student = d_square.data(),
-                                     .rows = rows,
-                                     .relation = relation,
-                                     .weight = 1},
+    bench.time(kernels::RelationalLoss{.student = square.data(),
+                                       .teacher = square.data(),
+                                       .loss = by_row.data(),
+                                       .d_student = d_square.data(),
+                                       .rows = rows,
+                                       .relation = relation,
+                                       .weight = 1},
                message(rows, "x", rows, relation == kernels::Relation::angles ? ", angles" : ", distances"));
 }
 
@@ -260,36 +260,36 @@ void time_contrast(KernelBench& bench) {
                                     .rows = rows,
                                     .negatives = negatives,
                                     .images = images};
-  const kernels::ContrastScores score{.anchors = anchors.data(),
-                                      .bank = bank.data(),
-                                      .index = index.data(),
-                                      .scores = scores.data(),
-                                      .rows = rows,
-                                      .columns = columns,
-                                      .candidates = candidates,
-                                      .temperature = 10};
-  const kernels::ContrastConstant mean{.scores = scores.data(),
-                                       .count = static_cast<std::int64_t>(rows) * candidates,
-                                       .images = images,
-                                       .constant = constant.data()};
+  const kernels::NceScores score{.anchors = anchors.data(),
+                                 .bank = bank.data(),
+                                 .index = index.data(),
+                                 .scores = scores.data(),
+                                 .rows = rows,
+                                 .columns = columns,
+                                 .candidates = candidates,
+                                 .temperature = 10};
+  const kernels::NceConstant mean{.scores = scores.data(),
+                                  .count = static_cast<std::int64_t>(rows) * candidates,
+                                  .images = images,
+                                  .constant = constant.data()};
   bench.context().run(draw);  // each needs what the one before it wrote
   bench.context().run(score);
   bench.context().run(mean);
   bench.time(draw, shape);
   bench.time(score, shape);
   bench.time(mean, shape);
-  bench.time(kernels::ContrastLoss{.scores = scores.data(),
-                                   .index = index.data(),
-                                   .bank = bank.data(),
-                                   .constant = constant.data(),
-                                   .loss = loss.data(),
-                                   .d_anchors = gradient.data(),
-                                   .rows = rows,
-                                   .columns = columns,
-                                   .candidates = candidates,
-                                   .images = images,
-                                   .temperature = 10,
-                                   .scale = 1},
+  bench.time(kernels::NceLoss{.scores = scores.data(),
+                              .index = index.data(),
+                              .bank = bank.data(),
+                              .constant = constant.data(),
+                              .loss = loss.data(),
+                              .d_anchors = gradient.data(),
+                              .rows = rows,
+                              .columns = columns,
+                              .candidates = candidates,
+                              .images = images,
+                              .temperature = 10,
+                              .scale = 1},
              shape);
   bench.time(kernels::UpdateBank{.bank = bank.data(),
                                  .embeddings = anchors.data(),
@@ -309,20 +309,19 @@ std::vector<KernelGroup> transfer_kernels() {
              time_softened_kl<float>(bench);
              time_softened_kl<bfloat16>(bench);
            }},
-          {{SoftenedBinaryKl<float>::name, DecoupledKl::name, Probabilities::name, ProbabilitiesBackward::name,
-            Ensemble<float>::name},
+          {{SoftenedBinaryKl<float>::name, DecoupledKl::name, TemperatureSoftmax::name,
+            TemperatureSoftmaxBackward::name, AverageLogits<float>::name},
            time_logits},
           {{AttentionTransfer<float>::name, GaussianLikelihood<float>::name, AttentionFusion<float>::name,
-            AttentionFusionBackward<float>::name, MapProducts<float>::name, MapProductsBackward<float>::name,
+            AttentionFusionBackward<float>::name, GramMatrix<float>::name, GramMatrixBackward<float>::name,
             LeakyReluForward<float>::name, LeakyReluBackward<float>::name, MarginRelu<float>::name,
-            Dropout<float>::name, CopyMap<float, float>::name},
+            Dropout<float>::name, ConvertLayout<float, float>::name},
            time_maps},
           {{Resize<float>::name}, time_resizing},
-          {{Difference<float>::name, Normalize<float>::name, NormalizeBackward<float>::name, SquaredDistances::name,
-            SquaredDistancesBackward::name, RelationLoss::name},
+          {{PointwiseLoss<float>::name, L2Normalize<float>::name, L2NormalizeBackward<float>::name,
+            SquaredDistances::name, SquaredDistancesBackward::name, RelationalLoss::name},
            time_rows},
-          {{DrawNegatives::name, ContrastScores::name, ContrastConstant::name, ContrastLoss::name, UpdateBank::name},
-           time_contrast}};
+          {{DrawNegatives::name, NceScores::name, NceConstant::name, NceLoss::name, UpdateBank::name}, time_contrast}};
 }
 
 }  // namespace preceptor

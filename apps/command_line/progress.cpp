@@ -24,11 +24,11 @@ bool is_terminal(std::FILE* out) {
 }
 
 // "[####....]"
-std::string bar(double fraction, bool colour) {
+std::string bar(double fraction, bool color) {
   constexpr int width = 24;
   const int filled = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * width);
   const std::string done(static_cast<std::size_t>(filled), '#'), open(static_cast<std::size_t>(width - filled), '.');
-  return "[" + (colour ? "\033[32m" + done + "\033[0m" : done) + open + "]";
+  return "[" + (color ? "\033[32m" + done + "\033[0m" : done) + open + "]";
 }
 
 std::string work_text(const Progress& progress) {
@@ -47,7 +47,7 @@ std::string duration_text(double seconds) {
 
 ProgressLine::ProgressLine(std::FILE* out) : out_(out), last_line_(std::chrono::steady_clock::now()) {
   terminal_ = is_terminal(out);
-  colour_ = terminal_ && !environment_set("NO_COLOR");
+  color_ = terminal_ && !environment_set("NO_COLOR");
 }
 
 void ProgressLine::operator()(const Progress& progress) {
@@ -68,7 +68,7 @@ void ProgressLine::operator()(const Progress& progress) {
 }
 
 void ProgressLine::draw_bar(const Progress& progress) {
-  std::fprintf(out_, "\r\033[K%s %s", work_text(progress).c_str(), bar(progress.fraction, colour_).c_str());
+  std::fprintf(out_, "\r\033[K%s %s", work_text(progress).c_str(), bar(progress.fraction, color_).c_str());
   if (progress.images_per_second > 0)
     std::fprintf(out_, " %.0f images/s, %s left", progress.images_per_second,
                  duration_text(progress.seconds_left).c_str());
@@ -80,8 +80,8 @@ void ProgressLine::print_epoch(const Progress& progress) {
   if (bar_shown_) std::fputs("\r\033[K", out_);
   bar_shown_ = false;
   std::fprintf(out_, "epoch %d/%d  loss %.4f  train AUC %.4f  val loss %.4f  val AUC %s%.4f%s  %.0f images/s",
-               progress.epoch, progress.epochs, row.train_loss, row.train_auc, row.val_loss, colour_ ? "\033[1m" : "",
-               row.val_auc, colour_ ? "\033[0m" : "", row.images_per_second);
+               progress.epoch, progress.epochs, row.train_loss, row.train_auc, row.val_loss, color_ ? "\033[1m" : "",
+               row.val_auc, color_ ? "\033[0m" : "", row.images_per_second);
   if (progress.epoch < progress.epochs) std::fprintf(out_, "  %s left", duration_text(progress.seconds_left).c_str());
   std::fputs("\n", out_);
   last_line_ = std::chrono::steady_clock::now();
@@ -92,7 +92,7 @@ ImageProgress::ImageProgress(std::size_t total, bool quiet, std::FILE* out)
       quiet_(quiet),
       out_(out),
       terminal_(is_terminal(out)),
-      colour_(terminal_ && !environment_set("NO_COLOR")),
+      color_(terminal_ && !environment_set("NO_COLOR")),
       start_(std::chrono::steady_clock::now()),
       last_line_(start_) {}
 
@@ -110,7 +110,7 @@ void ImageProgress::operator()(std::size_t done) {
   const std::string rest =
       message(std::lround(rate), " images/s, ", duration_text(static_cast<double>(total_ - done) / rate), " left");
   if (terminal_)
-    std::fprintf(out_, "\r\033[K%s %zu/%zu, %s", bar(fraction, colour_).c_str(), done, total_, rest.c_str());
+    std::fprintf(out_, "\r\033[K%s %zu/%zu, %s", bar(fraction, color_).c_str(), done, total_, rest.c_str());
   else
     std::fprintf(out_, "%zu/%zu images, %s\n", done, total_, rest.c_str());
   bar_shown_ = terminal_;

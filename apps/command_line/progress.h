@@ -9,7 +9,7 @@
 namespace preceptor {
 
 // A ProgressReport. A line per epoch stays; within an epoch a bar is redrawn on a terminal, and elsewhere a line comes
-// only every 30 seconds. Colour only on a terminal and without NO_COLOR (no-color.org).
+// only every 30 seconds. Color only on a terminal and without NO_COLOR (no-color.org).
 class ProgressLine {
  public:
   explicit ProgressLine(std::FILE* out = stderr);
@@ -20,7 +20,7 @@ class ProgressLine {
   void print_epoch(const Progress& progress);
 
   std::FILE* out_;
-  bool terminal_, colour_;
+  bool terminal_, color_;
   bool bar_shown_ = false;
   std::chrono::steady_clock::time_point last_line_;
 };
@@ -38,7 +38,7 @@ class ImageProgress {
   std::size_t total_;
   bool quiet_;
   std::FILE* out_;
-  bool terminal_, colour_;
+  bool terminal_, color_;
   bool bar_shown_ = false;
   std::chrono::steady_clock::time_point start_, last_line_;
 };

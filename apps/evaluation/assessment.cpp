@@ -70,10 +70,10 @@ void decide(LabelAssessment& label, const Finding& finding, double threshold) {
     return;
   }
   const Confusion& counts = label.confusion = confusion_at(finding, threshold);
-  label.sensitivity = share_interval(counts.true_positives, label.positives);
-  label.specificity = share_interval(counts.true_negatives, label.known - label.positives);
-  label.ppv = share_interval(counts.true_positives, counts.true_positives + counts.false_positives);
-  label.npv = share_interval(counts.true_negatives, counts.true_negatives + counts.false_negatives);
+  label.sensitivity = wilson_interval(counts.true_positives, label.positives);
+  label.specificity = wilson_interval(counts.true_negatives, label.known - label.positives);
+  label.ppv = wilson_interval(counts.true_positives, counts.true_positives + counts.false_positives);
+  label.npv = wilson_interval(counts.true_negatives, counts.true_negatives + counts.false_negatives);
 }
 
 // The mean over all known labels: labels that are known more often weigh more than in the mean over findings.
@@ -115,7 +115,7 @@ Bootstrap resample(const PredictionTable& table, const std::vector<Finding>& all
   const bool classes = table.task != Task::multi_label;
   const std::vector<int> chosen = classes ? chosen_classes(table) : std::vector<int>();
   const std::vector<double> grid = curve_grid();
-  const auto measure = [&](const Times& times) {
+  const auto measure = [&](const SampleWeights& times) {
     std::vector<double> values = {macro_auc(rankings, times), weighted_auc(rankings, times), micro.auc(times),
                                   macro_average_precision(rankings, times)};
     if (classes) {

@@ -53,7 +53,7 @@ ArmRankings rank_runs(const Arm& arm) {
 }
 
 // The mean over an arm's runs of their macro average precision, on any resample.
-double mean_precision(const ArmRankings& runs, const Times& times) {
+double mean_precision(const ArmRankings& runs, const SampleWeights& times) {
   double mean = 0;
   for (const std::vector<Ranking>& run : runs)
     mean += macro_average_precision(run, times) / static_cast<double>(runs.size());
@@ -131,9 +131,9 @@ ArmDifference test_difference(const Arm& arm, const ArmScore& score, const Arm& 
   if (table.task != Task::multi_label) result.decisions = compare_decisions(right(table), right(base_table));
   if (margin) result.non_inferiority = non_inferiority(result.by_image, *margin);
   const double apart = result.by_image.interval.value;
-  result.images_needed = apart != 0 && result.by_image.standard_error >= 0
-                             ? images_needed(result.by_image.standard_error, table.rows(), apart)
-                             : undefined;
+  result.sample_size = apart != 0 && result.by_image.standard_error >= 0
+                           ? sample_size(result.by_image.standard_error, table.rows(), apart)
+                           : undefined;
   for (std::size_t j = 0; j < score.labels.size(); ++j)
     result.labels.push_back(compare_aucs(score.labels[j], base_score.labels[j], patients));
   return result;
@@ -148,7 +148,7 @@ void resample_difference(ArmDifference& result, const Arm& arm, const Arm& base,
                              .threads = options.threads};
   if (options.precisions) {
     const ArmRankings first = rank_runs(base), second = rank_runs(arm);
-    const auto difference = [&](const Times& times) {
+    const auto difference = [&](const SampleWeights& times) {
       return std::vector{mean_precision(second, times) - mean_precision(first, times)};
     };
     const Bootstrap drawn = bootstrap(difference, table.rows(), how);

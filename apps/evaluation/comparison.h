@@ -46,7 +46,7 @@ struct ArmDifference {
   Difference precision;                           // macro average precision, paired bootstrap; NaN without resamples
   std::optional<McNemar> decisions;               // for classes, first seeds
   std::optional<NonInferiority> non_inferiority;  // where a margin is given
-  double images_needed = 0;                       // to see this difference with 80 % power; NaN where there is none
+  double sample_size = 0;                         // to see this difference with 80 % power; NaN where there is none
   std::vector<Difference> labels;
   std::vector<std::pair<std::string, std::vector<GapChange>>> subgroups;  // by column
 };

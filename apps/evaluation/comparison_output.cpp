@@ -92,7 +92,7 @@ std::string difference_tables(const std::vector<Arm>& arms, const Comparison& co
     const ArmDifference& one = *comparison.differences[i];
     const std::string name = arms[i].name + " - " + arms.front().name;
     std::vector<std::string> by_image = difference_cells(name, one.by_image);
-    by_image.push_back(decimal(one.images_needed, 0));
+    by_image.push_back(decimal(one.sample_size, 0));
     images.add(by_image);
     precisions.add(difference_cells(name, one.precision));
     if (one.over_seeds) seeds.add(difference_cells(name, *one.over_seeds));
@@ -217,7 +217,7 @@ Json arm_difference_json(const std::string& name, const std::string& base, const
                          const std::vector<std::string>& label_names) {
   Json json{{"arm", name}, {"against", base}};
   json["by_image"] = difference_json(one.by_image);
-  json["images_needed"] = one.images_needed;
+  json["images_needed"] = one.sample_size;
   json["average_precision"] = interval_json(one.precision.interval);
   json["average_precision"]["p"] = one.precision.p;
   json["average_precision"]["p_holm"] = one.precision.p_holm;

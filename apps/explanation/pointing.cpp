@@ -30,7 +30,7 @@ void PointingScore::count(const BoxedFinding& finding, const Point& point, int h
   chance += (share - chance) / static_cast<double>(findings);
 }
 
-Interval PointingScore::rate() const { return share_interval(hits, findings); }
+Interval PointingScore::rate() const { return wilson_interval(hits, findings); }
 
 std::vector<BoxedFinding> read_boxes(const std::string& path, const std::vector<std::string>& ids,
                                      const std::vector<std::string>& labels, int height, int width, int size) {

@@ -81,7 +81,7 @@ Predictions Predictor::predict(const Split& split, const std::vector<std::string
     const auto valid = static_cast<std::ptrdiff_t>(next->valid) * dataset_.label_width();
     // The rows that fill up the last batch count as unknown.
     std::fill(targets.begin() + valid, targets.end(), std::numeric_limits<float>::quiet_NaN());
-    if (cumulative_) targets = above_targets(targets, dataset_.outputs);
+    if (cumulative_) targets = cumulative_targets(targets, dataset_.outputs);
     const auto known_here =
         static_cast<double>(std::count_if(targets.begin(), targets.end(), [](float t) { return !std::isnan(t); }));
     known += known_here;

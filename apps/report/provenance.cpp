@@ -90,7 +90,7 @@ Section data_section(const Report& report) {
                   : card.task == Task::multi_class ? "one class of several"
                                                    : "one grade of several in order"},
          {"Images", message(card.height, " x ", card.width, " pixels, ",
-                            card.network.in_channels == 1 ? "grey" : "colour", "; pixel / 255 normalised by mean ",
+                            card.network.in_channels == 1 ? "grey" : "colour", "; pixel / 255 normalized by mean ",
                             numbers_text(card.mean), ", deviation ", numbers_text(card.deviation))}});
     section.content += render(split_table(run));
   }

@@ -68,7 +68,7 @@ TrainingRun::TrainingRun(const TrainingOptions& options, bool resume, const Prog
     data_ = first->data_;
     bad_images_ = first->bad_images_;
   }
-  if (options_.ordinal) above_ = above_grades(*data_);
+  if (options_.ordinal) cumulative_ = cumulative_grades(*data_);
   build_network(first);
   load_teachers(std::move(teachers));
   make_average();
@@ -85,7 +85,7 @@ void TrainingRun::begin() {
     directory_.create(config_text(options_), split_table(*data_),
                       bad_images_.empty() ? "" : bad_images_table(bad_images_));
   log_.open(options_json(options_), training_sheet(*data_), rows_);
-  sitting_ = Clock::now();
+  session_ = Clock::now();
 }
 
 void TrainingRun::open_files(const TrainingRun* first) {
@@ -193,7 +193,7 @@ void TrainingRun::build_network(const TrainingRun* first) {
   if (!committed_) network_->initialize(initial_seed());
   if (init_) start_from_init();
   init_.reset();
-  // As in the last epoch, whose optimiser state it is; what thaws next is the next epoch's to do.
+  // As in the last epoch, whose optimizer state it is; what unfreezes next is the next epoch's to do.
   network_->freeze(frozen_blocks(committed_ ? committed_->state.epoch - 1 : 0));
 }
 
@@ -262,10 +262,10 @@ void TrainingRun::start_from_init() {
   for (const std::string& line : describe(fit)) note(message(path, ": ", line));
   note(message(path,
                new_head ? ": the head starts anew" : ": the head is kept, its outputs taken for the labels in order",
-               "; images are normalised by their own mean and deviation (preceptor-import sets others)"));
+               "; images are normalized by their own mean and deviation (preceptor-import sets others)"));
 }
 
-// A sitting that goes on has said all this before.
+// A session that goes on has said all this before.
 void TrainingRun::note_at_start(const std::string& text) {
   if (!continues_) note(text);
 }

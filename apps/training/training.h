@@ -83,7 +83,7 @@ struct TrainingResult {
   int best_epoch = 0;  // by validation AUC, the earliest of equals
   std::vector<EpochRow> epochs;
   Evaluation test;     // of the best epoch
-  double seconds = 0;  // training and validation, of all sittings
+  double seconds = 0;  // training and validation, of all sessions
 };
 
 // Called after every epoch and, with `epoch_done` false, every second or so for a progress line.

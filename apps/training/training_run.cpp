@@ -104,7 +104,7 @@ void TrainingRun::train_epochs(const std::vector<TrainingRun*>& runs) {
   report_progress(0, 0, nullptr);
   while (state_.epoch < options_.epochs) {
     if (frozen_blocks(state_.epoch) < frozen_blocks(std::max(state_.epoch - 1, 0))) {
-      thaw();
+      unfreeze();
       set_up_step();
     }
     train_epoch(runs, *step, loader);
@@ -120,7 +120,7 @@ void TrainingRun::train_epoch(const std::vector<TrainingRun*>& runs, StudentStep
   double val_loss = 0;
   for (std::size_t k = 0; k < runs.size(); ++k) {
     runs[k]->state_.balanced = step.balanced(k);
-    runs[k]->summarise(rows[k], sums[k], labels);
+    runs[k]->summarize(rows[k], sums[k], labels);
     runs[k]->validate(rows[k]);
     val_loss += rows[k].val_loss / static_cast<double>(runs.size());
   }
@@ -143,9 +143,9 @@ bool TrainingRun::images_stay_on_device() const {
 }
 
 // One more block learns from here on. What was recorded of the step no longer holds.
-void TrainingRun::thaw() {
+void TrainingRun::unfreeze() {
   network_->freeze(frozen_blocks(state_.epoch));
-  optimizer_->cover_thawed();
+  optimizer_->cover_unfrozen();
 }
 
 // Gives the row what all students have in common.
@@ -179,7 +179,7 @@ void TrainingRun::require_converging(const EpochRow& row, const std::vector<floa
           "); a lower --lr or --clip-norm 1 may help");
 }
 
-void TrainingRun::summarise(EpochRow& row, const EpochSums& sums, const std::vector<float>& labels) const {
+void TrainingRun::summarize(EpochRow& row, const EpochSums& sums, const std::vector<float>& labels) const {
   row.label_loss = sums.label_loss;
   row.transfer_loss = sums.transfer_loss;
   row.train_loss = sums.label_weight * sums.label_loss + sums.transfer_loss;
@@ -319,7 +319,7 @@ void TrainingRun::report_progress(double fraction, double images_per_second, con
   progress.fraction = row != nullptr ? 1 : fraction;
   progress.images_per_second = images_per_second;
   const double done = state_.epoch - epochs_before_ + fraction;
-  if (done > 0) progress.seconds_left = seconds_since(sitting_) / done * (options_.epochs - state_.epoch - fraction);
+  if (done > 0) progress.seconds_left = seconds_since(session_) / done * (options_.epochs - state_.epoch - fraction);
   if (row != nullptr) progress.row = *row;
   report_(progress);
 }

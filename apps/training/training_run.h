@@ -60,14 +60,14 @@ class TrainingRun {
 
   bool images_stay_on_device() const;
   StepStudent step_student();
-  void thaw();
+  void unfreeze();
   void train_epoch(const std::vector<TrainingRun*>& runs, StudentStep& step, Loader& loader);
   std::vector<EpochSums> run_steps(StudentStep& step, Loader& loader, EpochRow& row, std::vector<float>& labels);
-  void summarise(EpochRow& row, const EpochSums& sums, const std::vector<float>& labels) const;
+  void summarize(EpochRow& row, const EpochSums& sums, const std::vector<float>& labels) const;
   void require_converging(const EpochRow& row, const std::vector<float>& probabilities) const;
   bool meets_teacher() const { return teachers_ && options_.meter_every > 0; }
   // What the network learns; what is validated and tested are always data_.
-  const Dataset& learned() const { return above_ ? *above_ : *data_; }
+  const Dataset& learned() const { return cumulative_ ? *cumulative_ : *data_; }
   // What is validated, kept as best and tested.
   Network& evaluated() { return options_.ema > 0 ? *averaged_ : *network_; }
   void validate(EpochRow& row);
@@ -92,14 +92,14 @@ class TrainingRun {
   RunDirectory directory_;
   RunLog log_;
   std::shared_ptr<Context> context_;  // outlives everything that holds device memory
-  bool begun_;                        // the directory holds the run, from an earlier sitting
+  bool begun_;                        // the directory holds the run, from an earlier session
   bool continues_ = false;            // an epoch was committed in it
   std::optional<RunDirectory::Committed> committed_;
   std::optional<InitialWeights> init_;
   std::optional<Dataset> opened_;
   const Dataset* data_ = nullptr;
-  std::optional<Dataset> above_;      // the data as --ordinal learns them
-  std::vector<BadImage> bad_images_;  // left out of it
+  std::optional<Dataset> cumulative_;  // the data as --ordinal learns them
+  std::vector<BadImage> bad_images_;   // left out of it
   ModelCard card_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Network> averaged_;     // the student's moving average; nullptr: none is kept
@@ -114,8 +114,8 @@ class TrainingRun {
   RunState state_;
   std::vector<EpochRow> rows_;
   int images_per_epoch_ = 0;
-  int epochs_before_ = 0;  // finished in earlier sittings
-  Clock::time_point sitting_;
+  int epochs_before_ = 0;  // finished in earlier sessions
+  Clock::time_point session_;
 };
 
 }  // namespace preceptor

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int usual_edge = 224, largest_edge = 8192;
 
-bool has_colour(const Image& image) {
+bool has_color(const Image& image) {
   if (image.channels == 1) return false;
   for (std::size_t i = 0; i < image.pixels.size(); i += 3)
     if (image.pixels[i] != image.pixels[i + 1] || image.pixels[i] != image.pixels[i + 2]) return true;
@@ -62,7 +62,7 @@ ImageForm form_of(const DatasetSpec& spec, const std::vector<std::string>& paths
     const Image first = first_image(paths);
     if (form.height == 0)
       form.height = first.height == first.width && first.height <= usual_edge ? first.height : usual_edge;
-    if (form.channels == 0) form.channels = has_colour(first) ? 3 : 1;
+    if (form.channels == 0) form.channels = has_color(first) ? 3 : 1;
   }
   form.width = form.height;
   return form;

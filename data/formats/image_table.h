@@ -15,8 +15,8 @@ namespace preceptor {
 // The keys that finish() understands, with those of data/formats/listing.h, before `own` keys of a format:
 //   size=N       height and width that images are resized to. Without it those of the first image, if it is square and
 //                at most 224 pixels, else 224
-//   channels=N   1 (grey) or 3 (colour). Without it what the format says, or what the first image holds: 3 if any pixel
-//                has a colour
+//   channels=N   1 (grey) or 3 (color). Without it what the format says, or what the first image holds: 3 if any pixel
+//                has a color
 //   fit=stretch|crop|pad   a picture of other proportions is stretched, cut in the middle or bordered with black
 //   window=own|percentile|LOW,HIGH   of grey values of more than 8 bits (data/images/grey_window.h)
 //   cache=FILE   a file of preceptor-data cache; cache=no: none, not even the one beside the data

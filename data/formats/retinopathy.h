@@ -12,7 +12,7 @@ namespace preceptor {
 // tables, their names say the part: "test" or "solution" test, "val" val, any other train. Rows without a grade
 // (ungradable photographs) or without an image are left out, and counted in Dataset::notes.
 // Grades 0 to 4, ordinal. Column patient: the number before "_left" or "_right", so that the eyes of a patient stay
-// together; unknown elsewhere. Keys, beside those of data/formats/image_table.h (colour unless channels=1):
+// together; unknown elsewhere. Keys, beside those of data/formats/image_table.h (color unless channels=1):
 //   fundus=keep|crop|graham   data/images/fundus.h
 //   images=FOLDER             where to look for images, below FOLDER of the data
 Dataset open_retinopathy(const DatasetSpec& spec);

@@ -23,7 +23,7 @@ bool is_png(std::string_view bytes);
 bool is_jpeg(std::string_view bytes);
 bool is_pnm(std::string_view bytes);  // binary PGM or PPM
 
-// ISO/IEC 15948: every colour type and depth, interlaced or not; checksums are checked. 16-bit grey goes through
+// ISO/IEC 15948: every color type and depth, interlaced or not; checksums are checked. 16-bit grey goes through
 // the window. Errors: data.
 Image decode_png(std::string_view bytes, const std::string& path, const WindowChoice& window = {});
 
@@ -35,7 +35,7 @@ Image decode_pnm(std::string_view bytes, const std::string& path, const WindowCh
 // that end early, whose lower part would be grey.
 Image decode_jpeg(std::string_view bytes, const std::string& path, int height, int width);
 
-// One grey or colour image: uncompressed, RLE, JPEG (baseline to lossless), JPEG-LS and JPEG 2000. The values
+// One grey or color image: uncompressed, RLE, JPEG (baseline to lossless), JPEG-LS and JPEG 2000. The values
 // after the file's rescaling go through the window; MONOCHROME1 is inverted.
 // Errors: data; for a transfer syntax that cannot be decoded with its name.
 Image decode_dicom(std::string_view bytes, const std::string& path, const WindowChoice& window = {});

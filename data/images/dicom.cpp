@@ -127,7 +127,7 @@ void decode_jpeg2000_pixels(DcmDataset& dataset, const Picture& picture, const s
     put = dataset.putAndInsertUint16Array(DCM_PixelData, plain.data(), plain.size());
   }
   require_good(put, path, "its pixels cannot be kept");
-  if (picture.samples == 3) {  // the decoder undoes its own colour transform
+  if (picture.samples == 3) {  // the decoder undoes its own color transform
     dataset.putAndInsertString(DCM_PhotometricInterpretation, "RGB");
     dataset.putAndInsertUint16(DCM_PlanarConfiguration, 0);
   }
@@ -183,7 +183,7 @@ void choose_window(DicomImage& image, const std::string& path, const WindowChoic
   require_data(pixels != nullptr && pixels->getData() != nullptr, path, ": has no pixels");
   const GreyWindow window =
       choice.rule == WindowRule::fixed ? choice.fixed : percentile_window(rescaled_values(*pixels));
-  // The standard's linear function (PS3.3, C.11.2.1.2.1) runs from centre - 0.5 - (width - 1) / 2 to the same above;
+  // The standard's linear function (PS3.3, C.11.2.1.2.1) runs from center - 0.5 - (width - 1) / 2 to the same above;
   // DCMTK rounds down, so that without a hair less the upper end itself could become 254.
   const double span = (window.high - window.low) * (1 - 1e-9);
   image.setWindow(window.low + span / 2 + 0.5, std::max(span + 1, 1.0));

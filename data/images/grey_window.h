@@ -33,7 +33,7 @@ GreyWindow percentile_window(std::vector<float> values);
 // 255 (value - low) / (high - low), clamped and rounded to the nearest; all 0 where high is not above low.
 std::vector<std::uint8_t> through_window(std::span<const std::uint16_t> values, const GreyWindow& window);
 
-// Samples of more than 8 bits as bytes: grey through the window, of colour 0..largest as 0..255.
+// Samples of more than 8 bits as bytes: grey through the window, of color 0..largest as 0..255.
 std::vector<std::uint8_t> to_bytes(std::span<const std::uint16_t> samples, int channels, int largest,
                                    const WindowChoice& window);
 

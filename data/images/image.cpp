@@ -157,7 +157,7 @@ Image framed_like(const Image& image, int height, int width, bool inside) {
 
 }  // namespace
 
-Image centre_of(const Image& image, int height, int width) { return framed_like(image, height, width, true); }
+Image center_of(const Image& image, int height, int width) { return framed_like(image, height, width, true); }
 Image bordered(const Image& image, int height, int width) { return framed_like(image, height, width, false); }
 
 }  // namespace preceptor

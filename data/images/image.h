@@ -16,7 +16,7 @@ struct Image {
 
 // PNG, JPEG, BMP, TGA, PGM, PPM and DICOM, told apart by content. Transparency is dropped. At most 2^26 pixels; no
 // memory is taken for more than a file can hold. Samples of more than 8 bits become bytes once, from their full
-// precision: grey ones through a window (data/images/grey_window.h); of colour 0..65535 becomes 0..255.
+// precision: grey ones through a window (data/images/grey_window.h); of color 0..65535 becomes 0..255.
 // A JPEG larger than the size asked for is decoded at the smallest of the scales 1/8, 2/8, ..., 1 at which it is still
 // at least `height` by `width`; 0: at full size.
 // Errors: missing_input, io; data, "`path`: reason".
@@ -28,7 +28,7 @@ Image read_image(const std::string& path, int channels, int height, int width);
 // Whether the name ends like one of a format that read_image knows, in upper or lower case.
 bool has_image_name(const std::string& path);
 
-// Grey becomes three equal channels; colour becomes (77 R + 150 G + 29 B) / 256. Errors: usage, unless channels is 1 or
+// Grey becomes three equal channels; color becomes (77 R + 150 G + 29 B) / 256. Errors: usage, unless channels is 1 or
 // 3.
 Image with_channels(const Image& image, int channels);
 
@@ -38,8 +38,8 @@ Image with_channels(const Image& image, int channels);
 Image resized(const Image& image, int height, int width);
 
 // The largest part in the middle of the picture that has the proportions of height x width, its longer or shorter side
-// cut evenly at both ends. Resizing it is the usual "resize, then centre crop".
-Image centre_of(const Image& image, int height, int width);
+// cut evenly at both ends. Resizing it is the usual "resize, then center crop".
+Image center_of(const Image& image, int height, int width);
 // The whole picture in the middle of the smallest one of these proportions, with black at both ends.
 Image bordered(const Image& image, int height, int width);
 

@@ -25,11 +25,11 @@ Image decode_jpeg(std::string_view bytes, const std::string& path, int height, i
   if (decoder == nullptr) fail(ErrorKind::internal, "libjpeg-turbo: ", tjGetErrorStr2(nullptr));
   const auto* file = reinterpret_cast<const unsigned char*>(bytes.data());
   const auto size = static_cast<unsigned long>(bytes.size());
-  int full_width = 0, full_height = 0, subsampling = 0, colours = 0;
-  const int header = tjDecompressHeader3(decoder.get(), file, size, &full_width, &full_height, &subsampling, &colours);
+  int full_width = 0, full_height = 0, subsampling = 0, colors = 0;
+  const int header = tjDecompressHeader3(decoder.get(), file, size, &full_width, &full_height, &subsampling, &colors);
   require_data(header == 0 || !is_damage(decoder.get()), path, ": cannot be decoded: ", tjGetErrorStr2(decoder.get()));
   require_image_size(full_height, full_width, path);
-  require_data(colours != TJCS_CMYK && colours != TJCS_YCCK, path, ": is CMYK; grey and RGB are read");
+  require_data(colors != TJCS_CMYK && colors != TJCS_YCCK, path, ": is CMYK; grey and RGB are read");
 
   tjscalingfactor scale{1, 1};
   for (int eighths = 7; eighths > 0 && height > 0 && width > 0; --eighths) {
@@ -37,7 +37,7 @@ Image decode_jpeg(std::string_view bytes, const std::string& path, int height, i
     if (TJSCALED(full_height, smaller) < height || TJSCALED(full_width, smaller) < width) break;
     scale = smaller;
   }
-  Image image{TJSCALED(full_height, scale), TJSCALED(full_width, scale), colours == TJCS_GRAY ? 1 : 3, {}};
+  Image image{TJSCALED(full_height, scale), TJSCALED(full_width, scale), colors == TJCS_GRAY ? 1 : 3, {}};
   image.pixels.resize(static_cast<std::size_t>(image.height) * image.width * image.channels);
   // A progressive file may paint the same pixels over and over: 500 times are enough for any that is meant well.
   const int decoded = tjDecompress2(decoder.get(), file, size, image.pixels.data(), image.width, 0, image.height,

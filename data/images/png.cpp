@@ -16,7 +16,7 @@
 namespace preceptor {
 namespace {
 
-enum Colour { grey = 0, rgb = 2, palette = 3, grey_alpha = 4, rgb_alpha = 6 };
+enum Color { grey = 0, rgb = 2, palette = 3, grey_alpha = 4, rgb_alpha = 6 };
 
 std::uint32_t big_endian(const char* at) {
   std::uint32_t value = 0;
@@ -26,16 +26,16 @@ std::uint32_t big_endian(const char* at) {
 
 // What the chunks of a file say.
 struct Png {
-  int height = 0, width = 0, depth = 0, colour = 0;
+  int height = 0, width = 0, depth = 0, color = 0;
   bool interlaced = false;
-  std::string_view colours;  // of the palette: 3 bytes each
-  std::string_view stream;   // the compressed rows
-  std::string joined;        // holds them where they come in several chunks
+  std::string_view colors;  // of the palette: 3 bytes each
+  std::string_view stream;  // the compressed rows
+  std::string joined;       // holds them where they come in several chunks
 
-  int samples() const { return std::array{1, 0, 3, 1, 2, 0, 4}[static_cast<std::size_t>(colour)]; }
+  int samples() const { return std::array{1, 0, 3, 1, 2, 0, 4}[static_cast<std::size_t>(color)]; }
   int pixel_bits() const { return samples() * depth; }
   std::size_t row_bytes(int pixels) const { return (static_cast<std::size_t>(pixels) * pixel_bits() + 7) / 8; }
-  int channels() const { return colour == grey || colour == grey_alpha ? 1 : 3; }
+  int channels() const { return color == grey || color == grey_alpha ? 1 : 3; }
 };
 
 // The picture, or one of the seven that interlacing splits it into (Adam7): pixels (x + i dx, y + j dy).
@@ -59,13 +59,13 @@ void read_header(std::string_view data, Png& png, const std::string& path) {
   png.width = static_cast<int>(width);
   png.height = static_cast<int>(height);
   png.depth = static_cast<unsigned char>(data[8]);
-  png.colour = static_cast<unsigned char>(data[9]);
-  const bool single = png.colour == grey || png.colour == palette,
-             several = png.colour == rgb || png.colour == grey_alpha || png.colour == rgb_alpha;
+  png.color = static_cast<unsigned char>(data[9]);
+  const bool single = png.color == grey || png.color == palette,
+             several = png.color == rgb || png.color == grey_alpha || png.color == rgb_alpha;
   const bool low = png.depth == 1 || png.depth == 2 || png.depth == 4;
-  const bool possible = (single && low) || ((single || several) && png.depth == 8) ||
-                        (png.depth == 16 && (png.colour == grey || several));
-  require_data(possible, path, ": has colour type ", png.colour, " with ", png.depth, " bits, which no PNG has");
+  const bool possible =
+      (single && low) || ((single || several) && png.depth == 8) || (png.depth == 16 && (png.color == grey || several));
+  require_data(possible, path, ": has colour type ", png.color, " with ", png.depth, " bits, which no PNG has");
   require_data(data[10] == 0 && data[11] == 0 && (data[12] == 0 || data[12] == 1), path,
                ": has a compression, filter or interlace method that no PNG has");
   png.interlaced = data[12] == 1;
@@ -90,7 +90,7 @@ Png read_chunks(std::string_view bytes, const std::string& path) {
       read_header(data, png, path);
     } else if (name == "PLTE") {
       require_data(length % 3 == 0 && length <= 768, path, ": its palette has ", length, " bytes");
-      png.colours = data;
+      png.colors = data;
     } else if (name == "IDAT") {
       if (png.stream.empty()) {
         png.stream = data;
@@ -104,7 +104,7 @@ Png read_chunks(std::string_view bytes, const std::string& path) {
       fail(ErrorKind::data, path, ": has a chunk that is not known and may not be left out");
     }
   }
-  require_data(png.colour != palette || !png.colours.empty(), path, ": has no palette");
+  require_data(png.color != palette || !png.colors.empty(), path, ": has no palette");
   return png;
 }
 
@@ -138,11 +138,11 @@ class Samples {
  public:
   Samples(const Png& png, const std::string& path) : png_(png), path_(path) {
     stored_ = png.samples();
-    kept_ = png.colour == palette ? 1 : png.channels();
+    kept_ = png.color == palette ? 1 : png.channels();
   }
   // Writes pixel i of a row, in bytes or 16-bit numbers.
   void copy(const std::uint8_t* row, int i, std::uint8_t* out) const {
-    if (png_.depth < 8 || png_.colour == palette) return copy_low(row, i, out);
+    if (png_.depth < 8 || png_.color == palette) return copy_low(row, i, out);
     for (int c = 0; c < kept_; ++c) out[c] = row[static_cast<std::size_t>(i) * stored_ + c];
   }
   void copy(const std::uint8_t* row, int i, std::uint16_t* out) const {
@@ -157,13 +157,13 @@ class Samples {
     const std::size_t bit = static_cast<std::size_t>(i) * png_.depth;
     const int largest = (1 << png_.depth) - 1;
     const int value = row[bit / 8] >> (8 - png_.depth - static_cast<int>(bit % 8)) & largest;
-    if (png_.colour == grey) {
+    if (png_.color == grey) {
       *out = static_cast<std::uint8_t>(value * 255 / largest);
       return;
     }
-    require_data(3 * static_cast<std::size_t>(value) < png_.colours.size(), path_, ": has no colour ", value,
+    require_data(3 * static_cast<std::size_t>(value) < png_.colors.size(), path_, ": has no colour ", value,
                  " in its palette");
-    std::memcpy(out, png_.colours.data() + 3 * value, 3);
+    std::memcpy(out, png_.colors.data() + 3 * value, 3);
   }
 
   const Png& png_;
@@ -177,7 +177,7 @@ std::vector<Sample> place(const Png& png, std::uint8_t* rows, const std::string&
   const Samples samples(png, path);
   const std::size_t channels = png.channels();
   std::vector<Sample> out(static_cast<std::size_t>(png.height) * png.width * channels);
-  const bool as_stored = sizeof(Sample) == 1 && png.depth == 8 && (png.colour == grey || png.colour == rgb);
+  const bool as_stored = sizeof(Sample) == 1 && png.depth == 8 && (png.color == grey || png.color == rgb);
   for (const Pass& pass : passes_of(png)) {
     const int columns = pass.columns(png.width), count = columns > 0 ? pass.rows(png.height) : 0;
     const PngRows picture{rows, png.row_bytes(std::max(columns, 0)), count, std::max(1, png.pixel_bits() / 8)};

@@ -11,7 +11,7 @@ struct PngRows {
   std::uint8_t* first;
   std::size_t row_bytes;
   int count;
-  int pixel_bytes;  // 1 to 8: how far the left neighbour is; 1 also for pixels of less than a byte
+  int pixel_bytes;  // 1 to 8: how far the left neighbor is; 1 also for pixels of less than a byte
 
   std::uint8_t* row(int i) const { return first + static_cast<std::size_t>(i) * (row_bytes + 1) + 1; }
   std::size_t bytes() const { return static_cast<std::size_t>(count) * (row_bytes + 1); }

@@ -24,10 +24,10 @@ Axis triangles(int from, int to) {
   axis.most = static_cast<int>(2 * reach) + 2;
   axis.weights.assign(static_cast<std::size_t>(to) * axis.most, 0.0f);
   for (int i = 0; i < to; ++i) {
-    const double centre = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - reach + 0.5)),
-              end = std::min(from, static_cast<int>(centre + reach + 0.5));
-    const auto triangle = [&](int source) { return std::max(0.0, 1 - std::abs(source + 0.5 - centre) / reach); };
+    const double center = (i + 0.5) * scale;
+    const int first = std::max(0, static_cast<int>(center - reach + 0.5)),
+              end = std::min(from, static_cast<int>(center + reach + 0.5));
+    const auto triangle = [&](int source) { return std::max(0.0, 1 - std::abs(source + 0.5 - center) / reach); };
     double sum = 0;
     for (int source = first; source < end; ++source) sum += triangle(source);
     for (int source = first; source < end; ++source)

@@ -14,7 +14,7 @@ double top_one_agreement(const std::vector<float>& a, const std::vector<float>& 
 // constant or there are fewer than two values. Both have one length.
 double rank_correlation(const std::vector<double>& a, const std::vector<double>& b);
 
-// Linear centred kernel alignment of two representations (Kornblith et al. 2019), in the form over batches of Nguyen,
+// Linear centered kernel alignment of two representations (Kornblith et al. 2019), in the form over batches of Nguyen,
 // Raghu and Kornblith 2021, equations 2 and 3: the mean over batches of the unbiased HSIC_1 of both, divided by the
 // root of the product of those of each with itself. About 0 for representations that have nothing to do with each
 // other, 1 for those that differ in a rotation and a scale alone. It may be a little below 0.

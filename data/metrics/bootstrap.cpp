@@ -53,8 +53,8 @@ Drawing plan(int rows, const BootstrapOptions& options) {
   return drawing;
 }
 
-Times draw(const Drawing& drawing, int rows, RandomStream random) {
-  Times times(static_cast<std::size_t>(rows), 0);
+SampleWeights draw(const Drawing& drawing, int rows, RandomStream random) {
+  SampleWeights times(static_cast<std::size_t>(rows), 0);
   for (const std::vector<std::int32_t>& stratum : drawing.strata) {
     for (std::size_t k = 0; k < stratum.size(); ++k) {
       const auto unit = static_cast<std::size_t>(stratum[random.below(static_cast<std::uint32_t>(stratum.size()))]);
@@ -72,7 +72,7 @@ std::vector<double> jackknife(const Statistics& statistics, int rows, const Draw
   const std::vector<std::int32_t> order = permutation(units, RandomStream(options.seed, -1));
   std::vector<std::vector<double>> without(static_cast<std::size_t>(groups));
   parallel_for(groups, options.threads, [&](int g) {
-    Times times(static_cast<std::size_t>(rows), 1);
+    SampleWeights times(static_cast<std::size_t>(rows), 1);
     for (int u = g; u < units; u += groups)
       for (const std::int32_t row : drawing.rows[static_cast<std::size_t>(order[static_cast<std::size_t>(u)])])
         times[static_cast<std::size_t>(row)] = 0;

@@ -8,7 +8,7 @@
 namespace preceptor {
 
 // Any numbers computed from rows that count so often; always the same number of them, NaN where undefined.
-using Statistics = std::function<std::vector<double>(const Times&)>;
+using Statistics = std::function<std::vector<double>(const SampleWeights&)>;
 
 // Beyond each bound of a 95 % interval one of forty resamples is expected; from fewer the bounds are no quantiles.
 constexpr int fewest_resamples = 40, most_resamples = 1'000'000;

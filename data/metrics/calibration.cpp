@@ -17,7 +17,7 @@ constexpr double smallest = 0x1p-52;
 
 // Mean of loss(row) over rows by their counts.
 template <class Loss>
-double mean_loss(std::size_t rows, const Times& times, const Loss& loss) {
+double mean_loss(std::size_t rows, const SampleWeights& times, const Loss& loss) {
   double sum = 0, known = 0;
   for (std::size_t i = 0; i < rows; ++i) {
     const double one = loss(i);
@@ -49,7 +49,7 @@ ReliabilityBin finished(double low, double high, const BinSums& sums) {
           sums.count == 0 ? undefined : static_cast<double>(sums.positives) / count};
 }
 
-std::vector<ReliabilityBin> equal_width_bins(const Finding& finding, int bins, const Times& times) {
+std::vector<ReliabilityBin> equal_width_bins(const Finding& finding, int bins, const SampleWeights& times) {
   std::vector<BinSums> sums(static_cast<std::size_t>(bins));
   for (std::size_t i = 0; i < finding.scores.size(); ++i) {
     if (std::isnan(finding.labels[i])) continue;
@@ -66,7 +66,7 @@ std::vector<ReliabilityBin> equal_width_bins(const Finding& finding, int bins, c
   return result;
 }
 
-std::vector<ReliabilityBin> equal_count_bins(const Finding& finding, int bins, const Times& times) {
+std::vector<ReliabilityBin> equal_count_bins(const Finding& finding, int bins, const SampleWeights& times) {
   std::vector<std::size_t> order;
   std::uint64_t known = 0;
   for (std::size_t i = 0; i < finding.scores.size(); ++i) {
@@ -109,7 +109,7 @@ std::vector<ReliabilityBin> equal_count_bins(const Finding& finding, int bins, c
 
 }  // namespace
 
-double brier_score(const Finding& finding, const Times& times) {
+double brier_score(const Finding& finding, const SampleWeights& times) {
   check_probabilities(finding);
   return mean_loss(finding.scores.size(), times, [&](std::size_t i) {
     const double label = std::isnan(finding.labels[i]) ? undefined : finding.labels[i] > 0.5f ? 1 : 0;
@@ -117,7 +117,7 @@ double brier_score(const Finding& finding, const Times& times) {
   });
 }
 
-double log_loss(const Finding& finding, const Times& times) {
+double log_loss(const Finding& finding, const SampleWeights& times) {
   check_probabilities(finding);
   return mean_loss(finding.scores.size(), times, [&](std::size_t i) {
     if (std::isnan(finding.labels[i])) return undefined;
@@ -127,7 +127,7 @@ double log_loss(const Finding& finding, const Times& times) {
 }
 
 double class_brier_score(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs,
-                         const Times& times) {
+                         const SampleWeights& times) {
   return mean_loss(class_rows(probabilities, labels, outputs), times, [&](std::size_t i) {
     double sum = 0;
     for (int j = 0; j < outputs; ++j) {
@@ -140,14 +140,14 @@ double class_brier_score(const std::vector<double>& probabilities, const std::ve
 }
 
 double class_log_loss(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs,
-                      const Times& times) {
+                      const SampleWeights& times) {
   return mean_loss(class_rows(probabilities, labels, outputs), times, [&](std::size_t i) {
     const std::size_t at = i * static_cast<std::size_t>(outputs) + static_cast<std::size_t>(labels[i]);
     return -std::log(std::clamp(probabilities[at], smallest, 1 - smallest));
   });
 }
 
-std::vector<ReliabilityBin> reliability(const Finding& finding, Binning binning, int bins, const Times& times) {
+std::vector<ReliabilityBin> reliability(const Finding& finding, Binning binning, int bins, const SampleWeights& times) {
   check_probabilities(finding);
   require(bins >= 1, "metrics: ", bins, " bins");
   return binning == Binning::equal_width ? equal_width_bins(finding, bins, times)

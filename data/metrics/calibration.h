@@ -6,18 +6,18 @@
 namespace preceptor {
 
 // Mean of (probability - label)^2 over known rows (Brier 1950, the form for one finding). NaN without known rows.
-double brier_score(const Finding& finding, const Times& times = {});
+double brier_score(const Finding& finding, const SampleWeights& times = {});
 
 // Mean of -log(probability of what happened), natural logarithm; probabilities are kept 2^-52 away from 0 and 1, as
 // sklearn.metrics.log_loss does.
-double log_loss(const Finding& finding, const Times& times = {});
+double log_loss(const Finding& finding, const SampleWeights& times = {});
 
 // The same for classes, probabilities [rows, outputs] and class labels [rows]: the sum over classes of (probability -
 // indicator)^2 (Brier's original form, from 0 to 2), and -log of the true class's probability.
 double class_brier_score(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs,
-                         const Times& times = {});
+                         const SampleWeights& times = {});
 double class_log_loss(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs,
-                      const Times& times = {});
+                      const SampleWeights& times = {});
 
 struct ReliabilityBin {
   double low, high;             // probabilities in (low, high]; the first bin holds 0 too
@@ -31,7 +31,7 @@ struct ReliabilityBin {
 enum class Binning { equal_width, equal_count };
 inline constexpr int default_bins = 15;
 std::vector<ReliabilityBin> reliability(const Finding& finding, Binning binning = Binning::equal_width,
-                                        int bins = default_bins, const Times& times = {});
+                                        int bins = default_bins, const SampleWeights& times = {});
 
 // Mean over rows, and maximum over bins, of |positive share - mean probability| (Naeini et al. 2015). Expected
 // calibration error with equal widths is ECE, with equal numbers ACE; the maximum with equal widths is MCE.

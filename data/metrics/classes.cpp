@@ -24,7 +24,7 @@ std::vector<int> most_probable(const std::vector<double>& probabilities, int out
 }
 
 ClassConfusion::ClassConfusion(int classes, const std::vector<int>& predicted, const std::vector<float>& labels,
-                               const Times& times)
+                               const SampleWeights& times)
     : classes_(classes) {
   require(classes >= 1 && predicted.size() == labels.size(), "metrics: ", predicted.size(), " predictions and ",
           labels.size(), " labels of ", classes, " classes");

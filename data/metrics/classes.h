@@ -13,7 +13,7 @@ class ClassConfusion {
  public:
   // labels [rows]: class indices from 0 to classes - 1. Errors: usage.
   ClassConfusion(int classes, const std::vector<int>& predicted, const std::vector<float>& labels,
-                 const Times& times = {});
+                 const SampleWeights& times = {});
 
   int classes() const { return classes_; }
   std::uint64_t count(int truth, int predicted) const { return counts_[truth * classes_ + predicted]; }

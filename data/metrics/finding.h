@@ -23,9 +23,9 @@ std::vector<Finding> findings_of(Task task, const std::vector<std::string>& labe
 
 // How often each row counts, [rows]; empty: once. A bootstrap resample is such counts, so every metric works on
 // resamples without copying rows.
-using Times = std::vector<std::uint32_t>;
+using SampleWeights = std::vector<std::uint32_t>;
 
-inline std::uint64_t times_of(const Times& times, std::size_t row) { return times.empty() ? 1 : times[row]; }
+inline std::uint64_t times_of(const SampleWeights& times, std::size_t row) { return times.empty() ? 1 : times[row]; }
 
 // Errors: usage, "metrics: ..." with the finding's name and the row, where sizes differ or a score is not finite; for
 // check_probabilities also where one is not from 0 to 1.

@@ -25,7 +25,7 @@ Interval t_interval(const std::vector<double>& values, double level) {
   return {mean, mean - half, mean + half};
 }
 
-Interval share_interval(std::uint64_t part, std::uint64_t total, double level) {
+Interval wilson_interval(std::uint64_t part, std::uint64_t total, double level) {
   if (total == 0) return {undefined, undefined, undefined};
   const auto n = static_cast<double>(total);
   const double share = static_cast<double>(part) / n, z = normal_quantile((1 + level) / 2), z2 = z * z;

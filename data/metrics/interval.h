@@ -17,7 +17,7 @@ Interval t_interval(const std::vector<double>& values, double level = 0.95);
 
 // A share with Wilson's score interval (Wilson 1927; recommended by Brown, Cai, DasGupta 2001), for rows that are
 // independent. NaN for total = 0.
-Interval share_interval(std::uint64_t part, std::uint64_t total, double level = 0.95);
+Interval wilson_interval(std::uint64_t part, std::uint64_t total, double level = 0.95);
 
 // value +- quantile * error, kept within [least, most].
 Interval normal_interval(double value, double standard_error, double least, double most, double level = 0.95);

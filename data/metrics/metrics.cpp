@@ -25,7 +25,7 @@ Evaluation evaluate_findings(const std::vector<Finding>& findings, const Bootstr
   result.auc_macro = macro_auc(rankings);
   result.auc_low = result.auc_high = std::numeric_limits<double>::quiet_NaN();
   if (options.resamples == 0) return result;
-  const auto macro = [&](const Times& times) { return std::vector{macro_auc(rankings, times)}; };
+  const auto macro = [&](const SampleWeights& times) { return std::vector{macro_auc(rankings, times)}; };
   const Interval interval = bootstrap(macro, result.count, options).percentile(0);
   result.auc_low = interval.low;
   result.auc_high = interval.high;

@@ -16,7 +16,7 @@ struct Totals {
   std::uint64_t positives = 0, negatives = 0;
 };
 
-Totals totals(const std::vector<Ranking::Entry>& entries, const Times& times) {
+Totals totals(const std::vector<Ranking::Entry>& entries, const SampleWeights& times) {
   Totals sum;
   for (const Ranking::Entry& entry : entries)
     (entry.positive ? sum.positives : sum.negatives) += times_of(times, static_cast<std::size_t>(entry.row));
@@ -26,7 +26,7 @@ Totals totals(const std::vector<Ranking::Entry>& entries, const Times& times) {
 // Calls visit(score, true positives, false positives) for every distinct score from the highest down, with the rows of
 // at least this score; scores that no row of the resample has are passed over.
 template <class Visit>
-void walk_down(const std::vector<Ranking::Entry>& entries, const Times& times, const Visit& visit) {
+void walk_down(const std::vector<Ranking::Entry>& entries, const SampleWeights& times, const Visit& visit) {
   Totals called;
   bool any = false;
   for (std::size_t k = entries.size(); k-- > 0;) {
@@ -86,7 +86,7 @@ void Ranking::sort() {
 }
 
 // Pairs are counted twice, so that a tie is 1: below 2^63 for all counts an int can hold.
-double Ranking::auc(const Times& times) const {
+double Ranking::auc(const SampleWeights& times) const {
   std::uint64_t twice_won = 0, positives = 0, negatives = 0, tied_positives = 0, tied_negatives = 0;
   for (const Entry& entry : entries_) {
     const std::uint64_t weight = times_of(times, static_cast<std::size_t>(entry.row));
@@ -102,7 +102,7 @@ double Ranking::auc(const Times& times) const {
   return static_cast<double>(twice_won) / (2 * static_cast<double>(positives) * static_cast<double>(negatives));
 }
 
-double Ranking::average_precision(const Times& times) const {
+double Ranking::average_precision(const SampleWeights& times) const {
   const Totals all = totals(entries_, times);
   if (all.positives == 0) return undefined;
   double sum = 0;
@@ -114,7 +114,7 @@ double Ranking::average_precision(const Times& times) const {
   return sum / static_cast<double>(all.positives);
 }
 
-std::vector<RocPoint> Ranking::roc(const Times& times) const {
+std::vector<RocPoint> Ranking::roc(const SampleWeights& times) const {
   const Totals all = totals(entries_, times);
   if (all.positives == 0 || all.negatives == 0) return {};
   std::vector<RocPoint> points = {{infinity, 0, 0}};
@@ -125,7 +125,7 @@ std::vector<RocPoint> Ranking::roc(const Times& times) const {
   return points;
 }
 
-std::vector<PrecisionRecallPoint> Ranking::precision_recall(const Times& times) const {
+std::vector<PrecisionRecallPoint> Ranking::precision_recall(const SampleWeights& times) const {
   const Totals all = totals(entries_, times);
   if (all.positives == 0) return {};
   std::vector<PrecisionRecallPoint> points;
@@ -136,7 +136,8 @@ std::vector<PrecisionRecallPoint> Ranking::precision_recall(const Times& times) 
   return points;
 }
 
-std::vector<double> Ranking::sensitivity_at(const std::vector<double>& false_positive_rates, const Times& times) const {
+std::vector<double> Ranking::sensitivity_at(const std::vector<double>& false_positive_rates,
+                                            const SampleWeights& times) const {
   const std::vector<RocPoint> points = roc(times);
   std::vector<double> read(false_positive_rates.size(), undefined);
   if (points.empty()) return read;
@@ -153,7 +154,7 @@ std::vector<double> Ranking::sensitivity_at(const std::vector<double>& false_pos
   return read;
 }
 
-std::vector<double> Ranking::precision_at(const std::vector<double>& recalls, const Times& times) const {
+std::vector<double> Ranking::precision_at(const std::vector<double>& recalls, const SampleWeights& times) const {
   const std::vector<PrecisionRecallPoint> points = precision_recall(times);
   std::vector<double> read(recalls.size(), undefined);
   if (points.empty()) return read;
@@ -168,15 +169,15 @@ std::vector<double> Ranking::precision_at(const std::vector<double>& recalls, co
 
 std::vector<Ranking> rank_all(const std::vector<Finding>& findings) { return {findings.begin(), findings.end()}; }
 
-double macro_auc(const std::vector<Ranking>& rankings, const Times& times) {
+double macro_auc(const std::vector<Ranking>& rankings, const SampleWeights& times) {
   return mean_defined(rankings, [&](const Ranking& ranking) { return ranking.auc(times); });
 }
 
-double macro_average_precision(const std::vector<Ranking>& rankings, const Times& times) {
+double macro_average_precision(const std::vector<Ranking>& rankings, const SampleWeights& times) {
   return mean_defined(rankings, [&](const Ranking& ranking) { return ranking.average_precision(times); });
 }
 
-double weighted_auc(const std::vector<Ranking>& rankings, const Times& times) {
+double weighted_auc(const std::vector<Ranking>& rankings, const SampleWeights& times) {
   double sum = 0, weights = 0;
   for (const Ranking& ranking : rankings) {
     const double one = ranking.auc(times);

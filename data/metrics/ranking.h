@@ -30,22 +30,23 @@ class Ranking {
 
   // Area under the ROC curve as the Mann-Whitney statistic: the share of pairs (positive, negative) in which the
   // positive has the higher score, ties count one half (Hanley and McNeil 1982). Pairs are counted in whole numbers.
-  double auc(const Times& times = {}) const;
+  double auc(const SampleWeights& times = {}) const;
 
   // Average precision: sum over thresholds of (recall gained) * precision, no interpolation (as
   // sklearn.metrics.average_precision_score). This is the estimator behind every "AUPRC" here.
-  double average_precision(const Times& times = {}) const;
+  double average_precision(const SampleWeights& times = {}) const;
 
   // From (0, 0) to (1, 1), a point per distinct score, in falling order of thresholds. Empty without both classes.
-  std::vector<RocPoint> roc(const Times& times = {}) const;
+  std::vector<RocPoint> roc(const SampleWeights& times = {}) const;
   // A point per distinct score in falling order, so in rising order of recall. Empty without positives.
-  std::vector<PrecisionRecallPoint> precision_recall(const Times& times = {}) const;
+  std::vector<PrecisionRecallPoint> precision_recall(const SampleWeights& times = {}) const;
 
   // The ROC curve read at given rates (rising, from 0 to 1), points joined by straight lines; NaN without both classes.
-  std::vector<double> sensitivity_at(const std::vector<double>& false_positive_rates, const Times& times = {}) const;
+  std::vector<double> sensitivity_at(const std::vector<double>& false_positive_rates,
+                                     const SampleWeights& times = {}) const;
   // The highest precision at a recall of at least the given ones (rising, from 0 to 1): interpolated precision
   // (Manning, Raghavan, Schuetze 2008, section 8.4), for drawing bands.
-  std::vector<double> precision_at(const std::vector<double>& recalls, const Times& times = {}) const;
+  std::vector<double> precision_at(const std::vector<double>& recalls, const SampleWeights& times = {}) const;
 
   struct Entry {
     double score;
@@ -71,8 +72,8 @@ std::vector<Ranking> rank_all(const std::vector<Finding>& findings);
 
 // Means over findings, those with an undefined area left out; NaN if none is defined. Weighted: by the number of
 // positives. The micro average is Ranking::pooled(findings).auc().
-double macro_auc(const std::vector<Ranking>& rankings, const Times& times = {});
-double weighted_auc(const std::vector<Ranking>& rankings, const Times& times = {});
-double macro_average_precision(const std::vector<Ranking>& rankings, const Times& times = {});
+double macro_auc(const std::vector<Ranking>& rankings, const SampleWeights& times = {});
+double weighted_auc(const std::vector<Ranking>& rankings, const SampleWeights& times = {});
+double macro_average_precision(const std::vector<Ranking>& rankings, const SampleWeights& times = {});
 
 }  // namespace preceptor

@@ -96,7 +96,7 @@ NonInferiority non_inferiority(const Difference& difference, double margin) {
   return result;
 }
 
-double images_needed(double standard_error, double images, double difference, double power, double level) {
+double sample_size(double standard_error, double images, double difference, double power, double level) {
   require(standard_error >= 0 && images > 0 && difference != 0 && power > 0 && power < 1 && level > 0 && level < 1,
           "metrics: images needed for a difference of ", difference, " with standard error ", standard_error, " on ",
           images, " images, power ", power, ", level ", level);

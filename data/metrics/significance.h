@@ -45,6 +45,6 @@ NonInferiority non_inferiority(const Difference& difference, double margin);
 
 // Images needed to see a true difference (not 0) with the given power at a two-sided level: the standard error
 // observed on `images` shrinks with the square root of their number (Obuchowski and McClish 1997).
-double images_needed(double standard_error, double images, double difference, double power = 0.8, double level = 0.05);
+double sample_size(double standard_error, double images, double difference, double power = 0.8, double level = 0.05);
 
 }  // namespace preceptor

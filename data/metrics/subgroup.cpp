@@ -53,8 +53,8 @@ class GroupRows {
   }
 
   // The statistics that need no other group.
-  std::array<double, statistics> measure(const Times& times) const {
-    Times own;
+  std::array<double, statistics> measure(const SampleWeights& times) const {
+    SampleWeights own;
     if (!times.empty())
       for (const int row : rows_) own.push_back(times[static_cast<std::size_t>(row)]);
     Mean sensitivities, rates, errors;
@@ -98,7 +98,7 @@ std::vector<double> gaps(const std::vector<double>& values) {
   return result;
 }
 
-std::vector<double> measure_all(const std::vector<GroupRows>& groups, const Times& times) {
+std::vector<double> measure_all(const std::vector<GroupRows>& groups, const SampleWeights& times) {
   std::vector<std::array<double, statistics>> measured;
   for (const GroupRows& group : groups) measured.push_back(group.measure(times));
   for (const auto& [from, to] : {std::pair{sensitivity, sensitivity_gap}, std::pair{auc, auc_gap}}) {
@@ -135,7 +135,7 @@ class Side {
     }
   }
 
-  std::vector<double> measure(const Times& times) const {
+  std::vector<double> measure(const SampleWeights& times) const {
     std::vector<double> mean;
     for (const std::vector<GroupRows>& model : models_) {
       const std::vector<double> values = measure_all(model, times);
@@ -198,7 +198,7 @@ std::vector<GroupMetrics> group_metrics(const std::vector<Finding>& findings, co
   if (groups.empty()) return {};
   std::vector<GroupRows> rows;
   for (const Group& group : groups) rows.emplace_back(findings, thresholds, group);
-  const Bootstrap drawn = bootstrap([&](const Times& times) { return measure_all(rows, times); },
+  const Bootstrap drawn = bootstrap([&](const SampleWeights& times) { return measure_all(rows, times); },
                                     static_cast<int>(findings.front().scores.size()), options);
   std::vector<GroupMetrics> result;
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -217,7 +217,7 @@ std::vector<GapChange> gap_changes(const std::vector<Decider>& first, const std:
   const auto rows = static_cast<int>(first.front().findings.front().scores.size());
   // First, second and change, each with the statistics of all groups.
   const std::size_t block = groups.size() * statistics;
-  const auto measure = [&](const Times& times) {
+  const auto measure = [&](const SampleWeights& times) {
     std::vector<double> values = sides[0].measure(times), others = sides[1].measure(times);
     values.insert(values.end(), others.begin(), others.end());
     for (std::size_t i = 0; i < block; ++i) values.push_back(values[block + i] - values[i]);

@@ -32,7 +32,7 @@ double Confusion::accuracy() const { return ratio(true_positives + true_negative
 double Confusion::balanced_accuracy() const { return (sensitivity() + specificity()) / 2; }
 double Confusion::youden() const { return sensitivity() + specificity() - 1; }
 
-Confusion confusion_at(const Finding& finding, double threshold, const Times& times) {
+Confusion confusion_at(const Finding& finding, double threshold, const SampleWeights& times) {
   check(finding);
   Confusion counts;
   for (std::size_t i = 0; i < finding.scores.size(); ++i) {

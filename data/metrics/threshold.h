@@ -22,7 +22,7 @@ struct Confusion {
 };
 
 // Rows whose label is unknown are left out. Errors: those of check().
-Confusion confusion_at(const Finding& finding, double threshold, const Times& times = {});
+Confusion confusion_at(const Finding& finding, double threshold, const SampleWeights& times = {});
 
 // How a threshold is chosen on validation data.
 struct ThresholdRule {

@@ -24,7 +24,7 @@ inline float square(float value) { return value * value; }
 // std::hypot guards against overflow that cannot happen here, at ten times the price.
 inline float length_of(float x, float y) { return std::sqrt(x * x + y * y); }
 
-// A round bump that is 1 at the centre, falls like a Gaussian and ends at 1.5 `radius`; a polynomial, for speed.
+// A round bump that is 1 at the center, falls like a Gaussian and ends at 1.5 `radius`; a polynomial, for speed.
 inline float bump(float squared_distance, float radius) {
   const float rest = std::max(0.0f, 1 - squared_distance / (2.25f * radius * radius));
   return rest * rest;

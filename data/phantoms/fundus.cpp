@@ -28,17 +28,17 @@ FundusSite fundus_site(char site) {
   return {1.0f, 1.0f, 1.0f, 0.02f, 0.15f, 1.0f, 0.95f, 1.0f, 0.06f, {0.42f, 0.13f, 0.21f, 0.14f, 0.10f}};
 }
 
-struct Colour {
+struct Color {
   float red, green, blue;
 };
 
-void mix(Colour& colour, const Colour& other, float share) {
-  colour.red += share * (other.red - colour.red);
-  colour.green += share * (other.green - colour.green);
-  colour.blue += share * (other.blue - colour.blue);
+void mix(Color& color, const Color& other, float share) {
+  color.red += share * (other.red - color.red);
+  color.green += share * (other.green - color.green);
+  color.blue += share * (other.blue - color.blue);
 }
 
-// Everything drawn on the retina, one layer for each colour.
+// Everything drawn on the retina, one layer for each color.
 class FundusScene {
  public:
   FundusScene(const FundusEye& eye, int size)
@@ -56,22 +56,22 @@ class FundusScene {
   }
 
   // (x, y) has the macula as its origin.
-  Colour colour(float x, float y) const {
+  Color color(float x, float y) const {
     const float macula = x * x + y * y;
     const float pattern = 1 + eye_.pigment * (0.6f * choroid_.at(x, y) + 0.5f * shade_.at(x, y));
-    Colour colour{eye_.red * (0.5f + 0.5f * pattern), eye_.green * pattern, eye_.blue * pattern};
+    Color color{eye_.red * (0.5f + 0.5f * pattern), eye_.green * pattern, eye_.blue * pattern};
     const float dark = 0.34f * bump(macula, 0.24f);
-    colour = {colour.red * (1 - 0.6f * dark), colour.green * (1 - dark), colour.blue * (1 - dark)};
+    color = {color.red * (1 - 0.6f * dark), color.green * (1 - dark), color.blue * (1 - dark)};
     const float disc = length_of(x - eye_.disc_x, 0.92f * (y - eye_.disc_y));
-    mix(colour, {0.97f, 0.80f, 0.50f}, 0.85f * soft_step((eye_.disc_radius - disc) / 0.03f));
-    mix(colour, {1.0f, 0.94f, 0.76f}, 0.8f * soft_step((eye_.cup * eye_.disc_radius - disc) / 0.04f));
-    mix(colour, {0.97f, 0.90f, 0.72f}, 0.75f * cotton_.sample(x, y));
-    mix(colour, {1.0f, 0.88f, 0.45f}, 0.8f * yellow_.sample(x, y));
+    mix(color, {0.97f, 0.80f, 0.50f}, 0.85f * soft_step((eye_.disc_radius - disc) / 0.03f));
+    mix(color, {1.0f, 0.94f, 0.76f}, 0.8f * soft_step((eye_.cup * eye_.disc_radius - disc) / 0.04f));
+    mix(color, {0.97f, 0.90f, 0.72f}, 0.75f * cotton_.sample(x, y));
+    mix(color, {1.0f, 0.88f, 0.45f}, 0.8f * yellow_.sample(x, y));
     const float over_disc = 1 - 0.35f * soft_step((eye_.disc_radius - disc) / 0.03f);
-    mix(colour, {0.62f, 0.16f, 0.08f}, 0.55f * over_disc * arteries_.sample(x, y));
-    mix(colour, {0.42f, 0.07f, 0.05f}, 0.7f * over_disc * veins_.sample(x, y));
-    mix(colour, {0.40f, 0.05f, 0.03f}, 0.85f * blood_.sample(x, y));
-    return colour;
+    mix(color, {0.62f, 0.16f, 0.08f}, 0.55f * over_disc * arteries_.sample(x, y));
+    mix(color, {0.42f, 0.07f, 0.05f}, 0.7f * over_disc * veins_.sample(x, y));
+    mix(color, {0.40f, 0.05f, 0.03f}, 0.85f * blood_.sample(x, y));
+    return color;
   }
 
  private:
@@ -168,7 +168,7 @@ class FundusScene {
   SmoothNoise choroid_, shade_;
 };
 
-// How many lesions of each kind a grade shows; ranges of neighbouring grades overlap.
+// How many lesions of each kind a grade shows; ranges of neighboring grades overlap.
 void draw_retinopathy(FundusEye& eye, RandomStream& random) {
   const auto number = [&](int low, int high) {
     return low + static_cast<int>(random.below(static_cast<std::uint32_t>(high - low + 1)));
@@ -254,13 +254,13 @@ void render_fundus(const FundusEye& eye, char site, int size, std::uint8_t* imag
       if (field == 0) continue;
       const float x = cosine * (u - eye.shift_x) + sine * (v - eye.shift_y);
       const float y = cosine * (v - eye.shift_y) - sine * (u - eye.shift_x);
-      Colour colour = scene.colour(x, y);
-      mix(colour, {0.72f, 0.58f, 0.45f}, eye.haze);
+      Color color = scene.color(x, y);
+      mix(color, {0.72f, 0.58f, 0.45f}, eye.haze);
       const float flash = square(u - eye.light_x) + square(v - eye.light_y);
       const float light = field * eye.light * (1 - 0.2f * std::min(flash, 2.0f));
-      film[0].at(row, column) = light * colour.red;
-      film[1].at(row, column) = light * colour.green;
-      film[2].at(row, column) = light * colour.blue;
+      film[0].at(row, column) = light * color.red;
+      film[1].at(row, column) = light * color.green;
+      film[2].at(row, column) = light * color.blue;
     }
   }
   for (Plane& plane : film) {

@@ -17,7 +17,7 @@ struct FundusEye {
   float nasal;
   float disc_x, disc_y, disc_radius, cup;  // in the frame where the macula is the origin
   float red, green, blue;                  // of the bare retina
-  float light, light_x, light_y;           // brightness and the centre of the flash
+  float light, light_x, light_y;           // brightness and the center of the flash
   float haze;                              // a cloudy lens
   float pigment;                           // strength of the choroid's pattern
   float vessel_width;

@@ -7,13 +7,13 @@
 
 namespace preceptor {
 
-std::vector<std::string> above_names(const std::vector<std::string>& grades) {
+std::vector<std::string> cumulative_names(const std::vector<std::string>& grades) {
   std::vector<std::string> names;
   for (std::size_t k = 0; k + 1 < grades.size(); ++k) names.push_back("above " + grades[k]);
   return names;
 }
 
-std::vector<float> above_targets(const std::vector<float>& labels, int grades) {
+std::vector<float> cumulative_targets(const std::vector<float>& labels, int grades) {
   std::vector<float> targets;
   targets.reserve(labels.size() * static_cast<std::size_t>(grades - 1));
   for (const float label : labels)
@@ -30,16 +30,16 @@ std::vector<float> grades_from_targets(const std::vector<float>& targets, int gr
   return labels;
 }
 
-Dataset above_grades(const Dataset& graded) {
+Dataset cumulative_grades(const Dataset& graded) {
   require(graded.task != Task::multi_label && graded.outputs >= 3, "--ordinal: ", graded.source, " has ",
           graded.task == Task::multi_label ? "independent labels" : "two classes",
           "; one label of at least three classes in order is expected");
   Dataset above = graded;
   above.task = Task::multi_label;
   above.outputs = graded.outputs - 1;
-  above.label_names = above_names(graded.label_names);
+  above.label_names = cumulative_names(graded.label_names);
   for (Split* split : {&above.train, &above.val, &above.test})
-    split->labels = above_targets(split->labels, graded.outputs);
+    split->labels = cumulative_targets(split->labels, graded.outputs);
   return above;
 }
 

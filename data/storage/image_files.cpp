@@ -29,7 +29,7 @@ std::string to_string(const ImageForm& form) {
 Image read_prepared(const std::string& path, const ImageForm& form) {
   if (form.fundus == Fundus::keep) {
     Image image = with_channels(read_image(path, form.height, form.width, form.window), form.channels);
-    if (form.fit == Fit::crop) image = centre_of(image, form.height, form.width);
+    if (form.fit == Fit::crop) image = center_of(image, form.height, form.width);
     if (form.fit == Fit::pad) image = bordered(image, form.height, form.width);
     return resized(image, form.height, form.width);
   }

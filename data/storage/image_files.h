@@ -20,7 +20,7 @@ enum class Fundus {
 // How a picture of other proportions is brought to a size.
 enum class Fit {
   stretch,  // as a whole: resized
-  crop,     // its centre_of
+  crop,     // its center_of
   pad,      // bordered with black
 };
 
@@ -35,7 +35,7 @@ struct ImageForm {
 // "224x224x3", "224x224x3-crop", "224x224x1-fit=pad-window=0,4095": equal texts, equal images.
 std::string to_string(const ImageForm& form);
 
-// The image of a file in this form: cut, grey or colour, resized; the rules are those of data/images/image.h and
+// The image of a file in this form: cut, grey or color, resized; the rules are those of data/images/image.h and
 // data/images/fundus.h.
 Image read_prepared(const std::string& path, const ImageForm& form);
 

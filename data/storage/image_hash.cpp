@@ -1,4 +1,4 @@
-// Eight bytes at a time through the mixer of data/random.h; neighbours compared on a small copy.
+// Eight bytes at a time through the mixer of data/random.h; neighbors compared on a small copy.
 #include "data/storage/image_hash.h"
 
 #include <cstring>

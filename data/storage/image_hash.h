@@ -14,7 +14,7 @@ namespace preceptor {
 std::uint64_t content_hash(std::span<const std::uint8_t> bytes, std::uint64_t seed = 0);
 
 // The difference hash (N. Krawetz 2013) with 16 x 16 bits: the grey picture at 17 x 16 pixels, and for each pixel but
-// the last of a row whether its right neighbour is brighter. It survives resizing, compression and a change of
+// the last of a row whether its right neighbor is brighter. It survives resizing, compression and a change of
 // brightness; a flip or a cut changes it.
 using DifferenceHash = std::array<std::uint64_t, 4>;
 DifferenceHash difference_hash(const Image& image);

@@ -14,7 +14,7 @@ BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, boo
   const BatchNormStatistics statistics{context.empty({6, p.gamma.shape()[0]})};
   context.run_with_workspace(x.storage(), [&]<class T>(T) {
     return kernels::BatchNormForward<T>{.x = x.map<T>(),
-                                        .moments = x.moments(),
+                                        .statistics = x.statistics(),
                                         .residual = residual.map<T>(),
                                         .y = y.map<T>(),
                                         .gamma = p.gamma.value(),
@@ -22,10 +22,10 @@ BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, boo
                                         .running_mean = p.running_mean.value(),
                                         .running_variance = p.running_variance.value(),
                                         .mean = statistics.mean(),
-                                        .inverse_deviation = statistics.inverse_deviation(),
+                                        .rstd = statistics.rstd(),
                                         .scale = statistics.scale(),
                                         .offset = statistics.offset(),
-                                        .roundings = statistics.roundings(),
+                                        .rounding_errors = statistics.rounding_errors(),
                                         .epsilon = p.epsilon,
                                         .momentum = p.momentum,
                                         .relu = relu,
@@ -34,7 +34,7 @@ BatchNormStatistics normalise(const Tensor& x, const BatchNormParameters& p, boo
   return statistics;
 }
 
-// Records normalise().
+// Records normalize().
 void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tensor& residual,
             const BatchNormStatistics& statistics, Tensor& y) {
   Context& context = x.context();
@@ -45,7 +45,7 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
 
   // Without a residual the gradient recomputes where the ReLU let x pass; y need not be kept for that.
   const Tensor kept = relu && residual.defined() ? y : Tensor();
-  context.tape().record(y, [=, shortcut = residual.without_values(), &context](const Tensor& d_y) {
+  context.tape().record(y, [=, shortcut = residual.shape_only(), &context](const Tensor& d_y) {
     // The derivative that comes in is nobody else's most of the time; then one of the results takes its memory.
     const bool reuse = d_y.owns_alone();
     const Tensor d_residual = !want_residual ? Tensor() : reuse ? d_y : context.empty(x.shape());
@@ -61,10 +61,10 @@ void record(const Tensor& x, const BatchNormParameters& p, bool relu, const Tens
                                            .d_x = d_x.map<T>(),
                                            .d_residual = d_residual.map<T>(),
                                            .mean = statistics.mean(),
-                                           .inverse_deviation = statistics.inverse_deviation(),
+                                           .rstd = statistics.rstd(),
                                            .scale = statistics.scale(),
                                            .offset = statistics.offset(),
-                                           .roundings = statistics.roundings(),
+                                           .rounding_errors = statistics.rounding_errors(),
                                            .d_gamma = want_gamma ? p.gamma.gradient() : nullptr,
                                            .d_beta = want_beta ? p.beta.gradient() : nullptr,
                                            .relu = relu,
@@ -119,9 +119,9 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
 Tensor batch_norm_convolution(const Tensor& x, const BatchNormParameters& p, const Parameter& weight,
                               const ConvolutionOptions& options) {
   require_fits(x, p);
-  // Where a convolution does not normalise as it reads, a batch norm does it best while it has x in its cache.
+  // Where a convolution does not normalize as it reads, a batch norm does it best while it has x in its cache.
   Context& context = x.context();
-  Tensor activation = context.fuses_batch_norms() ? x.without_values() : context.empty(x.shape());
+  Tensor activation = context.fuses_batch_norms() ? x.shape_only() : context.empty(x.shape());
   activation.set_slot(-1);
   const BatchNormStatistics statistics = normalise(x, p, true, Tensor(), activation);
   record(x, p, true, Tensor(), statistics, activation);

@@ -5,7 +5,7 @@
 
 namespace preceptor {
 
-// The moments of what x holds, where it has room for them.
-void find_moments(const Tensor& x);
+// The statistics of what x holds, where it has room for them.
+void find_statistics(const Tensor& x);
 
 }  // namespace preceptor

@@ -42,7 +42,7 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
   if (bias)
     require(bias->shape() == Shape{weight.shape()[0]}, "convolution: bias ", bias->shape(), " does not fit weights ",
             weight.shape());
-  if (options.moments && context.fuses_batch_norms()) y.keep_moments();
+  if (options.statistics && context.fuses_batch_norms()) y.keep_statistics();
   context.run_with_workspace(x.storage(), [&]<class T>(T) {
     return kernels::ConvolutionForward<T>{.x = (x.defined() ? x : input).map<T>(),
                                           .weight = weight.value_for<T>(),
@@ -52,7 +52,7 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
                                           .geometry = geometry,
                                           .relu = false,
                                           .input = x.defined() ? kernels::ChannelAffine{} : affine_of(before),
-                                          .moments = y.moments(),
+                                          .statistics = y.statistics(),
                                           .tf32 = context.multiplies_tf32(),
                                           .direct = options.direct};
   });
@@ -63,31 +63,30 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
   require(!want_bias || want_weight, "convolution: a bias cannot be trained under frozen weights");
 
   const Tensor kept = want_weight ? input : Tensor();
-  context.tape().record(y,
-                        [=, source = x.without_values(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
-                          if (want_weight)
-                            context.run_with_workspace(kept.storage(), [&]<class T>(T) {
-                              return kernels::ConvolutionWeightGradient<T>{.x = kept.map<T>(),
-                                                                           .d_y = d_y.map<T>(),
-                                                                           .d_weight = weight.gradient(),
-                                                                           .d_bias = want_bias ? b.gradient() : nullptr,
-                                                                           .geometry = geometry,
-                                                                           .input = affine_of(before),
-                                                                           .tf32 = context.multiplies_tf32(),
-                                                                           .direct = options.direct};
-                            });
-                          if (!want_x) return;
-                          Tensor d_x = context.empty(source.shape());
-                          context.run_with_workspace(d_x.storage(), [&]<class T>(T) {
-                            return kernels::ConvolutionDataGradient<T>{.d_y = d_y.map<T>(),
-                                                                       .weight = weight.value_for<T>(),
-                                                                       .d_x = d_x.map<T>(),
-                                                                       .geometry = geometry,
-                                                                       .tf32 = context.multiplies_tf32(),
-                                                                       .direct = options.direct};
-                          });
-                          context.tape().accumulate(source, std::move(d_x));
-                        });
+  context.tape().record(y, [=, source = x.shape_only(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
+    if (want_weight)
+      context.run_with_workspace(kept.storage(), [&]<class T>(T) {
+        return kernels::ConvolutionWeightGradient<T>{.x = kept.map<T>(),
+                                                     .d_y = d_y.map<T>(),
+                                                     .d_weight = weight.gradient(),
+                                                     .d_bias = want_bias ? b.gradient() : nullptr,
+                                                     .geometry = geometry,
+                                                     .input = affine_of(before),
+                                                     .tf32 = context.multiplies_tf32(),
+                                                     .direct = options.direct};
+      });
+    if (!want_x) return;
+    Tensor d_x = context.empty(source.shape());
+    context.run_with_workspace(d_x.storage(), [&]<class T>(T) {
+      return kernels::ConvolutionDataGradient<T>{.d_y = d_y.map<T>(),
+                                                 .weight = weight.value_for<T>(),
+                                                 .d_x = d_x.map<T>(),
+                                                 .geometry = geometry,
+                                                 .tf32 = context.multiplies_tf32(),
+                                                 .direct = options.direct};
+    });
+    context.tape().accumulate(source, std::move(d_x));
+  });
   return y;
 }
 

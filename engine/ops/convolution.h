@@ -10,10 +10,10 @@ struct BatchNormStatistics {
   Tensor values;  // [6, c]; undefined: there is no batch norm
 
   float* mean() const { return row(0); }
-  float* inverse_deviation() const { return row(1); }
+  float* rstd() const { return row(1); }
   float* scale() const { return row(2); }
   float* offset() const { return row(3); }
-  float* roundings() const { return row(4); }  // [2, c]
+  float* rounding_errors() const { return row(4); }  // [2, c]
 
  private:
   float* row(int i) const { return values.data() + i * values.shape()[1]; }

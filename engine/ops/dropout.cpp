@@ -19,9 +19,9 @@ Tensor dropout_into(const Tensor& x, float probability, int layer, const Tensor&
     });
   };
   drop(x, y);
-  find_moments(y);
+  find_statistics(y);
   if (!context.tape().watches(x)) return y;
-  context.tape().record(y, [source = x.without_values(), drop, &context](const Tensor& d_y) {
+  context.tape().record(y, [source = x.shape_only(), drop, &context](const Tensor& d_y) {
     Tensor d_x = context.empty(source.shape());
     drop(d_y, d_x);
     context.tape().accumulate(source, std::move(d_x));

@@ -26,7 +26,7 @@ Tensor leaky_relu(const Tensor& x, float slope) {
   Tensor y = context.empty(x.shape());
   context.run(x.storage(), [&]<class T>(T) { return kernels::LeakyReluForward<T>{x.map<T>(), y.map<T>(), slope}; });
   if (!context.tape().watches(x)) return y;
-  context.tape().record(y, [target = x.without_values(), value = y, slope, &context](const Tensor& d_y) {
+  context.tape().record(y, [target = x.shape_only(), value = y, slope, &context](const Tensor& d_y) {
     const Tensor d_x = d_y.owns_alone() ? d_y : context.empty(target.shape());
     context.run(value.storage(), [&]<class T>(T) {
       return kernels::LeakyReluBackward<T>{value.map<T>(), d_y.map<T>(), d_x.map<T>(), slope};

@@ -18,23 +18,22 @@ void require_equal(const char* op, const char* first, const Tensor& a, const cha
 void record(const Tensor& input, const Tensor& d_input) {
   Tape& tape = input.context().tape();
   if (!tape.watches(input)) return;
-  tape.record_loss(
-      [target = input.without_values(), d_input, &tape](const Tensor&) { tape.accumulate(target, d_input); });
+  tape.record_loss([target = input.shape_only(), d_input, &tape](const Tensor&) { tape.accumulate(target, d_input); });
 }
 
 }  // namespace
 
-Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, float weight, const Tensor& shares) {
+Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, float weight, const Tensor& row_weights) {
   require_matrix("softmax_cross_entropy", logits);
   const int rows = logits.shape()[0], classes = logits.shape()[1];
   require(labels.shape() == Shape{rows}, "softmax_cross_entropy: logits ", logits.shape(), " and labels ",
           labels.shape(), " do not fit");
-  require(!shares.defined() || shares.shape() == labels.shape(), "softmax_cross_entropy: labels ", labels.shape(),
-          " and shares ", shares.shape(), " differ");
+  require(!row_weights.defined() || row_weights.shape() == labels.shape(), "softmax_cross_entropy: labels ",
+          labels.shape(), " and shares ", row_weights.shape(), " differ");
   Context& context = logits.context();
   const Tensor loss = context.empty({rows}), d_logits = context.empty(logits.shape());
   context.run(kernels::SoftmaxCrossEntropy<float>{logits.data(), labels.data(), loss.data(), d_logits.data(), rows,
-                                                  classes, weight, shares.data()});
+                                                  classes, weight, row_weights.data()});
   record(logits, d_logits);
   return loss;
 }

@@ -31,7 +31,7 @@ Tensor max_pool(const Tensor& x, int window, int stride, int padding) {
   if (!recorded) return y;
   // Only the shape and slot of x are needed: its values are released as early as they can be.
   context.tape().record(
-      y, [target = x.without_values(), winner, winners, window, stride, padding, &context](const Tensor& d_y) {
+      y, [target = x.shape_only(), winner, winners, window, stride, padding, &context](const Tensor& d_y) {
         const Tensor d_x = context.empty(target.shape());
         context.run(d_x.storage(), [&]<class T>(T) {
           return kernels::MaxPoolBackward<T>{d_y.map<T>(), winners, d_x.map<T>(), window, stride, padding};
@@ -49,7 +49,7 @@ Tensor average_pool(const Tensor& x, int window, int stride, int padding, bool c
   });
   if (!context.tape().watches(x)) return y;
   context.tape().record(
-      y, [target = x.without_values(), window, stride, padding, count_padding, &context](const Tensor& d_y) {
+      y, [target = x.shape_only(), window, stride, padding, count_padding, &context](const Tensor& d_y) {
         const Tensor d_x = context.empty(target.shape());
         context.run(d_x.storage(), [&]<class T>(T) {
           return kernels::AveragePoolBackward<T>{d_y.map<T>(), d_x.map<T>(), window, stride, padding, count_padding};
@@ -67,7 +67,7 @@ Tensor global_average_pool(const Tensor& x) {
     return kernels::GlobalAveragePoolForward<T>{x.map<T>(), y.data(), nullptr};
   });
   if (!context.tape().watches(x)) return y;
-  context.tape().record(y, [target = x.without_values(), &context](const Tensor& d_y) {
+  context.tape().record(y, [target = x.shape_only(), &context](const Tensor& d_y) {
     const Tensor d_x = context.empty(target.shape());
     context.run(d_x.storage(), [&]<class T>(T) {
       return kernels::GlobalAveragePoolBackward<T>{d_y.data(), d_x.map<T>()};

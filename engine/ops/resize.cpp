@@ -48,7 +48,7 @@ Tensor Resizer::operator()(const Tensor& x) const {
   Tensor y = context.empty({shape[0], shape[1], to_.height, to_.width});
   run(x, y, to_);
   if (!context.tape().watches(x)) return y;
-  context.tape().record(y, [target = x.without_values(), back = from_, &context](const Tensor& d_y) {
+  context.tape().record(y, [target = x.shape_only(), back = from_, &context](const Tensor& d_y) {
     const Tensor d_x = context.empty(target.shape());
     run(d_y, d_x, back);
     context.tape().accumulate(target, d_x);

@@ -1,32 +1,32 @@
-// What transfer methods are put together from: losses on differences, normalised groups, products of rows.
+// What transfer methods are put together from: losses on differences, normalized groups, products of rows.
 #include "engine/ops.h"
 #include "kernels/decoupled_kl/decoupled_kl.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/gaussian_likelihood/gaussian_likelihood.h"
+#include "kernels/gram_matrix/gram_matrix.h"
+#include "kernels/l2_normalize/l2_normalize.h"
 #include "kernels/linear/linear.h"
-#include "kernels/map_products/map_products.h"
-#include "kernels/normalize/normalize.h"
-#include "kernels/probabilities/probabilities.h"
+#include "kernels/softmax/softmax.h"
 
 namespace preceptor {
 namespace {
 
-void record_difference(const Tensor& student, const Tensor& d_student) {
+void record_pointwise_loss(const Tensor& student, const Tensor& d_student) {
   Tape& tape = student.context().tape();
   if (!tape.watches(student)) return;
   tape.record_loss(
-      [target = student.without_values(), d_student, &tape](const Tensor&) { tape.accumulate(target, d_student); });
+      [target = student.shape_only(), d_student, &tape](const Tensor&) { tape.accumulate(target, d_student); });
 }
 
 // x itself, or a copy without gaps; its gradient goes to x.
-Tensor without_gaps(const Tensor& x) { return x.has_gaps() ? copy_into(x, x.context().empty(x.shape())) : x; }
+Tensor contiguous(const Tensor& x) { return x.has_gaps() ? copy_into(x, x.context().empty(x.shape())) : x; }
 
-// Difference of both, as rows of images.
+// PointwiseLoss of both, as rows of images.
 struct Run {
   Tensor loss, d_student;
 };
-Run run_difference(const char* op, DifferenceKind kind, const Tensor& student, const Tensor& teacher, float scale,
-                   float parameter) {
+Run run_pointwise_loss(const char* op, PointwiseLossKind kind, const Tensor& student, const Tensor& teacher,
+                       float scale, float parameter) {
   require(!teacher.defined() || student.shape() == teacher.shape(), op, ": student ", student.shape(), " and teacher ",
           teacher.shape(), " differ");
   require(!student.has_gaps() && !teacher.has_gaps(), op, ": maps have gaps");
@@ -34,7 +34,7 @@ Run run_difference(const char* op, DifferenceKind kind, const Tensor& student, c
   Context& context = student.context();
   Run run{context.empty({rows}), context.empty(student.shape(), student.storage())};
   context.run(student.storage(), [&]<class T>(T) {
-    return kernels::Difference<T>{
+    return kernels::PointwiseLoss<T>{
         student.data<T>(), teacher.data<T>(), run.loss.data(), run.d_student.data<T>(), rows, columns, kind, scale,
         parameter};
   });
@@ -44,21 +44,21 @@ Run run_difference(const char* op, DifferenceKind kind, const Tensor& student, c
 struct Groups {
   int outer, length, inner;
 };
-Tensor normalize(const Tensor& x, const Groups& groups, const NormalizeOptions& options) {
+Tensor l2_normalize(const Tensor& x, const Groups& groups, const L2NormalizeOptions& options) {
   Context& context = x.context();
   Tensor y = context.empty(x.shape());
   const Tensor inverse = context.empty({groups.outer * groups.inner});
   context.run(x.storage(), [&]<class T>(T) {
-    return kernels::Normalize<T>{x.data<T>(),  y.data<T>(),    inverse.data(), groups.outer,   groups.length,
-                                 groups.inner, options.center, options.scale,  options.epsilon};
+    return kernels::L2Normalize<T>{x.data<T>(),  y.data<T>(),    inverse.data(), groups.outer,   groups.length,
+                                   groups.inner, options.center, options.scale,  options.epsilon};
   });
   if (!context.tape().watches(x)) return y;
-  context.tape().record(y, [target = x.without_values(), value = y, inverse, groups, options,
-                            &context](const Tensor& d_y) {
-    const Tensor from = without_gaps(d_y), d_x = context.empty(target.shape());
+  context.tape().record(y, [target = x.shape_only(), value = y, inverse, groups, options, &context](const Tensor& d_y) {
+    const Tensor from = contiguous(d_y), d_x = context.empty(target.shape());
     context.run(d_x.storage(), [&]<class T>(T) {
-      return kernels::NormalizeBackward<T>{value.data<T>(), from.data<T>(), inverse.data(), d_x.data<T>(), groups.outer,
-                                           groups.length,   groups.inner,   options.center, options.scale};
+      return kernels::L2NormalizeBackward<T>{value.data<T>(), from.data<T>(), inverse.data(),
+                                             d_x.data<T>(),   groups.outer,   groups.length,
+                                             groups.inner,    options.center, options.scale};
     });
     context.tape().accumulate(target, d_x);
   });
@@ -71,17 +71,18 @@ void require_matrix(const char* op, const Tensor& x) {
 
 }  // namespace
 
-Tensor difference(DifferenceKind kind, const Tensor& student, const Tensor& teacher, float scale, float parameter) {
-  const Tensor dense = without_gaps(student);
-  const Run run =
-      run_difference("difference", kind, dense, teacher.defined() ? without_gaps(teacher) : teacher, scale, parameter);
-  record_difference(dense, run.d_student);
+Tensor pointwise_loss(PointwiseLossKind kind, const Tensor& student, const Tensor& teacher, float scale,
+                      float parameter) {
+  const Tensor dense = contiguous(student);
+  const Run run = run_pointwise_loss("pointwise_loss", kind, dense, teacher.defined() ? contiguous(teacher) : teacher,
+                                     scale, parameter);
+  record_pointwise_loss(dense, run.d_student);
   return run.loss;
 }
 
-Tensor root_difference(const Tensor& student, const Tensor& teacher, float weight) {
-  const Tensor dense = without_gaps(student);
-  const Run run = run_difference("root_difference", DifferenceKind::square, dense, without_gaps(teacher), 1, 0);
+Tensor l2_norm_loss(const Tensor& student, const Tensor& teacher, float weight) {
+  const Tensor dense = contiguous(student);
+  const Run run = run_pointwise_loss("l2_norm_loss", PointwiseLossKind::square, dense, contiguous(teacher), 1, 0);
   Context& context = student.context();
   const Tensor factor = context.empty({1});
   context.run(kernels::RootOfSum{run.loss.data(), run.loss.shape()[0], weight, factor.data()});
@@ -90,7 +91,7 @@ Tensor root_difference(const Tensor& student, const Tensor& teacher, float weigh
     return kernels::ScaleBy<T>{d_student.data<T>(), factor.data(),
                                static_cast<std::int64_t>(d_student.shape().elements())};
   });
-  record_difference(dense, run.d_student);
+  record_pointwise_loss(dense, run.d_student);
   return run.loss;
 }
 
@@ -120,25 +121,25 @@ Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& 
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
   context.run(kernels::DecoupledKl{student.data(), teacher.data(), labels.data(), loss.data(), d_student.data(), rows,
                                    classes, temperature, of_target, of_others, weight / static_cast<float>(rows)});
-  record_difference(student, d_student);
+  record_pointwise_loss(student, d_student);
   return loss;
 }
 
-Tensor normalize_rows(const Tensor& x, const NormalizeOptions& options) {
-  require_matrix("normalize_rows", x);
-  return normalize(x, {x.shape()[0], x.shape()[1], 1}, options);
+Tensor l2_normalize_rows(const Tensor& x, const L2NormalizeOptions& options) {
+  require_matrix("l2_normalize_rows", x);
+  return l2_normalize(x, {x.shape()[0], x.shape()[1], 1}, options);
 }
 
-Tensor normalize_columns(const Tensor& x, const NormalizeOptions& options) {
-  require_matrix("normalize_columns", x);
-  return normalize(x, {1, x.shape()[0], x.shape()[1]}, options);
+Tensor l2_normalize_columns(const Tensor& x, const L2NormalizeOptions& options) {
+  require_matrix("l2_normalize_columns", x);
+  return l2_normalize(x, {1, x.shape()[0], x.shape()[1]}, options);
 }
 
-Tensor normalize_maps(const Tensor& x, const NormalizeOptions& options) {
-  require(x.shape().rank() == 4, "normalize_maps: ", x.shape(), " is no feature map");
-  const Tensor dense = without_gaps(x);
+Tensor l2_normalize_maps(const Tensor& x, const L2NormalizeOptions& options) {
+  require(x.shape().rank() == 4, "l2_normalize_maps: ", x.shape(), " is no feature map");
+  const Tensor dense = contiguous(x);
   const int images = x.shape()[0], plane = x.shape()[2] * x.shape()[3];
-  return normalize(dense, {images * x.shape()[1] / dense.block(), plane, dense.block()}, options);
+  return l2_normalize(dense, {images * x.shape()[1] / dense.block(), plane, dense.block()}, options);
 }
 
 Tensor as_rows(const Tensor& x) {
@@ -150,7 +151,7 @@ Tensor as_rows(const Tensor& x) {
   Tensor rows = dense.reshaped({images, static_cast<int>(x.shape().elements()) / images});
   Tape& tape = x.context().tape();
   if (tape.watches(dense))
-    tape.record(rows, [target = dense.without_values(), &tape](const Tensor& d_rows) {
+    tape.record(rows, [target = dense.shape_only(), &tape](const Tensor& d_rows) {
       tape.accumulate(target, d_rows.reshaped(target.shape()));
     });
   return rows;
@@ -162,16 +163,16 @@ Tensor as_map(const Tensor& x) {
   Tensor map = x.reshaped({x.shape()[0], x.shape()[1], 1, 1});
   Tape& tape = x.context().tape();
   if (tape.watches(x))
-    tape.record(map, [target = x.without_values(), &tape](const Tensor& d_map) {
+    tape.record(map, [target = x.shape_only(), &tape](const Tensor& d_map) {
       tape.accumulate(target, d_map.reshaped(target.shape()));
     });
   const Tensor stored = x.context().empty(map.shape());
   return stored.storage() == map.storage() ? map : copy_into(map, stored);
 }
 
-Tensor product(const Tensor& a, const Tensor& b) {
-  require_matrix("product", a);
-  require_matrix("product", b);
+Tensor matmul_nt(const Tensor& a, const Tensor& b) {
+  require_matrix("matmul_nt", a);
+  require_matrix("matmul_nt", b);
   require(a.shape()[1] == b.shape()[1], "product: rows of ", a.shape(), " and ", b.shape(), " differ in length");
   Context& context = a.context();
   const int rows = a.shape()[0], columns = b.shape()[0], depth = a.shape()[1];
@@ -190,15 +191,15 @@ Tensor product(const Tensor& a, const Tensor& b) {
   return y;
 }
 
-Tensor map_products(const Tensor& x, const Tensor& y, float scale) {
+Tensor gram_matrix(const Tensor& x, const Tensor& y, float scale) {
   const Shape &a = x.shape(), &b = y.shape();
-  require(a.rank() == 4 && b.rank() == 4 && a[0] == b[0] && a[2] == b[2] && a[3] == b[3], "map_products: ", a, " and ",
+  require(a.rank() == 4 && b.rank() == 4 && a[0] == b[0] && a[2] == b[2] && a[3] == b[3], "gram_matrix: ", a, " and ",
           b, " differ in images, height or width");
   Context& context = x.context();
-  const Tensor left = without_gaps(x), right = without_gaps(y);
+  const Tensor left = contiguous(x), right = contiguous(y);
   Tensor products = context.empty({a[0], a[1] * b[1]});
   context.run(left.storage(), [&]<class T>(T) {
-    return kernels::MapProducts<T>{left.map<T>(), right.map<T>(), products.data(), scale};
+    return kernels::GramMatrix<T>{left.map<T>(), right.map<T>(), products.data(), scale};
   });
   const bool want_left = context.tape().watches(left), want_right = context.tape().watches(right);
   if (!want_left && !want_right) return products;
@@ -206,7 +207,7 @@ Tensor map_products(const Tensor& x, const Tensor& y, float scale) {
     const auto differentiate = [&](const Tensor& by, const Tensor& other, bool transposed) {
       const Tensor d_x = context.empty(by.shape());
       context.run(d_x.storage(), [&]<class T>(T) {
-        return kernels::MapProductsBackward<T>{other.map<T>(), d_products.data(), d_x.map<T>(), scale, transposed};
+        return kernels::GramMatrixBackward<T>{other.map<T>(), d_products.data(), d_x.map<T>(), scale, transposed};
       });
       context.tape().accumulate(by, d_x);
     };
@@ -216,18 +217,18 @@ Tensor map_products(const Tensor& x, const Tensor& y, float scale) {
   return products;
 }
 
-Tensor probabilities(const Tensor& logits, float temperature, bool independent) {
-  require_matrix("probabilities", logits);
-  require(temperature > 0, "probabilities: temperature ", temperature, " is not positive");
+Tensor temperature_softmax(const Tensor& logits, float temperature, bool independent) {
+  require_matrix("temperature_softmax", logits);
+  require(temperature > 0, "temperature_softmax: temperature ", temperature, " is not positive");
   const int rows = logits.shape()[0], classes = logits.shape()[1];
   Context& context = logits.context();
   Tensor p = context.empty(logits.shape());
-  context.run(kernels::Probabilities{logits.data(), p.data(), rows, classes, temperature, independent});
+  context.run(kernels::TemperatureSoftmax{logits.data(), p.data(), rows, classes, temperature, independent});
   if (!context.tape().watches(logits)) return p;
-  context.tape().record(p, [=, value = p, target = logits.without_values(), &context](const Tensor& d_p) {
+  context.tape().record(p, [=, value = p, target = logits.shape_only(), &context](const Tensor& d_p) {
     const Tensor d_logits = context.empty(target.shape());
-    context.run(kernels::ProbabilitiesBackward{value.data(), d_p.data(), d_logits.data(), rows, classes, temperature,
-                                               independent});
+    context.run(kernels::TemperatureSoftmaxBackward{value.data(), d_p.data(), d_logits.data(), rows, classes,
+                                                    temperature, independent});
     context.tape().accumulate(target, d_logits);
   });
   return p;
@@ -248,15 +249,15 @@ Tensor squared_distances(const Tensor& x) {
   return distances;
 }
 
-Tensor relation_loss(Relation relation, const Tensor& student, const Tensor& teacher, float weight) {
+Tensor relational_loss(Relation relation, const Tensor& student, const Tensor& teacher, float weight) {
   const int rows = student.shape()[0];
-  require(student.shape() == Shape({rows, rows}) && teacher.shape() == student.shape(), "relation_loss: student ",
+  require(student.shape() == Shape({rows, rows}) && teacher.shape() == student.shape(), "relational_loss: student ",
           student.shape(), " and teacher ", teacher.shape(), " are no relations of one batch");
   Context& context = student.context();
   const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
   context.run(
-      kernels::RelationLoss{student.data(), teacher.data(), loss.data(), d_student.data(), rows, relation, weight});
-  record_difference(student, d_student);
+      kernels::RelationalLoss{student.data(), teacher.data(), loss.data(), d_student.data(), rows, relation, weight});
+  record_pointwise_loss(student, d_student);
   return loss;
 }
 
@@ -266,7 +267,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
           "gaussian_likelihood: prediction ", shape, ", target ", target.shape(), " and variances ", raw.shape(),
           " do not fit");
   Context& context = prediction.context();
-  const Tensor dense = without_gaps(prediction), values = without_gaps(target);
+  const Tensor dense = contiguous(prediction), values = contiguous(target);
   const Tensor loss = context.empty({shape[1]}), d_raw = context.empty({shape[1]}), d_prediction = context.empty(shape);
   context.run(dense.storage(), [&]<class T>(T) {
     return kernels::GaussianLikelihood<T>{dense.map<T>(),        values.map<T>(), raw.value(), loss.data(),
@@ -275,7 +276,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
   Tape& tape = context.tape();
   const bool want_raw = tape.recording() && raw.watched();
   if (!want_raw && !tape.watches(dense)) return loss;
-  tape.record_loss([=, by = dense.without_values(), &context](const Tensor&) {
+  tape.record_loss([=, by = dense.shape_only(), &context](const Tensor&) {
     if (want_raw) {
       context.run(kernels::Copy{raw.gradient(), d_raw.data(), d_raw.shape().elements() * sizeof(float)});
       if (const float* factor = context.tape().factor())

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "kernels/attention_transfer/tiling.h"
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -37,7 +37,7 @@ double energy(const FeatureMap<const float>& map, int image, float* attention) {
 
 double energy(const FeatureMap<const float>& map, int image, float* attention) {
   double norm = 0;
-  specialise_block(map.block, [&](auto block) { norm = energy<block()>(map, image, attention); });
+  specialize_block(map.block, [&](auto block) { norm = energy<block()>(map, image, attention); });
   return norm;
 }
 
@@ -59,7 +59,7 @@ void transfer_image(const AttentionTransfer<float>& a, int image, float* student
   const double epsilon = static_cast<double>(a.epsilon);
   const double student_norm = energy(a.student, image, student), teacher_norm = energy(a.teacher, image, teacher);
   const double by_student = 1 / std::max(student_norm, epsilon), by_teacher = 1 / std::max(teacher_norm, epsilon);
-  double square = 0, projection = 0;  // of the difference; on the student's normalised attention
+  double square = 0, projection = 0;  // of the difference; on the student's normalized attention
   for (int i = 0; i < plane; ++i) {
     const double attention = static_cast<double>(student[i]) * by_student;
     const double difference = attention - static_cast<double>(teacher[i]) * by_teacher;
@@ -75,7 +75,7 @@ void transfer_image(const AttentionTransfer<float>& a, int image, float* student
     const double difference = attention - static_cast<double>(teacher[i]) * by_teacher;
     student[i] = static_cast<float>(2 * scale.slope * by_student * (difference - projection * attention));
   }
-  specialise_block(a.student.block, [&](auto block) { write_gradient<block()>(a, image, student); });
+  specialize_block(a.student.block, [&](auto block) { write_gradient<block()>(a, image, student); });
 }
 
 }  // namespace

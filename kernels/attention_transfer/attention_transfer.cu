@@ -16,13 +16,14 @@ namespace {
 // Whether all rows of these maps can be accessed by 16 bytes.
 template <class... T>
 bool rows_aligned(const FeatureMap<T>&... maps) {
-  assert(((maps.block == maps.pitch) && ...));
-  return ((aligned16(maps.data) && maps.pitch * sizeof(T) % 16 == 0 && maps.channels * sizeof(T) % 16 == 0) && ...);
+  assert(((maps.block == maps.channel_stride) && ...));
+  return ((aligned16(maps.data) && maps.channel_stride * sizeof(T) % 16 == 0 && maps.channels * sizeof(T) % 16 == 0) &&
+          ...);
 }
 
 // Where a thread stands in the positions of its block's image.
 struct Place {
-  int image, share;
+  int image, slice;
   int first;           // position of the block: thread i has first + i for its own, if the block has so many
   bool owns;           // this thread has one
   std::int64_t begin;  // of the image, in positions of all
@@ -31,9 +32,9 @@ struct Place {
 
   __device__ Place(const AttentionTiling& t, int block) {
     const int thread = static_cast<int>(threadIdx.x), lane = thread % warp_size;
-    image = block / t.shares;
-    share = block - image * t.shares;
-    first = share * t.block_positions();
+    image = block / t.slices;
+    slice = block - image * t.slices;
+    first = slice * t.block_positions();
     owns = thread < t.block_positions() && first + thread < t.plane;
     begin = static_cast<std::int64_t>(image) * t.plane;
     tile = thread / warp_size * t.tile;
@@ -42,7 +43,7 @@ struct Place {
   }
   template <class T>
   __device__ T* row(const FeatureMap<T>& map, int position) const {
-    return map.data + (begin + first + position) * map.pitch;
+    return map.data + (begin + first + position) * map.channel_stride;
   }
   __device__ std::int64_t own() const { return begin + first + static_cast<int>(threadIdx.x); }
 };
@@ -69,10 +70,10 @@ __device__ float sum_squares(const FeatureMap<const T>& map, bool packs, const P
 // By all lanes of one warp; `loss` is the image's. With the sums of products, |a_s - a_t|^2 = |a_s|^2 + |a_t|^2 - 2 a_s
 // . a_t: in double that leaves 1e-16 where the attentions, rounded to float, are themselves good for (1e-7)^2.
 template <class T>
-__device__ ImageTerms terms_of(const AttentionTransfer<T>& a, const double* products, int shares, double& loss) {
+__device__ ImageTerms terms_of(const AttentionTransfer<T>& a, const double* products, int slices, double& loss) {
   double sums[3] = {0, 0, 0};
-  for (int share = static_cast<int>(threadIdx.x); share < shares; share += warp_size)
-    for (int i = 0; i < 3; ++i) sums[i] += products[AttentionWorkspace::pitch * share + i];
+  for (int slice = static_cast<int>(threadIdx.x); slice < slices; slice += warp_size)
+    for (int i = 0; i < 3; ++i) sums[i] += products[AttentionWorkspace::pitch * slice + i];
   for (double& sum : sums) sum = reduce_lanes(sum, Sum{});
   const double student = std::sqrt(sums[0]), least_student = static_cast<double>(a.epsilon) * a.student.channels;
   const double teacher = std::sqrt(sums[1]), least_teacher = static_cast<double>(a.epsilon) * a.teacher.channels;
@@ -97,7 +98,7 @@ __global__ void __launch_bounds__(AttentionTiling::threads, 4)
            unsigned* tickets) {
   SHARED(float, student, [AttentionTiling::threads]);
   SHARED(float, teacher, [AttentionTiling::threads]);
-  const int block = first_image * t.shares + static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
+  const int block = first_image * t.slices + static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
   const Place at(t, block);
   for (int done = 0; done < t.tile; done += t.positions_at_once()) {
     const int position = at.tile + done + at.group;
@@ -126,9 +127,9 @@ __global__ void __launch_bounds__(AttentionTiling::threads, 4)
     if (thread < 3)
       workspace.products_of(block)[thread] = thread == 0 ? products[0] : thread == 1 ? products[1] : products[2];
   }
-  if (last_block(tickets + (at.image - first_image), t.shares) && thread < warp_size) {
+  if (last_block(tickets + (at.image - first_image), t.slices) && thread < warp_size) {
     double loss = 0;
-    const ImageTerms terms = terms_of(a, workspace.products_of(at.image * t.shares), t.shares, loss);
+    const ImageTerms terms = terms_of(a, workspace.products_of(at.image * t.slices), t.slices, loss);
     if (thread == 0) {
       workspace.terms[at.image] = terms;
       a.loss[at.image] = static_cast<float>(loss);
@@ -187,9 +188,9 @@ void run_on(Gpu gpu, const AttentionTransfer<T>& a) {
   constexpr int threads = AttentionTiling::threads;
   for (int first = 0; first < t.images;
        first += ticket_count)  // a ticket for every image: more than once for thousands
-    launch(gpu, attend<T>, static_cast<std::int64_t>(std::min(ticket_count, t.images - first)) * t.shares, threads, 0,
+    launch(gpu, attend<T>, static_cast<std::int64_t>(std::min(ticket_count, t.images - first)) * t.slices, threads, 0,
            a, t, first, rows_aligned(a.student), rows_aligned(a.teacher), gpu.tickets);
-  const std::int64_t blocks = static_cast<std::int64_t>(t.images) * t.shares;
+  const std::int64_t blocks = static_cast<std::int64_t>(t.images) * t.slices;
   if (rows_aligned(a.student, a.d_student))
     launch(gpu, differentiate<T, Pack<T>>, blocks, threads, 0, a, t);
   else

@@ -9,7 +9,7 @@
 
 namespace preceptor::kernels::reference {
 
-// The attention of one image before normalisation: mean over channels of map^2, map is [channels, plane].
+// The attention of one image before normalization: mean over channels of map^2, map is [channels, plane].
 template <class T>
 std::vector<T> attention_energy(const T* map, int channels, int plane) {
   std::vector<T> energy(plane, T(0));

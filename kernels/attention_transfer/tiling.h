@@ -9,7 +9,7 @@
 
 namespace preceptor::kernels {
 
-// A block takes neighbouring positions of one image, each of its warps a tile of them. `lanes` of a warp's threads
+// A block takes neighboring positions of one image, each of its warps a tile of them. `lanes` of a warp's threads
 // stand side by side in the channels of a position, so that some positions are read at once; a tile has at least these,
 // and at most 32. The fewer positions there are, the smaller are the tiles.
 struct AttentionTiling {
@@ -22,7 +22,7 @@ struct AttentionTiling {
     constexpr int warps_for_all = 132 * 32;  // half of what a large card can hold
     const auto tiles = [&] { return static_cast<long>(images) * ((plane + tile - 1) / tile); };
     while (tile > 32 / lanes && tiles() < warps_for_all) tile /= 2;
-    shares = (plane + block_positions() - 1) / block_positions();
+    slices = (plane + block_positions() - 1) / block_positions();
   }
 
   ON_ANY_DEVICE int positions_at_once() const { return 32 / lanes; }
@@ -31,7 +31,7 @@ struct AttentionTiling {
   int images, plane;
   int lanes = 1;   // a power of two
   int tile = 32;   // a power of two, a multiple of positions_at_once()
-  int shares = 1;  // blocks of an image
+  int slices = 1;  // blocks of an image
 };
 template <class T>
 AttentionTiling tiling_of(const AttentionTransfer<T>& a) {
@@ -39,7 +39,7 @@ AttentionTiling tiling_of(const AttentionTransfer<T>& a) {
           static_cast<int>(16 / sizeof(T))};
 }
 
-// The loss of an image whose normalised attentions differ by the sum of squares `square`, and its derivative by that.
+// The loss of an image whose normalized attentions differ by the sum of squares `square`, and its derivative by that.
 struct AttentionScale {
   double loss, slope;
 
@@ -69,18 +69,18 @@ struct AttentionWorkspace {
   ON_ANY_DEVICE AttentionWorkspace(void* memory, const AttentionTiling& t)
       : terms(static_cast<ImageTerms*>(memory)),
         products(reinterpret_cast<double*>(terms + t.images)),
-        student(reinterpret_cast<float*>(products + pitch * static_cast<std::size_t>(t.images) * t.shares)),
+        student(reinterpret_cast<float*>(products + pitch * static_cast<std::size_t>(t.images) * t.slices)),
         teacher(student + static_cast<std::size_t>(t.images) * t.plane) {}
 
   static std::size_t bytes(const AttentionTiling& t) {
-    const std::size_t of_image = sizeof(ImageTerms) + pitch * sizeof(double) * t.shares + 2 * sizeof(float) * t.plane;
+    const std::size_t of_image = sizeof(ImageTerms) + pitch * sizeof(double) * t.slices + 2 * sizeof(float) * t.plane;
     return t.images * of_image;
   }
 
   ON_ANY_DEVICE double* products_of(int block) const { return products + pitch * static_cast<std::size_t>(block); }
 
   ImageTerms* terms;  // [images]
-  double* products;   // [images][shares][pitch] sums of student^2, teacher^2 and student * teacher
+  double* products;   // [images][slices][pitch] sums of student^2, teacher^2 and student * teacher
   float* student;     // [images][plane] sum over channels of map^2
   float* teacher;     // likewise
 };

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "kernels/augment/tone.h"
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -47,8 +47,8 @@ void sample_row(const Change& change, const Shades& shades, const std::uint8_t* 
                 float* const (&out)[channels]) {
   const Motion& motion = change.motion;
   for_each_group(width, [&](int first, auto count) {
-    std::int64_t corner[4][lanes];
-    float right[lanes], down[lanes];
+    std::int64_t corner[4][chunk_size];
+    float right[chunk_size], down[chunk_size];
     for (int i = 0; i < count; ++i) {
       const Neighbours row(motion.row(first + i, y, height, width), height);
       Neighbours column(motion.column(first + i, y, height, width), width);
@@ -79,7 +79,7 @@ void finish_row(const Augment<float>& a, const Shades& shades, const Tone& tone,
   const int width = a.out.width;
   if (shades.noisy)
     for_each_group(width, [&](int first, auto count) {
-      std::uint32_t bits[4][lanes];
+      std::uint32_t bits[4][chunk_size];
       for (int i = 0; i < count; ++i) {
         const auto random = noise_of(a, image, first + i, y);
         for (int j = 0; j < 4; ++j) bits[j][i] = random[j];

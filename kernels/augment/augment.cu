@@ -29,11 +29,11 @@ __device__ Change change_of_block(const Augment<T>& a, int image) {
   return change;
 }
 
-// mapping: a block takes neighbouring rows of an image, which come from as many neighbouring rows or fewer; a warp
+// mapping: a block takes neighboring rows of an image, which come from as many neighboring rows or fewer; a warp
 // takes one row at a time, each lane every 32nd value; bytes: a byte read and a T written per value, in 16-byte pieces
 // wherever rows begin, in single values where the map is a range of a wider one; operations: 2 per value, with noise 80
 // more; hazard: in global memory a moved row begins at any byte, so the bytes are moved in shared memory, where 32
-// neighbouring ones are in as many banks or fewer.
+// neighboring ones are in as many banks or fewer.
 template <class T, int channels>
 __global__ void __launch_bounds__(threads)
     move_rows(const Augment<T> a, const Shades shades, int tile_rows, int tiles) {
@@ -41,8 +41,8 @@ __global__ void __launch_bounds__(threads)
   const int height = a.out.height, width = a.out.width, row_values = width * channels;
   const int lane = static_cast<int>(threadIdx.x) % warp_size, warp = static_cast<int>(threadIdx.x) / warp_size;
   const int first_row = tile * tile_rows, rows = min(tile_rows, height - first_row);
-  const bool whole_map = a.out.pitch == channels;
-  T* const to = a.out.data + (static_cast<std::int64_t>(image) * height + first_row) * width * a.out.pitch;
+  const bool whole_map = a.out.channel_stride == channels;
+  T* const to = a.out.data + (static_cast<std::int64_t>(image) * height + first_row) * width * a.out.channel_stride;
   T* const results = dynamic_shared<T>();
   std::uint8_t* const pixels = reinterpret_cast<std::uint8_t*>(results + tile_values<T>(tile_rows * row_values));
 
@@ -72,16 +72,16 @@ __global__ void __launch_bounds__(threads)
       if (whole_map)
         results[result_run.shift + row * row_values + i] = result;
       else
-        to[(static_cast<std::int64_t>(row) * width + x) * a.out.pitch + channel] = result;
+        to[(static_cast<std::int64_t>(row) * width + x) * a.out.channel_stride + channel] = result;
     }
   }
   __syncthreads();
   if (whole_map) unstage(to, results, result_run);
 }
 
-// mapping: a block takes 8 rows of 32 neighbouring pixels, a warp a row, a lane a pixel with all its channels; bytes:
-// four pixels read per pixel, nearly all from L1, as neighbours have neighbours in common; a T written per value;
-// operations: about 40 per pixel and 8 per value; hazard: a lane's channels are neighbours, not a warp's, so results
+// mapping: a block takes 8 rows of 32 neighboring pixels, a warp a row, a lane a pixel with all its channels; bytes:
+// four pixels read per pixel, nearly all from L1, as neighbors have neighbors in common; a T written per value;
+// operations: about 40 per pixel and 8 per value; hazard: a lane's channels are neighbors, not a warp's, so results
 // change lanes in shared memory before they leave.
 template <class T, int channels>
 __global__ void __launch_bounds__(threads)
@@ -110,9 +110,9 @@ __global__ void __launch_bounds__(threads)
   }
   __syncwarp();
   if (y >= height) return;
-  T* const to = a.out.data + ((static_cast<std::int64_t>(image) * height + y) * width + first) * a.out.pitch;
+  T* const to = a.out.data + ((static_cast<std::int64_t>(image) * height + y) * width + first) * a.out.channel_stride;
   for (int i = lane; i < min(warp_size, width - first) * channels; i += warp_size)
-    to[i / channels * a.out.pitch + i % channels] = results[warp][i];
+    to[i / channels * a.out.channel_stride + i % channels] = results[warp][i];
 }
 
 template <int channels, class T>
@@ -137,7 +137,7 @@ void augment(Gpu gpu, const Augment<T>& a) {
 
 template <class T>
 void run_on(Gpu gpu, const Augment<T>& a) {
-  assert(a.out.block == a.out.pitch);
+  assert(a.out.block == a.out.channel_stride);
   if (a.out.channels == 1) return augment<1>(gpu, a);
   if (a.out.channels == 2) return augment<2>(gpu, a);
   augment<3>(gpu, a);

@@ -1,4 +1,4 @@
-// From stored images to the network's input: random changes of place and of grey values, normalisation, device layout,
+// From stored images to the network's input: random changes of place and of grey values, normalization, device layout,
 // in one pass.
 #pragma once
 
@@ -12,14 +12,14 @@ namespace preceptor::kernels {
 // out(image, channel, y, x) = (pixel / 255 - mean[channel]) / deviation[channel], of the image
 // 1. flipped left-right with probability one half if `flip`,
 // 2. shifted by whole pixels in [-shift, shift] in x and y,
-// 3. rotated about its centre by an angle in [-rotate, rotate], counter-clockwise above 0,
-// 4. scaled about its centre by a factor in [1 - scale, 1 + scale],
+// 3. rotated about its center by an angle in [-rotate, rotate], counter-clockwise above 0,
+// 4. scaled about its center by a factor in [1 - scale, 1 + scale],
 // 5. replaced by a window of [1 - crop, 1] of its height and width at any place inside, enlarged to the whole;
-// then of its normalised values
+// then of its normalized values
 // 6. contrast * (value + brightness / deviation[channel]), contrast in [1 - contrast, 1 + contrast], brightness in
 //    [-brightness, brightness]: the mean of the data keeps its place,
 // 7. plus noise of this deviation (of pixel / 255), independent for every value, nearly normal: a sum of four bytes,
-// 8. 0, the data's mean, in a square of `cutout` pixels whose centre is any pixel.
+// 8. 0, the data's mean, in a square of `cutout` pixels whose center is any pixel.
 // What comes in from outside repeats the border of the stored image. Between pixels (3 to 5) values are bilinear; an
 // image with neither has none. Random numbers: Philox4x32-10 with key state->seed and counter (state->step, image +
 // 2^32 i), i counting the draws of an image, so they depend on nothing else. With state == nullptr nothing is random:

@@ -58,15 +58,15 @@ struct Motion {
 
   // Positions before the clamp to the image and the flip, of the output's pixel.
   ON_ANY_DEVICE std::int64_t column(int x, int y, int height, int width) const {
-    return position(along * from_centre(x, width) - across * from_centre(y, height), width, right);
+    return position(along * from_center(x, width) - across * from_center(y, height), width, right);
   }
   ON_ANY_DEVICE std::int64_t row(int x, int y, int height, int width) const {
-    return position(across * from_centre(x, width) + along * from_centre(y, height), height, down);
+    return position(across * from_center(x, width) + along * from_center(y, height), height, down);
   }
 
  private:
   // In half pixels, which are whole numbers.
-  ON_ANY_DEVICE static std::int64_t from_centre(int i, int size) { return 2 * std::int64_t{i} - (size - 1); }
+  ON_ANY_DEVICE static std::int64_t from_center(int i, int size) { return 2 * std::int64_t{i} - (size - 1); }
   ON_ANY_DEVICE static std::int64_t position(std::int64_t half_pixels, int size, std::int64_t moved) {
     return ((half_pixels + (std::int64_t{size - 1} << pixel_bits)) >> 1) - moved;
   }
@@ -90,7 +90,7 @@ ON_ANY_DEVICE inline std::int64_t in_units(float fraction) {
 // numbers choose.
 ON_ANY_DEVICE inline void enter_window(Motion& motion, std::int64_t side, std::uint32_t place_x, std::uint32_t place_y,
                                        int height, int width) {
-  // From the image's centre to the window's, in pixels times 2^26: half of what is left beside it, at most.
+  // From the image's center to the window's, in pixels times 2^26: half of what is left beside it, at most.
   constexpr int bits = 26;
   const auto offset = [&](std::uint32_t place, int size) {
     return (((unit - side) * symmetric(place)) >> 24) * size >> (unit_bits + 1 - bits);
@@ -164,7 +164,7 @@ ON_ANY_DEVICE float sample(const std::uint8_t* image, int width, const Neighbour
   return interpolate(above, below, row.weight);
 }
 
-// The neighbours in the image as it is stored.
+// The neighbors in the image as it is stored.
 ON_ANY_DEVICE inline void flip(Neighbours& column, int width) {
   column.first = width - 1 - column.first;
   column.second = width - 1 - column.second;

@@ -24,7 +24,7 @@ struct AugmentChange {
   bool flip = false;
   int right = 0, down = 0;                      // the content moves by so many pixels
   double angle = 0, factor = 1;                 // then it is turned counter-clockwise, in radians, and grows
-  double side = 1, window_x = 0, window_y = 0;  // then a window of this part of its size, so many pixels off its centre
+  double side = 1, window_x = 0, window_y = 0;  // then a window of this part of its size, so many pixels off its center
   double contrast = 1, brightness = 0, noise = 0;
   int left = 0, top = 0, cutout = 0;  // the square
   std::uint64_t seed = 0, step = 0, image = 0;

@@ -1,4 +1,4 @@
-// What becomes of the grey values of an augmented image: normalisation, contrast, brightness, noise, and the square
+// What becomes of the grey values of an augmented image: normalization, contrast, brightness, noise, and the square
 // that is cut out.
 #pragma once
 
@@ -42,9 +42,9 @@ ON_ANY_DEVICE Change change_of(const Augment<T>& a, int image) {
 // Sums of four bytes have the mean 510 and the variance 4 (256^2 - 1) / 12.
 constexpr float byte_sum_deviation = 147.80054f;
 
-// pixel / 255 normalised and changed.
+// pixel / 255 normalized and changed.
 struct Shades {
-  float factor[3], offset[3];  // normalisation as one multiply-add
+  float factor[3], offset[3];  // normalization as one multiply-add
   float inverse[3];            // of the deviation
   float noise[3];              // of a byte sum's unit
   bool noisy;

@@ -1,7 +1,7 @@
 // The affine map of a batch norm's channels, as the threads of a block share it.
 #pragma once
 
-#include "kernels/batch_norm/normalise.h"
+#include "kernels/batch_norm/bn_apply.h"
 #include "kernels/batch_norm/reduce_rows.cuh"
 #include "kernels/device/channels_last.cuh"
 

@@ -1,11 +1,11 @@
-// Batch normalisation on the cpu: statistics in one pass over memory without cancellation, then one pass that applies.
+// Batch normalization on the cpu: statistics in one pass over memory without cancellation, then one pass that applies.
 #include "kernels/batch_norm/batch_norm.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/batch_norm/bn_apply.h"
 #include "kernels/batch_norm/cpu_passes.h"
-#include "kernels/batch_norm/normalise.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -14,17 +14,17 @@ using Forward = BatchNormForward<float>;
 
 // Values per channel, their mean and the sum of squares around it, for the channels of one block.
 template <int block>
-struct Moments {
+struct ChannelSums {
   double count = 0;
   double mean[block] = {};
   double squares[block] = {};
 
   // Chan, Golub and LeVeque 1979.
-  void merge(const Moments& other) {
-    const double total = count + other.count, share = other.count / total, weight = count * share;
+  void merge(const ChannelSums& other) {
+    const double total = count + other.count, slice = other.count / total, weight = count * slice;
     for (int channel = 0; channel < block; ++channel) {
       const double difference = other.mean[channel] - mean[channel];
-      mean[channel] += difference * share;
+      mean[channel] += difference * slice;
       squares[channel] += other.squares[channel] + difference * difference * weight;
     }
     count = total;
@@ -32,8 +32,8 @@ struct Moments {
 };
 
 // Sums of x - shift and of its square, lane by lane.
-void shifted_sums(const float* x, int values, const float (&shift)[lanes], float (&sum)[lanes],
-                  float (&square)[lanes]) {
+void shifted_sums(const float* x, int values, const float (&shift)[chunk_size], float (&sum)[chunk_size],
+                  float (&square)[chunk_size]) {
   add_in_runs(values, sum, square, [&](int i, int j, float& first, float& second) {
     const float difference = x[i + j] - shift[j];
     first += difference;
@@ -44,17 +44,17 @@ void shifted_sums(const float* x, int values, const float (&shift)[lanes], float
 // Merges a chunk into `total`. It is summed around the mean so far; where that lies more than about four deviations
 // off, the subtraction below would lose digits, and the chunk is summed again, from L1, around its own mean.
 template <int block>
-void add_chunk(const float* x, int values, Moments<block>& total, float (&shift)[lanes]) {
-  Moments<block> own;
+void add_chunk(const float* x, int values, ChannelSums<block>& total, float (&shift)[chunk_size]) {
+  ChannelSums<block> own;
   own.count = values / block;
   bool far = true;
   for (int attempt = 0; far && attempt < 2; ++attempt) {
-    if (attempt > 0) tile_lanes<block>(own.mean, shift);
-    float sum[lanes], square[lanes];
+    if (attempt > 0) tile_chunk<block>(own.mean, shift);
+    float sum[chunk_size], square[chunk_size];
     shifted_sums(x, values, shift, sum, square);
     double sums[block] = {}, squares[block] = {};
-    fold_lanes<block>(sum, sums);
-    fold_lanes<block>(square, squares);
+    fold_chunk<block>(sum, sums);
+    fold_chunk<block>(square, squares);
     far = false;
     for (int channel = 0; channel < block; ++channel) {
       const double distance = sums[channel] / own.count, excess = sums[channel] * distance;
@@ -64,27 +64,28 @@ void add_chunk(const float* x, int values, Moments<block>& total, float (&shift)
     }
   }
   total.merge(own);
-  tile_lanes<block>(total.mean, shift);
+  tile_chunk<block>(total.mean, shift);
 }
 
 // What the first chunk is summed around: the mean of a few pixels. Around one pixel, which may lie deviations off, sums
 // would grow with every value, and the mean be off by 1e-7 deviations where it now is by 1e-8.
 template <int block>
-void first_shift(const float* x, int pixels, float (&shift)[lanes]) {
+void first_shift(const float* x, int pixels, float (&shift)[chunk_size]) {
   const int few = std::min(pixels, 16);
   float mean[block] = {};
   for (int pixel = 0; pixel < few; ++pixel)
     for (int channel = 0; channel < block; ++channel) mean[channel] += x[pixel * block + channel];
   for (float& value : mean) value /= static_cast<float>(few);
-  tile_lanes<block>(mean, shift);
+  tile_chunk<block>(mean, shift);
 }
 
-// Moments of one channel block over some images.
+// Statistics of one channel block over some images.
 template <int block>
-Moments<block> moments_of_images(const FeatureMap<const float>& x, int channel_block, int first_image, int last_image) {
-  Moments<block> total;
+ChannelSums<block> statistics_of_images(const FeatureMap<const float>& x, int channel_block, int first_image,
+                                        int last_image) {
+  ChannelSums<block> total;
   const int values = x.plane() * block;
-  float shift[lanes];
+  float shift[chunk_size];
   first_shift<block>(x.block_data(first_image, channel_block), x.plane(), shift);
   if (values <= chunk / 4) {
     // Small maps of several images make one chunk: closing one takes longer than copying them.
@@ -107,15 +108,15 @@ Moments<block> moments_of_images(const FeatureMap<const float>& x, int channel_b
 }
 
 template <int block>
-Moments<block> moments_of_images(const Forward& a, int channel_block, int first_image, int last_image) {
-  if (!a.moments) return moments_of_images<block>(a.x, channel_block, first_image, last_image);
-  Moments<block> given;
+ChannelSums<block> statistics_of_images(const Forward& a, int channel_block, int first_image, int last_image) {
+  if (!a.statistics) return statistics_of_images<block>(a.x, channel_block, first_image, last_image);
+  ChannelSums<block> given;
   if (first_image > 0) return given;  // the first group has all of them
   given.count = static_cast<double>(a.x.images) * a.x.plane();
   for (int i = 0; i < block; ++i) {
-    const ChannelMoments& moments = a.moments[channel_block * block + i];
-    given.mean[i] = moments.mean;
-    given.squares[i] = moments.squared_deviations;
+    const ChannelStatistics& statistics = a.statistics[channel_block * block + i];
+    given.mean[i] = statistics.mean;
+    given.squares[i] = statistics.m2;
   }
   return given;
 }
@@ -126,7 +127,7 @@ void apply_to_plane(const float* x, const float* residual, float* y, int values,
   for_each_group(values, [&](int i, auto count) {
 #pragma omp simd
     for (int j = 0; j < count; ++j) {
-      float result = normalise(x[i + j], local.mean[j], local.scale[j], local.offset[j]);
+      float result = bn_apply(x[i + j], local.mean[j], local.scale[j], local.offset[j]);
       if constexpr (with_residual) result += residual[i + j];
       if constexpr (relu) result = result < 0 ? 0 : result;
       y[i + j] = result;
@@ -140,29 +141,29 @@ void apply(const Arguments& a, int image, int channel_block, const TiledAffine& 
   const float* residual = a.residual.data ? a.residual.block_data(image, channel_block) : nullptr;
   float* y = a.y.block_data(image, channel_block);
   const int values = a.x.plane() * a.x.block;
-  specialise(residual != nullptr, [&](auto with_residual) {
-    specialise(a.relu, [&](auto relu) { apply_to_plane<with_residual(), relu()>(x, residual, y, values, affine); });
+  specialize(residual != nullptr, [&](auto with_residual) {
+    specialize(a.relu, [&](auto relu) { apply_to_plane<with_residual(), relu()>(x, residual, y, values, affine); });
   });
 }
 
 template <int block>
-void write_statistics(const Forward& a, int channel_block, const Moments<block>& moments) {
+void write_statistics(const Forward& a, int channel_block, const ChannelSums<block>& statistics) {
   for (int i = 0; i < block; ++i) {
     const int channel = channel_block * block + i;
-    const double variance = moments.squares[i] / moments.count;
-    const Rounded mean(moments.mean[i]), inverse(1 / std::sqrt(variance + static_cast<double>(a.epsilon)));
+    const double variance = statistics.squares[i] / statistics.count;
+    const Rounded mean(statistics.mean[i]), inverse(1 / std::sqrt(variance + static_cast<double>(a.epsilon)));
     const float scale = a.gamma[channel] * inverse.value;
     a.mean[channel] = mean.value;
-    a.inverse_deviation[channel] = inverse.value;
+    a.rstd[channel] = inverse.value;
     a.scale[channel] = scale;
     // Rounding the mean to float moves x - mean; the offset takes that back.
-    const double rounding = moments.mean[i] - static_cast<double>(mean.value);
+    const double rounding = statistics.mean[i] - static_cast<double>(mean.value);
     a.offset[channel] =
         static_cast<float>(static_cast<double>(a.beta[channel]) - rounding * static_cast<double>(scale));
-    a.roundings[channel] = mean.rounding;
-    a.roundings[a.x.channels + channel] = inverse.rounding;
+    a.rounding_errors[channel] = mean.rounding;
+    a.rounding_errors[a.x.channels + channel] = inverse.rounding;
     if (!a.running_mean) continue;
-    const double unbiased = moments.count > 1 ? moments.squares[i] / (moments.count - 1) : variance;
+    const double unbiased = statistics.count > 1 ? statistics.squares[i] / (statistics.count - 1) : variance;
     a.running_mean[channel] += a.momentum * (mean.value - a.running_mean[channel]);
     a.running_variance[channel] += a.momentum * (static_cast<float>(unbiased) - a.running_variance[channel]);
   }
@@ -171,14 +172,15 @@ void write_statistics(const Forward& a, int channel_block, const Moments<block>&
 }  // namespace
 
 // mapping: reduce; bytes: x read; operations: about 5 per element; hazard: as in the forward pass.
-void run_on(Cpu, const FindMoments<float>& a) {
-  specialise_block(a.x.block, [&](auto block) {
-    using Sums = Moments<block()>;
+void run_on(Cpu, const FindStatistics<float>& a) {
+  specialize_block(a.x.block, [&](auto block) {
+    using Sums = ChannelSums<block()>;
     const auto sum = [&](int channel_block, int first_image, int last_image) {
-      return moments_of_images<block()>(a.x, channel_block, first_image, last_image);
+      return statistics_of_images<block()>(a.x, channel_block, first_image, last_image);
     };
-    reduce<Sums>(a.x, sum, [&](int channel_block, const Sums& moments) {
-      for (int i = 0; i < block(); ++i) a.moments[channel_block * block() + i] = {moments.mean[i], moments.squares[i]};
+    reduce<Sums>(a.x, sum, [&](int channel_block, const Sums& statistics) {
+      for (int i = 0; i < block(); ++i)
+        a.statistics[channel_block * block() + i] = {statistics.mean[i], statistics.squares[i]};
     });
   });
 }
@@ -186,16 +188,16 @@ void run_on(Cpu, const FindMoments<float>& a) {
 // mapping: reduce_and_apply; bytes: x (and residual) read, y written, x read again where it does not stay in a cache;
 // operations: about 8 per element; hazard: with a mean far from zero E[x^2] - E[x]^2 would have no digits left.
 void run_on(Cpu, const Forward& a) {
-  specialise_block(a.x.block, [&](auto block) {
-    using Sums = Moments<block()>;
+  specialize_block(a.x.block, [&](auto block) {
+    using Sums = ChannelSums<block()>;
     const auto sum = [&](int channel_block, int first_image, int last_image) {
-      return moments_of_images<block()>(a, channel_block, first_image, last_image);
+      return statistics_of_images<block()>(a, channel_block, first_image, last_image);
     };
     if (!a.y.data)
-      return reduce<Sums>(a.x, sum,
-                          [&](int channel_block, const Sums& moments) { write_statistics(a, channel_block, moments); });
-    const auto finish = [&](int channel_block, const Sums& moments, TiledAffine& affine) {
-      write_statistics(a, channel_block, moments);
+      return reduce<Sums>(
+          a.x, sum, [&](int channel_block, const Sums& statistics) { write_statistics(a, channel_block, statistics); });
+    const auto finish = [&](int channel_block, const Sums& statistics, TiledAffine& affine) {
+      write_statistics(a, channel_block, statistics);
       const int first = channel_block * block();
       affine.set<block()>(a.mean + first, a.scale + first, a.offset + first);
     };
@@ -209,7 +211,7 @@ void run_on(Cpu, const Forward& a) {
 void run_on(Cpu, const BatchNormInference<float>& a) {
   const int blocks = a.x.channel_blocks();
   TiledAffine* affine = scratch<TiledAffine>(blocks);
-  specialise_block(a.x.block, [&](auto block) {
+  specialize_block(a.x.block, [&](auto block) {
     for (int channel_block = 0; channel_block < blocks; ++channel_block) {
       const int first = channel_block * block;
       float scale[largest_block];

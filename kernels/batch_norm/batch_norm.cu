@@ -1,4 +1,4 @@
-// Batch normalisation on cuda and emulated: channels-last maps as matrices of rows (pixels) and channels.
+// Batch normalization on cuda and emulated: channels-last maps as matrices of rows (pixels) and channels.
 #include "kernels/batch_norm/batch_norm.h"
 
 #include <cassert>
@@ -15,26 +15,26 @@ __device__ inline int channel_of_thread(const Tiling& t) {
   return static_cast<int>(blockIdx.x) * t.tile_channels() + static_cast<int>(threadIdx.x);
 }
 
-// The results of a channel from its moments.
+// The results of a channel from its statistics.
 template <class T>
-__device__ void finish(const FindMoments<T>& a, int channel, const ChannelMoments& moments) {
-  a.moments[channel] = moments;
+__device__ void finish(const FindStatistics<T>& a, int channel, const ChannelStatistics& statistics) {
+  a.statistics[channel] = statistics;
 }
 template <class T>
-__device__ void finish(const BatchNormForward<T>& a, int channel, const ChannelMoments& moments) {
+__device__ void finish(const BatchNormForward<T>& a, int channel, const ChannelStatistics& statistics) {
   const double count = static_cast<double>(a.x.images) * a.x.height * a.x.width;
-  const double variance = moments.squared_deviations / count;
-  const Rounded mean(moments.mean), inverse(1 / sqrt(variance + static_cast<double>(a.epsilon)));
+  const double variance = statistics.m2 / count;
+  const Rounded mean(statistics.mean), inverse(1 / sqrt(variance + static_cast<double>(a.epsilon)));
   const float scale = a.gamma[channel] * inverse.value;
   a.mean[channel] = mean.value;
-  a.inverse_deviation[channel] = inverse.value;
+  a.rstd[channel] = inverse.value;
   a.scale[channel] = scale;
   // Rounding the mean to float moves x - mean; the offset takes that back.
   a.offset[channel] = fmaf(-mean.rounding, scale, a.beta[channel]);
-  a.roundings[channel] = mean.rounding;
-  a.roundings[a.x.channels + channel] = inverse.rounding;
+  a.rounding_errors[channel] = mean.rounding;
+  a.rounding_errors[a.x.channels + channel] = inverse.rounding;
   if (!a.running_mean) return;
-  const float unbiased = static_cast<float>(count > 1 ? moments.squared_deviations / (count - 1) : variance);
+  const float unbiased = static_cast<float>(count > 1 ? statistics.m2 / (count - 1) : variance);
   float &running_mean = a.running_mean[channel], &running_variance = a.running_variance[channel];
   running_mean = fmaf(a.momentum, mean.value - running_mean, running_mean);
   running_variance = fmaf(a.momentum, unbiased - running_variance, running_variance);
@@ -44,15 +44,15 @@ __device__ void finish(const BatchNormForward<T>& a, int channel, const ChannelM
 template <class T>
 __global__ void finish_given(BatchNormForward<T> a) {
   const int channel = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  if (channel < a.x.channels) finish(a, channel, a.moments[channel]);
+  if (channel < a.x.channels) finish(a, channel, a.statistics[channel]);
 }
 
 // mapping: Tiling; a thread sums its channels over its rows in registers, around its own first value; the last block of
-// a tile merges the blocks' moments; bytes: x once; operations: 3 per element; hazard: E[x^2] - E[x]^2 would lose the
-// digits of (mean / deviation)^2. n values that are summed around one of themselves lose a factor of n + 1 at most, and
-// a thread has few. Means are kept as distances from the map's first row, so 10^4 deviations cost no digit of them.
+// a tile merges the blocks' statistics; bytes: x once; operations: 3 per element; hazard: E[x^2] - E[x]^2 would lose
+// the digits of (mean / deviation)^2. n values that are summed around one of themselves lose a factor of n + 1 at most,
+// and a thread has few. Means are kept as distances from the map's first row, so 10^4 deviations cost no digit of them.
 template <class Group, class Arguments>
-__global__ void __launch_bounds__(Tiling::threads, 2) sum_moments(Arguments a, Tiling t, unsigned* tickets) {
+__global__ void __launch_bounds__(Tiling::threads, 2) sum_statistics(Arguments a, Tiling t, unsigned* tickets) {
   constexpr int width = Group::count;
   SHARED(float, origin, [Staging<width>::size]);
   const Position at(t);
@@ -90,12 +90,12 @@ __global__ void __launch_bounds__(Tiling::threads, 2) sum_moments(Arguments a, T
   }
 
   Sums<1> total;
-  if (reduce_map_rows(own, MergeMoments{}, t, static_cast<float*>(a.workspace), tickets, total))
+  if (reduce_map_rows(own, MergeStatistics{}, t, static_cast<float*>(a.workspace), tickets, total))
     finish(a, channel_of_thread(t),
-           moments_of(total, origin[Staging<width>::slot_of_channel(static_cast<int>(threadIdx.x))]));
+           statistics_of(total, origin[Staging<width>::slot_of_channel(static_cast<int>(threadIdx.x))]));
 }
 
-// mapping: Tiling, a share's rows from the last to the first, which finds the rows that the statistics read last in L2;
+// mapping: Tiling, a slice's rows from the last to the first, which finds the rows that the statistics read last in L2;
 // bytes: x (and residual) read, y written; operations: 3 or 4 per element.
 template <class T, class Group>
 __global__ void __launch_bounds__(Tiling::threads, 2) apply(BatchNormInference<T> a, Tiling t) {
@@ -121,7 +121,7 @@ __global__ void __launch_bounds__(Tiling::threads, 2) apply(BatchNormInference<T
       Group y;
 #pragma unroll
       for (int j = 0; j < width; ++j) {
-        float value = normalise(to_float(x[u].value[j]), affine.mean[j], affine.scale[j], affine.offset[j]);
+        float value = bn_apply(to_float(x[u].value[j]), affine.mean[j], affine.scale[j], affine.offset[j]);
         if (a.residual.data) value += to_float(residual[u].value[j]);
         y.value[j] = from_float<T>(a.relu && value < 0 ? 0 : value);
       }
@@ -152,8 +152,7 @@ struct MaskedGradient {
     bool passes = true;
     if constexpr (mask == Mask::given) passes = to_float(y[u].value[j]) > 0;
     if constexpr (mask == Mask::recomputed)
-      passes =
-          stored_positive<T>(normalise(to_float(x[u].value[j]), affine.mean[j], affine.scale[j], affine.offset[j]));
+      passes = stored_positive<T>(bn_apply(to_float(x[u].value[j]), affine.mean[j], affine.scale[j], affine.offset[j]));
     return passes ? to_float(d_y[u].value[j]) : 0;
   }
 };
@@ -161,27 +160,27 @@ struct MaskedGradient {
 // Behind the partial sums in the workspace, [2][stride]: the mean of the masked d_y, and the slope of its part along x.
 template <class T>
 __device__ float* means_of_gradients(const BatchNormBackward<T>& a, const Tiling& t) {
-  return static_cast<float*>(a.workspace) + 2 * static_cast<std::size_t>(t.shares) * t.stride();
+  return static_cast<float*>(a.workspace) + 2 * static_cast<std::size_t>(t.slices) * t.stride();
 }
 
 // The results of a channel from the sums of masked d_y and of masked d_y (x - mean).
 template <class T>
 __device__ void finish_gradients(const BatchNormBackward<T>& a, int channel, const Sums<1>& sums, const Tiling& t) {
   float* means = means_of_gradients(a, t);
-  const double of_mean = a.roundings ? static_cast<double>(a.roundings[channel]) : 0;
-  const double of_inverse = a.roundings ? static_cast<double>(a.roundings[a.x.channels + channel]) : 0;
-  const double inverse = static_cast<double>(a.inverse_deviation[channel]) + of_inverse;
+  const double of_mean = a.rounding_errors ? static_cast<double>(a.rounding_errors[channel]) : 0;
+  const double of_inverse = a.rounding_errors ? static_cast<double>(a.rounding_errors[a.x.channels + channel]) : 0;
+  const double inverse = static_cast<double>(a.rstd[channel]) + of_inverse;
   const double plain = static_cast<double>(sums.first[0]), count = static_cast<double>(sums.count);
-  const double normalised = (static_cast<double>(sums.second[0]) - of_mean * plain) * inverse;
-  const double slope = inverse * normalised / count;
-  if (a.d_gamma) a.d_gamma[channel] = static_cast<float>(normalised);
+  const double normalized = (static_cast<double>(sums.second[0]) - of_mean * plain) * inverse;
+  const double slope = inverse * normalized / count;
+  if (a.d_gamma) a.d_gamma[channel] = static_cast<float>(normalized);
   if (a.d_beta) a.d_beta[channel] = sums.first[0];
   means[channel] = static_cast<float>(plain / count - of_mean * slope);
   means[t.stride() + channel] = static_cast<float>(slope);
 }
 
-// mapping: Tiling, as sum_moments; bytes: x, d_y (and y) once; operations: 3 per element, 5 with the mask recomputed;
-// hazard: the mask must be the forward pass's, also where y is a rounding away from 0.
+// mapping: Tiling, as sum_statistics; bytes: x, d_y (and y) once; operations: 3 per element, 5 with the mask
+// recomputed; hazard: the mask must be the forward pass's, also where y is a rounding away from 0.
 template <class T, class Group, Mask mask>
 __global__ void __launch_bounds__(Tiling::threads, 2)
     sum_gradients(BatchNormBackward<T> a, Tiling t, unsigned* tickets) {
@@ -300,7 +299,7 @@ Tiling tiling_of(const FeatureMap<T>& map, int width) {
 template <Mask mask, class T, class Group>
 void launch_gradients(Gpu gpu, const BatchNormBackward<T>& a, Group) {
   const Tiling t = tiling_of(a.x, Group::count);
-  const dim3 grid(t.tiles, t.shares);
+  const dim3 grid(t.tiles, t.slices);
   if (a.needs_sums()) launch(gpu, sum_gradients<T, Group, mask>, grid, Tiling::threads, 0, a, t, gpu.tickets);
   launch(gpu, apply_gradients<T, Group, mask>, grid, Tiling::threads, 0, a, t);
 }
@@ -313,11 +312,11 @@ void run_on(Gpu gpu, const BatchNormForward<T>& a) {
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
     const Tiling t = tiling_of(a.x, Group::count);
-    const dim3 grid(t.tiles, t.shares);
-    if (a.moments)
+    const dim3 grid(t.tiles, t.slices);
+    if (a.statistics)
       launch(gpu, finish_given<T>, steps(a.x.channels, 128), 128, 0, a);
     else
-      launch(gpu, sum_moments<Group, BatchNormForward<T>>, grid, Tiling::threads, 0, a, t, gpu.tickets);
+      launch(gpu, sum_statistics<Group, BatchNormForward<T>>, grid, Tiling::threads, 0, a, t, gpu.tickets);
     if (!a.y.data) return;
     const BatchNormInference<T> given{a.x, a.residual, a.y, nullptr, a.offset, a.mean, nullptr, a.scale, 0, a.relu};
     launch(gpu, apply<T, Group>, grid, Tiling::threads, 0, given, t);
@@ -325,11 +324,12 @@ void run_on(Gpu gpu, const BatchNormForward<T>& a) {
 }
 
 template <class T>
-void run_on(Gpu gpu, const FindMoments<T>& a) {
+void run_on(Gpu gpu, const FindStatistics<T>& a) {
   with_group<T>(rows_aligned(a.x), [&](auto group) {
     using Group = decltype(group);
     const Tiling t = tiling_of(a.x, Group::count);
-    launch(gpu, sum_moments<Group, FindMoments<T>>, dim3(t.tiles, t.shares), Tiling::threads, 0, a, t, gpu.tickets);
+    launch(gpu, sum_statistics<Group, FindStatistics<T>>, dim3(t.tiles, t.slices), Tiling::threads, 0, a, t,
+           gpu.tickets);
   });
 }
 
@@ -339,7 +339,7 @@ void run_on(Gpu gpu, const BatchNormInference<T>& a) {
   with_group<T>(aligned, [&](auto group) {
     using Group = decltype(group);
     const Tiling t = tiling_of(a.x, Group::count);
-    launch(gpu, apply<T, Group>, dim3(t.tiles, t.shares), Tiling::threads, 0, a, t);
+    launch(gpu, apply<T, Group>, dim3(t.tiles, t.slices), Tiling::threads, 0, a, t);
   });
 }
 
@@ -359,11 +359,11 @@ void run_on(Gpu gpu, const BatchNormBackward<T>& a) {
 
 void run_on(Gpu gpu, const FoldBatchNorm& a) {
   const Tiling t(a.inner, a.out_block, 1);
-  launch(gpu, fold, dim3(t.tiles, t.shares, a.out_channels / a.out_block), Tiling::threads, 0, a, t);
+  launch(gpu, fold, dim3(t.tiles, t.slices, a.out_channels / a.out_block), Tiling::threads, 0, a, t);
 }
 
-template void run_on(Gpu, const FindMoments<float>&);
-template void run_on(Gpu, const FindMoments<bfloat16>&);
+template void run_on(Gpu, const FindStatistics<float>&);
+template void run_on(Gpu, const FindStatistics<bfloat16>&);
 template void run_on(Gpu, const BatchNormForward<float>&);
 template void run_on(Gpu, const BatchNormForward<bfloat16>&);
 template void run_on(Gpu, const BatchNormInference<float>&);

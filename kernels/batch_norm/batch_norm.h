@@ -1,8 +1,8 @@
-// Batch normalisation (Ioffe and Szegedy 2015) with the residual sum and ReLU that follow it in one pass.
+// Batch normalization (Ioffe and Szegedy 2015) with the residual sum and ReLU that follow it in one pass.
 #pragma once
 
 #include "kernels/device/bfloat16.h"
-#include "kernels/device/channel_moments.h"
+#include "kernels/device/channel_statistics.h"
 #include "kernels/device/device.h"
 #include "kernels/device/feature_map.h"
 
@@ -11,43 +11,43 @@ namespace preceptor::kernels {
 // Maps are stored in T, float or bfloat16 (cpu: float): channel-blocked on the cpu, channels-last on cuda and emulated.
 // Everything [channels] is float.
 
-// The moments of a map's channels, for a batch norm of it or of a wider map that holds it.
+// The statistics of a map's channels, for a batch norm of it or of a wider map that holds it.
 template <class T>
-struct FindMoments {
-  static constexpr const char* name = "find_moments";
+struct FindStatistics {
+  static constexpr const char* name = "find_statistics";
   FeatureMap<const T> x;
-  ChannelMoments* moments;  // [channels] out
-  void* workspace;          // workspace_bytes(arguments), 64-byte aligned
+  ChannelStatistics* statistics;  // [channels] out
+  void* workspace;                // workspace_bytes(arguments), 64-byte aligned
 };
 template <class T>
-Cost cost(const FindMoments<T>& arguments);
+Cost cost(const FindStatistics<T>& arguments);
 template <class T>
-std::size_t workspace_bytes(const FindMoments<T>& arguments, const Device& device);
-void run_on(Cpu, const FindMoments<float>& arguments);
+std::size_t workspace_bytes(const FindStatistics<T>& arguments, const Device& device);
+void run_on(Cpu, const FindStatistics<float>& arguments);
 template <class T>
-void run_on(Cuda, const FindMoments<T>& arguments);
+void run_on(Cuda, const FindStatistics<T>& arguments);
 template <class T>
-void run_on(Emulated, const FindMoments<T>& arguments);
+void run_on(Emulated, const FindStatistics<T>& arguments);
 
 // y = relu?(gamma (x - mean) / sqrt(variance + epsilon) + beta + residual?) with the batch's own statistics.
 template <class T>
 struct BatchNormForward {
   static constexpr const char* name = "batch_norm_forward";
   FeatureMap<const T> x;
-  const ChannelMoments* moments;  // [channels] of x, from what stored it; nullptr: found here
-  FeatureMap<const T> residual;   // data is nullptr: none; else the shape of x
-  FeatureMap<T> y;                // shape of x; data is nullptr: the statistics alone, for who normalises as it reads x
-  const float* gamma;             // [channels]
-  const float* beta;              // [channels]
-  float* running_mean;            // [channels] moved by momentum; nullptr: not updated
-  float* running_variance;        // [channels] with the unbiased batch variance, as torch does
-  float* mean;                    // [channels] out: of this batch, for the gradient
-  float* inverse_deviation;       // [channels] out: 1 / sqrt(biased variance + epsilon)
-  float* scale;                   // [channels] out: gamma inverse_deviation
-  float* offset;                  // [channels] out: beta without what rounding the mean to float adds to y, so that
-                                  // y = relu?((x - mean) scale + offset + residual?) to the last bit
-  float* roundings;               // [2][channels] out: what rounding to float took from mean and inverse_deviation
-  float epsilon, momentum;        // running = (1 - momentum) running + momentum batch
+  const ChannelStatistics* statistics;  // [channels] of x, from what stored it; nullptr: found here
+  FeatureMap<const T> residual;         // data is nullptr: none; else the shape of x
+  FeatureMap<T> y;          // shape of x; data is nullptr: the statistics alone, for who normalizes as it reads x
+  const float* gamma;       // [channels]
+  const float* beta;        // [channels]
+  float* running_mean;      // [channels] moved by momentum; nullptr: not updated
+  float* running_variance;  // [channels] with the unbiased batch variance, as torch does
+  float* mean;              // [channels] out: of this batch, for the gradient
+  float* rstd;              // [channels] out: 1 / sqrt(biased variance + epsilon)
+  float* scale;             // [channels] out: gamma rstd
+  float* offset;            // [channels] out: beta without what rounding the mean to float adds to y, so that
+                            // y = relu?((x - mean) scale + offset + residual?) to the last bit
+  float* rounding_errors;   // [2][channels] out: what rounding to float took from mean and rstd
+  float epsilon, momentum;  // running = (1 - momentum) running + momentum batch
   bool relu;
   void* workspace;  // workspace_bytes(arguments), 64-byte aligned
 };
@@ -94,10 +94,10 @@ struct BatchNormBackward {
   FeatureMap<T> d_x;               // may be d_x_so_far's memory, or d_y's when d_residual is not d_y's memory
   FeatureMap<T> d_residual;        // data is nullptr: no residual; the masked d_y; may be d_y's memory
   const float* mean;               // [channels] as the forward pass used it
-  const float* inverse_deviation;  // [channels]
-  const float* scale;              // [channels] gamma inverse_deviation
+  const float* rstd;               // [channels]
+  const float* scale;              // [channels] gamma rstd
   const float* offset;             // [channels] of the forward pass, or beta; read only where y is recomputed
-  const float* roundings;          // [2][channels] of the forward pass; nullptr: none
+  const float* rounding_errors;    // [2][channels] of the forward pass; nullptr: none
   float* d_gamma;                  // [channels], overwritten; nullptr: not wanted
   float* d_beta;                   // [channels], overwritten; nullptr: not wanted
   bool relu;                       // of the forward pass

@@ -24,12 +24,12 @@ double map_bytes(const FeatureMap<const T>& x, int times) {
 }  // namespace
 
 template <class T>
-std::size_t workspace_bytes(const FindMoments<T>& a, const Device& device) {
+std::size_t workspace_bytes(const FindStatistics<T>& a, const Device& device) {
   return gpu_workspace_bytes(a.x, device);
 }
 template <class T>
 std::size_t workspace_bytes(const BatchNormForward<T>& a, const Device& device) {
-  return a.moments ? 0 : gpu_workspace_bytes(a.x, device);
+  return a.statistics ? 0 : gpu_workspace_bytes(a.x, device);
 }
 template <class T>
 std::size_t workspace_bytes(const BatchNormBackward<T>& a, const Device& device) {
@@ -40,12 +40,12 @@ std::size_t workspace_bytes(const BatchNormBackward<T>& a, const Device& device)
 // passes over the inputs twice, and cost() counts both. A cache that keeps a map in between shows as a rate above that
 // of memory.
 template <class T>
-Cost cost(const FindMoments<T>& a) {
+Cost cost(const FindStatistics<T>& a) {
   return {map_bytes(a.x, 1), static_cast<double>(a.x.elements()) * 5};
 }
 template <class T>
 Cost cost(const BatchNormForward<T>& a) {
-  const int sums = a.moments ? 0 : 1, residual = a.residual.data ? 1 : 0, apply = a.y.data ? 2 + residual : 0;
+  const int sums = a.statistics ? 0 : 1, residual = a.residual.data ? 1 : 0, apply = a.y.data ? 2 + residual : 0;
   const int operations = 5 * sums + (a.y.data ? 3 + residual : 0);
   return {map_bytes(a.x, sums + apply), static_cast<double>(a.x.elements()) * operations};
 }
@@ -67,14 +67,14 @@ Cost cost(const FoldBatchNorm& a) {
   return {weights * 2 * sizeof(float), weights};
 }
 
-template std::size_t workspace_bytes(const FindMoments<float>&, const Device&);
-template std::size_t workspace_bytes(const FindMoments<bfloat16>&, const Device&);
+template std::size_t workspace_bytes(const FindStatistics<float>&, const Device&);
+template std::size_t workspace_bytes(const FindStatistics<bfloat16>&, const Device&);
 template std::size_t workspace_bytes(const BatchNormForward<float>&, const Device&);
 template std::size_t workspace_bytes(const BatchNormForward<bfloat16>&, const Device&);
 template std::size_t workspace_bytes(const BatchNormBackward<float>&, const Device&);
 template std::size_t workspace_bytes(const BatchNormBackward<bfloat16>&, const Device&);
-template Cost cost(const FindMoments<float>&);
-template Cost cost(const FindMoments<bfloat16>&);
+template Cost cost(const FindStatistics<float>&);
+template Cost cost(const FindStatistics<bfloat16>&);
 template Cost cost(const BatchNormForward<float>&);
 template Cost cost(const BatchNormForward<bfloat16>&);
 template Cost cost(const BatchNormInference<float>&);

@@ -6,37 +6,37 @@
 
 #include <algorithm>
 
+#include "kernels/device/cpu_loops.h"
 #include "kernels/device/feature_map.h"
-#include "kernels/device/lanes.h"
 
 namespace preceptor::kernels {
 
 constexpr int chunk = 4096;  // values: 16 KiB, so a chunk that needs a second look is still in L1
 
 // Groups whose sums are added up before they join those of the chunk: 4 + 16 additions in a row round less than 64.
-constexpr int values_in_run = 16 * lanes;
+constexpr int values_in_run = 16 * chunk_size;
 
 // sum[j] and other[j] of all groups of values, lane by lane and run by run; body(i, j, first, second) adds value i + j.
 template <class Body>
-void add_in_runs(int values, float (&sum)[lanes], float (&other)[lanes], const Body& body) {
-  const int rest = values - values % lanes;
-  const auto add_run = [&](int begin, float(&first)[lanes], float(&second)[lanes]) {
+void add_in_runs(int values, float (&sum)[chunk_size], float (&other)[chunk_size], const Body& body) {
+  const int rest = values - values % chunk_size;
+  const auto add_run = [&](int begin, float(&first)[chunk_size], float(&second)[chunk_size]) {
     const int end = std::min(begin + values_in_run, rest);
-    for (int i = begin; i < end; i += lanes)
-      for (int j = 0; j < lanes; ++j) body(i, j, first[j], second[j]);
+    for (int i = begin; i < end; i += chunk_size)
+      for (int j = 0; j < chunk_size; ++j) body(i, j, first[j], second[j]);
   };
-  float all_first[lanes] = {}, all_second[lanes] = {};  // not the arguments: these stay in registers
+  float all_first[chunk_size] = {}, all_second[chunk_size] = {};  // not the arguments: these stay in registers
   add_run(0, all_first, all_second);
   for (int begin = values_in_run; begin < rest; begin += values_in_run) {
-    float first[lanes] = {}, second[lanes] = {};
+    float first[chunk_size] = {}, second[chunk_size] = {};
     add_run(begin, first, second);
-    for (int j = 0; j < lanes; ++j) {
+    for (int j = 0; j < chunk_size; ++j) {
       all_first[j] += first[j];
       all_second[j] += second[j];
     }
   }
-  std::copy_n(all_first, lanes, sum);
-  std::copy_n(all_second, lanes, other);
+  std::copy_n(all_first, chunk_size, sum);
+  std::copy_n(all_second, chunk_size, other);
 #pragma omp simd
   for (int j = 0; j < values - rest; ++j) body(rest, j, sum[j], other[j]);
 }
@@ -54,16 +54,16 @@ struct ImageGroups {
   int first(int group) const { return static_cast<int>(static_cast<long>(images) * group / count); }
 };
 
-// What normalise() takes of the channels of a block, tiled over the lanes.
+// What bn_apply() takes of the channels of a block, tiled over the lanes.
 struct TiledAffine {
-  float mean[lanes], scale[lanes], offset[lanes];
+  float mean[chunk_size], scale[chunk_size], offset[chunk_size];
 
   // From [block] values each; of_offset is nullptr: not needed.
   template <int block>
   void set(const float* of_mean, const float* of_scale, const float* of_offset) {
-    tile_lanes<block>(of_mean, mean);
-    tile_lanes<block>(of_scale, scale);
-    if (of_offset) tile_lanes<block>(of_offset, offset);
+    tile_chunk<block>(of_mean, mean);
+    tile_chunk<block>(of_scale, scale);
+    if (of_offset) tile_chunk<block>(of_offset, offset);
   }
 };
 

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "kernels/batch_norm/batch_norm.h"
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 

@@ -1,7 +1,7 @@
-// The gradient of batch normalisation on the cpu: the sums by channel, then one pass that applies.
+// The gradient of batch normalization on the cpu: the sums by channel, then one pass that applies.
 #include "kernels/batch_norm/batch_norm.h"
+#include "kernels/batch_norm/bn_apply.h"
 #include "kernels/batch_norm/cpu_passes.h"
-#include "kernels/batch_norm/normalise.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -12,12 +12,12 @@ using Backward = BatchNormBackward<float>;
 template <int block>
 struct GradientSums {
   double plain[block] = {};
-  double centred[block] = {};
+  double centered[block] = {};
 
   void merge(const GradientSums& other) {
     for (int channel = 0; channel < block; ++channel) {
       plain[channel] += other.plain[channel];
-      centred[channel] += other.centred[channel];
+      centered[channel] += other.centered[channel];
     }
   }
 };
@@ -39,22 +39,22 @@ template <Mask mask>
 float masked(float d_y, float x, const float* y, float mean, float scale, float offset) {
   if constexpr (mask == Mask::none) return d_y;
   if constexpr (mask == Mask::given) return where_positive(*y, d_y);
-  return where_positive(normalise(x, mean, scale, offset), d_y);
+  return where_positive(bn_apply(x, mean, scale, offset), d_y);
 }
 
 template <int block, Mask mask>
 void add_gradient_chunk(const float* x, const float* y, const float* d_y, int values, const TiledAffine& affine,
                         GradientSums<block>& sums) {
   const TiledAffine local = affine;
-  float plain[lanes], centred[lanes];
-  add_in_runs(values, plain, centred, [&](int i, int j, float& first, float& second) {
+  float plain[chunk_size], centered[chunk_size];
+  add_in_runs(values, plain, centered, [&](int i, int j, float& first, float& second) {
     const float gradient =
         masked<mask>(d_y[i + j], x[i + j], y + i + j, local.mean[j], local.scale[j], local.offset[j]);
     first += gradient;
     second += gradient * (x[i + j] - local.mean[j]);
   });
-  fold_lanes<block>(plain, sums.plain);
-  fold_lanes<block>(centred, sums.centred);
+  fold_chunk<block>(plain, sums.plain);
+  fold_chunk<block>(centered, sums.centered);
 }
 
 // The forward pass's affine map of a channel block.
@@ -86,7 +86,7 @@ GradientSums<block> sum_images(const Backward& a, int channel_block, int first_i
 // d_x = masked d_y scale - constant - (x - mean) slope, tiled over the lanes.
 struct GradientAffine {
   TiledAffine forward;
-  float constant[lanes], slope[lanes];
+  float constant[chunk_size], slope[chunk_size];
 };
 
 template <int block>
@@ -96,22 +96,22 @@ void finish(const Backward& a, int channel_block, const GradientSums<block>& sum
   for (int i = 0; i < block; ++i) {
     const int channel = channel_block * block + i;
     const auto rounding = [&](int which) {
-      return a.roundings ? static_cast<double>(a.roundings[which * a.x.channels + channel]) : 0;
+      return a.rounding_errors ? static_cast<double>(a.rounding_errors[which * a.x.channels + channel]) : 0;
     };
-    const double inverse = static_cast<double>(a.inverse_deviation[channel]) + rounding(1);
-    const double normalised = (sums.centred[i] - rounding(0) * sums.plain[i]) * inverse;
+    const double inverse = static_cast<double>(a.rstd[channel]) + rounding(1);
+    const double normalized = (sums.centered[i] - rounding(0) * sums.plain[i]) * inverse;
     // The factor of every element, as it was rounded: what is taken off must fit it.
     const double factor = static_cast<double>(a.scale[channel]);
-    const double exact_slope = a.batch_statistics ? factor * inverse * normalised / count : 0;
+    const double exact_slope = a.batch_statistics ? factor * inverse * normalized / count : 0;
     constant[i] =
         a.batch_statistics ? static_cast<float>(factor * sums.plain[i] / count - rounding(0) * exact_slope) : 0;
     slope[i] = static_cast<float>(exact_slope);
-    if (a.d_gamma) a.d_gamma[channel] = static_cast<float>(normalised);
+    if (a.d_gamma) a.d_gamma[channel] = static_cast<float>(normalized);
     if (a.d_beta) a.d_beta[channel] = static_cast<float>(sums.plain[i]);
   }
   set_affine<block>(a, channel_block, affine.forward);
-  tile_lanes<block>(constant, affine.constant);
-  tile_lanes<block>(slope, affine.slope);
+  tile_chunk<block>(constant, affine.constant);
+  tile_chunk<block>(slope, affine.slope);
 }
 
 template <Mask mask, bool with_residual, bool adds, bool batch_statistics>
@@ -140,9 +140,9 @@ void apply_gradient(const Backward& a, int image, int channel_block, const Gradi
 
 void apply(const Backward& a, int image, int channel_block, const GradientAffine& affine) {
   specialise_mask(mask_of(a), [&](auto mask) {
-    specialise(a.d_residual.data != nullptr, [&](auto with_residual) {
-      specialise(a.d_x_so_far.data != nullptr, [&](auto adds) {
-        specialise(a.batch_statistics, [&](auto batch_statistics) {
+    specialize(a.d_residual.data != nullptr, [&](auto with_residual) {
+      specialize(a.d_x_so_far.data != nullptr, [&](auto adds) {
+        specialize(a.batch_statistics, [&](auto batch_statistics) {
           apply_gradient<mask(), with_residual(), adds(), batch_statistics()>(a, image, channel_block, affine);
         });
       });
@@ -156,7 +156,7 @@ void apply(const Backward& a, int image, int channel_block, const GradientAffine
 // again where they do not stay in a cache; operations: about 9 per element; hazard: outputs may be memory that is read,
 // so each element is read before it is written.
 void run_on(Cpu, const Backward& a) {
-  specialise_block(a.x.block, [&](auto block) {
+  specialize_block(a.x.block, [&](auto block) {
     using Sums = GradientSums<block()>;
     const auto sum = [&](int channel_block, int first_image, int last_image) {
       return sum_images<block()>(a, channel_block, first_image, last_image);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/batch_norm/tiling.h"
-#include "kernels/device/channel_moments.h"
+#include "kernels/device/channel_statistics.h"
 #include "kernels/device/group.cuh"
 #include "kernels/device/reduce.cuh"
 
@@ -25,17 +25,17 @@ struct Position {
   }
 };
 
-// Calls body(row, rows) for the rows of a thread, `at_once` of them together: a loop over that many comes first, so
+// Calls body(row, rows) for the rows of a thread, `unroll` of them together: a loop over that many comes first, so
 // that all its loads are on their way before one is used.
-template <int at_once, class Body>
+template <int unroll, class Body>
 __device__ void for_each_row(const Position& at, int step, const Body& body) {
   int row = at.first;
-  for (; row + (at_once - 1) * step < at.last; row += at_once * step) body(row, std::integral_constant<int, at_once>{});
+  for (; row + (unroll - 1) * step < at.last; row += unroll * step) body(row, std::integral_constant<int, unroll>{});
   for (; row < at.last; row += step) body(row, std::integral_constant<int, 1>{});
 }
 
 // Shared memory that holds a float for every channel of a tile of groups of `width`: value j of a lane's group at
-// slot(lane, j). 12 in place of 8 for a width of 8: lanes that read neighbouring channels then find 32 banks.
+// slot(lane, j). 12 in place of 8 for a width of 8: lanes that read neighboring channels then find 32 banks.
 template <int width>
 struct Staging {
   static constexpr int pitch = width == 8 ? 12 : Tiling::most_lanes(width);
@@ -72,7 +72,7 @@ struct AddSums {
 };
 
 // first: means; second: sums of squares around them. Chan, Golub and LeVeque 1979.
-struct MergeMoments {
+struct MergeStatistics {
   template <int width>
   __device__ void operator()(Sums<width>& into, const Sums<width>& from) const {
     if (from.count == 0) return;
@@ -86,8 +86,8 @@ struct MergeMoments {
   }
 };
 
-// A channel's moments, from those of all its values around an origin.
-__device__ inline ChannelMoments moments_of(const Sums<1>& sums, float origin) {
+// A channel's statistics, from those of all its values around an origin.
+__device__ inline ChannelStatistics statistics_of(const Sums<1>& sums, float origin) {
   return {static_cast<double>(origin) + static_cast<double>(sums.first[0]), static_cast<double>(sums.second[0])};
 }
 
@@ -124,7 +124,7 @@ __device__ Sums<1> reduce_block_rows(Sums<width> own, const Merge& merge, const 
   return total;
 }
 
-// The sums over all rows of the map, through partial[shares][2][stride] in the workspace: true in the threads of the
+// The sums over all rows of the map, through partial[slices][2][stride] in the workspace: true in the threads of the
 // last block of a channel tile that got a channel, thread i channel i of the tile.
 template <int width, class Merge>
 __device__ bool reduce_map_rows(const Sums<width>& own, const Merge& merge, const Tiling& t, float* partial,
@@ -143,10 +143,10 @@ __device__ bool reduce_map_rows(const Sums<width>& own, const Merge& merge, cons
   if (last) {
     Sums<width> sum{};
     if (at.inside)
-      for (int share = at.row; share < t.shares; share += t.rows_at_once()) {
-        const float* from = partial + 2 * static_cast<std::size_t>(share) * t.stride() + at.channel;
+      for (int slice = at.row; slice < t.slices; slice += t.rows_at_once()) {
+        const float* from = partial + 2 * static_cast<std::size_t>(slice) * t.stride() + at.channel;
         Sums<width> other;
-        other.count = static_cast<float>(t.first_row(share + 1) - t.first_row(share));
+        other.count = static_cast<float>(t.first_row(slice + 1) - t.first_row(slice));
         load_floats(from, other.first);
         load_floats(from + t.stride(), other.second);
         merge(sum, other);

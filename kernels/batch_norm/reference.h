@@ -64,25 +64,22 @@ struct BatchNormGradients {
 template <class T>
 BatchNormGradients<T> batch_norm_backward(const BatchNormSizes& s, const std::vector<T>& x, const std::vector<T>& y,
                                           const std::vector<T>& d_y, const std::vector<T>& gamma,
-                                          const std::vector<T>& mean, const std::vector<T>& inverse_deviation,
-                                          bool fixed) {
+                                          const std::vector<T>& mean, const std::vector<T>& rstd, bool fixed) {
   BatchNormGradients<T> result{std::vector<T>(s.elements()), std::vector<T>(s.elements()),
                                std::vector<T>(s.channels, T(0)), std::vector<T>(s.channels, T(0))};
-  const auto normalised = [&](std::size_t channel, std::size_t at) {
-    return (x[at] - mean[channel]) * inverse_deviation[channel];
-  };
+  const auto normalized = [&](std::size_t channel, std::size_t at) { return (x[at] - mean[channel]) * rstd[channel]; };
   for_each_element(s, [&](std::size_t channel, std::size_t at) {
     const T gradient = y.empty() || y[at] > 0 ? d_y[at] : T(0);
     result.d_residual[at] = gradient;
     result.d_beta[channel] += gradient;
-    result.d_gamma[channel] += gradient * normalised(channel, at);
+    result.d_gamma[channel] += gradient * normalized(channel, at);
   });
   const T count = static_cast<T>(s.values_per_channel());
   for_each_element(s, [&](std::size_t channel, std::size_t at) {
     T gradient = result.d_residual[at];
     // Moving x moves the mean and the variance too; what that does to all outputs is taken off again.
-    if (!fixed) gradient -= (result.d_beta[channel] + normalised(channel, at) * result.d_gamma[channel]) / count;
-    result.d_x[at] = gamma[channel] * inverse_deviation[channel] * gradient;
+    if (!fixed) gradient -= (result.d_beta[channel] + normalized(channel, at) * result.d_gamma[channel]) / count;
+    result.d_x[at] = gamma[channel] * rstd[channel] * gradient;
   });
   return result;
 }

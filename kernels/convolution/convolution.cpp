@@ -9,7 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "kernels/convolution/behind_input.h"
+#include "kernels/convolution/batch_norm_prologue.h"
 #include "kernels/convolution/cpu_workspace.h"
 #include "kernels/convolution/few_outputs.h"
 #include "kernels/convolution/small_map_data_gradient.h"
@@ -64,12 +64,12 @@ PlanKey make_key(Direction direction, const FeatureMap<Input>& in, const Feature
           in.height,
           in.width,
           in.block,
-          in.pitch,
+          in.channel_stride,
           out.channels,
           out.height,
           out.width,
           out.block,
-          out.pitch,
+          out.channel_stride,
           g.kernel_height,
           g.kernel_width,
           g.stride,
@@ -319,24 +319,24 @@ WeightOrder device_weight_order(const Device& device, int out_channels, int in_c
 
 std::size_t cpu_workspace_bytes(const ConvolutionForward<float>& a) {
   if (has_few_outputs(a)) return 0;
-  return plan_for(key_of(behind_input(a))).workspace_bytes() + bytes_of_normalised(a.x, a.input);
+  return plan_for(key_of(without_prologue(a))).workspace_bytes() + prologue_bytes(a.x, a.input);
 }
 std::size_t cpu_workspace_bytes(const ConvolutionDataGradient<float>& a) {
   return has_few_outputs(a) || small_map_data_gradient_pays(a) ? 0 : plan_for(key_of(a)).workspace_bytes();
 }
 std::size_t cpu_workspace_bytes(const ConvolutionWeightGradient<float>& a) {
   if (has_few_outputs(a)) return 0;
-  const ConvolutionWeightGradient<float> behind = behind_input(a);
-  return (a.direct ? bytes_in_groups(behind) : bytes_at_once(behind)) + bytes_of_normalised(a.x, a.input);
+  const ConvolutionWeightGradient<float> behind = without_prologue(a);
+  return (a.direct ? bytes_in_groups(behind) : bytes_at_once(behind)) + prologue_bytes(a.x, a.input);
 }
 
 // oneDNN adds to what y holds, so a residual elsewhere is copied there first; callers let y take over the residual's
 // memory where they can.
 void run_on(Cpu, const ConvolutionForward<float>& a) {
-  assert(!a.moments);
+  assert(!a.statistics);
   if (a.input.scale) {
-    run_on(Cpu{}, normalise_input(a));
-    return run_on(Cpu{}, behind_input(a));
+    run_on(Cpu{}, prologue(a));
+    return run_on(Cpu{}, without_prologue(a));
   }
   if (has_few_outputs(a)) return few_outputs(a);
   Plan& plan = plan_for(key_of(a));
@@ -365,8 +365,8 @@ void run_on(Cpu, const ConvolutionDataGradient<float>& a) {
 
 void run_on(Cpu, const ConvolutionWeightGradient<float>& a) {
   if (a.input.scale) {
-    run_on(Cpu{}, normalise_input(a));
-    return run_on(Cpu{}, behind_input(a));
+    run_on(Cpu{}, prologue(a));
+    return run_on(Cpu{}, without_prologue(a));
   }
   if (has_few_outputs(a)) return few_outputs(a);
   return a.direct ? gradient_in_groups(a) : gradient_at_once(a);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/device/bfloat16.h"
-#include "kernels/device/channel_moments.h"
+#include "kernels/device/channel_statistics.h"
 #include "kernels/device/device.h"
 #include "kernels/device/feature_map.h"
 
@@ -63,14 +63,14 @@ struct ConvolutionForward {
   ChannelAffine input = {};
   // [out channels] out: of y as it is stored, so that a batch norm behind this layer need not read y for its
   // statistics; nullptr: not wanted. Only where fuses_batch_norms().
-  ChannelMoments* moments = nullptr;
+  ChannelStatistics* statistics = nullptr;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
   bool tf32 = false;
   bool direct = false;
 };
-// Whether a convolution passes its input through a batch norm on the way from memory and finds the moments of y on the
-// way there: cuda and emulated. On a cpu an `input` takes a pass of its own, and so would moments, which a batch norm
-// finds better itself while it has y in its cache.
+// Whether a convolution passes its input through a batch norm on the way from memory and finds the statistics of y on
+// the way there: cuda and emulated. On a cpu an `input` takes a pass of its own, and so would statistics, which a batch
+// norm finds better itself while it has y in its cache.
 bool fuses_batch_norms(const Device& device);
 template <class T>
 Cost cost(const ConvolutionForward<T>& arguments);

@@ -52,15 +52,15 @@ Cost cost(const ReorderWeights& a) { return {8.0 * static_cast<double>(a.from_or
 
 template <class T>
 std::size_t workspace_bytes(const ConvolutionForward<T>& a, const Device& device) {
-  return workspace_on(a, device, [&] { return moments_bytes(a) + depth_split(a).workspace_bytes(); });
+  return workspace_on(a, device, [&] { return statistics_bytes(a) + split_k(a).workspace_bytes(); });
 }
 template <class T>
 std::size_t workspace_bytes(const ConvolutionDataGradient<T>& a, const Device& device) {
-  return workspace_on(a, device, [&] { return depth_split(a).workspace_bytes(); });
+  return workspace_on(a, device, [&] { return split_k(a).workspace_bytes(); });
 }
 template <class T>
 std::size_t workspace_bytes(const ConvolutionWeightGradient<T>& a, const Device& device) {
-  return workspace_on(a, device, [&] { return depth_split(a).workspace_bytes(); });
+  return workspace_on(a, device, [&] { return split_k(a).workspace_bytes(); });
 }
 
 template Cost cost(const ConvolutionForward<float>&);

@@ -9,7 +9,7 @@
 #include <sstream>
 #include <unordered_map>
 
-#include "kernels/convolution/behind_input.h"
+#include "kernels/convolution/batch_norm_prologue.h"
 #include "kernels/convolution/fastest.h"
 #include "kernels/device/card.h"
 #include "kernels/device/cuda/cuda_device.h"
@@ -49,11 +49,11 @@ cudnnHandle_t handle_on(void* stream) {
 // A map's sizes and strides, in the order that cuDNN names them: images, channels, rows, columns.
 template <class T>
 Attributes& describe(Attributes& tensor, const FeatureMap<T>& map, std::int64_t uid) {
-  const std::int64_t pitch = map.pitch, row = pitch * map.width;
+  const std::int64_t channel_stride = map.channel_stride, row = channel_stride * map.width;
   return tensor.set_uid(uid)
       .set_data_type(data_type<std::remove_const_t<T>>)
       .set_dim({map.images, map.channels, map.height, map.width})
-      .set_stride({row * map.height, 1, row, pitch});
+      .set_stride({row * map.height, 1, row, channel_stride});
 }
 template <class T>
 Attributes described(const FeatureMap<T>& map, std::int64_t uid) {
@@ -93,24 +93,24 @@ bool has_graph(const Arguments& a) {
 template <class Arguments>
 Arguments engine_part(const Arguments& a) {
   if constexpr (requires { a.input; })
-    return behind_input(a);
+    return without_prologue(a);
   else
     return a;
 }
 template <class T>
-FindMoments<T> moments_behind(const ConvolutionForward<T>& a) {
-  return {a.y, a.moments, engine_part(a).workspace};
+FindStatistics<T> statistics_after(const ConvolutionForward<T>& a) {
+  return {a.y, a.statistics, engine_part(a).workspace};
 }
 // Bytes of the workspace for that: what lies before the engine's own, and what is wanted once that has run.
 template <class Arguments>
 std::size_t bytes_before(const Arguments& a) {
-  if constexpr (requires { a.input; }) return bytes_of_normalised(a.x, a.input);
+  if constexpr (requires { a.input; }) return prologue_bytes(a.x, a.input);
   return 0;
 }
 template <class Arguments>
 std::size_t bytes_behind(const Arguments& a) {
-  if constexpr (requires { a.moments; })
-    if (a.moments) return workspace_bytes(moments_behind(a), {DeviceKind::cuda});
+  if constexpr (requires { a.statistics; })
+    if (a.statistics) return workspace_bytes(statistics_after(a), {DeviceKind::cuda});
   return 0;
 }
 
@@ -168,7 +168,7 @@ Pointers pointers_of(const ConvolutionWeightGradient<T>& a) {
 template <class T>
 std::string text_of(const FeatureMap<T>& map) {
   std::ostringstream text;
-  text << map.images << 'x' << map.channels << 'x' << map.height << 'x' << map.width << " of " << map.pitch;
+  text << map.images << 'x' << map.channels << 'x' << map.height << 'x' << map.width << " of " << map.channel_stride;
   return text.str();
 }
 std::string text_of(const ConvolutionGeometry& g) {
@@ -182,8 +182,8 @@ std::string text_of(const ChannelAffine& input) {
 template <class T>
 std::string text_of(const ConvolutionForward<T>& a) {
   return text_of(a.x) + " to " + text_of(a.y) + ", " + text_of(a.geometry) + (a.bias ? ", bias" : "") +
-         (a.residual.data ? ", residual of " + std::to_string(a.residual.pitch) : "") + (a.relu ? ", relu" : "") +
-         text_of(a.input) + (a.moments ? ", moments" : "");
+         (a.residual.data ? ", residual of " + std::to_string(a.residual.channel_stride) : "") +
+         (a.relu ? ", relu" : "") + text_of(a.input) + (a.statistics ? ", moments" : "");
 }
 template <class T>
 std::string text_of(const ConvolutionDataGradient<T>& a) {
@@ -197,8 +197,8 @@ std::string text_of(const ConvolutionWeightGradient<T>& a) {
 template <template <class> class Family, class T>
 std::string line_of(const Family<T>& a) {
   static const std::string first = card_name({DeviceKind::cuda}) + ", cuDNN " + std::to_string(cudnnGetVersion());
-  const char* const factors = data_type<T> != fe::DataType_t::FLOAT ? " bfloat16 " : a.tf32 ? " tf32 " : " float ";
-  return first + ", " + Family<T>::name + factors + (a.direct ? "direct " : "") + text_of(a);
+  const char* const operands = data_type<T> != fe::DataType_t::FLOAT ? " bfloat16 " : a.tf32 ? " tf32 " : " float ";
+  return first + ", " + Family<T>::name + operands + (a.direct ? "direct " : "") + text_of(a);
 }
 
 // A graph, and its engines that can be run.
@@ -255,14 +255,14 @@ bool run_candidate(Cuda gpu, Plans& plans, int candidate, const Arguments& a, vo
     return true;
   }
   if constexpr (requires { a.input; })
-    if (a.input.scale) run_on(gpu, normalise_input(a));
+    if (a.input.scale) run_on(gpu, prologue(a));
   const Arguments plain = engine_part(a);
   Pointers pointers = pointers_of(plain);
   const std::int64_t engine = plans.engines[static_cast<std::size_t>(candidate)];
   if (plans.graph.execute_plan_at_index(handle_on(gpu.stream), pointers, plain.workspace, engine).is_bad())
     return false;
-  if constexpr (requires { a.moments; })
-    if (a.moments) run_on(gpu, moments_behind(a));
+  if constexpr (requires { a.statistics; })
+    if (a.statistics) run_on(gpu, statistics_after(a));
   return true;
 }
 
@@ -274,7 +274,7 @@ Arguments repeatable(const Arguments& a, std::shared_ptr<void>&) {
 template <class T>
 ConvolutionForward<T> repeatable(ConvolutionForward<T> a, std::shared_ptr<void>& memory) {
   if (a.residual.data != a.y.data) return a;
-  const std::size_t values = static_cast<std::size_t>(a.y.images) * a.y.plane() * a.y.pitch;
+  const std::size_t values = static_cast<std::size_t>(a.y.images) * a.y.plane() * a.y.channel_stride;
   memory = {cuda::allocate(values * sizeof(T)), cuda::release};
   a.y.data = static_cast<T*>(memory.get());
   return a;

@@ -10,7 +10,7 @@ namespace preceptor::kernels {
 #ifdef PRECEPTOR_NVIDIA_LIBRARIES  // kernels/convolution/cudnn.cpp
 
 // Runs the choice of tuning(), which is made at the first call for a shape outside of a capture. own: our
-// kernel. cuDNN's engines are timed with the launches that a batch norm before them and moments behind take beside
+// kernel. cuDNN's engines are timed with the launches that a batch norm before them and statistics behind take beside
 // them. The gradient of a bias is ours.
 template <class Arguments>
 void run_fastest(Cuda gpu, const Arguments& arguments, void (*own)(Cuda, const Arguments&));

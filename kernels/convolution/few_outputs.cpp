@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -81,7 +81,7 @@ bool has_few_outputs(const ConvolutionWeightGradient<float>& a) {
 // per value of x and output.
 void few_outputs(const ConvolutionForward<float>& a) {
   const int chunks = (a.y.plane() + chunk - 1) / chunk;
-  specialise_block(a.x.block, [&](auto block) {
+  specialize_block(a.x.block, [&](auto block) {
 #pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::int64_t>(a.x.elements())))
     for (int task = 0; task < a.y.images * chunks; ++task)
       forward_chunk<block()>(a, task / chunks, task % chunks * chunk);
@@ -92,7 +92,7 @@ void few_outputs(const ConvolutionForward<float>& a) {
 // and output.
 void few_outputs(const ConvolutionDataGradient<float>& a) {
   const int blocks = a.d_x.channel_blocks();
-  specialise_block(a.d_x.block, [&](auto block) {
+  specialize_block(a.d_x.block, [&](auto block) {
 #pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::int64_t>(a.d_x.elements())))
     for (int task = 0; task < a.d_x.images * blocks; ++task)
       data_gradient_of_block<block()>(a, task / blocks, task % blocks);
@@ -103,7 +103,7 @@ void few_outputs(const ConvolutionDataGradient<float>& a) {
 // output; hazard: a thread adds over all images, so the order is that of the images whatever the threads.
 void few_outputs(const ConvolutionWeightGradient<float>& a) {
   const int blocks = a.x.channel_blocks();
-  specialise_block(a.x.block, [&](auto block) {
+  specialize_block(a.x.block, [&](auto block) {
 #pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::int64_t>(a.x.elements())))
     for (int task = 0; task < a.d_y.channels * blocks; ++task)
       weight_gradient_of_block<block()>(a, task / blocks, task % blocks);

@@ -11,7 +11,7 @@ bool has_few_outputs(const ConvolutionForward<float>& arguments);
 bool has_few_outputs(const ConvolutionDataGradient<float>& arguments);
 bool has_few_outputs(const ConvolutionWeightGradient<float>& arguments);
 
-// Arguments as accepted by has_few_outputs(); moments of y are the caller's. No workspace.
+// Arguments as accepted by has_few_outputs(); statistics of y are the caller's. No workspace.
 void few_outputs(const ConvolutionForward<float>& arguments);
 void few_outputs(const ConvolutionDataGradient<float>& arguments);
 void few_outputs(const ConvolutionWeightGradient<float>& arguments);

@@ -1,9 +1,9 @@
 // The matrices that a convolution multiplies without their being in memory, as sources of tile_product.cuh.
 #pragma once
 
-#include "kernels/batch_norm/normalise.h"
+#include "kernels/batch_norm/bn_apply.h"
 #include "kernels/convolution/convolution.h"
-#include "kernels/device/divisor.h"
+#include "kernels/device/fast_divmod.h"
 #include "kernels/device/tile_source.cuh"
 
 namespace preceptor::kernels {
@@ -74,15 +74,15 @@ class Patches {
                         static_cast<unsigned>(x) < static_cast<unsigned>(map_.width);
     Group group{};
     if (inside)
-      group = load_group<Group>(map_.data + static_cast<std::int64_t>(row.pixel + column.pixels) * map_.pitch +
+      group = load_group<Group>(map_.data + static_cast<std::int64_t>(row.pixel + column.pixels) * map_.channel_stride +
                                 column.channel);
     if constexpr (affine)
       return {group, inside};
     else
       return group;
   }
-  template <class Factor>
-  __device__ void convert(const Loaded& loaded, const Column& column, Factor (&factors)[Group::count]) const {
+  template <class Operand>
+  __device__ void convert(const Loaded& loaded, const Column& column, Operand (&operands)[Group::count]) const {
     if constexpr (affine) {
       constexpr int some = Group::count < 4 ? Group::count : 4;  // at once: parameters of 8 channels fill 24 registers
 #pragma unroll
@@ -93,13 +93,13 @@ class Patches {
         load_floats(affine_.offset + column.channel + first, offset);
 #pragma unroll
         for (int j = 0; j < some; ++j) {
-          const float value = normalise(to_float(loaded.group.value[first + j]), mean[j], scale[j], offset[j]);
-          factors[first + j] = from_float<Factor>(!loaded.inside || (affine_.relu && value < 0) ? 0 : value);
+          const float value = bn_apply(to_float(loaded.group.value[first + j]), mean[j], scale[j], offset[j]);
+          operands[first + j] = from_float<Operand>(!loaded.inside || (affine_.relu && value < 0) ? 0 : value);
         }
       }
     } else {
 #pragma unroll
-      for (int j = 0; j < Group::count; ++j) factors[j] = factor_of<Factor>(loaded.value[j]);
+      for (int j = 0; j < Group::count; ++j) operands[j] = operand_of<Operand>(loaded.value[j]);
     }
   }
 
@@ -109,7 +109,7 @@ class Patches {
   FeatureMap<const T> map_;
   ChannelAffine affine_;
   Window window_;
-  Divisor grid_height_, grid_width_, channels_, tap_columns_;
+  FastDivmod grid_height_, grid_width_, channels_, tap_columns_;
 };
 
 // The input pixels that a data gradient with stride treats together: those whose distance from the first window's edge
@@ -171,10 +171,10 @@ class TapWeights {
   __device__ Loaded load(Row row, Column column) const {
     return row && column >= 0 ? load_group<Group>(row + column) : Group{};
   }
-  template <class Factor>
-  __device__ void convert(const Loaded& loaded, Column, Factor (&factors)[Group::count]) const {
+  template <class Operand>
+  __device__ void convert(const Loaded& loaded, Column, Operand (&operands)[Group::count]) const {
 #pragma unroll
-    for (int j = 0; j < Group::count; ++j) factors[j] = factor_of<Factor>(loaded.value[j]);
+    for (int j = 0; j < Group::count; ++j) operands[j] = operand_of<Operand>(loaded.value[j]);
   }
 
  private:
@@ -182,7 +182,7 @@ class TapWeights {
   int rows_, in_channels_;
   ResidueClass taps_;
   ConvolutionGeometry geometry_;
-  Divisor out_channels_, tap_columns_;
+  FastDivmod out_channels_, tap_columns_;
 };
 
 }  // namespace preceptor::kernels

@@ -1,4 +1,4 @@
-// Data gradient of a convolution on maps of a few pixels, from the weights in the order the optimiser keeps them.
+// Data gradient of a convolution on maps of a few pixels, from the weights in the order the optimizer keeps them.
 #pragma once
 
 #include "kernels/convolution/convolution.h"

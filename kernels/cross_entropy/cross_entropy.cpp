@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -35,7 +35,7 @@ void run_on(Cpu, const SoftmaxCrossEntropy<float>& a) {
       std::fill_n(d_z, a.classes, 0.0f);
       continue;
     }
-    const float weight = a.shares ? mean * a.shares[row] : mean;
+    const float weight = a.row_weights ? mean * a.row_weights[row] : mean;
     const int label = static_cast<int>(a.labels[row]);
     const int best = static_cast<int>(std::max_element(z, z + a.classes) - z);
     // Subtracting the row maximum changes nothing in exact arithmetic and keeps exp() below 1.
@@ -116,7 +116,7 @@ double values_moved(double rows, int classes) {
 
 template <class T>
 Cost cost(const SoftmaxCrossEntropy<T>& a) {
-  return {values_moved<T>(a.rows, a.classes) * sizeof(T) + (a.shares ? 3.0 : 2.0) * a.rows * sizeof(float),
+  return {values_moved<T>(a.rows, a.classes) * sizeof(T) + (a.row_weights ? 3.0 : 2.0) * a.rows * sizeof(float),
           10.0 * a.rows * a.classes};
 }
 template <class T>

@@ -83,7 +83,7 @@ __device__ inline float mean_weight(float weight, unsigned known) {
   return known > 0 ? weight / static_cast<float>(known) : 0;
 }
 
-// mapping: a block takes tiles of tile_rows neighbouring rows, a group of `lanes` neighbouring lanes one row at a time:
+// mapping: a block takes tiles of tile_rows neighboring rows, a group of `lanes` neighboring lanes one row at a time:
 // the smallest power of two that holds all classes, 32 at most; bytes: logits read once, the result written, all in
 // 16-byte pieces of the whole tile, whatever the number of classes; operations: about 20 per class, of them 2
 // exponentials; hazard: the known labels of all rows are counted first, by every block: the only one counts those that
@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(most_short_threads)
       for (int i = lane; i < classes; i += lanes) sums.add(to_float(logits[begin + i]), i == own.index);
       sums.others = reduce_lanes(sums.others, Sum{}, lanes);
       if (labelled) sums.label = reduce_lanes(sums.label, Sum{}, lanes);
-      const float share = labelled && a.shares && present ? a.shares[first_row + row] : 1;
+      const float share = labelled && a.row_weights && present ? a.row_weights[first_row + row] : 1;
       const Row<labelled> result(own, sums, weight * share);
       for (int i = lane; i < classes; i += lanes)
         logits[begin + i] = from_float<T>(result(to_float(logits[begin + i]), i));
@@ -167,7 +167,7 @@ __global__ void __launch_bounds__(longest_row_block, 1) long_rows(const SoftmaxC
     sums.others = both[0];
     sums.label = both[1];
 
-    const Row<labelled> result(own, sums, labelled && a.shares ? weight * a.shares[row] : weight);
+    const Row<labelled> result(own, sums, labelled && a.row_weights ? weight * a.row_weights[row] : weight);
     logits.for_each([&](int first, const auto& x) {
       constexpr int count = static_cast<int>(sizeof x[0] / sizeof(float));
       T values[count];
@@ -215,7 +215,7 @@ __device__ inline float sigmoid_of(float z) {
   return (z >= 0 ? 1 : small) / (1 + small);
 }
 
-// mapping: a thread takes some groups of neighbouring values, blockDim apart, and the last block's threads one value
+// mapping: a thread takes some groups of neighboring values, blockDim apart, and the last block's threads one value
 // each of what is left; bytes: logits read, probabilities written; operations: about 10 per value; hazard:
 // probabilities may be the logits' memory: a thread reads a group before it writes there.
 template <class T, class Group>

@@ -13,7 +13,7 @@ namespace preceptor::kernels {
 constexpr int cross_entropy_on_chip = 160 * 1024;
 
 // share * -log softmax(logits)[label], averaged over the rows with a label. A row with two labels (mixup) is two such
-// losses whose shares add up to 1.
+// losses whose row weights add up to 1.
 template <class T>
 struct SoftmaxCrossEntropy {
   static constexpr const char* name = "softmax_cross_entropy";
@@ -23,7 +23,7 @@ struct SoftmaxCrossEntropy {
   T* d_logits;          // [rows, classes] d (sum of loss) / d logits
   int rows, classes;
   float weight;
-  const float* shares = nullptr;  // [rows]; nullptr: 1
+  const float* row_weights = nullptr;  // [rows]; nullptr: 1
 };
 template <class T>
 Cost cost(const SoftmaxCrossEntropy<T>& arguments);

@@ -45,7 +45,7 @@ __device__ inline unsigned count_known(const float* values, std::int64_t count) 
   return reduce_block(known, Sum{}, 0u);
 }
 
-// mapping: a block takes tiles of tile_rows neighbouring rows, or of a part of one long row: single values over
+// mapping: a block takes tiles of tile_rows neighboring rows, or of a part of one long row: single values over
 // threads, then their terms by row over groups of `lanes` lanes; bytes: logits and targets read, d_logits written, all
 // in 16-byte pieces; operations: the entry's; hazard: nothing can be scaled before the known targets of all rows are
 // counted, and in one launch no block can wait for another: one block alone counts those it has staged, and where there

@@ -44,17 +44,18 @@ int count_known(const std::vector<T>& values) {
   return known;
 }
 
-// loss[row] = weight / known rows * share * -log softmax(logits)[label]; a NaN label leaves its row out; without shares
-// they are 1.
+// loss[row] = weight / known rows * share * -log softmax(logits)[label]; a NaN label leaves its row out; without row
+// weights they are 1.
 template <class T>
 LossAndGradient<T> softmax_cross_entropy(int rows, int classes, const std::vector<T>& logits,
-                                         const std::vector<T>& labels, T weight, const std::vector<T>& shares = {}) {
+                                         const std::vector<T>& labels, T weight,
+                                         const std::vector<T>& row_weights = {}) {
   LossAndGradient<T> result{std::vector<T>(rows, T(0)), std::vector<T>(logits.size(), T(0))};
   const std::vector<T> p = softmax(rows, classes, logits);
   const int known = count_known(labels);
   for (int row = 0; row < rows; ++row) {
     if (std::isnan(labels[row])) continue;
-    const T scale = weight / static_cast<T>(known) * (shares.empty() ? T(1) : shares[row]);
+    const T scale = weight / static_cast<T>(known) * (row_weights.empty() ? T(1) : row_weights[row]);
     const auto first = static_cast<std::size_t>(row) * classes, label = static_cast<std::size_t>(labels[row]);
     const T maximum = *std::max_element(logits.begin() + first, logits.begin() + first + classes);
     T sum = 0;

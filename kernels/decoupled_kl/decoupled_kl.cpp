@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "kernels/decoupled_kl/row.h"
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 namespace {

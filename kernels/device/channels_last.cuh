@@ -11,15 +11,16 @@ namespace preceptor::kernels {
 // The element of a channels-last map.
 template <class T>
 __device__ T* row_at(const FeatureMap<T>& map, int row, int channel) {
-  return map.data + static_cast<std::int64_t>(row) * map.pitch + channel;
+  return map.data + static_cast<std::int64_t>(row) * map.channel_stride + channel;
 }
 
 // Whether all maps can be accessed by 16 bytes.
 template <class... T>
 bool rows_aligned(const FeatureMap<T>&... maps) {
-  assert(((!maps.data || maps.block == maps.pitch) && ...));
+  assert(((!maps.data || maps.block == maps.channel_stride) && ...));
   const auto whole = [](int channels, std::size_t size) { return channels * size % 16 == 0; };
-  return ((!maps.data || (aligned16(maps.data) && whole(maps.pitch, sizeof(T)) && whole(maps.channels, sizeof(T)))) &&
+  return ((!maps.data ||
+           (aligned16(maps.data) && whole(maps.channel_stride, sizeof(T)) && whole(maps.channels, sizeof(T)))) &&
           ...);
 }
 

@@ -158,15 +158,15 @@ class Stream {
 
   // Seconds that `launches` takes on the device. Queued behind what is pending, so that on cuda the time to start the
   // first launch does not count.
-  double seconds_of(const std::function<void()>& launches) const { return seconds_of(lanes_[0], launches); }
+  double seconds_of(const std::function<void()>& launches) const { return seconds_of(queues_[0], launches); }
 
   // Starts or stops adding up time and cost per family, in eager execution and in replay.
   void set_profiling(bool on) { profiling_ = on; }
   const std::vector<ProfileRow>& profile() const { return profile_; }
   void clear_profile() { profile_.clear(); }
 
-  Cuda cuda() const { return {lanes_[lane_].native, lanes_[lane_].tickets}; }
-  Emulated emulated() const { return {device_.threads, device_.order, device_.seed, lanes_[lane_].tickets}; }
+  Cuda cuda() const { return {queues_[queue_].native, queues_[queue_].tickets}; }
+  Emulated emulated() const { return {device_.threads, device_.order, device_.seed, queues_[queue_].tickets}; }
 
   // Executes or records one launch; called by run().
   template <class Launch>
@@ -174,41 +174,41 @@ class Stream {
     if (mode_ == Mode::dropping) return;
     if (mode_ == Mode::launching) {
       ++counts_.launches;
-      return execute(lane_, family, cost, launch);
+      return execute(queue_, family, cost, launch);
     }
-    graph_.nodes_.emplace_back([this, lane = lane_, family, cost, launch] { execute(lane, family, cost, launch); });
-    if (lanes_[0].native) launch();  // cuda's own capture listens
+    graph_.nodes_.emplace_back([this, queue = queue_, family, cost, launch] { execute(queue, family, cost, launch); });
+    if (queues_[0].native) launch();  // cuda's own capture listens
   }
 
  private:
   friend class Graph;
   enum class Mode { launching, recording, dropping };
   // One for the stream, one for its branch.
-  struct Lane {
+  struct Queue {
     void* native = nullptr;  // cuda: cudaStream_t
     // cuda, emulated: counters with which the last block of a launch finds out that it is the last (reduce.cuh). Zero
-    // between launches; the launches of one lane do not overlap, so they can share them.
+    // between launches; the launches of one queue do not overlap, so they can share them.
     unsigned* tickets = nullptr;
   };
 
   template <class Launch>
-  void execute(int lane, const char* family, const Cost& cost, const Launch& launch) {
-    if (profiling_) return add_profile(family, cost, seconds_of(lanes_[lane], launch));
+  void execute(int queue, const char* family, const Cost& cost, const Launch& launch) {
+    if (profiling_) return add_profile(family, cost, seconds_of(queues_[queue], launch));
     const NamedRange range(device_, family);
     launch();
-    if (sync_every_launch_) finish_launch(lanes_[lane]);
+    if (sync_every_launch_) finish_launch(queues_[queue]);
   }
-  void open_lane(Lane& lane);
-  void close_lane(Lane& lane);
-  double seconds_of(const Lane& lane, const std::function<void()>& launches) const;
-  void finish_launch(const Lane& lane);
+  void open_queue(Queue& queue);
+  void close_queue(Queue& queue);
+  double seconds_of(const Queue& queue, const std::function<void()>& launches) const;
+  void finish_launch(const Queue& queue);
   void add_profile(const char* family, const Cost& cost, double seconds);
   // `to` goes on only when `from` has come this far; recorded like a launch.
   void order(int from, int to, const Event& event);
 
   Device device_;
-  Lane lanes_[2];
-  int lane_ = 0;  // that launches go to
+  Queue queues_[2];
+  int queue_ = 0;  // that launches go to
   std::unique_ptr<Event> forked_, joined_;
   Mode mode_ = Mode::launching;
   bool profiling_ = false;

@@ -4,7 +4,7 @@
 // - SHARED(float, tile, [16][17]); for static shared memory, dynamic_shared<float>() for dynamic;
 // - launch(gpu, kernel, grid, block, shared_bytes, arguments...) instead of <<<>>>;
 // - vectors of 16 bytes through load16/store16 (load16.cuh), PTX through named functions with a host body;
-// - blocks are multiples of 32 threads; collectives name all lanes of a warp; a kernel that synchronises never returns
+// - blocks are multiples of 32 threads; collectives name all lanes of a warp; a kernel that synchronizes never returns
 //   early: threads out of range carry neutral values;
 // - multiply-adds are written fmaf(): neither compiler contracts expressions, so both devices round alike.
 #pragma once

@@ -70,7 +70,7 @@ __device__ inline void store_group(T* p, const Narrow<T, size>& group) {
   store_narrow(p, group);
 }
 
-// `count` neighbouring floats; p is a multiple of 16 bytes unless count is 1.
+// `count` neighboring floats; p is a multiple of 16 bytes unless count is 1.
 template <int count>
 __device__ inline void load_floats(const float* p, float (&values)[count]) {
   using Group = std::conditional_t<count == 1, Single<float>, Pack<float>>;

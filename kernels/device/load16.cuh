@@ -5,7 +5,7 @@
 
 namespace preceptor::kernels {
 
-// 16 bytes of neighbouring values.
+// 16 bytes of neighboring values.
 template <class T>
 struct alignas(16) Pack {
   static constexpr int count = 16 / sizeof(T);

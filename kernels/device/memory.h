@@ -91,7 +91,7 @@ class Pool {
   std::size_t in_use_ = 0, peak_ = 0;
   bool refused_ = false;
   std::int64_t allocations_ = 0;
-  std::map<std::size_t, std::size_t> free_;  // offset from the pool's side -> bytes, neighbours merged
+  std::map<std::size_t, std::size_t> free_;  // offset from the pool's side -> bytes, neighbors merged
   std::map<const void*, Range> used_;
 };
 

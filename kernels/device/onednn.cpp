@@ -103,8 +103,8 @@ dnnl::memory::desc describe(const FeatureMap<T>& map) {
                    : map.block == 8 ? memory::format_tag::nChw8c
                                     : memory::format_tag::nchw;
   const memory::dims dims{map.images, map.channels, map.height, map.width};
-  if (map.pitch == map.channels) return {dims, memory::data_type::f32, tag};
-  const memory::desc whole({map.images, map.pitch, map.height, map.width}, memory::data_type::f32, tag);
+  if (map.channel_stride == map.channels) return {dims, memory::data_type::f32, tag};
+  const memory::desc whole({map.images, map.channel_stride, map.height, map.width}, memory::data_type::f32, tag);
   return whole.submemory_desc(dims, {0, 0, 0, 0});
 }
 template dnnl::memory::desc describe(const FeatureMap<float>& map);

@@ -18,7 +18,7 @@ struct Maximum {
   }
 };
 
-// `combine` over groups of `width` neighbouring lanes, a power of two; every lane of a group gets the result. In a
+// `combine` over groups of `width` neighboring lanes, a power of two; every lane of a group gets the result. In a
 // butterfly all lanes add the same pairs, so all get the same bits. All lanes of the warp must take part.
 template <class T, class Combine>
 __device__ T reduce_lanes(T value, const Combine& combine, int width = warp_size) {

@@ -10,11 +10,11 @@
 
 namespace preceptor::kernels {
 
-// Row i begins i * pitch values behind data.
+// Row i begins i * channel_stride values behind data.
 template <class T>
 struct RowsOf {
   T* data;
-  std::int64_t pitch;
+  std::int64_t channel_stride;
 };
 // What all maps of an operation have in common.
 struct RowShape {
@@ -26,11 +26,11 @@ struct RowInputs {
   RowsOf<const From> map[inputs];
 };
 
-// Threads stand side by side along the rows, and take their groups a block's width apart: neighbouring threads always
-// access neighbouring memory. Rows are stepped through without another division.
+// Threads stand side by side along the rows, and take their groups a block's width apart: neighboring threads always
+// access neighboring memory. Rows are stepped through without another division.
 struct RowSplit {
   static constexpr int threads = 128;
-  static constexpr int at_once = 4;  // groups of a thread, all on their way before one is used
+  static constexpr int unroll = 4;  // groups of a thread, all on their way before one is used
 
   RowSplit(const RowShape& shape, int width)
       : row_groups(static_cast<unsigned>(std::max<std::int64_t>(shape.length / width, 1))),
@@ -41,7 +41,7 @@ struct RowSplit {
     assert(shape.rows * shape.length / width < std::int64_t{1} << 31);
     assert(tail == 0 || shape.rows == 1);
   }
-  std::int64_t blocks() const { return std::max<std::int64_t>(steps(groups, threads * at_once), 1); }
+  std::int64_t blocks() const { return std::max<std::int64_t>(steps(groups, threads * unroll), 1); }
 
   unsigned row_groups, groups;  // in a row, in all
   unsigned step_rows, step_groups;
@@ -60,20 +60,20 @@ __device__ To combine(const Operation& operation, const Group (&in)[inputs], int
 template <int width, class To, class From, int inputs, class Operation>
 __global__ void __launch_bounds__(RowSplit::threads)
     combine_rows(RowsOf<To> to, RowInputs<From, inputs> from, RowSplit split, Operation operation) {
-  constexpr int at_once = RowSplit::at_once;
+  constexpr int unroll = RowSplit::unroll;
   using Group = GroupOf<From, width>;
-  const unsigned first = blockIdx.x * (RowSplit::threads * at_once) + threadIdx.x;
+  const unsigned first = blockIdx.x * (RowSplit::threads * unroll) + threadIdx.x;
   unsigned row = first / split.row_groups, group = first % split.row_groups;
-  unsigned rows[at_once], groups[at_once];
-  Group in[at_once][inputs];
+  unsigned rows[unroll], groups[unroll];
+  Group in[unroll][inputs];
 #pragma unroll
-  for (int u = 0; u < at_once; ++u) {
+  for (int u = 0; u < unroll; ++u) {
     rows[u] = row;
     groups[u] = group;
     if (first + u * RowSplit::threads < split.groups)
 #pragma unroll
       for (int i = 0; i < inputs; ++i)
-        in[u][i] = load_group<Group>(from.map[i].data + row * from.map[i].pitch + std::int64_t{group} * width);
+        in[u][i] = load_group<Group>(from.map[i].data + row * from.map[i].channel_stride + std::int64_t{group} * width);
     row += split.step_rows;
     group += split.step_groups;
     if (group >= split.row_groups) {
@@ -82,12 +82,12 @@ __global__ void __launch_bounds__(RowSplit::threads)
     }
   }
 #pragma unroll
-  for (int u = 0; u < at_once; ++u) {
+  for (int u = 0; u < unroll; ++u) {
     if (first + u * RowSplit::threads >= split.groups) break;
     GroupOf<To, width> out;
 #pragma unroll
     for (int j = 0; j < width; ++j) out.value[j] = combine<To>(operation, in[u], j);
-    store_group(to.data + rows[u] * to.pitch + std::int64_t{groups[u]} * width, out);
+    store_group(to.data + rows[u] * to.channel_stride + std::int64_t{groups[u]} * width, out);
   }
   if (blockIdx.x == gridDim.x - 1 && static_cast<int>(threadIdx.x) < split.tail) {
     const std::int64_t at = std::int64_t{split.groups} * width + threadIdx.x;
@@ -104,7 +104,7 @@ void run_rows(Gpu gpu, const RowShape& shape, const RowsOf<To>& to, const RowInp
   constexpr int widest = 16 / static_cast<int>(std::max(sizeof(To), sizeof(From)));
   const auto fits = [&](const auto& map) {
     return reinterpret_cast<std::uintptr_t>(map.data) % (widest * sizeof(*map.data)) == 0 &&
-           (shape.rows == 1 || (map.pitch % widest == 0 && shape.length % widest == 0));
+           (shape.rows == 1 || (map.channel_stride % widest == 0 && shape.length % widest == 0));
   };
   const auto start = [&](auto width) {
     const RowSplit split(shape, width);

@@ -52,36 +52,36 @@ void Graph::replay() const {
   ++stream_->counts_.graph_launches;
 #ifdef PRECEPTOR_CUDA
   if (native_ && !stream_->profiling_ && !stream_->sync_every_launch_)
-    return cuda::launch_graph(native_.get(), stream_->lanes_[0].native);
+    return cuda::launch_graph(native_.get(), stream_->queues_[0].native);
 #endif
   for (const auto& node : nodes_) node();
 }
 
 Stream::Stream(Device device) : device_(device), sync_every_launch_(is_set("SYNC_EVERY_LAUNCH")) {
-  open_lane(lanes_[0]);
+  open_queue(queues_[0]);
 }
 
 Stream::~Stream() {
-  for (Lane& lane : lanes_) close_lane(lane);
+  for (Queue& queue : queues_) close_queue(queue);
 }
 
-void Stream::open_lane(Lane& lane) {
+void Stream::open_queue(Queue& queue) {
   if (device_.kind == DeviceKind::cpu) return;
 #ifdef PRECEPTOR_CUDA
-  if (device_.kind == DeviceKind::cuda) lane.native = cuda::create_stream();
+  if (device_.kind == DeviceKind::cuda) queue.native = cuda::create_stream();
 #endif
-  lane.tickets = static_cast<unsigned*>(allocate(device_, ticket_count * sizeof(unsigned)));
+  queue.tickets = static_cast<unsigned*>(allocate(device_, ticket_count * sizeof(unsigned)));
   const std::size_t bytes = ticket_count * sizeof(unsigned);
 #ifdef PRECEPTOR_CUDA
-  if (lane.native) return cuda::fill_with_zeros(lane.tickets, bytes, lane.native);
+  if (queue.native) return cuda::fill_with_zeros(queue.tickets, bytes, queue.native);
 #endif
-  std::memset(lane.tickets, 0, bytes);
+  std::memset(queue.tickets, 0, bytes);
 }
 
-void Stream::close_lane(Lane& lane) {
-  if (lane.tickets) release(device_, lane.tickets);
+void Stream::close_queue(Queue& queue) {
+  if (queue.tickets) release(device_, queue.tickets);
 #ifdef PRECEPTOR_CUDA
-  if (lane.native) cuda::destroy_stream(lane.native);
+  if (queue.native) cuda::destroy_stream(queue.native);
 #endif
 }
 
@@ -89,7 +89,7 @@ void Stream::synchronize() const {
   if (mode_ != Mode::launching) throw Error(ErrorKind::internal, "a recorded step may not wait for its own results");
   ++counts_.waits;
 #ifdef PRECEPTOR_CUDA
-  if (lanes_[0].native) cuda::synchronize(lanes_[0].native);
+  if (queues_[0].native) cuda::synchronize(queues_[0].native);
 #endif
 }
 
@@ -97,7 +97,7 @@ void Stream::begin_capture() {
   graph_ = Graph();
   graph_.stream_ = this;
 #ifdef PRECEPTOR_CUDA
-  if (lanes_[0].native) cuda::begin_capture(lanes_[0].native);
+  if (queues_[0].native) cuda::begin_capture(queues_[0].native);
 #endif
   mode_ = Mode::recording;
 }
@@ -105,17 +105,17 @@ void Stream::begin_capture() {
 Graph Stream::end_capture() {
   mode_ = Mode::launching;
 #ifdef PRECEPTOR_CUDA
-  if (lanes_[0].native) graph_.native_ = {cuda::end_capture(lanes_[0].native), cuda::destroy_graph};
+  if (queues_[0].native) graph_.native_ = {cuda::end_capture(queues_[0].native), cuda::destroy_graph};
 #endif
   return std::move(graph_);
 }
 
 void Stream::abandon_capture() noexcept {
   mode_ = Mode::launching;
-  lane_ = 0;
+  queue_ = 0;
   graph_ = Graph();
 #ifdef PRECEPTOR_CUDA
-  if (lanes_[0].native) cuda::abandon_capture(lanes_[0].native);
+  if (queues_[0].native) cuda::abandon_capture(queues_[0].native);
 #endif
 }
 
@@ -130,24 +130,24 @@ void Stream::without_launching(const std::function<void()>& body) {
 }
 
 void Stream::begin_branch() {
-  if (lane_ != 0) throw Error(ErrorKind::internal, "branches of a stream do not nest");
+  if (queue_ != 0) throw Error(ErrorKind::internal, "branches of a stream do not nest");
   if (!forked_) {
-    open_lane(lanes_[1]);
+    open_queue(queues_[1]);
     forked_ = std::make_unique<Event>(device_);
     joined_ = std::make_unique<Event>(device_);
   }
   order(0, 1, *forked_);
-  lane_ = 1;
+  queue_ = 1;
 }
 
-void Stream::end_branch() { lane_ = 0; }
+void Stream::end_branch() { queue_ = 0; }
 
 void Stream::join_branch() { order(1, 0, *joined_); }
 
 void Stream::order([[maybe_unused]] int from, [[maybe_unused]] int to, [[maybe_unused]] const Event& event) {
 #ifdef PRECEPTOR_CUDA
   if (!event.native_ || mode_ == Mode::dropping) return;
-  const auto wait = [first = lanes_[from].native, then = lanes_[to].native, native = event.native_] {
+  const auto wait = [first = queues_[from].native, then = queues_[to].native, native = event.native_] {
     cuda::record(native, first);
     cuda::wait_for(then, native);
   };
@@ -158,29 +158,29 @@ void Stream::order([[maybe_unused]] int from, [[maybe_unused]] int to, [[maybe_u
 
 void Stream::mark([[maybe_unused]] Event& event) {
 #ifdef PRECEPTOR_CUDA
-  if (event.native_) cuda::record(event.native_, lanes_[0].native);
+  if (event.native_) cuda::record(event.native_, queues_[0].native);
 #endif
 }
 
 void Stream::wait_for([[maybe_unused]] const Event& event) {
 #ifdef PRECEPTOR_CUDA
-  if (event.native_) cuda::wait_for(lanes_[0].native, event.native_);
+  if (event.native_) cuda::wait_for(queues_[0].native, event.native_);
 #endif
 }
 
-double Stream::seconds_of([[maybe_unused]] const Lane& lane, const std::function<void()>& launches) const {
+double Stream::seconds_of([[maybe_unused]] const Queue& queue, const std::function<void()>& launches) const {
 #ifdef PRECEPTOR_CUDA
-  if (lane.native) return cuda::seconds_of(lane.native, launches);
+  if (queue.native) return cuda::seconds_of(queue.native, launches);
 #endif
   const auto begin = std::chrono::steady_clock::now();
   launches();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-void Stream::finish_launch([[maybe_unused]] const Lane& lane) {
+void Stream::finish_launch([[maybe_unused]] const Queue& queue) {
   ++counts_.waits;
 #ifdef PRECEPTOR_CUDA
-  if (lane.native) cuda::synchronize(lane.native);
+  if (queue.native) cuda::synchronize(queue.native);
 #endif
 }
 

@@ -1,4 +1,4 @@
-// A run of neighbouring values, staged in shared memory in 16-byte pieces wherever in memory it begins.
+// A run of neighboring values, staged in shared memory in 16-byte pieces wherever in memory it begins.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// How an operand is staged whose depth runs over the rows of its source, whatever its factors are.
+// How an operand is staged whose depth runs over the rows of its source, whatever its operands are.
 #pragma once
 
 #include "kernels/device/group.cuh"
@@ -12,9 +12,9 @@ __device__ inline void convert_in_turn() {
 #endif
 }
 
-// A thread keeps its columns of the source, which are neighbouring lines of the tile. Places says where they lie there:
+// A thread keeps its columns of the source, which are neighboring lines of the tile. Places says where they lie there:
 // put(tile, depth, line, values) writes a group of them.
-template <class Source, class Factor, class Places, int depth_of_tile, int extent, int threads>
+template <class Source, class Operand, class Places, int depth_of_tile, int extent, int threads>
 class ColumnStage : public Places {
  public:
   static constexpr int staged_depth = depth_of_tile, size = extent * staged_depth;
@@ -37,10 +37,10 @@ class ColumnStage : public Places {
     for (int i = 0; i < passes; ++i) staged_[i] = source.load(source.row(depth + depth_ + i * pass_depth), column_);
   }
   // Writes it to shared memory.
-  __device__ void put(const Source& source, Factor* tile) const {
+  __device__ void put(const Source& source, Operand* tile) const {
 #pragma unroll
     for (int i = 0; i < passes; ++i) {
-      Factor values[width];
+      Operand values[width];
       source.convert(staged_[i], column_, values);
       Places::put(tile, depth_ + i * pass_depth, line_, values);
       if constexpr (passes > 4) convert_in_turn();

@@ -1,4 +1,4 @@
-// Tiles whose factors are floats, multiplied by multiply-adds: a thread multiplies 8 x 8 values of every depth, for
+// Tiles whose operands are floats, multiplied by multiply-adds: a thread multiplies 8 x 8 values of every depth, for
 // which it reads 4 times 16 bytes.
 #pragma once
 
@@ -50,7 +50,7 @@ class RowFloats {
       for (int j = 0; j < width; ++j) tile[position(depth_ + j, row_ + i * pass_rows)] = values[j];
     }
   }
-  // Where a value lies: rows next to each other, but those of neighbouring groups `warp_rows` banks apart, so that the
+  // Where a value lies: rows next to each other, but those of neighboring groups `warp_rows` banks apart, so that the
   // lanes of a warp, which write to different depths, find 32 banks.
   __device__ static int position(int depth, int row) {
     return depth * extent + (row ^ (depth / width % together * warp_rows));
@@ -89,9 +89,9 @@ using ColumnFloats =
     ColumnStage<Source, float, FloatColumns<Source::Group::count, extent>, float_depth, extent, threads>;
 
 // sum += staged a times staged b.
-template <class Shape, class StageA, class StageB>
-__device__ void multiply_floats(const float* a, const float* b, TileSums& sum) {
-  const TilePlace<Shape> own(0, 0);
+template <class Tile, class StageA, class StageB>
+__device__ void multiply_floats(const float* a, const float* b, Accumulators& sum) {
+  const TilePlace<Tile> own(0, 0);
 #pragma unroll 4  // more would keep the addresses of all depths in registers
   for (int depth = 0; depth < StageA::staged_depth; ++depth) {
     float left[thread_tile], right[thread_tile];

@@ -1,9 +1,9 @@
-// Tiles whose factors are bfloat16 or tf32, multiplied by the tensor cores.
+// Tiles whose operands are bfloat16 or tf32, multiplied by the tensor cores.
 //
 // What a warp reads at once is a block: 16 lines of an operand (rows of a, columns of b) by 32 bytes of the depth, four
-// matrices of 8 lines and 16 bytes. An mma gives a thread two neighbouring columns of each matrix, so lines are dealt
+// matrices of 8 lines and 16 bytes. An mma gives a thread two neighboring columns of each matrix, so lines are dealt
 // out two by two: matrix h has the lines 0, 1, 4, 5, 8, 9, 12 and 13, and 2 h more. Two mma together then give it four
-// neighbouring ones.
+// neighboring ones.
 #pragma once
 
 #include "kernels/device/mma.cuh"
@@ -17,25 +17,25 @@ namespace preceptor::kernels {
 __device__ inline int line_of(int n, int h) { return n / 2 * 4 + n % 2 + h * 2; }
 
 // A staged tile: 64 bytes of the depth, of which single values fill 16 steps.
-template <class Group, class Factor>
-constexpr int staged_depth_of = Group::count == 1 ? 16 : 4 * Pack<Factor>::count;
+template <class Group, class Operand>
+constexpr int staged_depth_of = Group::count == 1 ? 16 : 4 * Pack<Operand>::count;
 
 // Stages an operand whose depth runs over the columns of its source: a line of the tile is 64 bytes.
-template <class Source, class Factor, int extent, int threads>
-class RowFactors {
+template <class Source, class Operand, int extent, int threads>
+class RowOperands {
  public:
-  static constexpr int staged_depth = staged_depth_of<typename Source::Group, Factor>;
-  static constexpr int size = extent * 4 * Pack<Factor>::count;
+  static constexpr int staged_depth = staged_depth_of<typename Source::Group, Operand>;
+  static constexpr int size = extent * 4 * Pack<Operand>::count;
 
  private:
-  static constexpr int width = Source::Group::count, pack = Pack<Factor>::count;
-  static constexpr int groups = staged_depth / width;  // in which a line is loaded, by neighbouring lanes
+  static constexpr int width = Source::Group::count, pack = Pack<Operand>::count;
+  static constexpr int groups = staged_depth / width;  // in which a line is loaded, by neighboring lanes
   static constexpr int pass_lines = threads / groups;
   static constexpr int passes = extent / pass_lines;
   static_assert((width == 1 || width == pack) && extent % pass_lines == 0);
 
  public:
-  __device__ RowFactors(const Source& source, int first)
+  __device__ RowOperands(const Source& source, int first)
       : line_(static_cast<int>(threadIdx.x) / groups), depth_(static_cast<int>(threadIdx.x) % groups * width) {
 #pragma unroll
     for (int i = 0; i < passes; ++i) rows_[i] = source.row(first + line_ + i * pass_lines);
@@ -47,16 +47,16 @@ class RowFactors {
     for (int i = 0; i < passes; ++i) staged_[i] = source.load(rows_[i], column_);
   }
   // Writes it to shared memory.
-  __device__ void put(const Source& source, Factor* tile) const {
+  __device__ void put(const Source& source, Operand* tile) const {
 #pragma unroll
     for (int i = 0; i < passes; ++i) {
-      Factor values[width];
+      Operand values[width];
       source.convert(staged_[i], column_, values);
-      Factor* const to = tile + position(line_ + i * pass_lines, depth_);
+      Operand* const to = tile + position(line_ + i * pass_lines, depth_);
       if constexpr (width == 1) {
         *to = values[0];
       } else {
-        Pack<Factor> group;
+        Pack<Operand> group;
 #pragma unroll
         for (int j = 0; j < width; ++j) group.value[j] = values[j];
         store16(to, group);
@@ -64,14 +64,14 @@ class RowFactors {
     }
   }
   // The four matrices of a block: h and, in the second two, the upper 16 bytes of the depth.
-  __device__ static void load_block(const Factor* tile, int block, int step, unsigned (&matrices)[4]) {
+  __device__ static void load_block(const Operand* tile, int block, int step, unsigned (&matrices)[4]) {
     const int lane = static_cast<int>(threadIdx.x) % warp_size;
     const int line = block * 16 + line_of(lane % 8, lane / 8 % 2);
     load_matrix(matrices, tile + position(line, (step * 2 + lane / 16) * pack));
   }
 
  private:
-  // All 16 bytes of two lines are all banks. Four neighbouring lines keep their order, the next have another: then the
+  // All 16 bytes of two lines are all banks. Four neighboring lines keep their order, the next have another: then the
   // 8 lines of a matrix, and the 2 that 8 lanes write, find all banks.
   __device__ static int position(int line, int depth) {
     return line * 4 * pack + ((depth / pack) ^ (line / 4 % 4)) * pack + depth % pack;
@@ -83,15 +83,15 @@ class RowFactors {
   typename Source::Loaded staged_[passes];
 };
 
-// Where a column operand's factors lie: rows of the depth, as in memory.
-template <class Factor, int extent>
+// Where a column operand's operands lie: rows of the depth, as in memory.
+template <class Operand, int extent>
 struct ColumnPlaces;
 
-// Transposed by load_matrix. The lines of a matrix have to be neighbours in a row: those of both matrices of a block
+// Transposed by load_matrix. The lines of a matrix have to be neighbors in a row: those of both matrices of a block
 // are sorted.
 template <int extent>
 struct ColumnPlaces<bfloat16, extent> {
-  // The group of 8 lines that is matrix h of a block. Moved within its row so that 8 neighbouring depths, and the four
+  // The group of 8 lines that is matrix h of a block. Moved within its row so that 8 neighboring depths, and the four
   // or eight places that 16 lanes write 8 bytes to, find all banks.
   __device__ static int group(int depth, int block, int h) {
     constexpr int groups = extent / 8;
@@ -141,16 +141,17 @@ struct ColumnPlaces<tf32, extent> {
 };
 
 // Stages an operand whose depth runs over the rows of its source.
-template <class Source, class Factor, int extent, int threads>
-using ColumnFactors = ColumnStage<Source, Factor, ColumnPlaces<Factor, extent>,
-                                  staged_depth_of<typename Source::Group, Factor>, extent, threads>;
+template <class Source, class Operand, int extent, int threads>
+using ColumnOperands = ColumnStage<Source, Operand, ColumnPlaces<Operand, extent>,
+                                   staged_depth_of<typename Source::Group, Operand>, extent, threads>;
 
 // sum += staged a times staged b, which begin at these blocks: 64 x 32 results of a warp, 4 x 4 mma for every 32 bytes
 // of the depth.
-template <class StageA, class StageB, class Factor>
-__device__ void multiply_blocks(const Factor* a, int first_row, const Factor* b, int first_column, TileSums& sum) {
+template <class StageA, class StageB, class Operand>
+__device__ void multiply_blocks(const Operand* a, int first_row, const Operand* b, int first_column,
+                                Accumulators& sum) {
 #pragma unroll
-  for (int step = 0; step < StageA::staged_depth / (2 * Pack<Factor>::count); ++step) {
+  for (int step = 0; step < StageA::staged_depth / (2 * Pack<Operand>::count); ++step) {
     unsigned right[2][4], left[2][4];  // left: of these rows and, on their way, of the next
 #pragma unroll
     for (int j = 0; j < 2; ++j) StageB::load_block(b, first_column + j, step, right[j]);
@@ -164,7 +165,7 @@ __device__ void multiply_blocks(const Factor* a, int first_row, const Factor* b,
         float* const lower = &sum[2 * i + 1][2 * j];
         float c[4] = {upper[0], upper[1], lower[0], lower[1]};
         const unsigned columns[2] = {right[j / 2][j % 2], right[j / 2][j % 2 + 2]};
-        if constexpr (std::is_same_v<Factor, bfloat16>)
+        if constexpr (std::is_same_v<Operand, bfloat16>)
           mma_bf16(c, left[i % 2], columns);
         else
           mma_tf32(c, left[i % 2], columns);
@@ -175,20 +176,20 @@ __device__ void multiply_blocks(const Factor* a, int first_row, const Factor* b,
 }
 
 // sum += staged a times staged b, or b times a where the shape is transposed.
-template <class Shape, class StageA, class StageB>
-__device__ void multiply_factors(const typename Shape::Factor* a, const typename Shape::Factor* b, TileSums& sum) {
+template <class Tile, class StageA, class StageB>
+__device__ void multiply_operands(const typename Tile::Operand* a, const typename Tile::Operand* b, Accumulators& sum) {
   const int warp = static_cast<int>(threadIdx.x) / warp_size;
-  if constexpr (Shape::transposed)
+  if constexpr (Tile::transposed)
     multiply_blocks<StageB, StageA>(b, warp * 4, a, 0, sum);
   else
-    multiply_blocks<StageA, StageB>(a, warp / Shape::warps_across * 4, b, warp % Shape::warps_across * 2, sum);
+    multiply_blocks<StageA, StageB>(a, warp / Tile::warps_across * 4, b, warp % Tile::warps_across * 2, sum);
 }
 
-// Turns the sums of a transposed shape. Of four neighbouring columns a thread has the first and third, or the second
+// Turns the sums of a transposed shape. Of four neighboring columns a thread has the first and third, or the second
 // and fourth, and a lane four away the others: of four such fours each of the two takes two whole ones.
-__device__ inline void exchange_sums(TileSums& sum) {
+__device__ inline void exchange_sums(Accumulators& sum) {
   const bool odd = static_cast<int>(threadIdx.x) / 4 % 2 == 1;
-  TileSums turned;
+  Accumulators turned;
 #pragma unroll
   for (int i = 0; i < thread_tile; ++i)
 #pragma unroll

@@ -4,12 +4,12 @@
 //
 // The operands are sources (tile_source.cuh): matrices in memory, or what a convolution makes look like one. A block
 // takes one tile of the result. Its threads bring 16 or 32 steps of the depth of both operands at a time to shared
-// memory, as factors, and each sums 8 x 8 products there: with multiply-adds (tile_fma.cuh) or, a warp together, on the
-// tensor cores (tile_mma.cuh). Two buffers alternate, so the loads of the next tile are on their way while this one is
-// multiplied, and one barrier a tile is enough.
+// memory, as operands, and each sums 8 x 8 products there: with multiply-adds (tile_fma.cuh) or, a warp together, on
+// the tensor cores (tile_mma.cuh). Two buffers alternate, so the loads of the next tile are on their way while this one
+// is multiplied, and one barrier a tile is enough.
 #pragma once
 
-#include "kernels/device/depth_split.h"
+#include "kernels/device/split_k.h"
 #include "kernels/device/tile_fma.cuh"
 #include "kernels/device/tile_mma.cuh"
 
@@ -19,36 +19,36 @@ namespace preceptor::kernels {
 template <class Source_>
 struct ByRows {
   using Source = Source_;
-  template <class Factor, int extent, int threads>
-  using Stage = std::conditional_t<std::is_same_v<Factor, float>, RowFloats<Source, extent, threads>,
-                                   RowFactors<Source, Factor, extent, threads>>;
+  template <class Operand, int extent, int threads>
+  using Stage = std::conditional_t<std::is_same_v<Operand, float>, RowFloats<Source, extent, threads>,
+                                   RowOperands<Source, Operand, extent, threads>>;
   Source source;
 };
 template <class Source_>
 struct ByColumns {
   using Source = Source_;
-  template <class Factor, int extent, int threads>
-  using Stage = std::conditional_t<std::is_same_v<Factor, float>, ColumnFloats<Source, extent, threads>,
-                                   ColumnFactors<Source, Factor, extent, threads>>;
+  template <class Operand, int extent, int threads>
+  using Stage = std::conditional_t<std::is_same_v<Operand, float>, ColumnFloats<Source, extent, threads>,
+                                   ColumnOperands<Source, Operand, extent, threads>>;
   Source source;
 };
 
 // sum += the thread's part of the tile that begins at (first_row, first_column), over the depths from `begin` to `end`,
-// of which there is one at least. `end` is where the sources end, or a multiple of 64 bytes of factors behind `begin`.
+// of which there is one at least. `end` is where the sources end, or a multiple of 64 bytes of operands behind `begin`.
 // To be called by all threads of a block of Shape::threads. Products are added in the order of the depth, on tensor
 // cores as they do it within an mma.
-template <class Shape, class A, class B>
+template <class Tile, class A, class B>
 __device__ void multiply_tile(const A& a, const B& b, int first_row, int first_column, int begin, int end,
-                              TileSums& sum) {
-  using Factor = typename Shape::Factor;
-  using StageA = typename A::template Stage<Factor, Shape::rows, Shape::threads>;
-  using StageB = typename B::template Stage<Factor, Shape::columns, Shape::threads>;
+                              Accumulators& sum) {
+  using Operand = typename Tile::Operand;
+  using StageA = typename A::template Stage<Operand, Tile::rows, Tile::threads>;
+  using StageB = typename B::template Stage<Operand, Tile::columns, Tile::threads>;
   static_assert(StageA::staged_depth == StageB::staged_depth);
   constexpr int step = StageA::staged_depth, size_a = StageA::size, size_b = StageB::size;
-  SHARED(Pack<Factor>, staged_a, [2 * size_a / Pack<Factor>::count]);  // as groups, for their alignment
-  SHARED(Pack<Factor>, staged_b, [2 * size_b / Pack<Factor>::count]);
-  Factor* const tile_a = staged_a->value;
-  Factor* const tile_b = staged_b->value;
+  SHARED(Pack<Operand>, staged_a, [2 * size_a / Pack<Operand>::count]);  // as groups, for their alignment
+  SHARED(Pack<Operand>, staged_b, [2 * size_b / Pack<Operand>::count]);
+  Operand* const tile_a = staged_a->value;
+  Operand* const tile_b = staged_b->value;
 
   StageA stage_a(a.source, first_row);
   StageB stage_b(b.source, first_column);
@@ -64,10 +64,10 @@ __device__ void multiply_tile(const A& a, const B& b, int first_row, int first_c
       stage_a.fetch(a.source, depth + step);
       stage_b.fetch(b.source, depth + step);
     }
-    if constexpr (Shape::on_tensor_cores)
-      multiply_factors<Shape, StageA, StageB>(tile_a + now * size_a, tile_b + now * size_b, sum);
+    if constexpr (Tile::on_tensor_cores)
+      multiply_operands<Tile, StageA, StageB>(tile_a + now * size_a, tile_b + now * size_b, sum);
     else
-      multiply_floats<Shape, StageA, StageB>(tile_a + now * size_a, tile_b + now * size_b, sum);
+      multiply_floats<Tile, StageA, StageB>(tile_a + now * size_a, tile_b + now * size_b, sum);
     if (more) {
       // All threads have left this buffer: they read it before the last barrier.
       stage_a.put(a.source, tile_a + (now ^ 1) * size_a);
@@ -75,21 +75,21 @@ __device__ void multiply_tile(const A& a, const B& b, int first_row, int first_c
     }
     __syncthreads();
   }
-  if constexpr (Shape::transposed) exchange_sums(sum);
+  if constexpr (Tile::transposed) exchange_sums(sum);
 }
 
 // Calls launch_for(shape) with the tiles for a result of this size, of which there are `copies`: 128 x 64 where that
 // fills a large card, else more and smaller ones; narrow ones for few columns. Single values come in tiles of 128 x 64
 // only: a thread of a smaller tile would have more of them on their way than registers. A rule, so that every card adds
 // alike.
-template <class Group, class Factor, class Launch>
+template <class Group, class Operand, class Launch>
 void with_shape(std::int64_t rows, int columns, int copies, const Launch& launch_for) {
   if constexpr (Group::count > 1) {
-    if (columns <= narrow_columns) return launch_for(TileShape<128, 32, Factor>{});
+    if (columns <= narrow_columns) return launch_for(TileShape<128, 32, Operand>{});
     if (steps(rows, 128) * steps(columns, 64) * copies < blocks_that_fill)
-      return launch_for(TileShape<64, 64, Factor>{});
+      return launch_for(TileShape<64, 64, Operand>{});
   }
-  launch_for(TileShape<128, 64, Factor>{});
+  launch_for(TileShape<128, 64, Operand>{});
 }
 
 }  // namespace preceptor::kernels

@@ -1,11 +1,11 @@
 // What tile_product.cuh multiplies, and where its sums go.
 //
-// A source is a matrix of which a thread loads groups of neighbouring columns:
+// A source is a matrix of which a thread loads groups of neighboring columns:
 //   Group            Pack<T>, or Single<T> where alignment allows no more
 //   Row, Column      what row(i) and column(j) compute once for many loads; j is a multiple of Group::count. Both
 //   accept
 //                    any index from 0: behind the last, what is loaded counts as zero
-//   Loaded           what load(row, column) brings, and convert(loaded, column, factors) makes factors of
+//   Loaded           what load(row, column) brings, and convert(loaded, column, operands) makes operands of
 #pragma once
 
 #include "kernels/device/group.cuh"
@@ -13,12 +13,12 @@
 namespace preceptor::kernels {
 
 // A stored value as a factor of the product.
-template <class Factor, class T>
-__device__ inline Factor factor_of(T value) {
-  if constexpr (std::is_same_v<Factor, T>)
+template <class Operand, class T>
+__device__ inline Operand operand_of(T value) {
+  if constexpr (std::is_same_v<Operand, T>)
     return value;
   else
-    return from_float<Factor>(to_float(value));
+    return from_float<Operand>(to_float(value));
 }
 
 // A matrix in memory.
@@ -38,10 +38,10 @@ struct Matrix {
   __device__ Loaded load(Row row, Column column) const {
     return row >= 0 && column >= 0 ? load_group<Group>(data + static_cast<std::int64_t>(row) * step + column) : Group{};
   }
-  template <class Factor>
-  __device__ void convert(const Loaded& loaded, Column, Factor (&factors)[Group::count]) const {
+  template <class Operand>
+  __device__ void convert(const Loaded& loaded, Column, Operand (&operands)[Group::count]) const {
 #pragma unroll
-    for (int j = 0; j < Group::count; ++j) factors[j] = factor_of<Factor>(loaded.value[j]);
+    for (int j = 0; j < Group::count; ++j) operands[j] = operand_of<Operand>(loaded.value[j]);
   }
 };
 
@@ -63,14 +63,14 @@ struct WithOnes {
   __device__ Row row(int i) const { return source.row(i); }
   __device__ Column column(int j) const { return {source.column(j), wanted && j == source.columns}; }
   __device__ Loaded load(const Row& row, const Column& column) const { return source.load(row, column.of_source); }
-  template <class Factor>
-  __device__ void convert(const Loaded& loaded, const Column& column, Factor (&factors)[Group::count]) const {
-    source.convert(loaded, column.of_source, factors);
-    if (column.ones) factors[0] = from_float<Factor>(1);
+  template <class Operand>
+  __device__ void convert(const Loaded& loaded, const Column& column, Operand (&operands)[Group::count]) const {
+    source.convert(loaded, column.of_source, operands);
+    if (column.ones) operands[0] = from_float<Operand>(1);
   }
 };
 
-// Four neighbouring values as one access where `whole`, or as many as there are.
+// Four neighboring values as one access where `whole`, or as many as there are.
 template <class T>
 __device__ inline void load_columns(const T* from, int count, bool whole, float (&values)[4]) {
   if (whole) {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 #include "kernels/device/philox.h"
 
 namespace preceptor::kernels {
@@ -24,7 +24,7 @@ void run_on(Cpu, const Dropout<float>& a) {
     const int image = task / quads, quad = task % quads, count = std::min(4, a.x.channels - 4 * quad);
     const std::uint64_t first = a.first_counter() + static_cast<std::uint64_t>(image) * plane * quads + quad;
     for_each_group(plane, [&](int begin, auto pixels) {
-      std::uint32_t stays[4][lanes];  // all bits or none
+      std::uint32_t stays[4][chunk_size];  // all bits or none
       for (int i = 0; i < pixels; ++i) {
         const auto random = philox(seed, step, first + static_cast<std::uint64_t>(begin + i) * quads);
         for (int j = 0; j < 4; ++j) stays[j][i] = random[j] >= threshold ? ~0u : 0u;

@@ -2,14 +2,14 @@
 #include "kernels/dropout/dropout.h"
 
 #include "kernels/device/channels_last.cuh"
-#include "kernels/device/divisor.h"
+#include "kernels/device/fast_divmod.h"
 #include "kernels/device/gpu.h"
 #include "kernels/device/philox.h"
 
 namespace preceptor::kernels {
 namespace {
 
-constexpr int threads = 128, at_once = 4;  // groups of a thread, all on their way before one is used
+constexpr int threads = 128, unroll = 4;  // groups of a thread, all on their way before one is used
 
 // The same for all values of a launch.
 struct Draw {
@@ -45,22 +45,22 @@ __device__ Group drop_group(const Group& in, std::int64_t pixel, int channel, co
   return out;
 }
 
-// mapping: neighbouring threads take neighbouring groups of channels, a thread four of them a block's width apart;
+// mapping: neighboring threads take neighboring groups of channels, a thread four of them a block's width apart;
 // bytes: x read, y written; operations: one philox, about 80, per four values, per value where alignment allows single
 // values only; hazard: y may be the memory of x, so a thread reads all its groups before it writes.
 template <class T, class Group>
 __global__ void __launch_bounds__(threads)
-    drop_maps(FeatureMap<const T> x, FeatureMap<T> y, Divisor row_groups, int groups, const Draw draw) {
+    drop_maps(FeatureMap<const T> x, FeatureMap<T> y, FastDivmod row_groups, int groups, const Draw draw) {
   const std::uint64_t seed = draw.state->seed, step = static_cast<std::uint64_t>(draw.state->step);
-  const int first = static_cast<int>(blockIdx.x) * (threads * at_once) + static_cast<int>(threadIdx.x);
-  Group in[at_once];
+  const int first = static_cast<int>(blockIdx.x) * (threads * unroll) + static_cast<int>(threadIdx.x);
+  Group in[unroll];
 #pragma unroll
-  for (int u = 0; u < at_once; ++u) {
+  for (int u = 0; u < unroll; ++u) {
     const int group = first + u * threads, row = row_groups.quotient(group);
     if (group < groups) in[u] = load_group<Group>(row_at(x, row, (group - row * row_groups.divisor()) * Group::count));
   }
 #pragma unroll
-  for (int u = 0; u < at_once; ++u) {
+  for (int u = 0; u < unroll; ++u) {
     const int group = first + u * threads, row = row_groups.quotient(group);
     if (group >= groups) return;
     const int channel = (group - row * row_groups.divisor()) * Group::count;
@@ -77,8 +77,8 @@ void run_on(Gpu gpu, const Dropout<T>& a) {
     using Group = decltype(group);
     const int row_groups = a.x.channels / Group::count;
     const std::int64_t groups = static_cast<std::int64_t>(a.x.images) * a.x.plane() * row_groups;
-    assert(groups + threads * at_once < std::int64_t{1} << 31);
-    launch(gpu, drop_maps<T, Group>, steps(groups, threads * at_once), threads, 0, a.x, a.y, Divisor(row_groups),
+    assert(groups + threads * unroll < std::int64_t{1} << 31);
+    launch(gpu, drop_maps<T, Group>, steps(groups, threads * unroll), threads, 0, a.x, a.y, FastDivmod(row_groups),
            static_cast<int>(groups), draw);
   });
 }

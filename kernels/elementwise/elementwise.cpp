@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -17,7 +17,7 @@ struct Runs {
 
 template <class First, class... Maps>
 Runs runs_of(const First& first, const Maps&... others) {
-  const bool dense = first.pitch == first.channels && (... && (others.pitch == others.channels));
+  const bool dense = first.channel_stride == first.channels && (... && (others.channel_stride == others.channels));
   const std::int64_t image = static_cast<std::int64_t>(first.channels) * first.plane();
   return dense ? Runs{1, image * first.images} : Runs{first.images, image};
 }

@@ -55,21 +55,21 @@ struct AddBoth {
 // Inputs and output of an operation in one launch of combine_rows.
 template <class Operation, class T, class... Maps>
 void run_maps(Gpu gpu, const Operation& operation, const FeatureMap<T>& to, const Maps&... from) {
-  const auto dense = [](const auto& map) { return map.pitch == map.channels; };
+  const auto dense = [](const auto& map) { return map.channel_stride == map.channels; };
   if (dense(to) && (... && dense(from))) {
     const RowShape whole{1, static_cast<std::int64_t>(to.elements())};
     run_rows(gpu, whole, RowsOf<T>{to.data, 0}, RowInputs<T, sizeof...(from)>{{{from.data, 0}...}}, operation);
   } else {
-    assert(to.block == to.pitch && (... && (from.block == from.pitch)));
+    assert(to.block == to.channel_stride && (... && (from.block == from.channel_stride)));
     const RowShape pixels{static_cast<std::int64_t>(to.images) * to.plane(), to.channels};
-    run_rows(gpu, pixels, RowsOf<T>{to.data, to.pitch}, RowInputs<T, sizeof...(from)>{{{from.data, from.pitch}...}},
-             operation);
+    run_rows(gpu, pixels, RowsOf<T>{to.data, to.channel_stride},
+             RowInputs<T, sizeof...(from)>{{{from.data, from.channel_stride}...}}, operation);
   }
 }
 
 constexpr int margin_threads = 128;
 
-// mapping: neighbouring threads take neighbouring groups of channels of all pixels; bytes: x read, y written, the
+// mapping: neighboring threads take neighboring groups of channels of all pixels; bytes: x read, y written, the
 // margins from L1 behind the first pixel; operations: 1 per element; hazard: as in KeepPositive.
 template <class T, class Group>
 __global__ void __launch_bounds__(margin_threads) margin_relu(MarginRelu<T> a, std::int64_t groups) {
@@ -173,7 +173,7 @@ void run_on(Gpu gpu, const LeakyReluBackward<T>& a) {
 }
 template <class T>
 void run_on(Gpu gpu, const MarginRelu<T>& a) {
-  assert(a.x.pitch == a.x.channels && a.y.pitch == a.y.channels);
+  assert(a.x.channel_stride == a.x.channels && a.y.channel_stride == a.y.channels);
   const bool in_groups = a.x.channels % Pack<T>::count == 0 && aligned16(a.x.data, a.y.data);
   in_groups ? run_margins<T, Pack<T>>(gpu, a) : run_margins<T, Single<T>>(gpu, a);
 }

@@ -1,7 +1,7 @@
 // Gaussian likelihood on the cpu, in double.
 #include "kernels/gaussian_likelihood/gaussian_likelihood.h"
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 #include "kernels/gaussian_likelihood/channel.h"
 
 namespace preceptor::kernels {
@@ -43,7 +43,7 @@ void of_block(const GaussianLikelihood<float>& a, int channel_block) {
 // value.
 void run_on(Cpu, const GaussianLikelihood<float>& a) {
   const FeatureMap<const float>& map = a.prediction;
-  specialise_block(map.block, [&](auto block) {
+  specialize_block(map.block, [&](auto block) {
 #pragma omp parallel for schedule( \
     static) if (worth_threads(map.channels, static_cast <std::int64_t>(map.images) * map.plane(), 2))
     for (int channel_block = 0; channel_block < map.channel_blocks(); ++channel_block)

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int warps = 16, threads = warps * warp_size;  // of a block
 
-// mapping: a block takes 32 neighbouring channels, a lane each, its warps take turns with the positions of all images;
+// mapping: a block takes 32 neighboring channels, a lane each, its warps take turns with the positions of all images;
 // bytes: prediction and target read, d_prediction written, once; operations: 5 per value; hazard: few channels are few
 // blocks: a channel's sum would need another launch to be shared among more.
 template <class T>

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 #include "kernels/device/matrix.h"
 #include "kernels/linear/fastest.h"
 #include "kernels/linear/shapes.h"
@@ -29,9 +29,9 @@ void run_on(Cpu, const LinearBackward<float>& a) {
   if (a.d_weight) multiply_on_cpu(true, false, a.out, a.in, a.rows, a.d_y, a.x, 0.0f, a.d_weight);
   if (!a.d_bias) return;
 #pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.out))
-  for (int first = 0; first < a.out; first += lanes) {
-    const int columns = std::min(lanes, a.out - first);
-    double sums[lanes] = {};
+  for (int first = 0; first < a.out; first += chunk_size) {
+    const int columns = std::min(chunk_size, a.out - first);
+    double sums[chunk_size] = {};
     for (int row = 0; row < a.rows; ++row) {
       const float* d_y = a.d_y + static_cast<std::size_t>(row) * a.out + first;
       for (int i = 0; i < columns; ++i) sums[i] += static_cast<double>(d_y[i]);

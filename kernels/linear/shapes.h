@@ -1,7 +1,7 @@
 // What of a linear layer's launch on a GPU follows from its shape alone.
 #pragma once
 
-#include "kernels/device/depth_split.h"
+#include "kernels/device/split_k.h"
 #include "kernels/linear/linear.h"
 
 namespace preceptor::kernels {
@@ -12,15 +12,15 @@ int weight_columns(const LinearBackward<T>& a) {
   return a.d_weight ? a.in : 0;
 }
 template <class T>
-DepthSplit split_of_weights(const LinearBackward<T>& a) {
+SplitK split_of_weights(const LinearBackward<T>& a) {
   return split_of_gradient(a.out, weight_columns(a) + (a.d_bias ? 1 : 0), a.rows, sizeof(T));
 }
 template <class T>
-DepthSplit split_of_d_x(const LinearBackward<T>& a) {
+SplitK split_of_d_x(const LinearBackward<T>& a) {
   return split_of_product(a.rows, a.in, a.out, sizeof(T));
 }
 template <class T>
-DepthSplit split_of_y(const LinearForward<T>& a) {
+SplitK split_of_y(const LinearForward<T>& a) {
   return split_of_product(a.rows, a.out, a.in, sizeof(T));
 }
 

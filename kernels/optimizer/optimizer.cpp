@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -96,7 +96,7 @@ void sgd(const Step step, const UpdateSegment& s, std::int64_t first, std::int64
     return;
   }
   // On the first step the buffer is the gradient, whatever the memory held.
-  specialise(step.first_step, [&](auto first_step) {
+  specialize(step.first_step, [&](auto first_step) {
     const float along = step.nesterov ? 1.0f : 0.0f, by_buffer = step.nesterov ? step.momentum : 1.0f;
 #pragma omp simd
     for (std::int64_t i = first; i < last; ++i) {
@@ -128,9 +128,9 @@ void adam(const Step step, const UpdateSegment& s, bool decoupled, std::int64_t 
 
 void update(const Update& a, const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
   const Step step(a, segment);
-  specialise(a.clip_value > 0, [&](auto clipped) {
-    specialise(segment.rounded != nullptr, [&](auto rounded) {
-      specialise(segment.origin != nullptr, [&](auto has_origin) {
+  specialize(a.clip_value > 0, [&](auto clipped) {
+    specialize(segment.rounded != nullptr, [&](auto rounded) {
+      specialize(segment.origin != nullptr, [&](auto has_origin) {
         using F = Form<clipped(), rounded(), has_origin()>;
         if (a.rule == UpdateRule::sgd)
           sgd<F>(step, segment, first, last);

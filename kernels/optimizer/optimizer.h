@@ -10,7 +10,7 @@ namespace preceptor::kernels {
 constexpr std::int64_t update_chunk = 8192;
 constexpr std::int64_t update_chunks(std::int64_t count) { return (count + update_chunk - 1) / update_chunk; }
 
-// One parameter tensor with its gradient and the optimiser's state, any of it in device memory.
+// One parameter tensor with its gradient and the optimizer's state, any of it in device memory.
 struct UpdateSegment {
   float* value;              // [count]
   const float* gradient;     // [count]

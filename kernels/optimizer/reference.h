@@ -1,4 +1,4 @@
-// One optimiser update of one element, as torch.optim writes it: the specification that every device is tested against.
+// One optimizer update of one element, as torch.optim writes it: the specification that every device is tested against.
 #pragma once
 
 #include <algorithm>

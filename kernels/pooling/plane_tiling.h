@@ -11,8 +11,8 @@
 
 namespace preceptor::kernels {
 
-// A block takes a tile of channels, 128 bytes wide or all channels if those are fewer, of one image over a share of the
-// pixels. `lanes` of its threads stand side by side in a pixel, each with `width` neighbouring channels.
+// A block takes a tile of channels, 128 bytes wide or all channels if those are fewer, of one image over a slice of the
+// pixels. `lanes` of its threads stand side by side in a pixel, each with `width` neighboring channels.
 struct PlaneTiling {
   static constexpr int most_threads = 512;
   static constexpr int least_pixels = 8;  // of a thread
@@ -29,26 +29,26 @@ struct PlaneTiling {
     // A plane is shared only where images and tiles are too few for a large card: then 512 blocks, about four for each
     // multiprocessor.
     const std::int64_t blocks = static_cast<std::int64_t>(images) * tiles;
-    shares =
+    slices =
         std::clamp(pixels / (least_pixels * rows), 1, static_cast<int>(std::clamp<std::int64_t>(512 / blocks, 1, 256)));
   }
 
   ON_ANY_DEVICE int threads() const { return rows * lanes; }
-  ON_ANY_DEVICE int first_pixel(int share) const {
-    return static_cast<int>(static_cast<std::int64_t>(pixels) * share / shares);
+  ON_ANY_DEVICE int first_pixel(int slice) const {
+    return static_cast<int>(static_cast<std::int64_t>(pixels) * slice / slices);
   }
   // Floats between the partial sums of two images; keeps every group of 4 channels aligned.
   ON_ANY_DEVICE std::size_t stride() const { return static_cast<std::size_t>(channels + 3) / 4 * 4; }
-  // A partial sum for every share, image and channel.
+  // A partial sum for every slice, image and channel.
   std::size_t workspace_bytes() const {
-    return shares == 1 ? 0 : static_cast<std::size_t>(shares) * images * stride() * sizeof(float);
+    return slices == 1 ? 0 : static_cast<std::size_t>(slices) * images * stride() * sizeof(float);
   }
 
   int images, pixels, channels;
   int width;  // 16 bytes of storage, or 1
   int lanes;  // a power of two
   int rows;   // pixels at once, a power of two
-  int tiles, shares;
+  int tiles, slices;
 };
 
 }  // namespace preceptor::kernels

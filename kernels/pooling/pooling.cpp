@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 #include "kernels/pooling/plane_tiling.h"
 #include "kernels/pooling/window.h"
 
@@ -31,7 +31,7 @@ Range outputs_over(const Arguments& a, int in, int out_size) {
 template <class T, class Function>
 void for_each_plane(const FeatureMap<T>& map, [[maybe_unused]] std::size_t values, const Function& function) {
   const int blocks = map.channel_blocks();
-  specialise_block(map.block, [&](auto block) {
+  specialize_block(map.block, [&](auto block) {
 #pragma omp parallel for schedule(static) if (worth_threads(values))
     for (int task = 0; task < map.images * blocks; ++task) function(block, task / blocks, task % blocks);
   });
@@ -194,13 +194,13 @@ void run_on(Cpu, const AveragePoolBackward<float>& a) {
 void run_on(Cpu, const GlobalAveragePoolForward<float>& a) {
   for_each_plane(a.x, a.x.elements(), [&](auto block, int image, int channel_block) {
     const float* x = a.x.block_data(image, channel_block);
-    float sums[lanes] = {};
+    float sums[chunk_size] = {};
     for_each_group(a.x.plane() * block, [&](int i, auto count) {
 #pragma omp simd
       for (int j = 0; j < count; ++j) sums[j] += x[i + j];
     });
     double by_channel[block()] = {};
-    fold_lanes<block()>(sums, by_channel);
+    fold_chunk<block()>(sums, by_channel);
     float* y = a.y + static_cast<std::size_t>(image) * a.x.channels + channel_block * block;
     for (int i = 0; i < block; ++i) y[i] = static_cast<float>(by_channel[i] / a.x.plane());
   });
@@ -210,9 +210,9 @@ void run_on(Cpu, const GlobalAveragePoolForward<float>& a) {
 void run_on(Cpu, const GlobalAveragePoolBackward<float>& a) {
   for_each_plane(a.d_x, a.d_x.elements(), [&](auto block, int image, int channel_block) {
     const float* d_y = a.d_y + static_cast<std::size_t>(image) * a.d_x.channels + channel_block * block;
-    float by_channel[block()], tiled[lanes];
+    float by_channel[block()], tiled[chunk_size];
     for (int i = 0; i < block; ++i) by_channel[i] = d_y[i] / static_cast<float>(a.d_x.plane());
-    tile_lanes<block()>(by_channel, tiled);
+    tile_chunk<block()>(by_channel, tiled);
     float* d_x = a.d_x.block_data(image, channel_block);
     for_each_group(a.d_x.plane() * block, [&](int i, auto count) { std::copy_n(tiled, int{count}, d_x + i); });
   });

@@ -165,33 +165,33 @@ __device__ void reduce_rows(float (&sum)[width], const PlanePosition& at, const 
 template <class T, class Group>
 __global__ void __launch_bounds__(PlaneTiling::most_threads)
     global_forward(GlobalAveragePoolForward<T> a, PlaneTiling t, unsigned* tickets) {
-  constexpr int width = Group::count, at_once = 4;
+  constexpr int width = Group::count, unroll = 4;
   const PlanePosition at(t);
   const int first_pixel = at.image * t.pixels;
   float sum[width] = {};
-  for (int pixel = at.first; pixel < at.last; pixel += at_once * t.rows) {
-    Group x[at_once]{};
+  for (int pixel = at.first; pixel < at.last; pixel += unroll * t.rows) {
+    Group x[unroll]{};
 #pragma unroll
-    for (int u = 0; u < at_once; ++u)
+    for (int u = 0; u < unroll; ++u)
       if (pixel + u * t.rows < at.last)
         x[u] = load_group<Group>(row_at(a.x, first_pixel + pixel + u * t.rows, at.channel));
 #pragma unroll
-    for (int u = 0; u < at_once; ++u)
+    for (int u = 0; u < unroll; ++u)
 #pragma unroll
       for (int j = 0; j < width; ++j) sum[j] += to_float(x[u].value[j]);
   }
   reduce_rows(sum, at, t);
   const bool writes = at.row == 0 && at.inside;
-  if (t.shares > 1) {
+  if (t.slices > 1) {
     float* const partial = static_cast<float*>(a.workspace) + at.image * t.stride() + at.channel;
     const std::size_t step = t.images * t.stride();
     if (writes) store_floats(partial + blockIdx.y * step, sum);
     if (!last_block(tickets + blockIdx.x, gridDim.y)) return;
     for (float& value : sum) value = 0;
     if (at.inside)
-      for (int share = at.row; share < t.shares; share += t.rows) {
+      for (int slice = at.row; slice < t.slices; slice += t.rows) {
         float other[width];
-        load_floats(partial + share * step, other);
+        load_floats(partial + slice * step, other);
         for (int j = 0; j < width; ++j) sum[j] += other[j];
       }
     reduce_rows(sum, at, t);
@@ -264,7 +264,7 @@ void run_on(Gpu gpu, const MaxPoolForward<T>& a) {
   with_group<T>(rows_aligned(a.x, a.y) && winner_aligned<T>(a.winner), [&](auto group) {
     using Group = decltype(group);
     const Columns c = columns_over(a.y, Group::count);
-    launch(gpu, max_forward<T, Group>, dim3(c.shares, c.parts), c.threads, 0, a, c);
+    launch(gpu, max_forward<T, Group>, dim3(c.slices, c.parts), c.threads, 0, a, c);
   });
 }
 
@@ -274,7 +274,7 @@ void run_on(Gpu gpu, const AveragePoolForward<T>& a) {
   with_group<T>(rows_aligned(a.x, a.y), [&](auto group) {
     using Group = decltype(group);
     const Columns c = columns_over(a.y, Group::count);
-    launch(gpu, average_forward<T, Group>, dim3(c.shares, c.parts), c.threads, 0, a, c);
+    launch(gpu, average_forward<T, Group>, dim3(c.slices, c.parts), c.threads, 0, a, c);
   });
 }
 
@@ -285,7 +285,7 @@ void run_on(Gpu gpu, const MaxPoolBackward<T>& a) {
     using Group = decltype(group);
     const Columns c = columns_over_cells(a, Group::count);
     with_kept(a, [&](auto kept) {
-      launch(gpu, max_backward<T, Group, kept()>, dim3(c.shares, c.parts), c.threads, 0, a, c);
+      launch(gpu, max_backward<T, Group, kept()>, dim3(c.slices, c.parts), c.threads, 0, a, c);
     });
   });
 }
@@ -297,7 +297,7 @@ void run_on(Gpu gpu, const AveragePoolBackward<T>& a) {
     using Group = decltype(group);
     const Columns c = columns_over_cells(a, Group::count);
     with_kept(a, [&](auto kept) {
-      launch(gpu, average_backward<T, Group, kept()>, dim3(c.shares, c.parts), c.threads, 0, a, c);
+      launch(gpu, average_backward<T, Group, kept()>, dim3(c.slices, c.parts), c.threads, 0, a, c);
     });
   });
 }
@@ -308,7 +308,7 @@ void run_on(Gpu gpu, const GlobalAveragePoolForward<T>& a) {
   with_group<T>(rows_aligned(a.x) && aligned16(a.y), [&](auto group) {
     using Group = decltype(group);
     const PlaneTiling t(a.x.images, a.x.plane(), a.x.channels, Group::count);
-    launch(gpu, global_forward<T, Group>, dim3(t.images * t.tiles, t.shares), t.threads(), 0, a, t, gpu.tickets);
+    launch(gpu, global_forward<T, Group>, dim3(t.images * t.tiles, t.slices), t.threads(), 0, a, t, gpu.tickets);
   });
 }
 
@@ -318,7 +318,7 @@ void run_on(Gpu gpu, const GlobalAveragePoolBackward<T>& a) {
   with_group<T>(rows_aligned(a.d_x) && aligned16(a.d_y), [&](auto group) {
     using Group = decltype(group);
     const PlaneTiling t(a.d_x.images, a.d_x.plane(), a.d_x.channels, Group::count);
-    launch(gpu, global_backward<T, Group>, dim3(t.images * t.tiles, t.shares), t.threads(), 0, a, t);
+    launch(gpu, global_backward<T, Group>, dim3(t.images * t.tiles, t.slices), t.threads(), 0, a, t);
   });
 }
 

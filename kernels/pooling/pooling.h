@@ -15,9 +15,9 @@ template <class T>
 struct MaxPoolForward {
   static constexpr const char* name = "max_pool_forward";
   FeatureMap<const T> x;
-  FeatureMap<T> y;              // height = (x.height + 2 padding - window) / stride + 1, likewise width
-  std::uint8_t* winner;         // [elements of y, y's layout with pitch == channels] row * window + column of the first
-                                // maximum; nullptr when no gradient follows
+  FeatureMap<T> y;       // height = (x.height + 2 padding - window) / stride + 1, likewise width
+  std::uint8_t* winner;  // [elements of y, y's layout with channel_stride == channels] row * window + column of the
+                         // first maximum; nullptr when no gradient follows
   int window, stride, padding;  // window <= 15, padding <= window / 2
 };
 template <class T>

@@ -19,13 +19,13 @@ struct Columns {
     threads = static_cast<int>(std::min<std::int64_t>(steps(row_groups, warp_size) * warp_size, most_threads));
     parts = static_cast<int>(steps(row_groups, threads));
     // Eight rows a thread where the work allows it: where a thousand blocks, eight for each multiprocessor, are left.
-    shares = static_cast<int>(steps(rows, std::clamp(static_cast<int>(std::int64_t{rows} * parts / 1024), 1, 8)));
+    slices = static_cast<int>(steps(rows, std::clamp(static_cast<int>(std::int64_t{rows} * parts / 1024), 1, 8)));
   }
 
   int height, groups;    // rows of an image, groups of channels in a position
   int rows, row_groups;  // of all images, in a row
   int threads, parts;    // of a block, blocks along a row
-  int shares;            // blocks down the rows
+  int slices;            // blocks down the rows
 };
 
 // Calls body(image, row of the image, column, first channel) for the positions of a thread.
@@ -34,8 +34,8 @@ __device__ void for_each_position(const Columns& c, const Body& body) {
   const int in_row = static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x);
   if (in_row >= c.row_groups) return;
   const int column = in_row / c.groups, channel = in_row % c.groups * width;
-  const auto first_row = [&](unsigned share) {
-    return static_cast<int>(static_cast<std::int64_t>(c.rows) * share / c.shares);
+  const auto first_row = [&](unsigned slice) {
+    return static_cast<int>(static_cast<std::int64_t>(c.rows) * slice / c.slices);
   };
   const int first = first_row(blockIdx.x), last = first_row(blockIdx.x + 1);
   int image = first / c.height, row = first % c.height;
@@ -53,21 +53,21 @@ __device__ void for_each_position(const Columns& c, const Body& body) {
 template <class Group, class Arguments, class Visit>
 __device__ void for_each_input(const Arguments& a, int image, int out_row, int out_column, int channel,
                                const Visit& visit) {
-  constexpr int at_once = 3;
+  constexpr int unroll = 3;
   const int top = out_row * a.stride - a.padding, left = out_column * a.stride - a.padding;
   const Range rows = inputs_under(a, out_row, a.x.height), columns = inputs_under(a, out_column, a.x.width);
   for (int row = rows.begin; row < rows.end; ++row) {
     const int pixel = (image * a.x.height + row) * a.x.width;
-    for (int column = left; column < columns.end; column += at_once) {
-      Group x[at_once];
-      bool inside[at_once];
+    for (int column = left; column < columns.end; column += unroll) {
+      Group x[unroll];
+      bool inside[unroll];
 #pragma unroll
-      for (int u = 0; u < at_once; ++u) {
+      for (int u = 0; u < unroll; ++u) {
         inside[u] = column + u >= columns.begin && column + u < columns.end;
         if (inside[u]) x[u] = load_group<Group>(row_at(a.x, pixel + column + u, channel));
       }
 #pragma unroll
-      for (int u = 0; u < at_once; ++u)
+      for (int u = 0; u < unroll; ++u)
         if (inside[u]) visit((row - top) * a.window + column + u - left, x[u]);
     }
   }

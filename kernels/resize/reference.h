@@ -7,7 +7,7 @@
 
 namespace preceptor::kernels::reference {
 
-// One axis: values [from] -> [to]. The triangle of output i is centred at (i + 1/2) from / to - 1/2 and reaches as far
+// One axis: values [from] -> [to]. The triangle of output i is centered at (i + 1/2) from / to - 1/2 and reaches as far
 // as an output is wide, but at least 1.
 template <class Real>
 std::vector<Real> resize_line(const std::vector<Real>& values, int to) {
@@ -15,10 +15,10 @@ std::vector<Real> resize_line(const std::vector<Real>& values, int to) {
   const Real step = static_cast<Real>(from) / static_cast<Real>(to), reach = std::max(step, Real{1});
   std::vector<Real> result(static_cast<std::size_t>(to));
   for (int i = 0; i < to; ++i) {
-    const Real centre = (static_cast<Real>(i) + Real{0.5}) * step - Real{0.5};
+    const Real center = (static_cast<Real>(i) + Real{0.5}) * step - Real{0.5};
     Real sum = 0, weights = 0;
     for (int j = 0; j < from; ++j) {
-      const Real weight = std::max(Real{0}, 1 - std::abs(static_cast<Real>(j) - centre) / reach);
+      const Real weight = std::max(Real{0}, 1 - std::abs(static_cast<Real>(j) - center) / reach);
       sum += weight * values[j];
       weights += weight;
     }

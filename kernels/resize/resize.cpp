@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/device/lanes.h"
+#include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
 
@@ -18,14 +18,14 @@ Axis::Axis(int from, int to, ResizeRule rule) {
   taps = rule == ResizeRule::linear ? std::min(from, static_cast<int>(std::ceil(2 * reach)) + 1) : 1;
   for (int i = 0; rule == ResizeRule::mean && i < to; ++i) taps = std::max(taps, end_of(i) - begin_of(i));
   for (int i = 0; i < to; ++i) {
-    const double centre = (i + 0.5) * step - 0.5;
-    const int start = rule == ResizeRule::linear ? static_cast<int>(std::floor(centre - reach)) + 1 : begin_of(i);
+    const double center = (i + 0.5) * step - 0.5;
+    const int start = rule == ResizeRule::linear ? static_cast<int>(std::floor(center - reach)) + 1 : begin_of(i);
     const int begin = std::clamp(start, 0, from - taps);
     std::vector<double> weights;
     double sum = 0;
     for (int j = 0; j < taps; ++j) {
       const int input = begin + j;
-      weights.push_back(rule == ResizeRule::linear ? std::max(0.0, 1 - std::abs(input - centre) / reach)
+      weights.push_back(rule == ResizeRule::linear ? std::max(0.0, 1 - std::abs(input - center) / reach)
                                                    : input >= begin_of(i) && input < end_of(i));
       sum += weights.back();
     }
@@ -36,7 +36,7 @@ Axis::Axis(int from, int to, ResizeRule rule) {
 
 Axis Axis::transposed(int from) const {
   const int to = static_cast<int>(first.size());
-  // Outputs that an input weighs in; windows move on with their output, so these are neighbours.
+  // Outputs that an input weighs in; windows move on with their output, so these are neighbors.
   std::vector<int> begin(static_cast<std::size_t>(from), to), end(static_cast<std::size_t>(from), 0);
   for (int i = 0; i < to; ++i)
     for (int j = first[i]; j < first[i] + taps; ++j) {
@@ -88,7 +88,7 @@ void resize_row(const Resize<float>& a, int image, int channel_block, int row) {
 // column, and of a row for every input of it.
 void run_on(Cpu, const Resize<float>& a) {
   const int rows = a.y.height, blocks = a.y.channel_blocks();
-  specialise_block(a.y.block, [&](auto block) {
+  specialize_block(a.y.block, [&](auto block) {
 #pragma omp parallel for schedule( \
     static) if (worth_threads(static_cast <std::int64_t>(a.y.elements()), a.row_taps + a.column_taps))
     for (int task = 0; task < a.y.images * blocks * rows; ++task)

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int threads = 128;
 
-// mapping: a thread per pixel and channel, neighbours in memory; bytes: x read, mostly from L1 as neighbouring pixels
+// mapping: a thread per pixel and channel, neighbors in memory; bytes: x read, mostly from L1 as neighboring pixels
 // share it, y written; operations: two per tap of a row and column; hazard: where an axis shrinks a thread reads many
 // values, so the loops are not unrolled and registers stay few.
 template <class T>

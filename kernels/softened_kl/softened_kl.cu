@@ -21,7 +21,7 @@ __device__ int label_of(float stored) {
   return !hard || std::isnan(stored) ? -1 : static_cast<int>(stored);
 }
 
-// mapping: a block takes tile_rows neighbouring rows, a group of `lanes` neighbouring lanes one row at a time: the
+// mapping: a block takes tile_rows neighboring rows, a group of `lanes` neighboring lanes one row at a time: the
 // smallest power of two that holds all classes, 32 at most; bytes: student and teacher read once, d_student written,
 // all in 16-byte pieces of the whole tile, whatever the number of classes; operations: about 45 per class, of them 4
 // exponentials, and 10 (2) more with labels; hazard: the gradient replaces the student's logits in the tile: a lane

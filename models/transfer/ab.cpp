@@ -24,8 +24,8 @@ class ActivationBoundaries : public FeatureMethod {
     for (std::size_t i = 0; i < connectors_.size(); ++i) {
       const auto [student, teacher] = maps(in, i);
       const float of_tap = std::ldexp(3e-3f, static_cast<int>(i + 1) - static_cast<int>(connectors_.size()));
-      losses.push_back(difference(DifferenceKind::boundary, connectors_[i].forward(student, Mode::train, false),
-                                  teacher, weight_ * of_tap / static_cast<float>(teacher.shape()[0]), margin_));
+      losses.push_back(pointwise_loss(PointwiseLossKind::boundary, connectors_[i].forward(student, Mode::train, false),
+                                      teacher, weight_ * of_tap / static_cast<float>(teacher.shape()[0]), margin_));
     }
     return losses;
   }

@@ -24,8 +24,8 @@ class At : public FeatureMethod {
     for (std::size_t i = 0; i < student_taps_.size(); ++i) {
       const auto [student, teacher] = maps(in, i);
       if (reading_ == "author")
-        losses.push_back(root_difference(normalize_maps(student), normalize_maps(teacher),
-                                         weight_ / static_cast<float>(student_taps_.size())));
+        losses.push_back(l2_norm_loss(l2_normalize_maps(student), l2_normalize_maps(teacher),
+                                      weight_ / static_cast<float>(student_taps_.size())));
       else
         losses.push_back(
             attention_transfer(student, teacher, reading_ == "paper" ? weight_ / 2 : weight_, reading_ == "paper"));

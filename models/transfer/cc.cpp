@@ -15,13 +15,13 @@ class CorrelationCongruence : public FeatureMethod {
   std::vector<Tensor> losses(const TransferInput& in) override {
     std::vector<Tensor> losses;
     const auto products = [](const Tensor& map) {
-      const Tensor rows = normalize_rows(as_rows(map));
-      return product(rows, rows);
+      const Tensor rows = l2_normalize_rows(as_rows(map));
+      return matmul_nt(rows, rows);
     };
     for (std::size_t i = 0; i < student_taps_.size(); ++i) {
       const Tensor student = products(student_map(in, i)), teacher = products(teacher_map(in, i));
-      losses.push_back(difference(DifferenceKind::correlation, student, teacher,
-                                  weight_ / static_cast<float>(student.shape().elements()), gamma_));
+      losses.push_back(pointwise_loss(PointwiseLossKind::correlation, student, teacher,
+                                      weight_ / static_cast<float>(student.shape().elements()), gamma_));
     }
     return losses;
   }

@@ -31,7 +31,7 @@ struct Embedding {
 
   // Adds `name`.weight and `name`.bias.
   Embedding(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed);
-  Tensor operator()(const Tensor& x) const { return normalize_rows(linear(x, weight, bias)); }
+  Tensor operator()(const Tensor& x) const { return l2_normalize_rows(linear(x, weight, bias)); }
 };
 
 }  // namespace preceptor

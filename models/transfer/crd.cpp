@@ -12,9 +12,9 @@
 namespace preceptor {
 namespace {
 
-class Contrast : public FeatureMethod {
+class Nce : public FeatureMethod {
  public:
-  Contrast(const MethodSetup& setup, const MethodSettings& settings)
+  Nce(const MethodSetup& setup, const MethodSettings& settings)
       : FeatureMethod(setup),
         negatives_(static_cast<int>(settings.number("negatives"))),
         temperature_(settings.number("temperature")),
@@ -31,8 +31,8 @@ class Contrast : public FeatureMethod {
     teacher_.emplace(parameters_, "transfer.crd.teacher", pairs[0].teacher.shape[0], columns, setup.seed);
     for (std::size_t i = 0; i < 2; ++i) {
       const std::string name = i == 0 ? "transfer.crd.student" : "transfer.crd.teacher";
-      banks_[i] = parameters_.add(name + "_bank", {images, columns}, ParameterKind::statistic);
-      constants_[i] = parameters_.add(name + "_constant", {1}, ParameterKind::statistic);
+      banks_[i] = parameters_.add(name + "_bank", {images, columns}, ParameterKind::buffer);
+      constants_[i] = parameters_.add(name + "_constant", {1}, ParameterKind::buffer);
     }
     start_banks(setup.seed, columns);
     const bool by_class = settings.text("from") == "classes" && setup.classes != nullptr;
@@ -42,8 +42,8 @@ class Contrast : public FeatureMethod {
   std::vector<Tensor> losses(const TransferInput& in) override {
     const Tensor student = (*student_)(student_map(in, 0)), teacher = (*teacher_)(teacher_map(in, 0));
     const Tensor candidates = draw_candidates(student.context(), in.positions, student.shape()[0], others_, negatives_);
-    std::vector<Tensor> losses = {contrast_loss(student, banks_[1], candidates, constants_[0], temperature_, weight_),
-                                  contrast_loss(teacher, banks_[0], candidates, constants_[1], temperature_, weight_)};
+    std::vector<Tensor> losses = {nce_loss(student, banks_[1], candidates, constants_[0], temperature_, weight_),
+                                  nce_loss(teacher, banks_[0], candidates, constants_[1], temperature_, weight_)};
     update_bank(banks_[0], student, in.positions, momentum_);
     update_bank(banks_[1], teacher, in.positions, momentum_);
     return losses;
@@ -70,7 +70,7 @@ class Contrast : public FeatureMethod {
     parameters_.load(state);
   }
 
-  // Images by class: those of one class are neighbours, and exclude each other. Without classes each excludes itself.
+  // Images by class: those of one class are neighbors, and exclude each other. Without classes each excludes itself.
   void find_others(Context& context, int images, const std::vector<float>* classes) {
     std::vector<int> order(static_cast<std::size_t>(images));
     std::iota(order.begin(), order.end(), 0);
@@ -101,7 +101,7 @@ class Contrast : public FeatureMethod {
   float momentum_, weight_;
   std::optional<Embedding> student_, teacher_;
   Parameter banks_[2], constants_[2];  // of the student's embeddings, of the teacher's; of either one's scores
-  ContrastSource others_;
+  NegativeSource others_;
 };
 
 }  // namespace
@@ -119,7 +119,7 @@ MethodKind crd() {
                                     {"from", "classes", Key::choice, "which others", {"classes", "images"}},
                                     {"weight", "0.8", Key::weight, "of the term; the labels keep 1"}}),
       .takes_mixtures = false,
-      .make = make<Contrast>};
+      .make = make<Nce>};
 }
 
 }  // namespace preceptor

@@ -15,17 +15,17 @@ class Dist : public TransferMethod {
         gamma_(settings.real("gamma")),
         weight_(settings.real("weight")) {}
 
-  // 1 - Pearson's correlation is half the squared distance of what is centred and brought to unit length.
+  // 1 - Pearson's correlation is half the squared distance of what is centered and brought to unit length.
   std::vector<Tensor> losses(const TransferInput& in) override {
-    const Tensor student = probabilities(in.student.logits, temperature_, multi_label_);
-    const Tensor teacher = probabilities(in.teacher.logits, temperature_, multi_label_);
+    const Tensor student = temperature_softmax(in.student.logits, temperature_, multi_label_);
+    const Tensor teacher = temperature_softmax(in.teacher.logits, temperature_, multi_label_);
     const float scale = weight_ * temperature_ * temperature_ / 2;
     const float rows = static_cast<float>(student.shape()[0]), columns = static_cast<float>(student.shape()[1]);
-    const NormalizeOptions centred{.center = true};
-    return {difference(DifferenceKind::square, normalize_rows(student, centred), normalize_rows(teacher, centred),
-                       scale * beta_ / rows),
-            difference(DifferenceKind::square, normalize_columns(student, centred), normalize_columns(teacher, centred),
-                       scale * gamma_ / columns)};
+    const L2NormalizeOptions centered{.center = true};
+    return {pointwise_loss(PointwiseLossKind::square, l2_normalize_rows(student, centered),
+                           l2_normalize_rows(teacher, centered), scale * beta_ / rows),
+            pointwise_loss(PointwiseLossKind::square, l2_normalize_columns(student, centered),
+                           l2_normalize_columns(teacher, centered), scale * gamma_ / columns)};
   }
 
  private:

@@ -75,7 +75,8 @@ void require_one_size(const MethodSettings& settings, const Tap& first, const Ta
 }
 
 Tensor mean_square(const Tensor& student, const Tensor& teacher, float weight) {
-  return difference(DifferenceKind::square, student, teacher, weight / static_cast<float>(student.shape().elements()));
+  return pointwise_loss(PointwiseLossKind::square, student, teacher,
+                        weight / static_cast<float>(student.shape().elements()));
 }
 
 std::pair<Tensor, Tensor> at_one_size(const Tensor& first, const Tensor& second) {

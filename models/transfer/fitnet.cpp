@@ -24,8 +24,8 @@ class FitNet : public FeatureMethod {
     for (std::size_t i = 0; i < regressors_.size(); ++i) {
       const auto [student, teacher] = maps(in, i);
       const std::size_t over = per_image_ ? static_cast<std::size_t>(teacher.shape()[0]) : teacher.shape().elements();
-      losses.push_back(
-          difference(DifferenceKind::square, regressors_[i](student), teacher, scale_ / static_cast<float>(over)));
+      losses.push_back(pointwise_loss(PointwiseLossKind::square, regressors_[i](student), teacher,
+                                      scale_ / static_cast<float>(over)));
     }
     return losses;
   }

@@ -25,7 +25,7 @@ class SolutionProcedure : public FeatureMethod {
     std::vector<Tensor> losses;
     const auto flow = [](const Tensor& from, const Tensor& to) {
       const auto [first, second] = at_one_size(from, to);
-      return map_products(first, second, 1 / static_cast<float>(first.shape()[2] * first.shape()[3]));
+      return gram_matrix(first, second, 1 / static_cast<float>(first.shape()[2] * first.shape()[3]));
     };
     for (std::size_t i = 0; i + 1 < student_taps_.size(); ++i) {
       const Tensor student = flow(student_map(in, i), student_map(in, i + 1));

@@ -53,11 +53,11 @@ class FactorTransfer : public FeatureMethod {
       Tensor target = of_teacher;
       target.set_slot(-1);  // the paraphraser learns from what it rebuilds alone
       const auto [student, teacher] = at_one_size(levels_[i].translator(student_map(in, i)), target);
-      const Tensor factors = normalize_rows(as_rows(student));
-      losses.push_back(
-          difference(DifferenceKind::absolute, factors, normalize_rows(as_rows(teacher)), weight_ / per(factors)));
-      losses.push_back(
-          difference(paper_ ? DifferenceKind::square : DifferenceKind::absolute, rebuilt, map, 1 / per(rebuilt)));
+      const Tensor factors = l2_normalize_rows(as_rows(student));
+      losses.push_back(pointwise_loss(PointwiseLossKind::absolute, factors, l2_normalize_rows(as_rows(teacher)),
+                                      weight_ / per(factors)));
+      losses.push_back(pointwise_loss(paper_ ? PointwiseLossKind::square : PointwiseLossKind::absolute, rebuilt, map,
+                                      1 / per(rebuilt)));
     }
     return losses;
   }

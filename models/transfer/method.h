@@ -51,7 +51,7 @@ class TransferMethod {
   const std::vector<std::string>& student_taps() const { return student_taps_; }
   const std::vector<std::string>& teacher_taps() const { return teacher_taps_; }
 
-  // What it learns beside the student: trained by the same optimiser, kept with the run, no part of the student. Names
+  // What it learns beside the student: trained by the same optimizer, kept with the run, no part of the student. Names
   // begin with "transfer.", the method's name and a point.
   Parameters& parameters() { return parameters_; }
 

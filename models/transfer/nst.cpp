@@ -18,9 +18,9 @@ class NeuronSelectivity : public FeatureMethod {
     std::vector<Tensor> losses;
     for (std::size_t i = 0; i < student_taps_.size(); ++i) {
       const auto [student_map, teacher_map] = maps(in, i);
-      const Tensor student = normalize_maps(student_map), teacher = normalize_maps(teacher_map);
+      const Tensor student = l2_normalize_maps(student_map), teacher = l2_normalize_maps(teacher_map);
       const auto mean = [&](const Tensor& x, const Tensor& y, float factor) {
-        const Tensor products = map_products(x, y, 1);
+        const Tensor products = gram_matrix(x, y, 1);
         losses.push_back(mean_square(products, Tensor(), factor * weight_));
       };
       mean(teacher, teacher, 1);

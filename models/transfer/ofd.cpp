@@ -55,9 +55,9 @@ class Overhaul : public FeatureMethod {
       auto [student, teacher] = maps(in, i);
       if (levels_[i].norm) teacher = batch_norm(teacher, *levels_[i].norm, false, false);
       const float of_tap = std::ldexp(1e-3f, static_cast<int>(i + 1) - static_cast<int>(levels_.size()));
-      losses.push_back(difference(DifferenceKind::partial, levels_[i].connector.forward(student, Mode::train, false),
-                                  margin_relu(teacher, levels_[i].margins),
-                                  weight_ * of_tap / static_cast<float>(teacher.shape()[0])));
+      losses.push_back(pointwise_loss(
+          PointwiseLossKind::partial, levels_[i].connector.forward(student, Mode::train, false),
+          margin_relu(teacher, levels_[i].margins), weight_ * of_tap / static_cast<float>(teacher.shape()[0])));
     }
     return losses;
   }

@@ -1,4 +1,4 @@
-// pkt: the probability of an image to have another as its neighbour (Passalis and Tefas 2018).
+// pkt: the probability of an image to have another as its neighbor (Passalis and Tefas 2018).
 #include "models/transfer/feature_method.h"
 #include "models/transfer/methods.h"
 
@@ -15,12 +15,12 @@ class ProbabilisticTransfer : public FeatureMethod {
   std::vector<Tensor> losses(const TransferInput& in) override {
     std::vector<Tensor> losses;
     const auto cosines = [](const Tensor& map) {
-      const Tensor rows = normalize_rows(as_rows(map), {.epsilon = 1e-7f});
-      return product(rows, rows);
+      const Tensor rows = l2_normalize_rows(as_rows(map), {.epsilon = 1e-7f});
+      return matmul_nt(rows, rows);
     };
     for (std::size_t i = 0; i < student_taps_.size(); ++i)
       losses.push_back(
-          relation_loss(Relation::similarities, cosines(student_map(in, i)), cosines(teacher_map(in, i)), weight_));
+          relational_loss(Relation::similarities, cosines(student_map(in, i)), cosines(teacher_map(in, i)), weight_));
     return losses;
   }
 

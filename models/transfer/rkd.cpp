@@ -20,8 +20,8 @@ class Relational : public FeatureMethod {
     for (std::size_t i = 0; i < student_taps_.size(); ++i) {
       const Tensor student = squared_distances(as_rows(student_map(in, i)));
       const Tensor teacher = squared_distances(as_rows(teacher_map(in, i)));
-      losses.push_back(relation_loss(Relation::distances, student, teacher, weight_ * distance_));
-      losses.push_back(relation_loss(Relation::angles, student, teacher, weight_ * angle_));
+      losses.push_back(relational_loss(Relation::distances, student, teacher, weight_ * distance_));
+      losses.push_back(relational_loss(Relation::angles, student, teacher, weight_ * angle_));
     }
     return losses;
   }

@@ -16,7 +16,7 @@ class SimilarityPreserving : public FeatureMethod {
     std::vector<Tensor> losses;
     const auto similarities = [](const Tensor& map) {
       const Tensor rows = as_rows(map);
-      return normalize_rows(product(rows, rows));
+      return l2_normalize_rows(matmul_nt(rows, rows));
     };
     for (std::size_t i = 0; i < student_taps_.size(); ++i)
       losses.push_back(mean_square(similarities(student_map(in, i)), similarities(teacher_map(in, i)), weight_));

@@ -1,4 +1,4 @@
-// lskd: kd on standardised logits (Sun et al. 2024): the teacher's relations between outputs, not their size.
+// lskd: kd on standardized logits (Sun et al. 2024): the teacher's relations between outputs, not their size.
 #include <cmath>
 
 #include "models/transfer/methods.h"
@@ -14,7 +14,7 @@ class StandardizedKd : public TransferMethod {
         temperature_(settings.real("temperature")),
         weight_(settings.real("weight")) {}
 
-  // For independent labels a row's mean says nothing: every label is standardised over the batch instead.
+  // For independent labels a row's mean says nothing: every label is standardized over the batch instead.
   std::vector<Tensor> losses(const TransferInput& in) override {
     const Tensor student = standardize(in.student.logits), teacher = standardize(in.teacher.logits);
     if (multi_label_) return {softened_binary_kl(student, teacher, in.labels, temperature_, weight_)};
@@ -24,8 +24,8 @@ class StandardizedKd : public TransferMethod {
  private:
   Tensor standardize(const Tensor& logits) const {
     const int group = logits.shape()[multi_label_ ? 0 : 1];
-    const NormalizeOptions options{.center = true, .scale = std::sqrt(static_cast<float>(std::max(group - 1, 1)))};
-    return multi_label_ ? normalize_columns(logits, options) : normalize_rows(logits, options);
+    const L2NormalizeOptions options{.center = true, .scale = std::sqrt(static_cast<float>(std::max(group - 1, 1)))};
+    return multi_label_ ? l2_normalize_columns(logits, options) : l2_normalize_rows(logits, options);
   }
 
   bool multi_label_;

@@ -31,7 +31,7 @@ TEST(Preview, WithoutChangesItShowsTheImages) {
   for (std::string id; std::getline(ids, id); ++seen) {
     const auto found = std::find(data.train.ids.begin(), data.train.ids.end(), id);
     ASSERT_NE(found, data.train.ids.end()) << id;
-    // Normalised and back again, every byte is the same.
+    // Normalized and back again, every byte is the same.
     EXPECT_EQ(cell(grid, seen), read_pixels(*data.train.images, static_cast<int>(found - data.train.ids.begin())));
   }
   EXPECT_EQ(seen, 5);

@@ -47,7 +47,7 @@ class Predict : public testing::Test {
   void SetUp() override {
     std::filesystem::create_directories(place->path("images/b"));
     write_bytes(place->path("images/c.PNG"), png(grey));
-    write_bytes(place->path("images/b/large.ppm"), pnm(colour));
+    write_bytes(place->path("images/b/large.ppm"), pnm(color));
     write_bytes(place->path("images/a.png"), png(exact));
     write_bytes(place->path("images/notes.txt"), "no image");
   }
@@ -64,7 +64,7 @@ class Predict : public testing::Test {
   }
 
   static inline Workplace* place = nullptr;
-  const Image grey = drawn(50, 41, 1, 1), colour = drawn(100, 90, 3, 2), exact = drawn(32, 32, 1, 3);
+  const Image grey = drawn(50, 41, 1, 1), color = drawn(100, 90, 3, 2), exact = drawn(32, 32, 1, 3);
 };
 
 TEST_F(Predict, FoldersInTheOrderOfNames) {
@@ -73,7 +73,7 @@ TEST_F(Predict, FoldersInTheOrderOfNames) {
     EXPECT_EQ(table.header, "path,opacity,effusion,cardiomegaly,nodule,pneumothorax");
     EXPECT_EQ(table.names, (std::vector<std::string>{"images/a.png", "images/b/large.ppm", "images/c.PNG"}));
     expect_near(table.scores.at(0), expected(exact));
-    expect_near(table.scores.at(1), expected(colour));
+    expect_near(table.scores.at(1), expected(color));
     expect_near(table.scores.at(2), expected(grey));
   }
 }
@@ -103,7 +103,7 @@ TEST_F(Predict, DicomFilesAreImages) {
   header.rows = grey.height;
   header.columns = grey.width;
   header.allocated = header.stored = 8;
-  header.centre = "128";
+  header.center = "128";
   header.width = "256";
   write_bytes(place->path("images/c.dcm"), dicom(header, {grey.pixels.begin(), grey.pixels.end()}));
   const Table table(place->run(predict({"images/c.PNG", "images/c.dcm"})));

@@ -1,4 +1,4 @@
-// What apps say on stderr: bars and colours on a terminal alone, no colour under NO_COLOR, nothing with --quiet.
+// What apps say on stderr: bars and colors on a terminal alone, no color under NO_COLOR, nothing with --quiet.
 #include <pty.h>
 
 #include "process.h"
@@ -35,9 +35,9 @@ std::string on_a_terminal(const Workplace& place, const Arguments& arguments, co
   return written;
 }
 
-const std::string redraw = "\r\033[K", colour = "\033[";
+const std::string redraw = "\r\033[K", color = "\033[";
 
-TEST(Progress, BarAndColourOnATerminal) {
+TEST(Progress, BarAndColorOnATerminal) {
   const Workplace place;
   const std::string written = on_a_terminal(place, tiny_training("run"), nullptr, "xterm");
   EXPECT_NE(written.find(redraw + "epoch 1/2 ["), std::string::npos) << written;
@@ -55,12 +55,12 @@ TEST(Progress, FillingATeacherCache) {
   EXPECT_NE(written.find(redraw + "epoch 1/2"), std::string::npos) << written;
 }
 
-TEST(Progress, NoColour) {
+TEST(Progress, NoColor) {
   const Workplace place;
   std::string written = on_a_terminal(place, tiny_training("run"), "1", "xterm");
   EXPECT_NE(written.find(redraw), std::string::npos) << written;
   for (std::size_t at; (at = written.find(redraw)) != std::string::npos;) written.erase(at, redraw.size());
-  EXPECT_EQ(written.find(colour), std::string::npos) << written;
+  EXPECT_EQ(written.find(color), std::string::npos) << written;
   // no-color.org: an empty value is none.
   EXPECT_NE(on_a_terminal(place, tiny_training("empty"), "", "xterm").find("\033[1m"), std::string::npos);
 }

@@ -115,8 +115,8 @@ TEST(Resume, ADistillation) {
   expect_same_run(place, "killed", "whole");
 }
 
-// A block thaws in every epoch, also in the first one after the interruption.
-TEST(Resume, AGradualThaw) {
+// A block unfreezes in every epoch, also in the first one after the interruption.
+TEST(Resume, GradualUnfreezing) {
   const Workplace place;
   place.run(tiny_training("start"));
   const auto training = [](const std::string& out) {

@@ -72,7 +72,7 @@ TEST(Transfer, ALinearProbeTrainsTheHeadAlone) {
   EXPECT_NE(place.bytes("transfer/config.toml").find("freeze = 4\n"), std::string::npos);
 }
 
-TEST(Transfer, BlocksThawFromTheHeadDown) {
+TEST(Transfer, BlocksUnfreezeFromTheHeadDown) {
   const Workplace place;
   // The stem and three stages; two epochs with three blocks frozen, two with two, one with one.
   for (const std::string& name : changed_by(place, {"--freeze", "3", "--unfreeze", "2", "--epochs", "5"}))

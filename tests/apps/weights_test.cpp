@@ -101,20 +101,20 @@ TEST_F(Weights, AreImportedAsACheckpointThatEveryAppTakes) {
 }
 
 TEST_F(Weights, ImportsAreRefusedWithTheirReason) {
-  const Arguments normalised = {"--mean", "0.5", "--deviation", "0.25"};
+  const Arguments normalized = {"--mean", "0.5", "--deviation", "0.25"};
   place.refuse(import(), 64, {"--mean is missing"});
   place.refuse(import({"--mean", "0.5,0.5", "--deviation", "1"}), 64, {"--mean: 2 numbers for 1 channels"});
   place.refuse(import({"--mean", "0.5", "--deviation", "0"}), 64, {"--deviation 0"});
-  place.refuse(import(with(normalised, {"--labels", "a,b"})), 64, {"2 names for 5 outputs"});
-  place.refuse(import(with(normalised, {"--channels", "3"})), 64, {"--channels 3", "takes images of 1"});
-  place.refuse(import(with(normalised, {"--model", "resnet14"})), 65, {"look like resnet8, not like resnet14"});
+  place.refuse(import(with(normalized, {"--labels", "a,b"})), 64, {"2 names for 5 outputs"});
+  place.refuse(import(with(normalized, {"--channels", "3"})), 64, {"--channels 3", "takes images of 1"});
+  place.refuse(import(with(normalized, {"--model", "resnet14"})), 65, {"look like resnet8, not like resnet14"});
   StateDict other = original.tensors;
   other.erase("layer1.0.bn1.weight");
   write_bytes(place.path("weights.pth"), torch_bytes(other, ""));
-  place.refuse(import(normalised), 65, {"weights.pth", "missing layer1.0.bn1.weight"});
+  place.refuse(import(normalized), 65, {"weights.pth", "missing layer1.0.bn1.weight"});
   other.erase("layer1.0.conv1.weight");
   write_bytes(place.path("weights.pth"), torch_bytes(other, ""));
-  place.refuse(import(normalised), 65, {"weights.pth", "none of our networks"});
+  place.refuse(import(normalized), 65, {"weights.pth", "none of our networks"});
   EXPECT_FALSE(place.exists("imported.safetensors"));
 }
 

@@ -14,7 +14,7 @@ namespace preceptor::test {
 namespace {
 
 Statistics mean_of(const std::vector<double>& values) {
-  return [&values](const Times& times) {
+  return [&values](const SampleWeights& times) {
     double sum = 0, count = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {
       sum += static_cast<double>(times_of(times, i)) * values[i];
@@ -101,10 +101,10 @@ TEST(Bootstrap, DrawsUnitsWholeAndStrataInFull) {
   BootstrapOptions chosen = options(200, 3);
   chosen.units = {0, 0, 1, 2, 2, 2, 5, 5};   // unit numbers may have gaps
   chosen.strata = {0, 0, 0, 1, 1, 1, 1, 1};  // units 0 and 1; units 2 and 5
-  std::set<Times> seen;
+  std::set<SampleWeights> seen;
   chosen.threads = 1;
   bootstrap(
-      [&](const Times& times) {
+      [&](const SampleWeights& times) {
         if (!times.empty()) {
           EXPECT_EQ(times[0], times[1]);
           EXPECT_EQ(times[3], times[4]);
@@ -119,13 +119,13 @@ TEST(Bootstrap, DrawsUnitsWholeAndStrataInFull) {
       8, chosen);
   EXPECT_EQ(seen.size(), 9u);  // three ways in each stratum
   chosen.strata = {0, 1, 0, 1, 1, 1, 1, 1};
-  EXPECT_THROW(bootstrap([](const Times&) { return std::vector{0.0}; }, 8, chosen), Error);
+  EXPECT_THROW(bootstrap([](const SampleWeights&) { return std::vector{0.0}; }, 8, chosen), Error);
   chosen.strata = {0, 0};
-  EXPECT_THROW(bootstrap([](const Times&) { return std::vector{0.0}; }, 8, chosen), Error);
+  EXPECT_THROW(bootstrap([](const SampleWeights&) { return std::vector{0.0}; }, 8, chosen), Error);
   chosen.strata.clear();
   chosen.units[0] = 8;
-  EXPECT_THROW(bootstrap([](const Times&) { return std::vector{0.0}; }, 8, chosen), Error);
-  EXPECT_THROW(bootstrap([](const Times&) { return std::vector{0.0}; }, 0, options(1, 1)), Error);
+  EXPECT_THROW(bootstrap([](const SampleWeights&) { return std::vector{0.0}; }, 8, chosen), Error);
+  EXPECT_THROW(bootstrap([](const SampleWeights&) { return std::vector{0.0}; }, 0, options(1, 1)), Error);
 }
 
 TEST(Bootstrap, CopiesOfAPatientTeachNothing) {
@@ -137,10 +137,10 @@ TEST(Bootstrap, CopiesOfAPatientTeachNothing) {
   for (int i = 0; i < 240; ++i) clustered.units.push_back(i % 120);
   const Ranking a(once), b(twice);
   const auto width = [](const Interval& interval) { return interval.high - interval.low; };
-  const double honest =
-      width(bootstrap([&](const Times& t) { return std::vector{a.auc(t)}; }, 120, options(1500, 4)).percentile(0));
+  const double honest = width(
+      bootstrap([&](const SampleWeights& t) { return std::vector{a.auc(t)}; }, 120, options(1500, 4)).percentile(0));
   const double by_patient =
-      width(bootstrap([&](const Times& t) { return std::vector{b.auc(t)}; }, 240, clustered).percentile(0));
+      width(bootstrap([&](const SampleWeights& t) { return std::vector{b.auc(t)}; }, 240, clustered).percentile(0));
   EXPECT_DOUBLE_EQ(honest, by_patient);  // the same draws of the same patients
 }
 
@@ -149,7 +149,7 @@ TEST(Bootstrap, CoversTheTruth) {
   int percentile = 0, bca = 0;
   for (int run = 0; run < 2000; ++run) {
     const Ranking ranking(two_normals(RandomStream(63, run), 150, 100));
-    const Bootstrap drawn = bootstrap([&](const Times& times) { return std::vector{ranking.auc(times)}; }, 250,
+    const Bootstrap drawn = bootstrap([&](const SampleWeights& times) { return std::vector{ranking.auc(times)}; }, 250,
                                       options(400, static_cast<std::uint64_t>(run)), true);
     const Interval a = drawn.percentile(0), b = drawn.bca(0);
     percentile += a.low <= true_auc && true_auc <= a.high;

@@ -28,7 +28,7 @@ class Dicom : public ImageFile {
     header.rows = 40;
     header.columns = 30;
     header.stored = 12;
-    header.centre = "2048";
+    header.center = "2048";
     header.width = "4096";
     std::vector<int> values(1200);
     for (int i = 0; i < 1200; ++i) values[static_cast<std::size_t>(i)] = (i * 3 + i / 30 * 7) % 4096;
@@ -38,11 +38,11 @@ class Dicom : public ImageFile {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// PS3.3, C.11.2.1.2.1: with centre c and width w, 0 up to c - 0.5 - (w - 1) / 2, 255 from the same above on. DCMTK
+// PS3.3, C.11.2.1.2.1: with center c and width w, 0 up to c - 0.5 - (w - 1) / 2, 255 from the same above on. DCMTK
 // rounds down.
 TEST_F(Dicom, ItsOwnWindowIsUsed) {
   DicomHeader header;
-  header.centre = "1000.5";
+  header.center = "1000.5";
   header.width = "101";  // 950 to 1050
   EXPECT_EQ(shown(header, {0, 950, 975, 1000, 1025, 1050, 60000}), (Bytes{0, 0, 63, 127, 191, 255, 255}));
   header.photometric = "MONOCHROME1";
@@ -54,7 +54,7 @@ TEST_F(Dicom, RescalingComesBeforeTheWindow) {
   header.is_signed = true;
   header.slope = "2";
   header.intercept = "-1000";
-  header.centre = "0.5";
+  header.center = "0.5";
   header.width = "101";  // -50 to 50
   EXPECT_EQ(shown(header, {-32768, 475, 500, 525, 32767}), (Bytes{0, 0, 127, 255, 255}));
 }
@@ -82,14 +82,14 @@ TEST_F(Dicom, AnotherWindowCanBeChosen) {
   DicomHeader header;
   header.slope = "2";
   header.intercept = "-1000";
-  header.centre = "0.5";
+  header.center = "0.5";
   header.width = "101";
   EXPECT_EQ(shown(header, {450, 500, 550, 1000}), (Bytes{0, 127, 255, 255}));
   EXPECT_EQ(read_image(path, 0, 0, {WindowRule::fixed, {-100, 1000}}).pixels, (Bytes{0, 23, 46, 255}));
   EXPECT_EQ(read_image(path, 0, 0, {WindowRule::percentile, {}}).pixels, (Bytes{0, 23, 46, 255}));
 }
 
-TEST_F(Dicom, Colour) {
+TEST_F(Dicom, Color) {
   DicomHeader header;
   header.allocated = header.stored = 8;
   header.samples = 3;
@@ -105,7 +105,7 @@ TEST_F(Dicom, RowsComeInOrder) {
   header.allocated = header.stored = 8;
   header.rows = 3;
   header.columns = 2;
-  header.centre = "128";
+  header.center = "128";
   header.width = "256";
   EXPECT_EQ(read(dicom(header, {10, 20, 30, 40, 50, 60})).pixels, (Bytes{10, 20, 30, 40, 50, 60}));
 }
@@ -155,18 +155,18 @@ TEST_F(Dicom, Jpeg2000) {
   DicomHeader sign = header;
   sign.rows = sign.columns = 2;
   sign.is_signed = true;
-  sign.centre = "0.5";
+  sign.center = "0.5";
   sign.width = "101";  // -50 to 50
   EXPECT_EQ(read(encapsulated(sign, jpeg2000(sign, {-900, 0, 25, 900}), 1000)).pixels, (Bytes{0, 127, 191, 255}));
 
-  DicomHeader colour;
-  colour.allocated = colour.stored = 8;
-  colour.rows = colour.columns = 2;
-  colour.samples = 3;
-  colour.photometric = "YBR_RCT";
-  colour.syntax = header.syntax;
+  DicomHeader color;
+  color.allocated = color.stored = 8;
+  color.rows = color.columns = 2;
+  color.samples = 3;
+  color.photometric = "YBR_RCT";
+  color.syntax = header.syntax;
   const std::vector<int> pixels = {1, 2, 3, 50, 60, 70, 200, 100, 0, 9, 255, 128};
-  EXPECT_EQ(read(encapsulated(colour, jpeg2000(colour, pixels), 1000)).pixels, Bytes(pixels.begin(), pixels.end()));
+  EXPECT_EQ(read(encapsulated(color, jpeg2000(color, pixels), 1000)).pixels, Bytes(pixels.begin(), pixels.end()));
 }
 
 // What fuzzing found: DCMTK would look at such a marker for ever.

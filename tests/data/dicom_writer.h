@@ -14,7 +14,7 @@ struct DicomHeader {
   int allocated = 16, stored = 16;
   bool is_signed = false;
   std::string photometric = "MONOCHROME2";
-  std::string centre, width;     // of the window
+  std::string center, width;     // of the window
   std::string slope, intercept;  // of the rescaling
   std::string frames;
   std::string syntax = "1.2.840.10008.1.2.1";
@@ -47,7 +47,7 @@ inline std::string dicom_header(const DicomHeader& header) {
   return text + optional(0x28, 8, "IS", header.frames) + dicom_number(0x28, 0x10, header.rows) +
          dicom_number(0x28, 0x11, header.columns) + dicom_number(0x28, 0x100, header.allocated) +
          dicom_number(0x28, 0x101, header.stored) + dicom_number(0x28, 0x102, header.stored - 1) +
-         dicom_number(0x28, 0x103, header.is_signed) + optional(0x28, 0x1050, "DS", header.centre) +
+         dicom_number(0x28, 0x103, header.is_signed) + optional(0x28, 0x1050, "DS", header.center) +
          optional(0x28, 0x1051, "DS", header.width) + optional(0x28, 0x1052, "DS", header.intercept) +
          optional(0x28, 0x1053, "DS", header.slope);
 }

@@ -29,10 +29,10 @@ TEST_F(ImageTest, ReadsWhatIsThere) {
     stbi_write_tga_to_func(append_bytes, &tga, 11, 7, channels, image.pixels.data());
     expect_equal(read(tga), image);
   }
-  const Image colour = drawn(7, 11, 3);
+  const Image color = drawn(7, 11, 3);
   std::string bmp;
-  stbi_write_bmp_to_func(append_bytes, &bmp, 11, 7, 3, colour.pixels.data());
-  expect_equal(read(bmp), colour);
+  stbi_write_bmp_to_func(append_bytes, &bmp, 11, 7, 3, color.pixels.data());
+  expect_equal(read(bmp), color);
   const Image decoded = read(jpeg({16, 16, 1, std::vector<std::uint8_t>(256, 90)}));
   ASSERT_EQ(decoded.pixels.size(), 256u * static_cast<std::size_t>(decoded.channels));
   for (const std::uint8_t value : decoded.pixels) EXPECT_NEAR(value, 90, 2);
@@ -89,21 +89,21 @@ TEST_F(ImageTest, JpegsThatEndEarlyAreRefused) {
 }
 
 TEST_F(ImageTest, BitmapsThatEndEarlyAreRefused) {
-  const Image colour = drawn(20, 20, 3);
+  const Image color = drawn(20, 20, 3);
   std::string bmp, tga;
-  stbi_write_bmp_to_func(append_bytes, &bmp, 20, 20, 3, colour.pixels.data());
-  stbi_write_tga_to_func(append_bytes, &tga, 20, 20, 3, colour.pixels.data());
+  stbi_write_bmp_to_func(append_bytes, &bmp, 20, 20, 3, color.pixels.data());
+  stbi_write_tga_to_func(append_bytes, &tga, 20, 20, 3, color.pixels.data());
   for (const std::string& sound : {bmp, tga}) {
-    expect_equal(read(sound), colour);
+    expect_equal(read(sound), color);
     refuse(sound.substr(0, sound.size() / 2), "ends early");
     refuse(sound.substr(0, sound.size() - 1 - (sound.size() == tga.size() ? 26 : 0)), "ends early");
   }
 }
 
 TEST_F(ImageTest, TransparencyIsDropped) {
-  const std::vector<std::uint8_t> grey = {10, 0, 20, 255}, colour = {1, 2, 3, 0, 4, 5, 6, 128};
+  const std::vector<std::uint8_t> grey = {10, 0, 20, 255}, color = {1, 2, 3, 0, 4, 5, 6, 128};
   expect_equal(read(png({1, 2, 2, grey})), {1, 2, 1, {10, 20}});
-  expect_equal(read(png({1, 2, 4, colour})), {1, 2, 3, {1, 2, 3, 4, 5, 6}});
+  expect_equal(read(png({1, 2, 4, color})), {1, 2, 3, {1, 2, 3, 4, 5, 6}});
 }
 
 TEST_F(ImageTest, RefusesWhatIsNone) {
@@ -114,10 +114,10 @@ TEST_F(ImageTest, RefusesWhatIsNone) {
   refuse(sound.substr(0, sound.size() / 2), "ends early");
   EXPECT_THROW(read_image(folder.file("nothing")), Error);
   std::string bmp, tga;
-  const Image colour = drawn(20, 20, 3);
-  stbi_write_bmp_to_func(append_bytes, &bmp, 20, 20, 3, colour.pixels.data());
-  stbi_write_tga_to_func(append_bytes, &tga, 20, 20, 3, colour.pixels.data());
-  const std::array files{sound, jpeg(colour), bmp, tga, pnm(colour)};
+  const Image color = drawn(20, 20, 3);
+  stbi_write_bmp_to_func(append_bytes, &bmp, 20, 20, 3, color.pixels.data());
+  stbi_write_tga_to_func(append_bytes, &tga, 20, 20, 3, color.pixels.data());
+  const std::array files{sound, jpeg(color), bmp, tga, pnm(color)};
   std::uint32_t bits = 7;
   for (int i = 0; i < 300; ++i) {  // no finding of the sanitizers, and nothing but an image or an Error
     std::string spoilt = files[static_cast<std::size_t>(i) % files.size()];
@@ -140,7 +140,7 @@ TEST(ImageNames, AreKnownByTheirEnding) {
   for (const char* name : {"png", "a.png.txt", ".png/x", "dcm", ""}) EXPECT_FALSE(has_image_name(name)) << name;
 }
 
-TEST(ImageChannels, GreyAndColour) {
+TEST(ImageChannels, GreyAndColor) {
   expect_equal(with_channels({1, 2, 1, {7, 9}}, 3), {1, 2, 3, {7, 7, 7, 9, 9, 9}});
   expect_equal(with_channels({1, 3, 3, {255, 255, 255, 100, 50, 200, 0, 0, 0}}, 1),
                {1, 3, 1, {255, (7700 + 7500 + 5800) / 256, 0}});
@@ -150,16 +150,16 @@ TEST(ImageChannels, GreyAndColour) {
 
 TEST(ImageSize, TheMiddleOrABorder) {
   const Image wide{2, 5, 1, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}};
-  expect_equal(centre_of(wide, 4, 4), {2, 2, 1, {2, 3, 7, 8}});
-  expect_equal(centre_of(wide, 10, 25), wide);
-  expect_equal(centre_of(wide, 300, 100), {2, 1, 1, {3, 8}});
+  expect_equal(center_of(wide, 4, 4), {2, 2, 1, {2, 3, 7, 8}});
+  expect_equal(center_of(wide, 10, 25), wide);
+  expect_equal(center_of(wide, 300, 100), {2, 1, 1, {3, 8}});
   const Image tall{3, 1, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9}};
-  expect_equal(centre_of(tall, 7, 7), {1, 1, 3, {4, 5, 6}});
+  expect_equal(center_of(tall, 7, 7), {1, 1, 3, {4, 5, 6}});
   expect_equal(bordered(tall, 1, 1), {3, 3, 3, {0, 0, 0, 1, 2, 3, 0, 0, 0,  //
                                                 0, 0, 0, 4, 5, 6, 0, 0, 0,  //
                                                 0, 0, 0, 7, 8, 9, 0, 0, 0}});
   expect_equal(bordered({1, 2, 1, {8, 9}}, 3, 2), {3, 2, 1, {0, 0, 8, 9, 0, 0}});
-  EXPECT_THROW(centre_of(wide, 0, 4), Error);
+  EXPECT_THROW(center_of(wide, 0, 4), Error);
 }
 
 // Weight of a source pixel for a new one: a triangle of one new pixel to each side, or one old where it grows.

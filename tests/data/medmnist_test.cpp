@@ -67,7 +67,7 @@ TEST_F(MedmnistTest, ReadsClasses) {
   EXPECT_EQ(data.label_width(), 1);
 }
 
-TEST_F(MedmnistTest, ReadsColour) {
+TEST_F(MedmnistTest, ReadsColor) {
   for (const auto& [part, count] : {std::pair{"train", 10}, {"val", 2}, {"test", 3}}) {
     members[std::string(part) + "_images.npy"] = npy(npy_header("|u1", "(" + std::to_string(count) + ", 1, 2, 3)"),
                                                      std::string(static_cast<std::size_t>(count) * 6, 'p'));

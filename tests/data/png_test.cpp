@@ -20,33 +20,33 @@ std::vector<int> random_samples(std::size_t count, int depth, std::uint32_t seed
 // What read_image promises of samples of up to 8 bits.
 Image expected_image(int height, int width, const PngKind& kind, const std::vector<int>& samples,
                      const std::string& palette) {
-  Image image{height, width, kind.colour == 0 || kind.colour == 4 ? 1 : 3, {}};
+  Image image{height, width, kind.color == 0 || kind.color == 4 ? 1 : 3, {}};
   const int stored = kind.samples();
   for (int i = 0; i < height * width; ++i)
     for (int c = 0; c < image.channels; ++c) {
       const int sample = samples[static_cast<std::size_t>(i * stored + (stored > c ? c : 0))];
-      const int value = kind.colour == 3 ? static_cast<unsigned char>(palette[static_cast<std::size_t>(3 * sample + c)])
-                                         : sample * 255 / ((1 << kind.depth) - 1);
+      const int value = kind.color == 3 ? static_cast<unsigned char>(palette[static_cast<std::size_t>(3 * sample + c)])
+                                        : sample * 255 / ((1 << kind.depth) - 1);
       image.pixels.push_back(static_cast<std::uint8_t>(value));
     }
   return image;
 }
 
-std::string any_palette(int colours) {
+std::string any_palette(int colors) {
   std::string palette;
-  for (int i = 0; i < 3 * colours; ++i) palette += static_cast<char>(i * 37 + 11);
+  for (int i = 0; i < 3 * colors; ++i) palette += static_cast<char>(i * 37 + 11);
   return palette;
 }
 
 TEST(Png, EveryKindOfUpToEightBits) {
-  for (const auto& [colour, depth] :
+  for (const auto& [color, depth] :
        {std::pair{0, 1}, {0, 2}, {0, 4}, {0, 8}, {2, 8}, {3, 1}, {3, 2}, {3, 4}, {3, 8}, {4, 8}, {6, 8}})
     for (const bool interlaced : {false, true})
       for (const auto& [height, width] : {std::pair{1, 1}, {5, 3}, {13, 31}, {32, 17}}) {
-        const PngKind kind{colour, depth, interlaced, -1};
-        SCOPED_TRACE(::testing::Message() << "colour type " << colour << ", " << depth << " bits, interlaced "
+        const PngKind kind{color, depth, interlaced, -1};
+        SCOPED_TRACE(::testing::Message() << "colour type " << color << ", " << depth << " bits, interlaced "
                                           << interlaced << ", " << height << "x" << width);
-        const std::string palette = colour == 3 ? any_palette(1 << depth) : "";
+        const std::string palette = color == 3 ? any_palette(1 << depth) : "";
         const auto samples = random_samples(static_cast<std::size_t>(height * width * kind.samples()), depth,
                                             static_cast<unsigned>(width));
         const Image image = decode_png(png_of(height, width, kind, samples, palette), "x");
@@ -59,20 +59,20 @@ TEST(Png, EveryKindOfUpToEightBits) {
 // Two rows are decoded at a time where both have a slow prediction.
 TEST(Png, EveryPredictionBelowEveryOther) {
   for (int prediction = 0; prediction < 5; ++prediction)
-    for (const int colour : {0, 2, 4, 6})
+    for (const int color : {0, 2, 4, 6})
       for (const int width : {1, 2, 3, 64}) {
-        const PngKind kind{colour, 8, false, prediction};
+        const PngKind kind{color, 8, false, prediction};
         const auto samples = random_samples(static_cast<std::size_t>(7 * width * kind.samples()), 8, 5);
         EXPECT_TRUE(decode_png(png_of(7, width, kind, samples), "x").pixels ==
                     expected_image(7, width, kind, samples, "").pixels)
-            << prediction << " " << colour << " " << width;
+            << prediction << " " << color << " " << width;
       }
 }
 
-TEST(Png, SixteenBitsOfColourAreScaledAndOfGreyWindowed) {
-  const PngKind colour{2, 16, false, -1};
+TEST(Png, SixteenBitsOfColorAreScaledAndOfGreyWindowed) {
+  const PngKind color{2, 16, false, -1};
   const std::vector<int> values = {0, 257, 65535, 128, 129, 32768};
-  EXPECT_EQ(decode_png(png_of(1, 2, colour, values), "x").pixels, (std::vector<std::uint8_t>{0, 1, 255, 0, 1, 128}));
+  EXPECT_EQ(decode_png(png_of(1, 2, color, values), "x").pixels, (std::vector<std::uint8_t>{0, 1, 255, 0, 1, 128}));
   // 12 bits in 16, as scanners write them: the whole range is used, and the brightest half per cent does not decide it.
   std::vector<int> film(1000, 100);
   for (std::size_t i = 0; i < 500; ++i) film[i] = 4100;
@@ -118,8 +118,8 @@ TEST(Png, NamesWhatIsWrong) {
   refuse(header + chunk("JUNK", "") + end, "not known");
   refuse(png_header(20, 20, {3, 8, false, 0}) + chunk("IDAT", deflated(rows)) + end, "no palette");
   refuse(png_of(1, 1, {3, 8, false, 0}, {5}, any_palette(5)), "no colour 5");
-  for (const auto& [colour, depth] : {std::pair{2, 4}, {3, 16}, {1, 8}, {0, 3}, {5, 8}, {6, 2}, {7, 8}})
-    refuse(png_header(1, 1, {colour, depth, false, 0}) + end, "which no PNG has");
+  for (const auto& [color, depth] : {std::pair{2, 4}, {3, 16}, {1, 8}, {0, 3}, {5, 8}, {6, 2}, {7, 8}})
+    refuse(png_header(1, 1, {color, depth, false, 0}) + end, "which no PNG has");
 }
 
 TEST(Png, TakesNoMemoryForWhatIsNotThere) {

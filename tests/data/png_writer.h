@@ -1,4 +1,4 @@
-// PNG files of every kind for tests: colour types, depths, predictions, interlacing.
+// PNG files of every kind for tests: color types, depths, predictions, interlacing.
 #pragma once
 
 #include <array>
@@ -22,17 +22,17 @@ inline std::string chunk(const std::string& name, const std::string& content) {
 }
 
 struct PngKind {
-  int colour = 0, depth = 8;  // of ISO/IEC 15948: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha
+  int color = 0, depth = 8;  // of ISO/IEC 15948: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha
   bool interlaced = false;
   int prediction = -1;  // of every row, 0 to 4; -1: each in turn
 
-  int samples() const { return std::array{1, 0, 3, 1, 2, 0, 4}[static_cast<std::size_t>(colour)]; }
+  int samples() const { return std::array{1, 0, 3, 1, 2, 0, 4}[static_cast<std::size_t>(color)]; }
 };
 
 inline std::string png_header(int height, int width, const PngKind& kind) {
   return "\x89PNG\r\n\x1a\n" +
          chunk("IHDR", big_endian(static_cast<std::uint32_t>(width)) + big_endian(static_cast<std::uint32_t>(height)) +
-                           static_cast<char>(kind.depth) + static_cast<char>(kind.colour) + '\0' + '\0' +
+                           static_cast<char>(kind.depth) + static_cast<char>(kind.color) + '\0' + '\0' +
                            static_cast<char>(kind.interlaced));
 }
 
@@ -80,7 +80,7 @@ inline std::string png_rows(int height, int width, const PngKind& kind,
   return out;
 }
 
-// samples [height, width, samples] below 2^depth; a palette of 2^depth colours (3 bytes each) for colour type 3.
+// samples [height, width, samples] below 2^depth; a palette of 2^depth colors (3 bytes each) for color type 3.
 inline std::string png_of(int height, int width, const PngKind& kind, const std::vector<int>& samples,
                           const std::string& palette = "") {
   const auto at = [&](int y, int x, int s) {

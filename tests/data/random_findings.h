@@ -24,8 +24,8 @@ inline Finding random_finding(RandomStream& random, int count, int levels) {
 }
 
 // Counts as a bootstrap draws them; the first two rows are always there.
-inline Times random_times(RandomStream& random, std::size_t count) {
-  Times times(count, 0);
+inline SampleWeights random_times(RandomStream& random, std::size_t count) {
+  SampleWeights times(count, 0);
   for (std::size_t i = 0; i < count; ++i) ++times[random.below(static_cast<std::uint32_t>(count))];
   times[0] += 1;
   times[1] += 1;

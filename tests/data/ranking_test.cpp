@@ -62,7 +62,7 @@ TEST(Auc, RefusesBrokenInput) {
 }
 
 // The definition: the share of (positive, negative) pairs in the right order, ties one half.
-double pairs_in_order(const Finding& finding, const Times& times) {
+double pairs_in_order(const Finding& finding, const SampleWeights& times) {
   double won = 0, pairs = 0;
   for (std::size_t i = 0; i < finding.scores.size(); ++i) {
     for (std::size_t j = 0; j < finding.scores.size(); ++j) {
@@ -76,7 +76,7 @@ double pairs_in_order(const Finding& finding, const Times& times) {
 }
 
 // Average precision by its definition: the mean over positives of the precision at their own score.
-double mean_precision(const Finding& finding, const Times& times) {
+double mean_precision(const Finding& finding, const SampleWeights& times) {
   double sum = 0, positives = 0;
   for (std::size_t i = 0; i < finding.scores.size(); ++i) {
     if (!(finding.labels[i] > 0.5f)) continue;
@@ -99,7 +99,7 @@ TEST(Auc, EqualsTheCountOfPairs) {
     RandomStream random(21, round);
     const Finding finding =
         random_finding(random, 2 + static_cast<int>(random.below(150)), round % 2 == 0 ? 6 : 100000);
-    const Times times = round % 3 == 0 ? Times{} : random_times(random, finding.scores.size());
+    const SampleWeights times = round % 3 == 0 ? SampleWeights{} : random_times(random, finding.scores.size());
     const Ranking ranking(finding);
     EXPECT_NEAR(ranking.auc(times), pairs_in_order(finding, times), 1e-12) << "round " << round;
     EXPECT_NEAR(ranking.average_precision(times), mean_precision(finding, times), 1e-12) << "round " << round;
@@ -133,7 +133,7 @@ TEST(Curves, TheAreaUnderTheRocCurveIsTheAuc) {
   for (int round = 0; round < 20; ++round) {
     RandomStream random(22, round);
     const Finding finding = random_finding(random, 200, round % 2 == 0 ? 7 : 100000);
-    const Times times = random_times(random, 200);
+    const SampleWeights times = random_times(random, 200);
     const std::vector<RocPoint> roc = Ranking(finding).roc(times);
     double area = 0;
     for (std::size_t k = 1; k < roc.size(); ++k)

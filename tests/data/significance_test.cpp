@@ -39,11 +39,11 @@ TEST(Intervals, OfMeansAndShares) {
   for (const auto& [part, total, low, high] :
        {std::tuple{81u, 263u, 0.2553, 0.3662}, std::tuple{15u, 148u, 0.0624, 0.1605}, std::tuple{0u, 20u, 0.0, 0.1611},
         std::tuple{1u, 29u, 0.0061, 0.1718}}) {
-    EXPECT_NEAR(share_interval(part, total).low, low, 5e-5);
-    EXPECT_NEAR(share_interval(part, total).high, high, 5e-5);
+    EXPECT_NEAR(wilson_interval(part, total).low, low, 5e-5);
+    EXPECT_NEAR(wilson_interval(part, total).high, high, 5e-5);
   }
-  EXPECT_EQ(share_interval(20, 20).high, 1);
-  EXPECT_TRUE(std::isnan(share_interval(0, 0).value));
+  EXPECT_EQ(wilson_interval(20, 20).high, 1);
+  EXPECT_TRUE(std::isnan(wilson_interval(0, 0).value));
   EXPECT_EQ(normal_interval(0.99, 0.1, 0, 1).high, 1);
   EXPECT_TRUE(std::isnan(normal_interval(0.99, std::nan(""), 0, 1).high));
 }
@@ -118,9 +118,9 @@ TEST(NonInferiority, ComparesTheBoundWithTheMargin) {
 
 // (1.96 + 0.8416)^2 = 7.849 standard errors: the rule of thumb behind 80 % power.
 TEST(ImagesNeeded, GrowWithTheSquareOfTheRatio) {
-  EXPECT_EQ(images_needed(0.01, 1000, 0.02), std::ceil(1000 * 7.848879734349088 / 4));
-  EXPECT_EQ(images_needed(0.01, 1000, -0.02), images_needed(0.01, 1000, 0.02));
-  EXPECT_THROW(images_needed(0.01, 1000, 0), Error);
+  EXPECT_EQ(sample_size(0.01, 1000, 0.02), std::ceil(1000 * 7.848879734349088 / 4));
+  EXPECT_EQ(sample_size(0.01, 1000, -0.02), sample_size(0.01, 1000, 0.02));
+  EXPECT_THROW(sample_size(0.01, 1000, 0), Error);
 }
 
 // At that number of images, the test sees the difference in 80 % of runs.
@@ -132,7 +132,7 @@ TEST(ImagesNeeded, GiveThePowerTheySay) {
     return compare_aucs(estimate_auc(Ranking(a)), estimate_auc(Ranking(b)));
   };
   const Difference pilot = compared(0, 50000);
-  const double needed = images_needed(pilot.standard_error, 100000, pilot.interval.value);
+  const double needed = sample_size(pilot.standard_error, 100000, pilot.interval.value);
   int seen = 0;
   for (int run = 1; run <= 1000; ++run) seen += compared(run, static_cast<int>(needed / 2)).p < 0.05;
   EXPECT_NEAR(seen, 800, 60);  // four and a half standard deviations of the count, and the pilot's own error

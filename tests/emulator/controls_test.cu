@@ -105,7 +105,7 @@ __global__ void same_value_written_twice(Data d) {
   d.out[threadIdx.x] = static_cast<float>(flag);
 }
 
-__global__ void uninitialised_shared(Data d) {
+__global__ void uninitialized_shared(Data d) {
   SHARED(float, tile, [64]);
   if (threadIdx.x < 63) tile[threadIdx.x] = d.in[threadIdx.x];
   __syncthreads();
@@ -177,9 +177,9 @@ struct Control {
   int blocks, threads;
   std::size_t shared_bytes;
   unsigned lanes;        // that must report it
-  const char* expected;  // part of the report of the plain and race lanes
+  const char* expected;  // part of the report of the plain and race builds
   const char* in_memory_lane = "";
-  bool shows_nan = false;  // in the plain lane the results are not numbers
+  bool shows_nan = false;  // in the plain build the results are not numbers
 };
 
 void PrintTo(const Control& control, std::ostream* out) { *out << control.name; }
@@ -197,7 +197,7 @@ const Control controls[] = {
     {"race between blocks", race_between_blocks, 2, 64, 0, race, "race"},
     {"missing fence before the last block", missing_fence, 2, 32, 0, race, "race"},
     {"same value written twice", same_value_written_twice, 1, 64, 0, race, "race"},
-    {"shared memory nobody wrote", uninitialised_shared, 1, 64, 0, race, "no thread has written", "", true},
+    {"shared memory nobody wrote", uninitialized_shared, 1, 64, 0, race, "no thread has written", "", true},
     {"divergent barrier", divergent_barrier, 1, 64, 0, plain | memory | race, "divergent barriers"},
     {"early exit before a barrier", early_exit_before_barrier, 1, 64, 0, plain | memory | race,
      "returned from the kernel"},

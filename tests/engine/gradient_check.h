@@ -135,7 +135,7 @@ class GradientCheck {
         const Tensor y = forward(inputs_);
         if (!weights_.empty()) {
           weights = tensor_of(*context_, y.shape(), weights_);
-          tape.record_loss([&tape, target = y.without_values(), derivative = weights](const Tensor&) {
+          tape.record_loss([&tape, target = y.shape_only(), derivative = weights](const Tensor&) {
             tape.accumulate(target, derivative);
           });
           if (!held) weights = Tensor();

@@ -76,14 +76,14 @@ TEST_P(OpGradient, BatchNorm) {
                          gamma_frozen ? "gamma frozen " : "", beta_frozen ? "beta frozen" : ""));
     GradientCheck check(3);
     // Away from zero by enough that no value behind gamma and beta changes its sign: gamma is in [0.75, 1.25] and
-    // beta in [-1/8, 1/8], a normalised x at least 0.5 in magnitude, and a residual at least 3.
+    // beta in [-1/8, 1/8], a normalized x at least 0.5 in magnitude, and a residual at least 3.
     check.add_input(shape, away_from_zero(shape.elements(), 31, 1));
     if (with_residual) check.add_input(shape, away_from_zero(shape.elements(), 32, 3));
     BatchNormParameters p;
     p.gamma = check.add_parameter("gamma", {channels}, ParameterKind::plain, 1, 0.25f);
     p.beta = check.add_parameter("beta", {channels}, ParameterKind::plain, 0, 0.125f);
-    p.running_mean = check.add_parameter("running_mean", {channels}, ParameterKind::statistic);
-    p.running_variance = check.add_parameter("running_variance", {channels}, ParameterKind::statistic, 1.5f);
+    p.running_mean = check.add_parameter("running_mean", {channels}, ParameterKind::buffer);
+    p.running_variance = check.add_parameter("running_variance", {channels}, ParameterKind::buffer, 1.5f);
     if (gamma_frozen) check.parameters().freeze("gamma");
     if (beta_frozen) check.parameters().freeze("beta");
     check.make_weights(shape);

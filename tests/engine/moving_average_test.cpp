@@ -15,7 +15,7 @@ using test::grid_values;
 void add_parameters(Parameters& parameters) {
   parameters.add("weight", {16, 8, 1, 3}, ParameterKind::convolution);
   parameters.add("bias", {33}, ParameterKind::plain);
-  parameters.add("running_mean", {5}, ParameterKind::statistic);
+  parameters.add("running_mean", {5}, ParameterKind::buffer);
 }
 
 StateDict values(unsigned seed) {

@@ -24,7 +24,7 @@ struct Model {
     parameters.add("head", {24}, ParameterKind::plain);
     parameters.add("tail", {5, 8}, ParameterKind::plain);
     parameters.add("convolution", {16, 8, 1, 3}, ParameterKind::convolution);
-    parameters.add("statistic", {4}, ParameterKind::statistic);
+    parameters.add("statistic", {4}, ParameterKind::buffer);
     context->set_learning_rate(learning_rate);
   }
   // Sets the gradients of head and tail from one vector of 64, and those of the convolution likewise.
@@ -115,7 +115,7 @@ TEST(Optimizer, FollowsTorchForFiveSteps) {
   std::printf("optimizers: largest error is %.2g of what is allowed\n", worst);
 }
 
-// Networks that learn in one step share its number, by which Adam corrects its moments: the last optimiser moves it on.
+// Networks that learn in one step share its number, by which Adam corrects its moments: the last optimizer moves it on.
 TEST(Optimizer, UpdateLeavesTheStepCountToTheLast) {
   Model alone, first;
   Parameters last{*first.context};
@@ -308,8 +308,8 @@ TEST(Optimizer, GroupsHaveTheirOwnRateAndDecay) {
   for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 16 * epsilon) << i;
 }
 
-// What thaws learns as if its first step were the first of all, and the others go on as if nothing had happened.
-TEST(Optimizer, ThawedParametersBeginTheirOwnCount) {
+// What unfreezes learns as if its first step were the first of all, and the others go on as if nothing had happened.
+TEST(Optimizer, UnfrozenParametersBeginTheirOwnCount) {
   OptimizerOptions options;
   options.weight_decay = 0.1f;
   options.group = [](const std::string& name) { return UpdateGroup{.weight_decay = 0.1f, .to_start = name == "tail"}; };
@@ -321,26 +321,26 @@ TEST(Optimizer, ThawedParametersBeginTheirOwnCount) {
   Model whole, fresh, late;
   Optimizer all(whole.parameters, options), alone(fresh.parameters, options);
   late.parameters.freeze("convolution");
-  Optimizer thawing(late.parameters, options);
+  Optimizer unfreezing(late.parameters, options);
   for (int i = 0; i < 5; ++i) step(whole, all);
   for (int i = 0; i < 2; ++i) step(fresh, alone);
-  for (int i = 0; i < 3; ++i) step(late, thawing);
-  late.parameters.thaw("convolution");
-  thawing.cover_thawed();
-  for (int i = 0; i < 2; ++i) step(late, thawing);
+  for (int i = 0; i < 3; ++i) step(late, unfreezing);
+  late.parameters.unfreeze("convolution");
+  unfreezing.cover_unfrozen();
+  for (int i = 0; i < 2; ++i) step(late, unfreezing);
   EXPECT_EQ(bits(late.values()), bits(whole.values()));
   const auto convolution = [](const Model& model) { return bits(model.parameters.state().at("convolution").values); };
   EXPECT_EQ(convolution(late), convolution(fresh));
   EXPECT_NE(convolution(late), convolution(whole));
 
   // The count and the origins survive a checkpoint.
-  EXPECT_EQ(thawing.state().at("convolution/start").values, Values{3});
+  EXPECT_EQ(unfreezing.state().at("convolution/start").values, Values{3});
   Model resumed;
   Optimizer again(resumed.parameters, options);
   resumed.parameters.load(late.parameters.state());
-  again.load(thawing.state());
+  again.load(unfreezing.state());
   resumed.context->write_step_state(late.context->read_step_state());
-  step(late, thawing);
+  step(late, unfreezing);
   step(resumed, again);
   EXPECT_EQ(convolution(late), convolution(resumed));
   EXPECT_EQ(bits(late.values()), bits(resumed.values()));

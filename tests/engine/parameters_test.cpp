@@ -22,7 +22,7 @@ class ParametersTest : public testing::Test {
   void add_network() {
     parameters.add("conv1.weight", {16, 3, 3, 3}, ParameterKind::convolution);
     parameters.add("bn1.weight", {16}, ParameterKind::plain);
-    parameters.add("bn1.running_mean", {16}, ParameterKind::statistic);
+    parameters.add("bn1.running_mean", {16}, ParameterKind::buffer);
     parameters.add("conv2.weight", {8, 16, 1, 1}, ParameterKind::convolution);
     parameters.add("fc.weight", {10, 8}, ParameterKind::plain);
     parameters.add("fc.bias", {10}, ParameterKind::plain);
@@ -139,7 +139,7 @@ TEST_F(ParametersTest, ExceptedNamesKeepTheirValuesWhateverTheFileHolds) {
 TEST_F(ParametersTest, FreezingTakesTheGradientAndTheWatch) {
   add_network();
   for (const Parameter& parameter : parameters.all()) {
-    EXPECT_EQ(parameter.trainable(), parameter.kind() != ParameterKind::statistic);
+    EXPECT_EQ(parameter.trainable(), parameter.kind() != ParameterKind::buffer);
     EXPECT_FALSE(parameter.watched());
     EXPECT_EQ(parameter.gradient(), nullptr);
   }

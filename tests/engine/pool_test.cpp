@@ -1,4 +1,4 @@
-// The pool: determinism, best fit, merging of free neighbours, alignment, counters and errors.
+// The pool: determinism, best fit, merging of free neighbors, alignment, counters and errors.
 #include <algorithm>
 
 #include "tests/engine/support.h"

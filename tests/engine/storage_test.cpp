@@ -68,7 +68,7 @@ TEST_F(StorageTest, RowsOfAMapAreFloats) {
   context.tape().watch(map);
   const Tensor rows = as_rows(map);
   EXPECT_EQ(rows.storage(), Storage::float32);
-  difference(kernels::DifferenceKind::square, rows, Tensor(), 1);
+  pointwise_loss(kernels::PointwiseLossKind::square, rows, Tensor(), 1);
   context.tape().backward();
   const Tensor gradient = context.tape().gradient(map);
   EXPECT_EQ(gradient.storage(), Storage::bfloat16);
@@ -107,7 +107,7 @@ TEST_F(StorageTest, RoundedWeightsFollowTheirMasters) {
   context.set_learning_rate(0.37f);
   const Tensor x = test::tensor_of(context, {1, 3, 4, 4}, grid_values(48, 6));
   const Tensor y = convolution(x, weight, &bias, {1, 1});
-  difference(kernels::DifferenceKind::square, y, Tensor(), 1);
+  pointwise_loss(kernels::PointwiseLossKind::square, y, Tensor(), 1);
   context.tape().backward();
   optimizer.step();
   EXPECT_NE(parameters.state().at("weight").values, state.at("weight").values);

@@ -37,7 +37,7 @@ inline BatchNormParameters batch_norm_of(Parameters& parameters, int channels) {
   for (auto [name, parameter] : {std::pair{"gamma", &p.gamma}, {"beta", &p.beta}})
     *parameter = parameters.add(name, {channels}, ParameterKind::plain);
   for (auto [name, parameter] : {std::pair{"mean", &p.running_mean}, {"variance", &p.running_variance}})
-    *parameter = parameters.add(name, {channels}, ParameterKind::statistic);
+    *parameter = parameters.add(name, {channels}, ParameterKind::buffer);
   return p;
 }
 

@@ -25,7 +25,7 @@ class TapeTest : public testing::Test {
   // The total loss gets sum(weights * y); the tape is the only owner of the weights.
   void weigh(const Tensor& y, unsigned seed) {
     Tape& tape = context->tape();
-    tape.record_loss([&tape, target = y.without_values(), weights = tensor_of(*context, shape, weights_of(seed))](
+    tape.record_loss([&tape, target = y.shape_only(), weights = tensor_of(*context, shape, weights_of(seed))](
                          const Tensor&) { tape.accumulate(target, weights); });
   }
   static std::vector<float> weights_of(unsigned seed) { return grid_values(count, 100 + seed); }
@@ -86,9 +86,9 @@ TEST_F(TapeTest, ContributionThatSomebodyHoldsIsNotWrittenTo) {
   const Tensor x = watched(8), held = tensor_of(*context, shape, weights_of(0));
   Tape& tape = context->tape();
   for (int use = 0; use < 2; ++use)
-    tape.record_loss([&tape, &held, target = x.without_values()](const Tensor&) { tape.accumulate(target, held); });
+    tape.record_loss([&tape, &held, target = x.shape_only()](const Tensor&) { tape.accumulate(target, held); });
   Tensor y = relu(x);
-  tape.record_loss([&tape, &held, target = y.without_values()](const Tensor&) { tape.accumulate(target, held); });
+  tape.record_loss([&tape, &held, target = y.shape_only()](const Tensor&) { tape.accumulate(target, held); });
   tape.backward();
   EXPECT_EQ(held.to_host(), weights_of(0));
   EXPECT_EQ(gradient(x), sum(where_positive(x, weights_of(0)), sum(weights_of(0), weights_of(0))));
@@ -139,7 +139,7 @@ TEST_F(TapeTest, RecordedLossesAddUp) {
 }
 
 // What runs in place where nobody else holds the memory: sums of maps, ReLUs, batch norms, losses with a factor.
-TEST_F(TapeTest, WalksOverPartsOfTheLossesDisturbNothing) {
+TEST_F(TapeTest, BackwardPassesOfPartsDisturbNothing) {
   Parameters parameters(*context);
   const BatchNormParameters norm = batch_norm_of(parameters, 16);
   const Parameter head = parameters.add("head", {3, 16}, ParameterKind::plain),
@@ -168,7 +168,7 @@ TEST_F(TapeTest, WalksOverPartsOfTheLossesDisturbNothing) {
     const std::size_t middle = tape.size();
     {
       const Tape::Scaled scaled(tape, scales ? factor.data() : nullptr);
-      if (second) difference(DifferenceKind::square, y, Tensor(), 1.0f / 32);
+      if (second) pointwise_loss(PointwiseLossKind::square, y, Tensor(), 1.0f / 32);
       if (second) softmax_cross_entropy(logits, tensor_of(*context, {2}, {1, 1}));
     }
     Walks walks;

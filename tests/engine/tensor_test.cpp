@@ -95,7 +95,7 @@ TEST_F(TensorTest, ViewsOfViewsAndLifeTime) {
 TEST_F(TensorTest, WithoutValuesKeepsShapeAndSlotAlone) {
   Tensor tensor = context->empty({2, 8, 3, 3});
   tensor.set_slot(7);
-  const Tensor outline = tensor.without_values();
+  const Tensor outline = tensor.shape_only();
   EXPECT_FALSE(outline.defined());
   EXPECT_EQ(outline.shape(), tensor.shape());
   EXPECT_EQ(outline.slot(), 7);

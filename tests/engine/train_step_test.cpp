@@ -23,8 +23,8 @@ class Network {
       const std::string name = message("norm", i, ".");
       norms_[i].gamma = parameters.add(name + "gamma", {16}, ParameterKind::plain);
       norms_[i].beta = parameters.add(name + "beta", {16}, ParameterKind::plain);
-      norms_[i].running_mean = parameters.add(name + "running_mean", {16}, ParameterKind::statistic);
-      norms_[i].running_variance = parameters.add(name + "running_variance", {16}, ParameterKind::statistic);
+      norms_[i].running_mean = parameters.add(name + "running_mean", {16}, ParameterKind::buffer);
+      norms_[i].running_variance = parameters.add(name + "running_variance", {16}, ParameterKind::buffer);
     }
     weight_ = parameters.add("weight", {5, 16}, ParameterKind::plain);
     bias_ = parameters.add("bias", {5}, ParameterKind::plain);

@@ -23,23 +23,23 @@ class TransferOpGradient : public testing::TestWithParam<int> {
 INSTANTIATE_TEST_SUITE_P(Channels, TransferOpGradient, testing::Values(8, 3));
 
 // Every value of a group of unit length is at most 1.
-TEST_P(TransferOpGradient, NormalizeMaps) {
+TEST_P(TransferOpGradient, L2NormalizeMaps) {
   GradientCheck check(31);
   check.add_input(maps);
   check.make_weights(maps);
   for (bool center : {false, true}) {
-    const auto forward = [&](const Inputs& in) { return normalize_maps(in[0], {.center = center, .scale = 2}); };
+    const auto forward = [&](const Inputs& in) { return l2_normalize_maps(in[0], {.center = center, .scale = 2}); };
     report("normalize_maps", check.run(forward, 2.0 * static_cast<double>(maps.elements()), 1, 0x1p-6));
   }
 }
 
-TEST_P(TransferOpGradient, MapProducts) {
+TEST_P(TransferOpGradient, GramMatrix) {
   GradientCheck check(32);
   const Shape other{maps[0], 5, maps[2], maps[3]};
   check.add_input(maps);
   check.add_input(other);
   check.make_weights({maps[0], maps[1] * other[1]});
-  const auto forward = [&](const Inputs& in) { return map_products(in[0], in[1], 0.5f); };
+  const auto forward = [&](const Inputs& in) { return gram_matrix(in[0], in[1], 0.5f); };
   report("map_products", check.run(forward, check.multilinear_magnitude(forward), 12, 0.25));
 }
 
@@ -49,7 +49,7 @@ TEST_P(TransferOpGradient, RowsOfMaps) {
   check.make_weights({maps[0], maps[0]});
   const auto forward = [&](const Inputs& in) {
     const Tensor rows = as_rows(in[0]);
-    return product(rows, rows);
+    return matmul_nt(rows, rows);
   };
   report("as_rows, product", check.run(forward, check.multilinear_magnitude(forward), 96, 0x1p-4));
 }
@@ -90,17 +90,19 @@ TEST_P(TransferOpGradient, AttentionFusion) {
 TEST_P(TransferOpGradient, PooledFeaturesAsMaps) {
   GradientCheck check(40);
   check.add_input({3, maps[1]});
-  const auto forward = [&](const Inputs& in) { return difference(DifferenceKind::square, as_map(in[0]), Tensor(), 1); };
+  const auto forward = [&](const Inputs& in) {
+    return pointwise_loss(PointwiseLossKind::square, as_map(in[0]), Tensor(), 1);
+  };
   report("as_map", check.run(forward, 3.0 * maps[1], 3 * maps[1], 0x1p-4));
 }
 
-TEST_P(TransferOpGradient, RootDifference) {
+TEST_P(TransferOpGradient, L2NormLoss) {
   GradientCheck check(34);
   check.add_input(maps);
   const Tensor teacher = check.constant(maps, grid_values(maps.elements(), 341));
-  const auto forward = [&](const Inputs& in) { return root_difference(in[0], teacher, 1); };
+  const auto forward = [&](const Inputs& in) { return l2_norm_loss(in[0], teacher, 1); };
   // The norm of at most 2 in every element.
-  report("root_difference", check.run(forward, 2 * std::sqrt(static_cast<double>(maps.elements())), 12, 0x1p-4));
+  report("l2_norm_loss", check.run(forward, 2 * std::sqrt(static_cast<double>(maps.elements())), 12, 0x1p-4));
 }
 
 TEST_P(TransferOpGradient, GaussianLikelihood) {
@@ -121,20 +123,20 @@ class TransferMatrixGradient : public testing::Test {
   void SetUp() override { check.add_input(shape, grid_values(shape.elements(), 361, 2)); }
 };
 
-TEST_F(TransferMatrixGradient, NormalizeRowsAndColumns) {
+TEST_F(TransferMatrixGradient, L2NormalizeRowsAndColumns) {
   check.make_weights(shape);
   for (bool by_rows : {true, false}) {
     const auto forward = [&](const Inputs& in) {
-      return by_rows ? normalize_rows(in[0], {.center = true}) : normalize_columns(in[0]);
+      return by_rows ? l2_normalize_rows(in[0], {.center = true}) : l2_normalize_columns(in[0]);
     };
     report("normalize", check.run(forward, rows * columns, 1, 0x1p-5));
   }
 }
 
-TEST_F(TransferMatrixGradient, Probabilities) {
+TEST_F(TransferMatrixGradient, TemperatureSoftmax) {
   check.make_weights(shape);
   for (bool independent : {true, false}) {
-    const auto forward = [&](const Inputs& in) { return probabilities(in[0], 0.5f, independent); };
+    const auto forward = [&](const Inputs& in) { return temperature_softmax(in[0], 0.5f, independent); };
     report("probabilities", check.run(forward, rows * columns, 1, 0x1p-6));
   }
 }
@@ -147,10 +149,10 @@ TEST_F(TransferMatrixGradient, DecoupledKl) {
   report("decoupled_kl", check.run(forward, 0.75 * 2 * 8 * (1 + 3), 1, 0x1p-5));
 }
 
-TEST_F(TransferMatrixGradient, ContrastWithABank) {
+TEST_F(TransferMatrixGradient, NceWithABank) {
   Parameters banks(check.context());
-  const Parameter bank = banks.add("bank", {9, columns}, ParameterKind::statistic),
-                  constant = banks.add("constant", {1}, ParameterKind::statistic);
+  const Parameter bank = banks.add("bank", {9, columns}, ParameterKind::buffer),
+                  constant = banks.add("constant", {1}, ParameterKind::buffer);
   StateDict state = banks.state();
   state.at("bank").values = grid_values(9 * columns, 391);
   state.at("constant").values = {30};
@@ -160,12 +162,12 @@ TEST_F(TransferMatrixGradient, ContrastWithABank) {
     std::memcpy(bits.data(), values.data(), values.size() * sizeof(int));
     return check.constant({static_cast<int>(values.size())}, bits);
   };
-  const ContrastSource source{whole({0, 1, 2, 3, 4, 5, 6, 7, 8}), whole({0, 1, 2, 3, 4, 5, 6, 7, 8}),
+  const NegativeSource source{whole({0, 1, 2, 3, 4, 5, 6, 7, 8}), whole({0, 1, 2, 3, 4, 5, 6, 7, 8}),
                               whole({1, 1, 1, 1, 1, 1, 1, 1, 1})};
   const Tensor positions = whole({0, 8, 3, 3, 5});
   const auto* at = static_cast<const std::int32_t*>(static_cast<const void*>(positions.data()));
   const auto forward = [&](const Inputs& in) {
-    return contrast_loss(in[0], bank, draw_candidates(check.context(), at, rows, source, 6), constant, 2, 4);
+    return nce_loss(in[0], bank, draw_candidates(check.context(), at, rows, source, 6), constant, 2, 4);
   };
   // A candidate's loss is at most a score of 7 and the logarithms of the constant and of the noise.
   report("contrast_loss", check.run(forward, 4.0 * 7 * (7 + 4 + 1), 7 * columns, 0x1p-4));
@@ -175,7 +177,7 @@ TEST_F(TransferMatrixGradient, RelationsOfRows) {
   const Tensor other = check.constant(shape, grid_values(shape.elements(), 381, 2));
   for (Relation relation : {Relation::distances, Relation::angles}) {
     const auto forward = [&](const Inputs& in) {
-      return relation_loss(relation, squared_distances(in[0]), squared_distances(other), 4);
+      return relational_loss(relation, squared_distances(in[0]), squared_distances(other), 4);
     };
     // Huber's loss of a difference of at most 2 of cosines, or of distances by their mean.
     report("relation_loss", check.run(forward, 4 * 2, 4, 0x1p-6));

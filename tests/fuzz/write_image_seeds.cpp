@@ -22,16 +22,16 @@ int main(int argc, char** argv) {
     stbi_write_tga_to_func(append_bytes, &tga, 6, 9, channels, image.pixels.data());
     for (const std::string& bytes : {png(image), jpeg(image), bmp, tga, pnm(image)}) write("image", bytes);
   }
-  for (const auto& [colour, depth] : {std::pair{0, 1}, {0, 16}, {2, 8}, {3, 4}, {4, 8}, {6, 16}})
+  for (const auto& [color, depth] : {std::pair{0, 1}, {0, 16}, {2, 8}, {3, 4}, {4, 8}, {6, 16}})
     for (const char interlaced : {'\0', '\1'})
       write("png",
-            std::string{static_cast<char>(colour), static_cast<char>(depth), interlaced, 3, 3} + std::string(60, '\2'));
+            std::string{static_cast<char>(color), static_cast<char>(depth), interlaced, 3, 3} + std::string(60, '\2'));
   DicomHeader header;
   header.rows = 6;
   header.columns = 5;
   header.stored = 12;
   const std::string plain = dicom(header, std::vector<int>(30, 700));
-  header.centre = "600";
+  header.center = "600";
   header.width = "300";
   header.slope = "2";
   header.photometric = "MONOCHROME1";

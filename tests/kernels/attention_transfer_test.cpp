@@ -69,7 +69,7 @@ struct Pair {
   DeviceBuffer<float> loss;
 };
 
-// The normalised attention of each image and its norm, in double.
+// The normalized attention of each image and its norm, in double.
 struct Attention {
   std::vector<double> values;
   double norm;

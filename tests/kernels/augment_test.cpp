@@ -39,7 +39,7 @@ TEST(Augment, SineAndCosineAreAsAccurateAsTheySay) {
   Random random("sine");
   double largest = 0;
   for (int i = 0; i < 20000; ++i) {
-    // Multiples of an eighth of a turn and their neighbours, where the quadrant changes, and any angle.
+    // Multiples of an eighth of a turn and their neighbors, where the quadrant changes, and any angle.
     const std::int64_t angle = i < 51 ? (i / 3 - 8) * (std::int64_t{1} << 29) + i % 3 - 1
                                       : static_cast<std::int64_t>(random.uniform(-0x1p31, 0x1p31));
     const SineCosine actual = sine_cosine(angle);
@@ -106,7 +106,7 @@ struct Batch {
 };
 
 // How far a position may be off in pixels: what sine and cosine and their quotient by the factor (2^-32) are off over
-// the distance from the centre; the factor and the angle are cut to 2^-30 and 2^-32 of a turn, their limits too;
+// the distance from the center; the factor and the angle are cut to 2^-30 and 2^-32 of a turn, their limits too;
 // weights to 2^-24. The window's side is cut to 2^-27, its place to 2^-26 pixels.
 double position_error(const MapShape& shape, const reference::AugmentChange& change) {
   const double distance = (shape.height + shape.width) / 2.0;
@@ -135,7 +135,7 @@ void check_batch(Batch<T>& batch, const StepState* state, const Choices& choices
     for (int i = 0; i < values; ++i) {
       const int c = i / s.plane();
       // |pixel / 255 / deviation| + |mean / deviation|, with three interpolations before; what a position is off in y
-      // or x moves a value by as much of the largest difference of neighbours. Contrast, brightness and noise of up to
+      // or x moves a value by as much of the largest difference of neighbors. Contrast, brightness and noise of up to
       // 3.46 deviations are terms of their own, and four more roundings.
       const bool toned = change.brightness != 0 || change.contrast != 1 || change.noise > 0;
       const double terms = std::abs(expected[i]) +

@@ -26,7 +26,7 @@ struct LayerShape {
 
   std::string text() const {
     return shape.text() + " block " + std::to_string(layout.block) + " first " + std::to_string(layout.first_channel) +
-           " pitch " + std::to_string(layout.pitch);
+           " pitch " + std::to_string(layout.channel_stride);
   }
 };
 
@@ -39,7 +39,7 @@ inline LayerShape random_layer_shape(Random& random, const kernels::Device& devi
     return {shape, channel_blocked(shape.channels, block, random.coin())};
   }
   constexpr int channels[] = {1, 3, 5, 8, 16, 64, 129, 512};
-  constexpr int neighbours[] = {0, 0, 8, 1, 3, 4};
+  constexpr int neighbors[] = {0, 0, 8, 1, 3, 4};
   MapShape shape{1, channels[number % 8], 1, 1};
   const int most = watched(device) ? 12000 : 40000;
   if (random.integer(0, 7) > 0) do {
@@ -48,7 +48,7 @@ inline LayerShape random_layer_shape(Random& random, const kernels::Device& devi
       shape.width = random.awkward_size(129);
     } while (shape.elements() > static_cast<std::size_t>(most) ||
              (random.coin() && shape.elements() < static_cast<std::size_t>(most) / 4));
-  return {shape, channels_last(shape.channels, neighbours[random.integer(0, 5)], neighbours[random.integer(0, 5)])};
+  return {shape, channels_last(shape.channels, neighbors[random.integer(0, 5)], neighbors[random.integer(0, 5)])};
 }
 
 // The maps and parameters of one layer, and launches on them.
@@ -74,7 +74,7 @@ struct Layer {
         inverse(on, unset()),
         scale(on, unset()),
         offset(on, unset()),
-        roundings(on, std::vector<float>(2 * unset().size(), std::bit_cast<float>(guard))),
+        rounding_errors(on, std::vector<float>(2 * unset().size(), std::bit_cast<float>(guard))),
         d_gamma(on, unset()),
         d_beta(on, unset()) {
     x.set(values);
@@ -84,7 +84,7 @@ struct Layer {
 
   kernels::BatchNormForward<T> forward(bool with_residual, bool relu) const {
     return {.x = x.map(),
-            .moments = nullptr,
+            .statistics = nullptr,
             .residual = with_residual ? residual.map() : kernels::FeatureMap<T>{},
             .y = y.map(),
             .gamma = gamma.data(),
@@ -92,10 +92,10 @@ struct Layer {
             .running_mean = running_mean.data(),
             .running_variance = running_variance.data(),
             .mean = mean.data(),
-            .inverse_deviation = inverse.data(),
+            .rstd = inverse.data(),
             .scale = scale.data(),
             .offset = offset.data(),
-            .roundings = roundings.data(),
+            .rounding_errors = rounding_errors.data(),
             .epsilon = epsilon,
             .momentum = 0.1f,
             .relu = relu,
@@ -115,10 +115,10 @@ struct Layer {
             .d_x = d_x.map(),
             .d_residual = with_residual ? d_residual.map() : kernels::FeatureMap<T>{},
             .mean = mean.data(),
-            .inverse_deviation = inverse.data(),
+            .rstd = inverse.data(),
             .scale = scale.data(),
             .offset = offset.data(),
-            .roundings = batch_statistics ? roundings.data() : nullptr,
+            .rounding_errors = batch_statistics ? rounding_errors.data() : nullptr,
             .d_gamma = d_gamma.data(),
             .d_beta = d_beta.data(),
             .relu = relu,
@@ -141,7 +141,7 @@ struct Layer {
   MapShape shape;
   BatchNormSizes sizes;
   DeviceMap<T> x, residual, y, d_y, d_x, d_residual;
-  Floats gamma, beta, running_mean, running_variance, mean, inverse, scale, offset, roundings, d_gamma, d_beta;
+  Floats gamma, beta, running_mean, running_variance, mean, inverse, scale, offset, rounding_errors, d_gamma, d_beta;
 
  private:
   std::vector<float> unset() const {
@@ -179,8 +179,8 @@ void check_forward(Layer<T>& layer, bool with_residual, bool relu, Comparison& o
   });
   BatchStatistics<double> running = old;
   reference::move_running_statistics(layer.sizes, batch, static_cast<double>(0.1f), running);
-  const auto mean = layer.mean.host(), inverse_deviation = layer.inverse.host();
-  const auto roundings = to_double(layer.roundings.host());
+  const auto mean = layer.mean.host(), rstd = layer.inverse.host();
+  const auto rounding_errors = to_double(layer.rounding_errors.host());
   const auto running_mean = layer.running_mean.host(), running_variance = layer.running_variance.host();
   for (std::size_t c = 0; c < gamma.size(); ++c) {
     const double deviation = std::sqrt(batch.variance[c]);
@@ -188,10 +188,10 @@ void check_forward(Layer<T>& layer, bool with_residual, bool relu, Comparison& o
     // The mean is stored as float, so one rounding of its size comes on top of the sum's error.
     const double mean_error = allowed(n, mean_terms * deviation) + 2 * float_roundoff * std::abs(batch.mean[c]);
     statistics.check(static_cast<double>(mean[c]), batch.mean[c], mean_error, c);
-    statistics.check(static_cast<double>(inverse_deviation[c]), inverse, allowed(n, deviation_terms * inverse), c);
+    statistics.check(static_cast<double>(rstd[c]), inverse, allowed(n, deviation_terms * inverse), c);
     // Not more than half of the last bit.
-    statistics.check(roundings[c], 0, float_roundoff * std::abs(static_cast<double>(mean[c])), c);
-    statistics.check(roundings[gamma.size() + c], 0, float_roundoff * static_cast<double>(inverse_deviation[c]), c);
+    statistics.check(rounding_errors[c], 0, float_roundoff * std::abs(static_cast<double>(mean[c])), c);
+    statistics.check(rounding_errors[gamma.size() + c], 0, float_roundoff * static_cast<double>(rstd[c]), c);
     statistics.check(static_cast<double>(running_mean[c]), running.mean[c],
                      mean_error + allowed(2, std::abs(old.mean[c])), c);
     statistics.check(static_cast<double>(running_variance[c]), running.variance[c],
@@ -204,32 +204,32 @@ void check_backward(Layer<T>& layer, bool with_residual, bool relu, bool fixed, 
   namespace reference = kernels::reference;
   const auto x = layer.x.plain(), d_y = layer.d_y.plain(), gamma = to_double(layer.gamma.host());
   auto mean = to_double(layer.mean.host()), inverse = to_double(layer.inverse.host());
-  const auto roundings = to_double(layer.roundings.host());
+  const auto rounding_errors = to_double(layer.rounding_errors.host());
   for (std::size_t c = 0; c < mean.size() && !fixed; ++c) {
-    mean[c] += roundings[c];
-    inverse[c] += roundings[mean.size() + c];
+    mean[c] += rounding_errors[c];
+    inverse[c] += rounding_errors[mean.size() + c];
   }
   const auto y = relu ? layer.y.plain() : std::vector<double>{};
   layer.run(layer.backward(with_residual, relu, !fixed));
   const auto expected = reference::batch_norm_backward(layer.sizes, x, y, d_y, gamma, mean, inverse, fixed);
   const auto actual = layer.d_x.plain();
   const double n = layer.sizes.values_per_channel();
-  const auto normalised = [&](std::size_t c, std::size_t at) { return std::abs(x[at] - mean[c]) * inverse[c]; };
-  std::vector<double> plain(gamma.size()), centred(gamma.size());  // sums of |terms|
+  const auto normalized = [&](std::size_t c, std::size_t at) { return std::abs(x[at] - mean[c]) * inverse[c]; };
+  std::vector<double> plain(gamma.size()), centered(gamma.size());  // sums of |terms|
   reference::for_each_element(layer.sizes, [&](std::size_t c, std::size_t at) {
     plain[c] += std::abs(expected.d_residual[at]);
-    centred[c] += std::abs(expected.d_residual[at]) * normalised(c, at);
+    centered[c] += std::abs(expected.d_residual[at]) * normalized(c, at);
   });
   reference::for_each_element(layer.sizes, [&](std::size_t c, std::size_t at) {
     double terms = std::abs(expected.d_residual[at]);
-    if (!fixed) terms += (plain[c] + normalised(c, at) * centred[c]) / n;
+    if (!fixed) terms += (plain[c] + normalized(c, at) * centered[c]) / n;
     terms *= std::abs(gamma[c]) * inverse[c];
     outputs.check(actual[at], expected.d_x[at], with_storage<T>(allowed(n, terms), expected.d_x[at]), at);
   });
   const auto d_gamma = layer.d_gamma.host(), d_beta = layer.d_beta.host();
   for (std::size_t c = 0; c < gamma.size(); ++c) {
     sums.check(static_cast<double>(d_beta[c]), expected.d_beta[c], allowed(n, plain[c]), c);
-    sums.check(static_cast<double>(d_gamma[c]), expected.d_gamma[c], allowed(n, centred[c]), c);
+    sums.check(static_cast<double>(d_gamma[c]), expected.d_gamma[c], allowed(n, centered[c]), c);
   }
   if (with_residual) {
     EXPECT_EQ(layer.d_residual.plain(), expected.d_residual);

@@ -1,4 +1,4 @@
-// Batch normalisation against its reference on every device: layouts, views, ReLU and residual, awkward values, bits.
+// Batch normalization against its reference on every device: layouts, views, ReLU and residual, awkward values, bits.
 #include "kernels/batch_norm/batch_norm.h"
 
 #include <gtest/gtest.h>

@@ -26,7 +26,7 @@ inline std::string text_of(const ConvolutionSizes& s) {
 
 // What comes before and after the products.
 struct Around {
-  bool bias = false, residual = false, relu = false, affine = false, affine_relu = false, moments = false;
+  bool bias = false, residual = false, relu = false, affine = false, affine_relu = false, statistics = false;
   bool direct = false;
 };
 
@@ -67,11 +67,11 @@ inline Doubles in_plain_order(const kernels::WeightOrder& order, const std::vect
   return result;
 }
 
-// Factor: what is multiplied, float, bfloat16 or tf32, which is stored as float.
-template <class Factor>
+// Operand: what is multiplied, float, bfloat16 or tf32, which is stored as float.
+template <class Operand>
 struct ConvolutionLayer {
-  static constexpr bool is_tf32 = std::is_same_v<Factor, kernels::tf32>;
-  using T = std::conditional_t<is_tf32, float, Factor>;
+  static constexpr bool is_tf32 = std::is_same_v<Operand, kernels::tf32>;
+  using T = std::conditional_t<is_tf32, float, Operand>;
   using Floats = DeviceBuffer<float>;
 
   ConvolutionLayer(Random& random, const kernels::Device& on, const ConvolutionSizes& s, const Around& with = {},
@@ -94,7 +94,7 @@ struct ConvolutionLayer {
         mean(on, random.values(s.in)),
         scale(on, random.values(s.in)),
         offset(on, random.values(s.in)),
-        moments(on, std::vector<kernels::ChannelMoments>(s.out, {std::nan(""), std::nan("")})),
+        statistics(on, std::vector<kernels::ChannelStatistics>(s.out, {std::nan(""), std::nan("")})),
         d_weight(on, unset(s.weight_elements())),
         d_bias(on, unset(s.out)) {
     x.set(values);
@@ -112,7 +112,7 @@ struct ConvolutionLayer {
     a.tf32 = is_tf32;
     a.direct = around.direct;
     if (around.residual) a.residual = residual.map();
-    if (has_moments()) a.moments = moments.data();
+    if (has_statistics()) a.statistics = statistics.data();
     return a;
   }
   kernels::ConvolutionDataGradient<T> data_gradient() const {
@@ -137,20 +137,20 @@ struct ConvolutionLayer {
   void run(const Arguments& arguments) const {
     execute_with_workspace(arguments, device);
   }
-  bool has_moments() const { return around.moments && kernels::fuses_batch_norms(device); }
+  bool has_statistics() const { return around.statistics && kernels::fuses_batch_norms(device); }
   bool neighbours_untouched() const { return y.neighbours_untouched() && d_x.neighbours_untouched(); }
 
-  // Values as factors of products.
-  static Doubles factors(Doubles values) {
+  // Values as operands of products.
+  static Doubles operands(Doubles values) {
     for (double& value : values) value = rounded(static_cast<float>(value));
     return values;
   }
   // What is convolved: x behind its channel's affine map, as a factor of products; and the magnitude of what it was
-  // summed from. Factors of fewer bits than a float's are rounded from what the kernels compute in float: a difference
+  // summed from. Operands of fewer bits than a float's are rounded from what the kernels compute in float: a difference
   // and a fused operation.
   Doubles transformed(bool magnitude) const {
     const Doubles x_values = x.plain();
-    if (!around.affine) return magnitude ? magnitudes(factors(x_values)) : factors(x_values);
+    if (!around.affine) return magnitude ? magnitudes(operands(x_values)) : operands(x_values);
     Doubles values = x_values;
     const std::vector<float> means = mean.host(), scales = scale.host(), offsets = offset.host();
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -159,7 +159,7 @@ struct ConvolutionLayer {
       const double moved = static_cast<double>(offsets[c]);
       values[i] = magnitude ? std::abs(scaled) + std::abs(moved) : scaled + moved;
       if (magnitude) continue;
-      if constexpr (!std::is_same_v<Factor, float>)
+      if constexpr (!std::is_same_v<Operand, float>)
         values[i] = rounded(std::fma(static_cast<float>(x_values[i]) - means[c], scales[c], offsets[c]));
       if (around.affine_relu && values[i] < 0) values[i] = 0;
     }
@@ -184,11 +184,11 @@ struct ConvolutionLayer {
   DeviceMap<T> x, d_x, residual, y, d_y;
   DeviceBuffer<T> weight;
   Floats bias, mean, scale, offset;
-  DeviceBuffer<kernels::ChannelMoments> moments;
+  DeviceBuffer<kernels::ChannelStatistics> statistics;
   Floats d_weight, d_bias;
 
  private:
-  static double rounded(float value) { return static_cast<double>(static_cast<float>(static_cast<Factor>(value))); }
+  static double rounded(float value) { return static_cast<double>(static_cast<float>(static_cast<Operand>(value))); }
   MapShape out_shape() const { return {sizes.images, sizes.out, sizes.out_height(), sizes.out_width()}; }
   static std::vector<float> unset(std::size_t count) { return std::vector<float>(count, std::nanf("")); }
 };
@@ -197,33 +197,33 @@ struct ConvolutionLayer {
 // and of what is added to the sum: bias and residual, and 3 more for how partial sums are merged.
 inline constexpr double roundings = 9;
 
-// `n` products of the layer's factors whose magnitudes are `magnitude`, stored in Stored.
-template <class Stored, class Factor>
-void check_sums(Comparison& comparison, const ConvolutionLayer<Factor>& layer, const Doubles& actual,
+// `n` products of the layer's operands whose magnitudes are `magnitude`, stored in Stored.
+template <class Stored, class Operand>
+void check_sums(Comparison& comparison, const ConvolutionLayer<Operand>& layer, const Doubles& actual,
                 const Doubles& expected, const Doubles& magnitude, double n, double amplification) {
   ASSERT_EQ(actual.size(), expected.size());
   for (std::size_t i = 0; i < actual.size(); ++i) {
-    const double error = allowed_of_products<Factor>(layer.device, n, magnitude[i], roundings);
+    const double error = allowed_of_products<Operand>(layer.device, n, magnitude[i], roundings);
     comparison.check(actual[i], expected[i], with_storage<Stored>(error * amplification, expected[i]), i);
   }
 }
 
 struct Comparisons {
-  Comparison forward, data_gradient, weight_gradient, moments;
+  Comparison forward, data_gradient, weight_gradient, statistics;
   explicit Comparisons(const std::string& label)
       : forward(label + ", y"),
         data_gradient(label + ", d_x"),
         weight_gradient(label + ", d_weight"),
-        moments(label + ", moments") {}
+        statistics(label + ", moments") {}
 };
 
-// The moments are those of y as it is stored. A mean that is `off` by rounding adds 2 off |distance| + off^2 to each
+// The statistics are those of y as it is stored. A mean that is `off` by rounding adds 2 off |distance| + off^2 to each
 // squared distance from it.
-template <class Factor>
-void check_moments(const ConvolutionLayer<Factor>& layer, Comparison& comparison) {
+template <class Operand>
+void check_statistics(const ConvolutionLayer<Operand>& layer, Comparison& comparison) {
   const Doubles y = layer.y.plain();
-  const std::vector<kernels::ChannelMoments> moments = layer.moments.host();
-  const std::size_t channels = moments.size(), plane = y.size() / channels / layer.sizes.images;
+  const std::vector<kernels::ChannelStatistics> statistics = layer.statistics.host();
+  const std::size_t channels = statistics.size(), plane = y.size() / channels / layer.sizes.images;
   const double count = static_cast<double>(y.size()) / static_cast<double>(channels);
   for (std::size_t c = 0; c < channels; ++c) {
     const auto sum_of = [&](const auto& term) {
@@ -234,18 +234,17 @@ void check_moments(const ConvolutionLayer<Factor>& layer, Comparison& comparison
     };
     const double expected = sum_of([](double value) { return value; }) / count;
     const double off = allowed(count, sum_of([](double value) { return std::abs(value); }) / count);
-    comparison.check(moments[c].mean, expected, off, c);
+    comparison.check(statistics[c].mean, expected, off, c);
     const double distances = sum_of([&](double value) { return std::abs(value - expected); });
     const double squared = sum_of([&](double value) { return (value - expected) * (value - expected); });
-    comparison.check(moments[c].squared_deviations, squared,
-                     allowed(count, squared) + 2 * off * distances + count * off * off, c);
+    comparison.check(statistics[c].m2, squared, allowed(count, squared) + 2 * off * distances + count * off * off, c);
   }
 }
 
-template <class Factor>
-void check_forward(const ConvolutionLayer<Factor>& layer, Comparisons& comparisons) {
+template <class Operand>
+void check_forward(const ConvolutionLayer<Operand>& layer, Comparisons& comparisons) {
   const ConvolutionSizes& s = layer.sizes;
-  const Doubles weight = layer.factors(widened(layer.plain_weight)), bias = to_double(layer.bias.host());
+  const Doubles weight = layer.operands(widened(layer.plain_weight)), bias = to_double(layer.bias.host());
   const Doubles residual = layer.residual.plain();
   Doubles expected = kernels::reference::convolution_forward(s, layer.transformed(false), weight);
   Doubles magnitude = kernels::reference::convolution_forward(s, layer.transformed(true), magnitudes(weight));
@@ -258,22 +257,22 @@ void check_forward(const ConvolutionLayer<Factor>& layer, Comparisons& compariso
     if (layer.around.relu) expected[i] = std::max(expected[i], 0.0);
   }
   layer.run(layer.forward());
-  check_sums<typename ConvolutionLayer<Factor>::T>(comparisons.forward, layer, layer.y.plain(), expected, magnitude,
-                                                   static_cast<double>(weight.size()) / s.out, layer.amplification());
-  if (layer.has_moments()) check_moments(layer, comparisons.moments);
+  check_sums<typename ConvolutionLayer<Operand>::T>(comparisons.forward, layer, layer.y.plain(), expected, magnitude,
+                                                    static_cast<double>(weight.size()) / s.out, layer.amplification());
+  if (layer.has_statistics()) check_statistics(layer, comparisons.statistics);
 }
 
-template <class Factor>
-void check_gradients(const ConvolutionLayer<Factor>& layer, Comparisons& comparisons) {
+template <class Operand>
+void check_gradients(const ConvolutionLayer<Operand>& layer, Comparisons& comparisons) {
   using namespace kernels::reference;
   const ConvolutionSizes& s = layer.sizes;
-  const Doubles weight = layer.factors(widened(layer.plain_weight)), d_y = layer.factors(layer.d_y.plain());
+  const Doubles weight = layer.operands(widened(layer.plain_weight)), d_y = layer.operands(layer.d_y.plain());
   const double products = static_cast<double>(s.images) * s.out_height() * s.out_width();
   layer.run(layer.data_gradient());
-  check_sums<typename ConvolutionLayer<Factor>::T>(comparisons.data_gradient, layer, layer.d_x.plain(),
-                                                   convolution_data_gradient(s, weight, d_y),
-                                                   convolution_data_gradient(s, magnitudes(weight), magnitudes(d_y)),
-                                                   static_cast<double>(weight.size()) / s.in, layer.amplification());
+  check_sums<typename ConvolutionLayer<Operand>::T>(comparisons.data_gradient, layer, layer.d_x.plain(),
+                                                    convolution_data_gradient(s, weight, d_y),
+                                                    convolution_data_gradient(s, magnitudes(weight), magnitudes(d_y)),
+                                                    static_cast<double>(weight.size()) / s.in, layer.amplification());
   layer.run(layer.weight_gradient());
   check_sums<float>(comparisons.weight_gradient, layer, in_plain_order(layer.order, layer.d_weight.host()),
                     convolution_weight_gradient(s, layer.transformed(false), d_y),
@@ -284,11 +283,11 @@ void check_gradients(const ConvolutionLayer<Factor>& layer, Comparisons& compari
                       convolution_bias_gradient(s, d_y), convolution_bias_gradient(s, magnitudes(d_y)), products, 1);
 }
 
-template <class Factor>
+template <class Operand>
 void check_layer(Random& random, const kernels::Device& device, const ConvolutionSizes& sizes, Comparisons& comparisons,
                  const Around& around = {}, const Beside& beside = {}) {
-  SCOPED_TRACE(text_of(sizes) + ", " + name_of_factors<Factor>());
-  const ConvolutionLayer<Factor> layer(random, device, sizes, around, beside);
+  SCOPED_TRACE(text_of(sizes) + ", " + name_of_operand<Operand>());
+  const ConvolutionLayer<Operand> layer(random, device, sizes, around, beside);
   check_forward(layer, comparisons);
   check_gradients(layer, comparisons);
   EXPECT_TRUE(layer.neighbours_untouched());

@@ -26,13 +26,13 @@ TEST(ConvolutionReference, GradientsMatchFiniteDifferences) {
 
 class Convolution : public DeviceTest {
  protected:
-  // Calls body(type, random, comparisons) for each type of factors of the device.
+  // Calls body(type, random, comparisons) for each type of operands of the device.
   template <class Body>
-  void for_factors(const std::string& name, const Body& body) {
-    for_factor_types(device(), [&](auto type) {
+  void for_operands(const std::string& name, const Body& body) {
+    for_operand_types(device(), [&](auto type) {
       using T = decltype(type);
       Random random("convolution " + name);
-      Comparisons comparisons(name_of(device().kind) + ", " + name_of_factors<T>() + ", " + name);
+      Comparisons comparisons(name_of(device().kind) + ", " + name_of_operand<T>() + ", " + name);
       body(type, random, comparisons);
     });
   }
@@ -49,7 +49,7 @@ TEST_P(Convolution, LayersOfResidualAndDenseNetworks) {
                                  {1, 64, 512, 2, 2, {3, 3, 1, 1}},
                                  {1, 1024, 256, 2, 2, {1, 1, 2, 0}},
                                  {2, 992, 128, 3, 2, {1, 1, 1, 0}}});
-  for_factors("layers", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("layers", [&](auto type, Random& random, Comparisons& comparisons) {
     for (const ConvolutionSizes& layer : layers) check_layer<decltype(type)>(random, device(), layer, comparisons);
   });
 }
@@ -57,7 +57,7 @@ TEST_P(Convolution, LayersOfResidualAndDenseNetworks) {
 // Rounding as of plain sums, also where Winograd would be faster; weight gradients of more images than are added up at
 // once, and of some that are left over.
 TEST_P(Convolution, Direct) {
-  for_factors("direct", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("direct", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     check_layer<T>(random, device(), {2, 64, 64, 9, 11, {3, 3, 1, 1}}, comparisons, {.direct = true});
     check_layer<T>(random, device(), {3, 32, 32, 20, 17, {3, 3, 1, 1}}, comparisons, {.bias = true, .direct = true});
@@ -70,7 +70,7 @@ TEST_P(Convolution, Direct) {
 }
 
 TEST_P(Convolution, MapsOfAFewPixels) {
-  for_factors("few pixels", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("few pixels", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     for (int size : {1, 2, 3, 4, 5}) {
       check_layer<T>(random, device(), {3, 32, 48, size, size, {3, 3, 1, 1}}, comparisons);
@@ -82,7 +82,7 @@ TEST_P(Convolution, MapsOfAFewPixels) {
 }
 
 TEST_P(Convolution, EverythingAround) {
-  for_factors("around", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("around", [&](auto type, Random& random, Comparisons& comparisons) {
     for (unsigned bits = 0; bits < 64; ++bits) {
       const auto bit = [&](unsigned i) { return (bits >> i & 1) == 1; };
       if (bit(5) && !bit(4)) continue;  // no relu without its affine map
@@ -97,7 +97,7 @@ TEST_P(Convolution, EverythingAround) {
 }
 
 TEST_P(Convolution, ChannelsThatFitNoBlockAndNoGroup) {
-  for_factors("odd channels", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("odd channels", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     const Around biased{.bias = true};
     check_layer<T>(random, device(), {2, 3, 5, 9, 8, {3, 3, 1, 1}}, comparisons, {.bias = true, .relu = true});
@@ -114,12 +114,12 @@ TEST_P(Convolution, ChannelsThatFitNoBlockAndNoGroup) {
 
 // What kernels/convolution/few_outputs.cpp computes on a cpu, with and without all that may stand around it.
 TEST_P(Convolution, OneByOneToAFewChannels) {
-  for_factors("few outputs", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("few outputs", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     for (int outputs : {1, 2, 7}) {
       check_layer<T>(random, device(), {3, 64, outputs, 9, 5, {1, 1, 1, 0}}, comparisons);
       check_layer<T>(random, device(), {2, 24, outputs, 4, 4, {1, 1, 1, 0}}, comparisons,
-                     {.bias = true, .affine = true, .affine_relu = true, .moments = true});
+                     {.bias = true, .affine = true, .affine_relu = true, .statistics = true});
       check_layer<T>(random, device(), {1, 16, outputs, 1, 1, {1, 1, 1, 0}}, comparisons,
                      {.bias = true, .residual = true, .relu = true});
     }
@@ -127,7 +127,7 @@ TEST_P(Convolution, OneByOneToAFewChannels) {
 }
 
 TEST_P(Convolution, RandomShapes) {
-  for_factors("random", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("random", [&](auto type, Random& random, Comparisons& comparisons) {
     const auto pick = [&](std::initializer_list<int> choices) {
       return choices.begin()[random.integer(0, static_cast<int>(choices.size()) - 1)];
     };
@@ -144,12 +144,12 @@ TEST_P(Convolution, RandomShapes) {
   });
 }
 
-// So many pixels that blocks of all shapes of tiles work, gradients of weights are split, and moments come from several
-// tiles, of which the last is not full.
+// So many pixels that blocks of all shapes of tiles work, gradients of weights are split, and statistics come from
+// several tiles, of which the last is not full.
 TEST_P(Convolution, ManyPixels) {
-  for_factors("many pixels", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("many pixels", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
-    const Around all{.bias = true, .affine = true, .affine_relu = true, .moments = true};
+    const Around all{.bias = true, .affine = true, .affine_relu = true, .statistics = true};
     check_layer<T>(random, device(), {3, 16, 64, 17, 19, {1, 1, 1, 0}}, comparisons, all);
     check_layer<T>(random, device(), {2, 8, 72, 23, 29, {1, 1, 1, 0}}, comparisons, all);
     check_layer<T>(random, device(), {1, 3, 7, 45, 31, {3, 3, 1, 1}}, comparisons, all);
@@ -164,10 +164,10 @@ TEST_P(Convolution, ManyPixels) {
 // So few tiles and so much depth that it is divided, forward and in the data gradient: in whole groups and in single
 // values, with results that are no multiple of 4 channels, in narrow tiles, and in a last share that is shorter.
 TEST_P(Convolution, DividedDepth) {
-  for_factors("divided depth", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("divided depth", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     const Around all{
-        .bias = true, .residual = true, .relu = true, .affine = true, .affine_relu = true, .moments = true};
+        .bias = true, .residual = true, .relu = true, .affine = true, .affine_relu = true, .statistics = true};
     check_layer<T>(random, device(), {2, 48, 40, 7, 6, {3, 3, 1, 1}}, comparisons, all);
     check_layer<T>(random, device(), {1, 48, 40, 7, 6, {3, 3, 1, 1}}, comparisons, {.bias = true}, {8, 8});
     check_layer<T>(random, device(), {1, 31, 65, 4, 5, {3, 3, 1, 1}}, comparisons, all);
@@ -177,27 +177,27 @@ TEST_P(Convolution, DividedDepth) {
   });
 }
 
-// With the moments a divided depth's results come together in another kernel.
-TEST_P(Convolution, MomentsChangeNoResult) {
-  for_factors("moments beside", [&](auto type, Random& random, Comparisons&) {
+// With the statistics a divided depth's results come together in another kernel.
+TEST_P(Convolution, StatisticsChangeNoResult) {
+  for_operands("moments beside", [&](auto type, Random& random, Comparisons&) {
     const ConvolutionLayer<decltype(type)> layer(
         random, device(), {3, 48, 40, 7, 6, {3, 3, 1, 1}},
-        {.bias = true, .residual = true, .relu = true, .moments = true, .direct = true});
+        {.bias = true, .residual = true, .relu = true, .statistics = true, .direct = true});
     layer.run(layer.forward());
     const auto y = layer.y.memory();
     auto alone = layer.forward();
-    alone.moments = nullptr;
+    alone.statistics = nullptr;
     layer.run(alone);
     EXPECT_TRUE(same_bits(layer.y.memory(), y));
   });
 }
 
 // Every digit of the deviations survives a mean 10^4 times as large.
-TEST_P(Convolution, LargeMeansCostNoDigitsOfMoments) {
-  for_factors("mean 1e4", [&](auto type, Random& random, Comparisons& comparisons) {
+TEST_P(Convolution, LargeMeansCostNoDigitsOfStatistics) {
+  for_operands("mean 1e4", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     const ConvolutionSizes sizes{3, 8, 40, 11, 13, {1, 1, 1, 0}};
-    ConvolutionLayer<T> layer(random, device(), sizes, {.bias = true, .moments = true});
+    ConvolutionLayer<T> layer(random, device(), sizes, {.bias = true, .statistics = true});
     const std::vector<float> large(40, 1e4f);
     execute(Copy{layer.bias.data(), large.data(), large.size() * sizeof(float)}, device());
     check_forward(layer, comparisons);
@@ -205,7 +205,7 @@ TEST_P(Convolution, LargeMeansCostNoDigitsOfMoments) {
 }
 
 TEST_P(Convolution, ResidualMayShareMemoryWithTheResult) {
-  for_factors("in place", [&](auto type, Random& random, Comparisons&) {
+  for_operands("in place", [&](auto type, Random& random, Comparisons&) {
     ConvolutionLayer<decltype(type)> layer(random, device(), {2, 32, 32, 6, 6, {3, 3, 1, 1}},
                                            {.residual = true, .relu = true});
     layer.run(layer.forward());
@@ -217,16 +217,16 @@ TEST_P(Convolution, ResidualMayShareMemoryWithTheResult) {
 }
 
 TEST_P(Convolution, TheSameBitsInAnyOrder) {
-  for_factors("bits", [&](auto type, Random& random, Comparisons&) {
+  for_operands("bits", [&](auto type, Random& random, Comparisons&) {
     using T = decltype(type);
     for (const ConvolutionSizes& sizes : {ConvolutionSizes{2, 16, 72, 16, 17, {1, 1, 1, 0}},
                                           {2, 5, 7, 17, 18, {3, 3, 2, 1}},
                                           {2, 48, 40, 7, 6, {3, 3, 1, 1}}}) {
       const ConvolutionLayer<T> layer(random, device(), sizes,
-                                      {.bias = true, .residual = true, .affine = true, .moments = true});
+                                      {.bias = true, .residual = true, .affine = true, .statistics = true});
       std::vector<std::vector<typename ConvolutionLayer<T>::T>> first_maps;
       std::vector<std::vector<float>> first;
-      std::vector<ChannelMoments> first_moments;
+      std::vector<ChannelStatistics> first_statistics;
       for (const Device& variant : five_variants(device())) {
         if (on_cpu()) cpu_device(variant.threads);  // plans and their workspaces are for a number of threads
         execute_with_workspace(layer.forward(), variant);
@@ -239,19 +239,20 @@ TEST_P(Convolution, TheSameBitsInAnyOrder) {
         if (first.empty()) first = now, first_maps = maps;
         for (std::size_t i = 0; i < maps.size(); ++i) EXPECT_TRUE(same_bits(maps[i], first_maps[i])) << i;
         for (std::size_t i = 0; i < now.size(); ++i) EXPECT_TRUE(same_bits(now[i], first[i])) << i;
-        if (!layer.has_moments()) continue;
-        const std::vector<ChannelMoments> moments = layer.moments.host();
-        if (first_moments.empty()) first_moments = moments;
-        EXPECT_EQ(std::memcmp(moments.data(), first_moments.data(), moments.size() * sizeof(ChannelMoments)), 0);
+        if (!layer.has_statistics()) continue;
+        const std::vector<ChannelStatistics> statistics = layer.statistics.host();
+        if (first_statistics.empty()) first_statistics = statistics;
+        EXPECT_EQ(
+            std::memcmp(statistics.data(), first_statistics.data(), statistics.size() * sizeof(ChannelStatistics)), 0);
       }
     }
   });
 }
 
 // A value that is no number reaches every result whose window holds it, and no other: Winograd's tiles would spread it
-// to their neighbours, which is how to see that direct sums are.
+// to their neighbors, which is how to see that direct sums are.
 TEST_P(Convolution, NotANumberReachesWhatItsWindowHolds) {
-  for_factors("nan", [&](auto type, Random& random, Comparisons&) {
+  for_operands("nan", [&](auto type, Random& random, Comparisons&) {
     using T = decltype(type);
     for (float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
       for (const ConvolutionSizes& s : {ConvolutionSizes{2, 16, 8, 7, 6, {3, 3, 1, 1}},
@@ -316,7 +317,7 @@ TEST_P(Convolution, WeightsLieAsTheMapsDo) {
 TEST_P(Convolution, MovesWhatTheTilesSay) {
   if (device().kind != DeviceKind::emulated || !emulator::counters_available())
     GTEST_SKIP() << "the emulated device counts accesses where it watches them";
-  for_factors("counters", [&](auto type, Random& random, Comparisons&) {
+  for_operands("counters", [&](auto type, Random& random, Comparisons&) {
     using T = decltype(type);
     const auto counted = [&](const auto& arguments) {
       emulator::start_counting();
@@ -325,20 +326,20 @@ TEST_P(Convolution, MovesWhatTheTilesSay) {
       EXPECT_EQ(counters.bank_conflicts, 0) << arguments.name;
       return static_cast<double>(counters.sectors());
     };
-    for (const int shares : {1, 2}) {
-      const ConvolutionSizes wide{1, shares == 1 ? 64 : 256, 128, 16, 8, {1, 1, 1, 0}};
+    for (const int slices : {1, 2}) {
+      const ConvolutionSizes wide{1, slices == 1 ? 64 : 256, 128, 16, 8, {1, 1, 1, 0}};
       const ConvolutionLayer<T> layer(random, device(), wide);
       const double pixels = 128, results = pixels * wide.out, sector = 32 / sizeof(T);
-      const double partial = shares == 1 ? 0 : 2 * shares * results * sizeof(float) / 32;
+      const double partial = slices == 1 ? 0 : 2 * slices * results * sizeof(float) / 32;
       const double model = (2 * pixels * wide.in + pixels / 64 * wide.in * wide.out + results) / sector + partial;
       const double moved = counted(layer.forward());
-      std::printf("[ counters ] %s, shares %d: sectors / tile model %.3f\n", name_of_factors<T>().c_str(), shares,
+      std::printf("[ counters ] %s, shares %d: sectors / tile model %.3f\n", name_of_operand<T>().c_str(), slices,
                   moved / model);
       EXPECT_NEAR(moved / model, 1, 0.01);
       counted(layer.data_gradient());
       counted(layer.weight_gradient());
     }
-    const Around all{.bias = true, .residual = true, .relu = true, .affine = true, .moments = true};
+    const Around all{.bias = true, .residual = true, .relu = true, .affine = true, .statistics = true};
     for (const ConvolutionSizes& sizes : {ConvolutionSizes{2, 16, 32, 9, 8, {3, 3, 1, 1}},
                                           {2, 32, 8, 17, 16, {3, 3, 2, 1}},
                                           {1, 3, 5, 9, 9, {3, 3, 1, 1}},
@@ -369,11 +370,11 @@ TEST(ConvolutionWorkspace, HoldsPartialResultsWhereTilesAreFew) {
     return FeatureMap<bfloat16>{nullptr, images, channels, side, side, channels, channels};
   };
   const auto forward = [&](int images, int in, int out, int side, const ConvolutionGeometry& geometry,
-                           ChannelMoments* moments = nullptr) {
+                           ChannelStatistics* statistics = nullptr) {
     ConvolutionForward<bfloat16> a{};
     const FeatureMap<bfloat16> x = map(images, in, side),
                                y = map(images, out, geometry.out_size(side, geometry.kernel_height));
-    a.x = x, a.y = y, a.geometry = geometry, a.moments = moments;
+    a.x = x, a.y = y, a.geometry = geometry, a.statistics = statistics;
     return workspace_bytes(a, device);
   };
   const auto data_gradient = [&](int images, int in, int out, int side, const ConvolutionGeometry& geometry) {
@@ -384,13 +385,13 @@ TEST(ConvolutionWorkspace, HoldsPartialResultsWhereTilesAreFew) {
   };
   const ConvolutionGeometry one{1, 1, 1, 0}, three{3, 3, 1, 1}, strided{3, 3, 2, 1};
   constexpr std::size_t word = sizeof(float);
-  // DenseNet-121's last block at 256 pixels, batch 24: 48 tiles, 5 shares of 7 steps at most; 12 tiles, 9 shares.
+  // DenseNet-121's last block at 256 pixels, batch 24: 48 tiles, 5 slices of 7 steps at most; 12 tiles, 9 slices.
   EXPECT_EQ(forward(24, 1024, 128, 8, one), 5 * 1536 * 128 * word);
   EXPECT_EQ(forward(24, 128, 32, 8, three), 9 * 1536 * 32 * word);
-  // Its moments come in 24 tiles of 64 pixels.
-  ChannelMoments moments{};
-  EXPECT_EQ(forward(24, 1024, 128, 8, one, &moments), (5 * 1536 + 24 * 2) * 128 * word);
-  // 37 channels are kept as 40; a depth of 255 is not two shares.
+  // Its statistics come in 24 tiles of 64 pixels.
+  ChannelStatistics statistics{};
+  EXPECT_EQ(forward(24, 1024, 128, 8, one, &statistics), (5 * 1536 + 24 * 2) * 128 * word);
+  // 37 channels are kept as 40; a depth of 255 is not two slices.
   EXPECT_EQ(forward(1, 512, 37, 7, one), 4 * 49 * 40 * word);
   EXPECT_EQ(forward(1, 255, 37, 7, one), 0u);
   // 132 tiles are doubled, 133 are not.

@@ -56,7 +56,7 @@ template <class T>
 struct Problem {
   int rows, columns;
   std::vector<T> logits;
-  std::vector<float> labels, targets, shares;  // shares may be empty
+  std::vector<float> labels, targets, row_weights;  // shares may be empty
   int offset = 0, result_offset = 0, labels_offset = 0;
 
   Problem(Random& random, int row_count, int column_count, double size) : rows(row_count), columns(column_count) {
@@ -70,8 +70,9 @@ struct Problem {
   template <class Launch>
   LossAndGradient<T> softmax_loss(const Device& device, const Launch& launch) const {
     return run(device, labels, [&](const T* z, const float* y, float* loss, T* d_z) {
-      const DeviceBuffer<float> counts(device, shares.empty() ? std::vector<float>(1) : shares);
-      launch(SoftmaxCrossEntropy<T>{z, y, loss, d_z, rows, columns, weight, shares.empty() ? nullptr : counts.data()});
+      const DeviceBuffer<float> counts(device, row_weights.empty() ? std::vector<float>(1) : row_weights);
+      launch(SoftmaxCrossEntropy<T>{z, y, loss, d_z, rows, columns, weight,
+                                    row_weights.empty() ? nullptr : counts.data()});
     });
   }
   template <class Launch>
@@ -115,10 +116,10 @@ struct Problem {
 RowError row_error(const double* z, const double* p, int classes, int label, bool on_cpu) {
   if (!on_cpu) return hard_loss_error(z, classes, label);
   const double maximum = *std::max_element(z, z + classes);
-  double shares = 0;  // sum of p (1 + |d|): the error of the sum of exponentials
-  for (int i = 0; i < classes; ++i) shares += p[i] * (1 + maximum - z[i]);
+  double row_weights = 0;  // sum of p (1 + |d|): the error of the sum of exponentials
+  for (int i = 0; i < classes; ++i) row_weights += p[i] * (1 + maximum - z[i]);
   RowError error;
-  error.loss = allowed(classes, shares);
+  error.loss = allowed(classes, row_weights);
   for (int i = 0; i < classes; ++i)
     error.gradient.push_back(i == label ? error.loss
                                         : p[i] * (error.loss + allowed(1, 1 + maximum - z[i])) + allowed(1, 0));
@@ -150,11 +151,12 @@ class CrossEntropy : public DeviceTest {
     const auto p_actual = widened(problem.softmax(device(), launch())), gradient = widened(actual.gradient);
     const auto z = widened(problem.logits), labels = to_double(problem.labels);
     const auto expected = reference::softmax_cross_entropy(rows, classes, z, labels, static_cast<double>(weight),
-                                                           to_double(problem.shares));
+                                                           to_double(problem.row_weights));
     const auto p = reference::softmax(rows, classes, z);
     const double mean = static_cast<double>(weight) / std::max(1, reference::count_known(labels));
     for (int row = 0; row < rows; ++row) {
-      const double scale = mean * (problem.shares.empty() ? 1 : double{problem.shares[static_cast<std::size_t>(row)]});
+      const double scale =
+          mean * (problem.row_weights.empty() ? 1 : double{problem.row_weights[static_cast<std::size_t>(row)]});
       const auto first = static_cast<std::size_t>(row) * classes;
       // The reference's own roundings: its sum of a confident row is 1 and little more, and its p - 1 little less than
       // 0.
@@ -206,7 +208,7 @@ TEST_P(CrossEntropy, RowsCountByTheirShares) {
       if (watched(device()) && rows * classes > 5000) continue;
       Problem<T> problem(random, rows, classes, 3);
       for (int row = 0; row < rows; ++row)
-        problem.shares.push_back(row == 0 ? 0.0f : static_cast<float>(random.uniform(0, 1)));
+        problem.row_weights.push_back(row == 0 ? 0.0f : static_cast<float>(random.uniform(0, 1)));
       check_softmax(problem, compare);
     }
   });
@@ -321,7 +323,7 @@ TEST_P(CrossEntropy, ConfidentRowsKeepTheirDigits) {
   EXPECT_NEAR(static_cast<double>(result.gradient[0]), -small, error);
 }
 
-TEST_P(CrossEntropy, ProbabilitiesMayOverwriteTheLogits) {
+TEST_P(CrossEntropy, SoftmaxMayOverwriteTheLogits) {
   for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
     Random random("probabilities in place");
@@ -336,7 +338,7 @@ TEST_P(CrossEntropy, ProbabilitiesMayOverwriteTheLogits) {
   });
 }
 
-// A row that has diverged must show, and must not reach its neighbours in the block.
+// A row that has diverged must show, and must not reach its neighbors in the block.
 TEST_P(CrossEntropy, NanStaysInItsRow) {
   Random random("cross entropy nan");
   for (int columns : {5, 40, 1001}) {

@@ -239,13 +239,14 @@ TEST_P(Elementwise, MovesWhatCostSays) {
   for_storage_types(device(), [&](auto type) {
     using T = decltype(type);
     for (const MapLayout& layout : {channels_last(48), channels_last(48, 16, 32), channels_last(33)}) {
-      const int channels = layout.pitch == 33 ? 33 : 48;
+      const int channels = layout.channel_stride == 33 ? 33 : 48;
       const MapShape shape{2, channels, 16, 16};
       DeviceMap<T> a(device(), shape, layout), b(device(), shape, layout);
       const std::vector<float> zeros(shape.elements());
       a.set(zeros);
       b.set(zeros);
-      const std::string text = shape.text() + " pitch " + std::to_string(layout.pitch) + " " + name_of_storage<T>();
+      const std::string text =
+          shape.text() + " pitch " + std::to_string(layout.channel_stride) + " " + name_of_storage<T>();
       expect_moves_what_cost_says(Add<T>{a.map(), b.map(), b.map()}, device(), text + ", add");
       expect_moves_what_cost_says(ReluForward<T>{a.map(), b.map()}, device(), text + ", relu");
       expect_moves_what_cost_says(ReluBackward<T>{a.map(), b.map(), b.map()}, device(), text + ", relu backward");

@@ -37,7 +37,7 @@ Doubles magnitudes(Doubles values) {
   return values;
 }
 
-// Every entry is a sum of n products of factors of type T whose magnitudes add up to `terms`, stored in Stored.
+// Every entry is a sum of n products of operands of type T whose magnitudes add up to `terms`, stored in Stored.
 template <class T, class Stored>
 void check_all(Comparison& comparison, const Device& device, const Doubles& actual, const Doubles& expected,
                const Doubles& terms, double n) {
@@ -196,19 +196,19 @@ TEST_P(Linear, DividedDepth) {
   });
 }
 
-// A result of a divided depth is the sum of the products of the shares, in their order, and then the bias.
-TEST(LinearShares, AreAddedInTheirOrder) {
+// A result of a divided depth is the sum of the products of the slices, in their order, and then the bias.
+TEST(LinearSlices, AreAddedInTheirOrder) {
   const Device device = emulated_device(1);
   Random random("linear shares");
   const LinearSizes s{5, 400, 7};
-  constexpr int share = 144;  // three shares of 9 steps of 16 floats at most
+  constexpr int slice = 144;  // three slices of 9 steps of 16 floats at most
   const LinearLayer<float> layer(random, device, s);
   EXPECT_EQ(workspace_bytes(layer.forward(true), device), 3u * 5 * 8 * sizeof(float));
   execute_with_workspace(layer.forward(true), device);
   const std::vector<float> x = layer.x.host(), weight = layer.weight.host(), bias = layer.bias.host();
   std::vector<float> expected(static_cast<std::size_t>(s.rows) * s.out, 0.0f);
-  for (int begin = 0; begin < s.in; begin += share) {
-    const int depth = std::min(share, s.in - begin);
+  for (int begin = 0; begin < s.in; begin += slice) {
+    const int depth = std::min(slice, s.in - begin);
     const auto columns = [&](const std::vector<float>& values, int rows) {
       std::vector<float> result;
       for (int row = 0; row < rows; ++row)

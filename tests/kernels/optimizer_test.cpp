@@ -1,4 +1,4 @@
-// Optimiser updates on every device against torch's formulas, element by element; the gradient norm; bits; bytes.
+// Optimizer updates on every device against torch's formulas, element by element; the gradient norm; bits; bytes.
 #include "kernels/optimizer/optimizer.h"
 
 #include <gtest/gtest.h>

@@ -40,7 +40,7 @@ struct PoolCase {
   PoolSizes sizes{};
 };
 
-// Winners in plain order from y's layout with pitch == channels.
+// Winners in plain order from y's layout with channel_stride == channels.
 std::vector<std::uint8_t> to_plain(const std::vector<std::uint8_t>& winner, const RandomMap& map) {
   std::vector<std::uint8_t> result;
   const MapShape& shape = map.shape;

@@ -18,7 +18,7 @@ TEST(ResizeReference, WorkedByHand) {
   using Line = std::vector<double>;
   EXPECT_EQ(reference::resize_line(Line{1, 2, 4}, 3), (Line{1, 2, 4}));
   EXPECT_EQ(reference::resize_line(Line{0, 4}, 4), (Line{0, 1, 3, 4}));
-  // Centres 0.5 and 2.5, reach 2: weights 1/4 3/4 3/4 1/4, without those outside.
+  // Centers 0.5 and 2.5, reach 2: weights 1/4 3/4 3/4 1/4, without those outside.
   const Line halved = reference::resize_line(Line{1, 0, 0, 7}, 2);
   EXPECT_DOUBLE_EQ(halved[0], 0.75 / 1.75);
   EXPECT_DOUBLE_EQ(halved[1], 7 * 0.75 / 1.75);

@@ -187,7 +187,7 @@ TEST_P(SoftenedKl, EqualLogitsCostNothing) {
   });
 }
 
-// A row that has diverged must show, and must not reach its neighbours in the block.
+// A row that has diverged must show, and must not reach its neighbors in the block.
 TEST_P(SoftenedKl, NanStaysInItsRow) {
   Random random("softened kl nan");
   for (int classes : {5, 40, 1001}) {

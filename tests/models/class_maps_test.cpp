@@ -90,8 +90,8 @@ TEST(ClassMaps, ShownIsThePositivePartFromZeroToOne) {
   EXPECT_EQ(shown({1, 2, {-3, -1}}).values, (std::vector<float>{0, 0}));
 }
 
-// Centres of places keep their value: 2 places on 4 pixels stand at pixels 0.5 and 2.5.
-TEST(ClassMaps, ResizedBetweenCentres) {
+// Centers of places keep their value: 2 places on 4 pixels stand at pixels 0.5 and 2.5.
+TEST(ClassMaps, ResizedBetweenCenters) {
   EXPECT_EQ(resized(PlaceMap{1, 2, {0, 4}}, 1, 4).values, (std::vector<float>{0, 1, 3, 4}));
   EXPECT_EQ(resized(PlaceMap{2, 1, {0, 4}}, 4, 1).values, (std::vector<float>{0, 1, 3, 4}));
   EXPECT_EQ(resized(PlaceMap{1, 1, {5}}, 2, 2).values, (std::vector<float>{5, 5, 5, 5}));

@@ -307,9 +307,9 @@ TEST_P(Tf32Step, IsNoFloatStep) {
   EXPECT_NE(floats.step(0), rounded.step(0));
 }
 
-// All but what has one size in both: moments (two doubles) and statistics (six floats) of every batch norm's channel,
-// with what a pool adds to an allocation, 128 bytes at most; logits, and the partial sums of convolutions. Of those
-// DenseNet-16's first 3x3 layers keep most at once: 16 channels in 4 shares of a depth of 576, on a GPU.
+// All but what has one size in both: statistics (two doubles) and statistics (six floats) of every batch norm's
+// channel, with what a pool adds to an allocation, 128 bytes at most; logits, and the partial sums of convolutions. Of
+// those DenseNet-16's first 3x3 layers keep most at once: 16 channels in 4 shares of a depth of 576, on a GPU.
 TEST_P(Bfloat16Step, HalvesTheMemoryOfAStep) {
   if (IsSkipped()) return;
   const double partial_sums = 4.0 * images * side * side * 16 * sizeof(float);
@@ -320,8 +320,8 @@ TEST_P(Bfloat16Step, HalvesTheMemoryOfAStep) {
     double stays = of_sums;
     for (const auto& [name, tensor] : floats.state())
       if (name.ends_with("running_mean"))
-        stays +=
-            static_cast<double>(tensor.values.size() * (sizeof(kernels::ChannelMoments) + 6 * sizeof(float)) + 2 * 128);
+        stays += static_cast<double>(tensor.values.size() * (sizeof(kernels::ChannelStatistics) + 6 * sizeof(float)) +
+                                     2 * 128);
     EXPECT_LE(static_cast<double>(halves.peak()) - stays, 0.55 * (static_cast<double>(floats.peak()) - stays)) << model;
   }
 }

@@ -64,7 +64,7 @@ class WholeNetworkGradient : public testing::TestWithParam<std::vector<std::stri
   }
 
   // A difference must not step over a kink of ReLU. So every batch norm has a gamma of at most 0.3 and, where a ReLU
-  // follows, a beta of about +2.5 or -2.5 by turns: normalised values of a sum and its shortcut together would have to
+  // follows, a beta of about +2.5 or -2.5 by turns: normalized values of a sum and its shortcut together would have to
   // be beyond 2.4 / 0.6 = 4 to change a sign. A shortcut without batch norm has the sign of its channel or is zero.
   void set_norms() {
     state = student->parameters().state();

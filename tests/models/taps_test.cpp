@@ -86,7 +86,7 @@ TEST_P(TapsTest, HoldWhatTheirNamesSay) {
   }
   ASSERT_EQ(ends.size(), before.size());
   for (std::size_t i = 0; i < ends.size(); ++i) {
-    if (ends[i] == before[i]) continue;  // DenseNet's, which the next layer normalises first
+    if (ends[i] == before[i]) continue;  // DenseNet's, which the next layer normalizes first
     EXPECT_EQ(features.taps.at(ends[i]).to_host(), positive(features.taps.at(before[i]).to_host())) << ends[i];
   }
 }

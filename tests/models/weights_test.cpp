@@ -110,14 +110,14 @@ TEST_F(WeightsTest, PrefixesAndOldNamesAreTranslated) {
 
 TEST_F(WeightsTest, AStemForThreeChannelsIsSummed) {
   for (const char* name : {"resnet8", "densenet16"}) {
-    const auto colour = make(name, 3), grey = make(name, 1);
-    const StateDict state = colour->parameters().state();
+    const auto color = make(name, 3), grey = make(name, 1);
+    const StateDict state = color->parameters().state();
     const WeightFit fit = fit_weights(file_of(state), *grey);
     ASSERT_EQ(fit.notes.size(), 1u);
     EXPECT_NE(fit.notes[0].find("summed"), std::string::npos);
     load_fit(*grey, fit, false);
     grey->fold();
-    colour->fold();
+    color->fold();
     // The same image in every channel.
     const Shape shape{2, 1, 32, 32};
     const std::vector<float> plane = test::grid_values(2 * 32 * 32, 5);
@@ -131,7 +131,7 @@ TEST_F(WeightsTest, AStemForThreeChannelsIsSummed) {
     one.from_host(plane);
     three.from_host(repeated);
     const std::vector<float> a = grey->forward(one, Mode::inference).logits.to_host(),
-                             b = colour->forward(three, Mode::inference).logits.to_host();
+                             b = color->forward(three, Mode::inference).logits.to_host();
     for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-4f * std::abs(b[0]) + 1e-5f);
   }
 }

@@ -4,7 +4,7 @@
     python3 tests/mutation/mutate.py --files softened_kl --count 20
     python3 tests/mutation/mutate.py --list                # what could be mutated
 
-A mutant is caught when its tests fail, crash, hang or do not compile under -Werror in the plain or the race lane. Mutants that change no
+A mutant is caught when its tests fail, crash, hang or do not compile under -Werror in the plain or the race build. Mutants that change no
 result are listed in survivors.txt with the reason, one a line: file: the mutated line  # reason. They do not count. Nothing in this tree is
 changed: the work happens in a copy.
 """

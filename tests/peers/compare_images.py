@@ -70,8 +70,8 @@ def shown(dataset):
     """What is to be seen, as numbers from 0 to 255 that are not yet rounded."""
     values = apply_modality_lut(dataset.pixel_array, dataset).astype(float)
     if "WindowCenter" in dataset:
-        centre, width = float(dataset.WindowCenter), float(dataset.WindowWidth)
-        low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2  # PS3.3, C.11.2.1.2.1
+        center, width = float(dataset.WindowCenter), float(dataset.WindowWidth)
+        low, high = center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2  # PS3.3, C.11.2.1.2.1
     else:
         ordered = numpy.sort(values, axis=None)
         rank = int(PERCENTILE * ordered.size)

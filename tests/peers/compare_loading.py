@@ -166,7 +166,7 @@ def report(options, results, load):
     lines += [
         "",
         "Both give batches of 32 grey images of 224x224 bytes, ours by threads, the DataLoader by as many worker processes. Its",
-        "images are decoded by Pillow, resized by torchvision with antialias and collated; normalisation is left out on both sides,",
+        "images are decoded by Pillow, resized by torchvision with antialias and collated; normalization is left out on both sides,",
         "because here it is part of the augmentation on the device. `cached` is ours from the file of `preceptor-data cache`, against",
         "the DataLoader decoding the 224-pixel files. Our memory is the whole process's: it does not grow with the number of images.",
     ]

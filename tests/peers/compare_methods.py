@@ -214,7 +214,7 @@ def philox(key, low, high):
 
 
 def negatives_of(row, count, by_class):
-    """The draws that kernels/contrast/contrast.h states, of seed 0 and step 0."""
+    """The draws that kernels/nce_loss/nce_loss.h states, of seed 0 and step 0."""
     own = POSITIONS[row]
     order = sorted(range(len(IMAGE_CLASSES)), key=lambda i: IMAGE_CLASSES[i]) if by_class else range(len(IMAGE_CLASSES))
     others = [i for i in order if (IMAGE_CLASSES[i] != IMAGE_CLASSES[own] if by_class else i != own)]

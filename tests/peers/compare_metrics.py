@@ -25,7 +25,7 @@ except ImportError as missing:
     sys.exit(77)
 
 EXACT = 1e-11  # sums of some thousand terms in another order
-FITTED = 1e-5  # minima that the peers' optimisers stop short of
+FITTED = 1e-5  # minima that the peers' optimizers stop short of
 BINS = 15
 
 worst = {}

@@ -20,7 +20,7 @@ struct KernelResources {
 };
 
 struct KernelOnCard {
-  std::string kernel;        // "batch_norm: sum_moments<float, Pack<float>>"
+  std::string kernel;        // "batch_norm: sum_statistics<float, Pack<float>>"
   std::string architecture;  // "sm_90"
   // sm_90 before sm_100.
   bool operator<(const KernelOnCard& other) const {
@@ -34,7 +34,7 @@ struct ResourceTable {
   std::map<KernelOnCard, KernelResources> rows;
 };
 
-// "sum_moments<float, Pack<float>>" of a mangled name.
+// "sum_statistics<float, Pack<float>>" of a mangled name.
 std::string short_kernel_name(const std::string& mangled);
 
 // "batch_norm: " of kernels/batch_norm/batch_norm.cu, "batch_norm/x: " of kernels/batch_norm/x.cu.

@@ -41,15 +41,15 @@ inline MapShape random_shape(Random& random, int block) {
 
 // Where a map's channels lie in the wider map that it is a range of.
 struct MapLayout {
-  int block, first_channel, pitch;
+  int block, first_channel, channel_stride;
 };
 // wider: a channel range of a map with one more block before and two after it.
 inline MapLayout channel_blocked(int channels, int block, bool wider) {
   return {block, wider ? block : 0, channels + (wider ? 3 * block : 0)};
 }
 inline MapLayout channels_last(int channels, int before = 0, int after = 0) {
-  const int pitch = before + channels + after;
-  return {pitch, before, pitch};
+  const int channel_stride = before + channels + after;
+  return {channel_stride, before, channel_stride};
 }
 
 // The memory of a map on a device, in any layout and storage type. Everything starts as a NaN with a known pattern:
@@ -61,8 +61,8 @@ class DeviceMap {
       : device_(device),
         shape_(shape),
         layout_(layout),
-        memory_(device,
-                std::vector<T>(static_cast<std::size_t>(shape.images) * layout.pitch * shape.plane(), guarded)) {}
+        memory_(device, std::vector<T>(static_cast<std::size_t>(shape.images) * layout.channel_stride * shape.plane(),
+                                       guarded)) {}
 
   kernels::FeatureMap<T> map() const {
     return {memory_.data() + whole().offset(0, layout_.first_channel, 0, 0),
@@ -71,7 +71,7 @@ class DeviceMap {
             shape_.height,
             shape_.width,
             layout_.block,
-            layout_.pitch};
+            layout_.channel_stride};
   }
   void set(const std::vector<float>& plain) {
     std::vector<T> values = memory_.host();
@@ -97,7 +97,8 @@ class DeviceMap {
   static bool same_value(T a, T b) { return std::memcmp(&a, &b, sizeof(T)) == 0; }
 
   kernels::FeatureMap<const T> whole() const {
-    return {nullptr, shape_.images, layout_.pitch, shape_.height, shape_.width, layout_.block, layout_.pitch};
+    return {nullptr,      shape_.images, layout_.channel_stride, shape_.height,
+            shape_.width, layout_.block, layout_.channel_stride};
   }
   template <class Visit>
   void for_each(const Visit& visit) const {

@@ -33,10 +33,10 @@ inline RandomMap random_map(Random& random, const kernels::Device& device, int n
 // Of one of the maps of an operation: a view of a wider map or not, which begins anywhere where the device allows that.
 inline MapLayout random_layout(Random& random, const RandomMap& map) {
   if (map.block > 0) return channel_blocked(map.shape.channels, map.block, random.coin());
-  constexpr int neighbours[] = {0, 0, 0, 8, 16, 1, 3, 4};
-  const int before = neighbours[random.integer(0, 7)];
+  constexpr int neighbors[] = {0, 0, 0, 8, 16, 1, 3, 4};
+  const int before = neighbors[random.integer(0, 7)];
   // Mostly both in whole groups: views that are accessed by 16 bytes are tested as often as others.
-  const int after = before % 8 == 0 ? neighbours[random.integer(0, 4)] : neighbours[random.integer(0, 7)];
+  const int after = before % 8 == 0 ? neighbors[random.integer(0, 4)] : neighbors[random.integer(0, 7)];
   return channels_last(map.shape.channels, before, after);
 }
 

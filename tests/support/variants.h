@@ -35,13 +35,13 @@ void for_storage_types(const kernels::Device& device, const Body& body) {
   if (device.kind != kernels::DeviceKind::cpu) call(kernels::bfloat16{});
 }
 
-// The same for the types of factors that products are made of: tf32 are those of floats.
-template <class Factor>
-std::string name_of_factors() {
-  return std::is_same_v<Factor, kernels::tf32> ? "tf32" : name_of_storage<Factor>();
+// The same for the types of operands that products are made of: tf32 are those of floats.
+template <class Operand>
+std::string name_of_operand() {
+  return std::is_same_v<Operand, kernels::tf32> ? "tf32" : name_of_storage<Operand>();
 }
 template <class Body>
-void for_factor_types(const kernels::Device& device, const Body& body) {
+void for_operand_types(const kernels::Device& device, const Body& body) {
   for_storage_types(device, body);
   if (device.kind == kernels::DeviceKind::cpu) return;
   Digests::of_this_run().set_storage("tf32");
@@ -70,13 +70,13 @@ double with_storage(double error, double value) {
   return sizeof(T) == sizeof(float) ? error : error + 0x1p-8 * (std::abs(value) + error) + 0x1p-134;
 }
 
-// allowed() for a sum of n products of factors of this type. A card's tensor cores cut addends and sums off at a
+// allowed() for a sum of n products of operands of this type. A card's tensor cores cut addends and sums off at a
 // float's last place where others round: up to 2^-23 of the sum for each of n terms, all with one sign, so that they
 // add up. The emulated device rounds every sum, as multiply-adds do.
-template <class Factor>
+template <class Operand>
 double allowed_of_products(const kernels::Device& device, double n, double sum_of_terms, double c = 4) {
-  const bool cut_off = device.kind == kernels::DeviceKind::cuda && !std::is_same_v<Factor, float>;
-  const double of_factors = std::is_same_v<Factor, kernels::tf32> ? 2 * 0x1p-10 : 0;
+  const bool cut_off = device.kind == kernels::DeviceKind::cuda && !std::is_same_v<Operand, float>;
+  const double of_factors = std::is_same_v<Operand, kernels::tf32> ? 2 * 0x1p-10 : 0;
   return allowed(n, sum_of_terms, c) + (cut_off ? (2 * float_roundoff * n + of_factors) * sum_of_terms : 0);
 }
 

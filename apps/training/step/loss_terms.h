@@ -34,8 +34,8 @@ class LossTerms {
 
   // Within a step: adds to what the term's losses sum up to.
   void add(std::size_t term, const Tensor& loss);
-  // Within a step, before its backward(): one walk back for every term. The losses of a term are those that the tape
-  // recorded between two places.
+  // Within a step, before its backward(): one backward pass for every term. The losses of a term are those that the
+  // tape recorded between two places.
   void measure(const std::vector<std::pair<std::size_t, std::size_t>>& places);
 
   // After a step that measured: waits for it, and returns the norm of every term's gradient, without its factor.

@@ -175,7 +175,7 @@ void StudentStep::body(bool measured) {
       learn(k, [&] { learn_from_method(students_[k], i, {features[k], *teacher, labels, positions, peers}); });
     }
   }
-  teacher.reset();  // gone before the walk back, which needs memory
+  teacher.reset();  // gone before the backward pass, which needs memory
   for (std::size_t k = 0; k < students_.size() && measured; ++k) students_[k].terms.measure(places[k]);
   context_.tape().backward();
   for (const Student& student : students_) student.parts.optimizer->update();

@@ -33,7 +33,7 @@ struct StepStudent {
 
 struct StepSetup {
   std::vector<StepStudent> students;     // one, or several that read what the others say of the same images
-  AugmentOptions student_input;          // their normalisation, and the augmentation of all networks
+  AugmentOptions student_input;          // their normalization, and the augmentation of all networks
   const Teachers* teachers = nullptr;    // nullptr: none
   TeacherRows* rows = nullptr;           // what teachers say, known before the step; nullptr: they are asked in it
   Network* average_teacher = nullptr;    // the averaged network, where it teaches
@@ -70,7 +70,7 @@ class StudentStep {
 
   // Trains on the batch that is step number `position` of the epoch: one copy up and, once recorded, one launch.
   // Returns when they are on their way; the batch may then change. Every meter_every-th step of the run, the first one
-  // too, walks back once more for every term, and waits for the device.
+  // too, runs the backward pass once more for every term, and waits for the device.
   void run(const Batch& batch, std::int32_t position, float learning_rate);
 
   // Reads what the epoch added up for every student, and starts again from zero.

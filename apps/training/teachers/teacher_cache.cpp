@@ -8,7 +8,7 @@
 #include "data/storage/image_hash.h"
 #include "engine/files/check.h"
 #include "engine/files/text.h"
-#include "kernels/copy_map/copy_map.h"
+#include "kernels/convert_layout/convert_layout.h"
 
 namespace preceptor {
 namespace {
@@ -153,7 +153,7 @@ class Filling {
     Tensor whole = tensor;
     if (tensor.shape().rank() == 4) {  // a tap may be a channel range of a wider map
       whole = context_.empty(tensor.shape());
-      context_.run(kernels::CopyMap<float, float>{tensor.map(), whole.map()});
+      context_.run(kernels::ConvertLayout<float, float>{tensor.map(), whole.map()});
     }
     values_.resize(whole.shape().elements());
     context_.run(kernels::Copy{values_.data(), whole.data(), values_.size() * sizeof(float)});

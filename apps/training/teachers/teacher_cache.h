@@ -27,7 +27,7 @@ struct TeacherCacheOptions {
 // Where nothing changes images, a row belongs to an image, whatever the seed, the order and the number of epochs. Else
 // to a step's image, so that the rows are of this seed, batch size, sampling and number of epochs, and of any student.
 // A file is found by the hash of all that decides its rows, which its metadata name: the teachers' weights, labels,
-// normalisation and shares, the images' ids and size, the batch size, the device, the changes. Besides every row holds
+// normalization and shares, the images' ids and size, the batch size, the device, the changes. Besides every row holds
 // a hash of the bytes that the teachers saw, compared whenever the row is read: it is never stale.
 //
 // Opens the file; if there is none, notes its size and lets the teachers see all images. The weights of several must

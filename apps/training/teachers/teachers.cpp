@@ -85,7 +85,7 @@ CardCheckpoint Teachers::arrange(CardCheckpoint checkpoint, std::vector<bool>& k
   if (checkpoint.card.cumulative) {
     require_data(multi_label_, checkpoint.path, ": was trained with --ordinal, and so must be its student");
     checkpoint.card.task = Task::multi_label;
-    checkpoint.card.labels = above_names(checkpoint.card.labels);
+    checkpoint.card.labels = cumulative_names(checkpoint.card.labels);
     checkpoint.card.cumulative = false;
   }
   const ModelCard& card = checkpoint.card;
@@ -224,7 +224,7 @@ Features Teachers::forward(const std::uint8_t* images, const Shape& shape, const
   if (members_.size() == 1) return forward_member(members_.front(), images, shape, motions, taps);
   std::vector<Tensor> logits;
   for (const Member& member : members_) logits.push_back(forward_member(member, images, shape, motions, {}).logits);
-  return {ensemble(logits, weights_, multi_label_), {}};
+  return {average_logits(logits, weights_, multi_label_), {}};
 }
 
 std::string worth_of_teacher(const std::string& name, const std::string& images, double auc) {

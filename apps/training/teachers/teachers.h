@@ -15,8 +15,8 @@
 
 namespace preceptor {
 
-// Several teachers teach as one: the weighted mean of their probabilities, given as logits (kernels/ensemble). Each
-// sees the student's images, changed alike, under its own normalisation and at the size it was trained on.
+// Several teachers teach as one: the weighted mean of their probabilities, given as logits (kernels/average_logits).
+// Each sees the student's images, changed alike, under its own normalization and at the size it was trained on.
 class Teachers {
  public:
   using Note = std::function<void(const std::string&)>;
@@ -48,7 +48,7 @@ class Teachers {
   const std::vector<bool>& taught() const { return taught_; }
 
   // Logits of the student's labels for staged images [n, h, w, c]; taps of the only teacher. motions: how the student's
-  // images are changed; the normalisation in it is not used.
+  // images are changed; the normalization in it is not used.
   Features forward(const std::uint8_t* images, const Shape& shape, const AugmentOptions& motions,
                    const std::vector<std::string>& taps) const;
 

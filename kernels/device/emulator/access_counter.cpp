@@ -59,7 +59,7 @@ void AccessCounter::begin_block(int threads) {
 }
 
 void AccessCounter::end_block() {
-  for (std::size_t warp = 0; warp < groups_.size(); ++warp) synchronised(static_cast<int>(warp));
+  for (std::size_t warp = 0; warp < groups_.size(); ++warp) synchronized(static_cast<int>(warp));
   abandon_block();
 }
 
@@ -68,7 +68,7 @@ void AccessCounter::abandon_block() {
   groups_.clear();
 }
 
-void AccessCounter::synchronised(int warp) {
+void AccessCounter::synchronized(int warp) {
   if (!counting) return;
   for (const auto& [key, group] : groups_[static_cast<std::size_t>(warp)]) tally(group);
   groups_[static_cast<std::size_t>(warp)].clear();
@@ -79,7 +79,7 @@ void AccessCounter::synchronised(int warp) {
 void AccessCounter::barrier() {
   if (!counting) return;
   ++counters.barriers;
-  for (std::size_t warp = 0; warp < groups_.size(); ++warp) synchronised(static_cast<int>(warp));
+  for (std::size_t warp = 0; warp < groups_.size(); ++warp) synchronized(static_cast<int>(warp));
 }
 
 void AccessCounter::access(int thread, const void* address, std::size_t bytes, Access access, bool shared,

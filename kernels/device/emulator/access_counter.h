@@ -21,7 +21,7 @@ class AccessCounter {
   void end_block();
   void abandon_block();
   void barrier();               // of the block
-  void synchronised(int warp);  // all lanes of the warp have met
+  void synchronized(int warp);  // all lanes of the warp have met
   void access(int thread, const void* address, std::size_t bytes, Access access, bool shared, const void* code);
 
  private:

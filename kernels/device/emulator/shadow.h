@@ -18,7 +18,7 @@ struct Record {
   Access access;
 };
 
-// Two bytes, the smallest storage type that neighbouring threads write. Two readers suffice: a later write races with
+// Two bytes, the smallest storage type that neighboring threads write. Two readers suffice: a later write races with
 // some reader if it races with one of two that are not ordered and, where there are such, in different warps.
 struct Cell {
   std::uint32_t generation = 0;

@@ -106,7 +106,7 @@ void Watcher::barrier() {
 
 void Watcher::warp_synchronised(int warp) {
   ++state_->warp_epoch[static_cast<std::size_t>(warp)];
-  state_->counter.synchronised(warp);
+  state_->counter.synchronized(warp);
 }
 
 void Watcher::fence() {

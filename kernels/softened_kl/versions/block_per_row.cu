@@ -1,4 +1,4 @@
-// Version 2: a block per row. Neighbouring lanes read neighbouring classes, so that a warp's 32 values are 4 sectors,
+// Version 2: a block per row. Neighbouring lanes read neighboring classes, so that a warp's 32 values are 4 sectors,
 // and maxima and sums are combined over the block. The row is still read three times: for the maxima, the sums, the
 // gradient.
 #include "kernels/device/reduce.cuh"
