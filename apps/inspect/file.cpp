@@ -60,8 +60,11 @@ void print_table(const Findings& findings) {
   for (const auto& [key, value] : checkpoint.metadata) std::printf("  %s = %s\n", key.c_str(), value.c_str());
   const int width = static_cast<int>(std::min<std::size_t>(name_width, 100));
   std::printf("\n%-*s  %16s  %12s\n", width, "name", "shape", "values");
-  for (const auto& [name, tensor] : checkpoint.tensors)
-    std::printf("%-*s  %16s  %12zu\n", width, name.c_str(), sizes_text(tensor.shape).c_str(), tensor.values.size());
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    const std::string sizes = sizes_text(tensor.shape);
+    std::printf("%-*s  %16s  %12zu\n", width, name.c_str(), sizes.empty() ? "one value" : sizes.c_str(),
+                tensor.values.size());
+  }
   std::printf("%zu tensors, %zu values\n", checkpoint.tensors.size(), findings.values);
   if (!checkpoint.skipped.empty())
     std::printf("%zu tensors of whole numbers skipped, the first is %s\n", checkpoint.skipped.size(),
@@ -83,7 +86,7 @@ void print_table(const Findings& findings) {
 std::string sizes_text(const Shape& shape) {
   std::string text;
   for (const int size : shape.sizes()) text += (text.empty() ? "" : "x") + std::to_string(size);
-  return text.empty() ? "one value" : text;
+  return text;
 }
 
 void inspect_file(const std::string& path, bool json) {

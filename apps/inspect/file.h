@@ -11,7 +11,7 @@ namespace preceptor {
 // load_weights; NaN is shown, not refused.
 void inspect_file(const std::string& path, bool json);
 
-// "64x3x7x7"; "one value" without dimensions.
+// "64x3x7x7"; empty without dimensions.
 std::string sizes_text(const Shape& shape);
 
 }  // namespace preceptor
