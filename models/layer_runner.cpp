@@ -120,7 +120,7 @@ LayerRunner::Output LayerRunner::run(const Step& step, Mode mode, bool relu, Out
 Tensor LayerRunner::convolve(const Step& step, Mode mode, bool relu, const Tensor& x, Tensor second) const {
   const LayerNode& node = mode == Mode::train ? step.training : step.inference;
   const ConvolutionOptions options{
-      .stride = node.stride, .padding = node.padding, .moments = mode == Mode::train && step.feeds_norm};
+      .stride = node.stride, .padding = node.padding, .statistics = mode == Mode::train && step.feeds_norm};
   if (mode == Mode::train) {
     const Tensor y = node.norm_before ? batch_norm_convolution(x, *node.norm_before, node.weight, options)
                                       : convolution(x, node.weight, nullptr, options);

@@ -14,17 +14,17 @@ const float* attention_row(const FeatureMap<const float>& map, int image, int wh
   return map.data + map.offset(image, which, row, 0);
 }
 
-double share_of(float attention) { return 1 / (1 + std::exp(-static_cast<double>(attention))); }
+double weight_of(float attention) { return 1 / (1 + std::exp(-static_cast<double>(attention))); }
 
-// The shares of a row's pixels: of x, then of y.
-double* shares_of_row(const FeatureMap<const float>& map, int image, int row) {
-  double* shares = scratch<double>(4 * static_cast<std::size_t>(map.width));
+// The weights of a row's pixels: of x, then of y.
+double* weights_of_row(const FeatureMap<const float>& map, int image, int row) {
+  double* weights = scratch<double>(4 * static_cast<std::size_t>(map.width));
   for (int which = 0; which < 2; ++which) {
     const float* attention = attention_row(map, image, which, row);
     for (int i = 0; i < map.width; ++i)
-      shares[which * map.width + i] = share_of(attention[static_cast<std::ptrdiff_t>(i) * map.block]);
+      weights[which * map.width + i] = weight_of(attention[static_cast<std::ptrdiff_t>(i) * map.block]);
   }
-  return shares;
+  return weights;
 }
 
 }  // namespace
@@ -36,11 +36,11 @@ void run_on(Cpu, const AttentionFusion<float>& a) {
 #pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::int64_t>(a.x.elements())))
   for (int task = 0; task < a.x.images * a.x.height; ++task) {
     const int image = task / a.x.height, row = task % a.x.height;
-    const double* shares = shares_of_row(a.attention, image, row);
+    const double* weights = weights_of_row(a.attention, image, row);
     for (int b = 0; b < a.x.channel_blocks(); ++b) {
       const std::size_t at = a.x.offset(image, b * block, row, 0);
       for (int i = 0; i < width; ++i) {
-        const auto of_x = static_cast<float>(shares[i]), of_y = static_cast<float>(shares[width + i]);
+        const auto of_x = static_cast<float>(weights[i]), of_y = static_cast<float>(weights[width + i]);
         const std::size_t pixel = at + static_cast<std::size_t>(i) * block;
         for (int c = 0; c < block; ++c) a.out.data[pixel + c] = a.x.data[pixel + c] * of_x + a.y.data[pixel + c] * of_y;
       }
@@ -55,12 +55,12 @@ void run_on(Cpu, const AttentionFusionBackward<float>& a) {
 #pragma omp parallel for schedule(static) if (worth_threads(static_cast <std::int64_t>(a.x.elements()), 2))
   for (int task = 0; task < a.x.images * a.x.height; ++task) {
     const int image = task / a.x.height, row = task % a.x.height;
-    double *shares = shares_of_row(a.attention, image, row), *sums = shares + 2 * width;
+    double *weights = weights_of_row(a.attention, image, row), *sums = weights + 2 * width;
     std::fill_n(sums, 2 * width, 0.0);
     for (int b = 0; b < a.x.channel_blocks(); ++b) {
       const std::size_t at = a.x.offset(image, b * block, row, 0);
       for (int i = 0; i < width; ++i) {
-        const auto of_x = static_cast<float>(shares[i]), of_y = static_cast<float>(shares[width + i]);
+        const auto of_x = static_cast<float>(weights[i]), of_y = static_cast<float>(weights[width + i]);
         const std::size_t pixel = at + static_cast<std::size_t>(i) * block;
         for (int c = 0; c < block; ++c) {
           const float d_out = a.d_out.data[pixel + c];
@@ -74,9 +74,9 @@ void run_on(Cpu, const AttentionFusionBackward<float>& a) {
     for (int which = 0; which < 2; ++which) {
       float* d_attention = a.d_attention.data + a.d_attention.offset(image, which, row, 0);
       for (int i = 0; i < width; ++i) {
-        const double share = shares[which * width + i];
+        const double weight = weights[which * width + i];
         d_attention[static_cast<std::ptrdiff_t>(i) * a.d_attention.block] =
-            static_cast<float>(share * (1 - share) * sums[which * width + i]);
+            static_cast<float>(weight * (1 - weight) * sums[which * width + i]);
       }
     }
   }

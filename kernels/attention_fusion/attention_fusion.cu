@@ -10,7 +10,7 @@ namespace {
 
 constexpr int threads = 128, warps = threads / warp_size;
 
-__device__ inline float share_of(float attention) { return 1 / (1 + expf(-attention)); }
+__device__ inline float weight_of(float attention) { return 1 / (1 + expf(-attention)); }
 
 // mapping: a warp per pixel, its lanes take groups of 16 bytes of channels by turns; bytes: x, y and attention read,
 // out written, once; operations: 3 per value.
@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(threads) fuse_pixels(AttentionFusion<T> a, int
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   if (pixel >= pixels) return;
   const auto attention = load_group<GroupOf<T, 2>>(a.attention.data + 2 * static_cast<std::int64_t>(pixel));
-  const float of_x = share_of(to_float(attention.value[0])), of_y = share_of(to_float(attention.value[1]));
+  const float of_x = weight_of(to_float(attention.value[0])), of_y = weight_of(to_float(attention.value[1]));
   const std::int64_t first = static_cast<std::int64_t>(pixel) * a.x.channels;
   for (int c = lane * Group::count; c < a.x.channels; c += warp_size * Group::count) {
     const Group x = load_group<Group>(a.x.data + first + c), y = load_group<Group>(a.y.data + first + c);
@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(threads) differentiate_pixels(AttentionFusionB
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   if (pixel >= pixels) return;  // whole warps
   const auto attention = load_group<GroupOf<T, 2>>(a.attention.data + 2 * static_cast<std::int64_t>(pixel));
-  const float of_x = share_of(to_float(attention.value[0])), of_y = share_of(to_float(attention.value[1]));
+  const float of_x = weight_of(to_float(attention.value[0])), of_y = weight_of(to_float(attention.value[1]));
   const std::int64_t first = static_cast<std::int64_t>(pixel) * a.x.channels;
   float by_x = 0, by_y = 0;
   for (int c = lane * Group::count; c < a.x.channels; c += warp_size * Group::count) {
@@ -63,8 +63,8 @@ __global__ void __launch_bounds__(threads) differentiate_pixels(AttentionFusionB
   by_y = reduce_lanes(by_y, Sum{});
   if (lane == 0) {
     T* const d_attention = a.d_attention.data + 2 * static_cast<std::int64_t>(pixel);
-    store_group(d_attention, GroupOf<T, 2>{{from_float<T>(of_x * share_of(-to_float(attention.value[0])) * by_x),
-                                            from_float<T>(of_y * share_of(-to_float(attention.value[1])) * by_y)}});
+    store_group(d_attention, GroupOf<T, 2>{{from_float<T>(of_x * weight_of(-to_float(attention.value[0])) * by_x),
+                                            from_float<T>(of_y * weight_of(-to_float(attention.value[1])) * by_y)}});
   }
 }
 

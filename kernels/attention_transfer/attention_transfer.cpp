@@ -59,7 +59,7 @@ void transfer_image(const AttentionTransfer<float>& a, int image, float* student
   const double epsilon = static_cast<double>(a.epsilon);
   const double student_norm = energy(a.student, image, student), teacher_norm = energy(a.teacher, image, teacher);
   const double by_student = 1 / std::max(student_norm, epsilon), by_teacher = 1 / std::max(teacher_norm, epsilon);
-  double square = 0, projection = 0;  // of the difference; on the student's normalized attention
+  double square = 0, projection = 0;  // the difference squared, and on the student's normalized attention
   for (int i = 0; i < plane; ++i) {
     const double attention = static_cast<double>(student[i]) * by_student;
     const double difference = attention - static_cast<double>(teacher[i]) * by_teacher;

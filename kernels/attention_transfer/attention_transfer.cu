@@ -26,9 +26,9 @@ struct Place {
   int image, slice;
   int first;           // position of the block: thread i has first + i for its own, if the block has so many
   bool owns;           // this thread has one
-  std::int64_t begin;  // of the image, in positions of all
+  std::int64_t begin;  // the image's first position among all
   int tile;            // position of the warp, counted from the block's
-  int group, member;   // of the positions that the warp reads at once; of the position's lanes
+  int group, member;   // which position of those the warp reads at once; which of its lanes
 
   __device__ Place(const AttentionTiling& t, int block) {
     const int thread = static_cast<int>(threadIdx.x), lane = thread % warp_size;

@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(threads) mix_rows(const AverageLogits<T> a) {
   if (row >= a.rows) return;  // whole warps
   const std::int64_t values = static_cast<std::int64_t>(a.rows) * a.classes;
   const T* const logits = a.logits + static_cast<std::int64_t>(row) * a.classes;
-  float normalizer = 0;  // of member `lane`
+  float normalizer = 0;  // normalizer of member `lane`
   for (int k = 0; k < a.members; ++k) {
     LogSum all;
     for (int c = lane; c < a.classes; c += warp_size) all.add(to_float(logits[k * values + c]));

@@ -22,7 +22,7 @@ struct GradientSums {
   }
 };
 
-enum class Mask { none, given, recomputed };  // of the ReLU: by y, or by y's sign computed anew
+enum class Mask { none, given, recomputed };  // how the ReLU masks: by y, or by y's recomputed sign
 
 Mask mask_of(const Backward& a) { return !a.relu ? Mask::none : a.y.data ? Mask::given : Mask::recomputed; }
 

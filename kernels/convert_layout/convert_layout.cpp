@@ -19,7 +19,8 @@ void copy_channel(const ConvertLayout<float, float>& a, int image, int channel) 
 }  // namespace
 
 // mapping: a thread per (image, channel block), or per (image, channel) where the blocks differ; bytes: from read, to
-// written; operations: none; hazard: a map whose channels are no multiple of its block has gaps that are not its own.
+// written; operations: none; hazard: the gaps of a map whose channels are not a multiple of its block belong to
+// another map.
 void run_on(Cpu, const ConvertLayout<float, float>& a) {
   const int block = a.to.block;
   const bool whole_blocks = a.from.block == block && a.to.channels % block == 0;

@@ -326,8 +326,8 @@ std::size_t cpu_workspace_bytes(const ConvolutionDataGradient<float>& a) {
 }
 std::size_t cpu_workspace_bytes(const ConvolutionWeightGradient<float>& a) {
   if (has_few_outputs(a)) return 0;
-  const ConvolutionWeightGradient<float> behind = without_prologue(a);
-  return (a.direct ? bytes_in_groups(behind) : bytes_at_once(behind)) + prologue_bytes(a.x, a.input);
+  const ConvolutionWeightGradient<float> product = without_prologue(a);
+  return (a.direct ? bytes_in_groups(product) : bytes_at_once(product)) + prologue_bytes(a.x, a.input);
 }
 
 // oneDNN adds to what y holds, so a residual elsewhere is copied there first; callers let y take over the residual's

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int block_rows = 4;  // a warp each
 
-// mapping: a warp takes a row, each lane every 32nd class; bytes: student and teacher read three times, from L1 behind
+// mapping: a warp takes a row, each lane every 32nd class; bytes: student and teacher read three times, from L1 after
 // the first, d_student written; operations: about 30 per entry; hazard: in double, for the digits in which confident
 // networks differ. The logits of a batch are so few that a card without fast double loses microseconds.
 __global__ void __launch_bounds__(block_rows* warp_size) decoupled_rows(DecoupledKl a) {

@@ -16,8 +16,8 @@ struct DecoupledSide {
 
   ON_ANY_DEVICE DecoupledSide(double others_maximum, double others_sum, double label, double inverse)
       : maximum(others_maximum), log_sum(std::log(others_sum)), lead((label - others_maximum) * inverse - log_sum) {}
-  ON_ANY_DEVICE double log_label() const { return -softplus(-lead); }  // of the label's probability
-  ON_ANY_DEVICE double log_others() const { return -softplus(lead); }  // of all others together
+  ON_ANY_DEVICE double log_label() const { return -softplus(-lead); }  // log probability of the label
+  ON_ANY_DEVICE double log_others() const { return -softplus(lead); }  // log probability of all others together
   ON_ANY_DEVICE double log_among_others(double z, double inverse) const { return (z - maximum) * inverse - log_sum; }
 
  private:

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t most_workspace = std::uint64_t{32} << 20;  // bytes, what NVIDIA advises for Hopper
 constexpr int most_algorithms = 8;        // that are measured, in the order of cuBLASLt's own guess
-constexpr std::uintptr_t alignment = 16;  // of all matrices, bytes; others are left to our kernel
+constexpr std::uintptr_t alignment = 16;  // bytes, for all matrices; others are left to our kernel
 
 void check(cublasStatus_t status, const char* call) {
   if (status != CUBLAS_STATUS_SUCCESS)
@@ -47,10 +47,10 @@ struct Operand {
 struct Product {
   Operand left, right;
   void* to;
-  int rows, columns;  // of `to`, as we see it
+  int rows, columns;  // size of `to`, row-major
   cudaDataType_t in, out;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  const void* bias = nullptr;  // of the epilogue: what it adds, or where it writes a gradient
+  const void* bias = nullptr;  // for the epilogue: added, or written as a gradient
 };
 
 // y^T = weight x^T; the bias has an element for every row of that.

@@ -143,7 +143,7 @@ void update(const Update& a, const UpdateSegment& segment, std::int64_t first, s
 
 }  // namespace
 
-// mapping: an equal share of all elements per thread, whatever the segments' sizes; bytes: value, gradient and state
+// mapping: an equal part of all elements per thread, whatever the segments' sizes; bytes: value, gradient and state
 // read, value, state and rounded copy written; operations: 4 (sgd) to 16 (adam) per element.
 void run_on(Cpu, const Update& a) {
   const std::int64_t total = count_elements(a.segments, a.segment_count);
@@ -156,23 +156,23 @@ void run_on(Cpu, const Update& a) {
   }
 }
 
-// mapping: 256 equal shares of all elements over threads, added in order, so the norm does not depend on the threads;
+// mapping: 256 equal parts of all elements over threads, added in order, so the norm does not depend on the threads;
 // bytes: gradients read; operations: 2 per element; hazard: squares in double, those of floats above 1e19 overflow.
 void run_on(Cpu, const GradientNorm& a) {
-  constexpr int shares = 256;
-  double sums[shares] = {};
+  constexpr int parts = 256;
+  double sums[parts] = {};
   const std::int64_t total = count_elements(a.segments, a.segment_count);
 #pragma omp parallel for schedule(static) if (worth_threads(total))
-  for (int share = 0; share < shares; ++share) {
+  for (int part = 0; part < parts; ++part) {
     double sum = 0;
-    for_range(a.segments, a.segment_count, total * share / shares, total * (share + 1) / shares,
+    for_range(a.segments, a.segment_count, total * part / parts, total * (part + 1) / parts,
               [&sum](const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
-                double part = 0;
+                double squares = 0;
                 for (std::int64_t i = first; i < last; ++i)
-                  part += static_cast<double>(segment.gradient[i]) * static_cast<double>(segment.gradient[i]);
-                sum += part;
+                  squares += static_cast<double>(segment.gradient[i]) * static_cast<double>(segment.gradient[i]);
+                sum += squares;
               });
-    sums[share] = sum;
+    sums[part] = sum;
   }
   double square = 0;
   for (double sum : sums) square += sum;

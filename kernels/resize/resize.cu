@@ -14,7 +14,7 @@ constexpr int threads = 128;
 // values, so the loops are not unrolled and registers stay few.
 template <class T>
 __global__ void __launch_bounds__(threads) resize(const Resize<T> a, int row_blocks) {
-  const int values = a.y.width * a.y.channels;  // of a row
+  const int values = a.y.width * a.y.channels;  // per row
   const int line = static_cast<int>(blockIdx.x) / row_blocks, image = line / a.y.height, row = line % a.y.height;
   const int i = static_cast<int>(blockIdx.x) % row_blocks * threads + static_cast<int>(threadIdx.x);
   if (i >= values) return;

@@ -54,17 +54,17 @@ LossAndGradient<T> softened_kl_with_labels(int rows, int classes, const std::vec
   return result;
 }
 
-// Every label is a distribution over yes and no; `known` marks the entries that count, `shares` says how often (empty:
+// Every label is a distribution over yes and no; `known` marks the entries that count, `counts` says how often (empty:
 // once).
 template <class T>
 LossAndGradient<T> softened_binary_kl(int rows, int labels, const std::vector<T>& student,
                                       const std::vector<T>& teacher, const std::vector<bool>& known, T temperature,
-                                      T weight, const std::vector<T>& shares = {}) {
+                                      T weight, const std::vector<T>& counts = {}) {
   LossAndGradient<T> result{std::vector<T>(rows, T(0)), std::vector<T>(student.size(), T(0))};
   const auto count = std::count(known.begin(), known.end(), true);
   for (std::size_t i = 0; i < student.size(); ++i) {
     if (!known[i]) continue;
-    const T scale = weight / static_cast<T>(count) * (shares.empty() ? T(1) : shares[i]);
+    const T scale = weight / static_cast<T>(count) * (counts.empty() ? T(1) : counts[i]);
     const T s = student[i] / temperature, t = teacher[i] / temperature;
     // log sigmoid(z) = -softplus(-z), log(1 - sigmoid(z)) = -softplus(z).
     const T divergence = sigmoid(t) * (softplus(-s) - softplus(-t)) + sigmoid(-t) * (softplus(s) - softplus(t));

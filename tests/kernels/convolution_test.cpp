@@ -162,7 +162,7 @@ TEST_P(Convolution, ManyPixels) {
 }
 
 // So few tiles and so much depth that it is divided, forward and in the data gradient: in whole groups and in single
-// values, with results that are no multiple of 4 channels, in narrow tiles, and in a last share that is shorter.
+// values, with results that are not a multiple of 4 channels, in narrow tiles, and in a shorter last slice.
 TEST_P(Convolution, DividedDepth) {
   for_operand_types("divided depth", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);

@@ -56,7 +56,7 @@ struct Watcher::State {
   Shadow shadow;
   AccessCounter counter;
   std::uint32_t generation =
-      0;  // of shadow cells: one for the global memory of a grid, one for each block's shared memory
+      0;  // epochs of shadow cells: one for the global memory of a grid, one for each block's shared memory
   std::uint32_t global_generation = 0, shared_generation = 0;
 
   std::uint32_t block = 0, epoch = 0;
