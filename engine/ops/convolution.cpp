@@ -62,14 +62,15 @@ Tensor convolution(const Tensor& x, const Tensor& input, const BatchNormStatisti
   if (!want_weight && !want_bias && !want_x) return y;
   require(!want_bias || want_weight, "convolution: a bias cannot be trained under frozen weights");
 
-  const Tensor kept = want_weight ? input : Tensor();
-  context.tape().record(y, [=, source = x.shape_only(), b = bias ? *bias : Parameter(), &context](const Tensor& d_y) {
+  const Tensor kept = want_weight ? input : Tensor(), source = x.shape_only();
+  const Parameter trained_bias = want_bias ? *bias : Parameter();
+  context.tape().record(y, [=, &context](const Tensor& d_y) {
     if (want_weight)
       context.run(kept.storage(), [&]<class T>(T) {
         return kernels::ConvolutionWeightGradient<T>{.x = kept.map<T>(),
                                                      .d_y = d_y.map<T>(),
                                                      .d_weight = weight.gradient(),
-                                                     .d_bias = want_bias ? b.gradient() : nullptr,
+                                                     .d_bias = want_bias ? trained_bias.gradient() : nullptr,
                                                      .geometry = geometry,
                                                      .input = affine_of(before),
                                                      .tf32 = context.multiplies_tf32(),

@@ -127,7 +127,7 @@ TEST(Optimizer, UpdateLeavesTheStepCountToTheLast) {
     first.set_gradients(gradient);
     first.copy_to(last.find("head").gradient(), gradient.data(), 24);
     of_alone.step();
-    of_first.update();
+    of_first.step();
     EXPECT_EQ(first.context->read_step_state().step, step);
     of_last.step();
     EXPECT_EQ(first.context->read_step_state().step, step + 1);

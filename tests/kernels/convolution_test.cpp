@@ -28,8 +28,8 @@ class Convolution : public DeviceTest {
  protected:
   // Calls body(type, random, comparisons) for each type of operands of the device.
   template <class Body>
-  void for_operand_types(const std::string& name, const Body& body) {
-    test::for_operand_types(device(), [&](auto type) {
+  void for_operands(const std::string& name, const Body& body) {
+    for_operand_types(device(), [&](auto type) {
       using T = decltype(type);
       Random random("convolution " + name);
       Comparisons comparisons(name_of(device().kind) + ", " + name_of_operand<T>() + ", " + name);
@@ -49,7 +49,7 @@ TEST_P(Convolution, LayersOfResidualAndDenseNetworks) {
                                  {1, 64, 512, 2, 2, {3, 3, 1, 1}},
                                  {1, 1024, 256, 2, 2, {1, 1, 2, 0}},
                                  {2, 992, 128, 3, 2, {1, 1, 1, 0}}});
-  for_operand_types("layers", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("layers", [&](auto type, Random& random, Comparisons& comparisons) {
     for (const ConvolutionSizes& layer : layers) check_layer<decltype(type)>(random, device(), layer, comparisons);
   });
 }
@@ -57,7 +57,7 @@ TEST_P(Convolution, LayersOfResidualAndDenseNetworks) {
 // Rounding as of plain sums, also where Winograd would be faster; weight gradients of more images than are added up at
 // once, and of some that are left over.
 TEST_P(Convolution, Direct) {
-  for_operand_types("direct", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("direct", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     check_layer<T>(random, device(), {2, 64, 64, 9, 11, {3, 3, 1, 1}}, comparisons, {.direct = true});
     check_layer<T>(random, device(), {3, 32, 32, 20, 17, {3, 3, 1, 1}}, comparisons, {.bias = true, .direct = true});
@@ -70,7 +70,7 @@ TEST_P(Convolution, Direct) {
 }
 
 TEST_P(Convolution, MapsOfAFewPixels) {
-  for_operand_types("few pixels", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("few pixels", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     for (int size : {1, 2, 3, 4, 5}) {
       check_layer<T>(random, device(), {3, 32, 48, size, size, {3, 3, 1, 1}}, comparisons);
@@ -82,7 +82,7 @@ TEST_P(Convolution, MapsOfAFewPixels) {
 }
 
 TEST_P(Convolution, EverythingAround) {
-  for_operand_types("around", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("around", [&](auto type, Random& random, Comparisons& comparisons) {
     for (unsigned bits = 0; bits < 64; ++bits) {
       const auto bit = [&](unsigned i) { return (bits >> i & 1) == 1; };
       if (bit(5) && !bit(4)) continue;  // no relu without its affine map
@@ -97,7 +97,7 @@ TEST_P(Convolution, EverythingAround) {
 }
 
 TEST_P(Convolution, ChannelsThatFitNoBlockAndNoGroup) {
-  for_operand_types("odd channels", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("odd channels", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     const Around biased{.bias = true};
     check_layer<T>(random, device(), {2, 3, 5, 9, 8, {3, 3, 1, 1}}, comparisons, {.bias = true, .relu = true});
@@ -114,7 +114,7 @@ TEST_P(Convolution, ChannelsThatFitNoBlockAndNoGroup) {
 
 // The cases of kernels/convolution/few_outputs.cpp on a cpu, with and without everything around them.
 TEST_P(Convolution, OneByOneToAFewChannels) {
-  for_operand_types("few outputs", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("few outputs", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     for (int outputs : {1, 2, 7}) {
       check_layer<T>(random, device(), {3, 64, outputs, 9, 5, {1, 1, 1, 0}}, comparisons);
@@ -127,7 +127,7 @@ TEST_P(Convolution, OneByOneToAFewChannels) {
 }
 
 TEST_P(Convolution, RandomShapes) {
-  for_operand_types("random", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("random", [&](auto type, Random& random, Comparisons& comparisons) {
     const auto pick = [&](std::initializer_list<int> choices) {
       return choices.begin()[random.integer(0, static_cast<int>(choices.size()) - 1)];
     };
@@ -147,7 +147,7 @@ TEST_P(Convolution, RandomShapes) {
 // So many pixels that blocks of all shapes of tiles work, gradients of weights are split, and statistics come from
 // several tiles, of which the last is not full.
 TEST_P(Convolution, ManyPixels) {
-  for_operand_types("many pixels", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("many pixels", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     const Around all{.bias = true, .affine = true, .affine_relu = true, .statistics = true};
     check_layer<T>(random, device(), {3, 16, 64, 17, 19, {1, 1, 1, 0}}, comparisons, all);
@@ -164,7 +164,7 @@ TEST_P(Convolution, ManyPixels) {
 // So few tiles and so much depth that it is divided, forward and in the data gradient: in whole groups and in single
 // values, with results that are not a multiple of 4 channels, in narrow tiles, and in a shorter last slice.
 TEST_P(Convolution, DividedDepth) {
-  for_operand_types("divided depth", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("divided depth", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     const Around all{
         .bias = true, .residual = true, .relu = true, .affine = true, .affine_relu = true, .statistics = true};
@@ -179,7 +179,7 @@ TEST_P(Convolution, DividedDepth) {
 
 // With the statistics a divided depth's results come together in another kernel.
 TEST_P(Convolution, StatisticsChangeNoResult) {
-  for_operand_types("moments beside", [&](auto type, Random& random, Comparisons&) {
+  for_operands("moments beside", [&](auto type, Random& random, Comparisons&) {
     const ConvolutionLayer<decltype(type)> layer(
         random, device(), {3, 48, 40, 7, 6, {3, 3, 1, 1}},
         {.bias = true, .residual = true, .relu = true, .statistics = true, .direct = true});
@@ -194,7 +194,7 @@ TEST_P(Convolution, StatisticsChangeNoResult) {
 
 // Every digit of the deviations survives a mean 10^4 times as large.
 TEST_P(Convolution, LargeMeansCostNoDigitsOfStatistics) {
-  for_operand_types("mean 1e4", [&](auto type, Random& random, Comparisons& comparisons) {
+  for_operands("mean 1e4", [&](auto type, Random& random, Comparisons& comparisons) {
     using T = decltype(type);
     const ConvolutionSizes sizes{3, 8, 40, 11, 13, {1, 1, 1, 0}};
     ConvolutionLayer<T> layer(random, device(), sizes, {.bias = true, .statistics = true});
@@ -205,7 +205,7 @@ TEST_P(Convolution, LargeMeansCostNoDigitsOfStatistics) {
 }
 
 TEST_P(Convolution, ResidualMayShareMemoryWithTheResult) {
-  for_operand_types("in place", [&](auto type, Random& random, Comparisons&) {
+  for_operands("in place", [&](auto type, Random& random, Comparisons&) {
     ConvolutionLayer<decltype(type)> layer(random, device(), {2, 32, 32, 6, 6, {3, 3, 1, 1}},
                                            {.residual = true, .relu = true});
     layer.run(layer.forward());
@@ -217,7 +217,7 @@ TEST_P(Convolution, ResidualMayShareMemoryWithTheResult) {
 }
 
 TEST_P(Convolution, TheSameBitsInAnyOrder) {
-  for_operand_types("bits", [&](auto type, Random& random, Comparisons&) {
+  for_operands("bits", [&](auto type, Random& random, Comparisons&) {
     using T = decltype(type);
     for (const ConvolutionSizes& sizes : {ConvolutionSizes{2, 16, 72, 16, 17, {1, 1, 1, 0}},
                                           {2, 5, 7, 17, 18, {3, 3, 2, 1}},
@@ -252,7 +252,7 @@ TEST_P(Convolution, TheSameBitsInAnyOrder) {
 // A NaN reaches every result whose window holds it, and no other: Winograd's tiles would spread it
 // to their neighbors, which is how to see that direct sums are.
 TEST_P(Convolution, NotANumberReachesWhatItsWindowHolds) {
-  for_operand_types("nan", [&](auto type, Random& random, Comparisons&) {
+  for_operands("nan", [&](auto type, Random& random, Comparisons&) {
     using T = decltype(type);
     for (float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
       for (const ConvolutionSizes& s : {ConvolutionSizes{2, 16, 8, 7, 6, {3, 3, 1, 1}},
@@ -317,7 +317,7 @@ TEST_P(Convolution, WeightsLieAsTheMapsDo) {
 TEST_P(Convolution, MovesWhatTheTilesSay) {
   if (device().kind != DeviceKind::emulated || !emulator::counters_available())
     GTEST_SKIP() << "the emulated device counts accesses where it watches them";
-  for_operand_types("counters", [&](auto type, Random& random, Comparisons&) {
+  for_operands("counters", [&](auto type, Random& random, Comparisons&) {
     using T = decltype(type);
     const auto counted = [&](const auto& arguments) {
       emulator::start_counting();
