@@ -268,10 +268,9 @@ void time_contrast(KernelBench& bench) {
                                  .columns = columns,
                                  .candidates = candidates,
                                  .temperature = 10};
-  const kernels::NceConstant mean{.scores = scores.data(),
-                                  .count = static_cast<std::int64_t>(rows) * candidates,
-                                  .images = images,
-                                  .constant = constant.data()};
+  const std::int64_t count = static_cast<std::int64_t>(rows) * candidates;
+  const kernels::NceConstant mean{
+      .scores = scores.data(), .count = count, .images = images, .constant = constant.data()};
   bench.context().run(draw);  // each needs what the one before it wrote
   bench.context().run(score);
   bench.context().run(mean);

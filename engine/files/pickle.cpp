@@ -157,9 +157,10 @@ class Machine {
     return items;
   }
 
-  // Both do one instruction and return false at the end. Literals and bookkeeping; what takes values from the stack.
+  // Each does one instruction and returns false at the end: literals, values made of others, the memo.
   bool step();
   bool step_of_structure();
+  bool step_of_memo();
   bool make_tuple(std::size_t count) { return make_items(Kind::tuple, pop_last(count)); }
   bool make_long();
   bool make_global(const std::string& module, const std::string& name);
@@ -279,6 +280,13 @@ bool Machine::step_of_structure() {
     }
     case BUILD:
       return build();
+    default:
+      return step_of_memo();
+  }
+}
+
+bool Machine::step_of_memo() {
+  switch (code_) {
     case BINPUT:
       return remember(byte());
     case LONG_BINPUT:

@@ -25,7 +25,7 @@ struct Shape {
 struct Measured {
   emulator::Counters counters;
   double minimum_sectors;  // the bytes that cost() states, in sectors
-  double largest_error;    // of the losses, relative to the largest
+  double largest_error;    // largest error of a loss, relative to the largest loss
 };
 
 Measured measure(int version, const Shape& shape) {

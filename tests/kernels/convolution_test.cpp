@@ -28,8 +28,8 @@ class Convolution : public DeviceTest {
  protected:
   // Calls body(type, random, comparisons) for each type of operands of the device.
   template <class Body>
-  void for_operand_types(const std::string& name, const Body& body) {
-    test::for_operand_types(device(), [&](auto type) {
+  void for_operands(const std::string& name, const Body& body) {
+    for_operand_types(device(), [&](auto type) {
       using T = decltype(type);
       Random random("convolution " + name);
       Comparisons comparisons(name_of(device().kind) + ", " + name_of_operand<T>() + ", " + name);

@@ -50,6 +50,28 @@ const char* verb(Access access) {
   return access == Access::read ? "reads" : access == Access::write ? "writes" : "updates";
 }
 
+std::string text_of_access(Access access, std::size_t bytes, bool in_shared) {
+  return std::string(verb(access)) + " " + std::to_string(bytes) + " bytes of " + (in_shared ? "shared" : "global") +
+         " memory";
+}
+
+// An earlier access, seen from a thread of this block.
+std::string text_of_record(const Record& record, std::uint32_t block) {
+  const uint3 thread{record.thread % blockDim.x, record.thread / blockDim.x % blockDim.y,
+                     record.thread / blockDim.x / blockDim.y};
+  const std::string which = record.block == block ? "the same block" : "block number " + std::to_string(record.block);
+  return "thread " + text_of(thread) + " of " + which + " " + verb(record.access) + " in " +
+         line_of_code(code_at(record.code));
+}
+
+// Memory of the host that kernels may read: the program's image, parameters and built-in variables.
+bool is_constant(Worker& worker, const void* address) {
+  const auto* first = static_cast<const char*>(address);
+  const auto* parameters = static_cast<const char*>(worker.grid().parameters);
+  return (first >= &__executable_start && first < &end) ||
+         (first >= parameters && first < parameters + worker.grid().parameter_bytes) || is_builtin_variable(address);
+}
+
 }  // namespace
 
 struct Watcher::State {
@@ -168,20 +190,12 @@ void Watcher::access(const void* address, std::size_t bytes, Access access, cons
   const Thread& thread = worker_.thread();
   if (thread.owns(address)) return;
   const bool in_shared = worker_.shared().in_arena(address);
-  const auto text_of_this = [&] {
-    return std::string(verb(access)) + " " + std::to_string(bytes) + " bytes of " + (in_shared ? "shared" : "global") +
-           " memory";
-  };
+  const auto text_of_this = [&] { return text_of_access(access, bytes, in_shared); };
   if (in_shared) {
     if (!worker_.shared().in_an_array(address, bytes))
       worker_.fail(line_of_code(code), "out of bounds: " + text_of_this() + " behind the end of an array");
   } else if (!is_device_memory(address, bytes)) {
-    const auto* first = static_cast<const char*>(address);
-    const auto* parameters = static_cast<const char*>(worker_.grid().parameters);
-    const bool constant = (first >= &__executable_start && first < &end) ||
-                          (first >= parameters && first < parameters + worker_.grid().parameter_bytes) ||
-                          is_builtin_variable(address);
-    if (access == Access::read && constant) return;
+    if (access == Access::read && is_constant(worker_, address)) return;
     worker_.fail(line_of_code(code), text_of_this() + " that is not on the device");
   }
   s.counter.access(thread.linear, address, bytes, access, in_shared, code);
@@ -202,13 +216,8 @@ void Watcher::access(const void* address, std::size_t bytes, Access access, cons
   Record now{s.block, s.epoch, s.warp_epoch[linear / warp_lanes], code_offset(code), static_cast<std::uint16_t>(linear),
              0,       access};
   const auto conflict = [&](const Record& before) {
-    const uint3 other{before.thread % blockDim.x, before.thread / blockDim.x % blockDim.y,
-                      before.thread / blockDim.x / blockDim.y};
-    const std::string which =
-        before.block == s.block ? "the same block" : "block number " + std::to_string(before.block);
-    worker_.fail(line_of_code(code), "race: it " + text_of_this() + ", which thread " + text_of(other) + " of " +
-                                         which + " " + verb(before.access) + " in " +
-                                         line_of_code(code_at(before.code)) + ", and nothing orders the two");
+    worker_.fail(line_of_code(code), "race: it " + text_of_this() + ", which " + text_of_record(before, s.block) +
+                                         ", and nothing orders the two");
   };
   const std::uint32_t generation = in_shared ? s.shared_generation : s.global_generation;
   std::size_t unwritten = 0, cells = 0;
