@@ -83,7 +83,7 @@ ModelCard card_of(const ImportOptions& options, const NetworkOptions& network, i
   for (const Task task : {Task::multi_class, Task::multi_label, Task::ordinal})
     if (options.task == to_string(task)) card.task = task;
   card.height = card.width = options.input_size;
-  use_imagenet_normalisation(card);
+  use_imagenet_normalization(card);
   take_values("--mean", options.mean, channels_of_file, card.mean);
   take_values("--deviation", options.deviation, channels_of_file, card.deviation);
   for (const float value : card.mean) require(std::abs(value) <= 1e6f, "--mean ", value, ": not from -1e6 to 1e6");

@@ -55,9 +55,9 @@ int preview(const PreviewOptions& options) {
   ModelCard card;
   card.network.in_channels = data.channels;
   if (options.normalise == "imagenet")
-    use_imagenet_normalisation(card);
+    use_imagenet_normalization(card);
   else
-    measure_normalisation(data, data.train.count > 0 ? data.train : split, threads, card);
+    measure_normalization(data, data.train.count > 0 ? data.train : split, threads, card);
   Loader loader(data, split,
                 {.batch = options.batch,
                  .shuffle = true,

@@ -23,7 +23,7 @@ std::string short_list(const std::vector<std::string>& names) {
 
 }  // namespace
 
-void measure_normalisation(const Dataset& dataset, const Split& split, int threads, ModelCard& card) {
+void measure_normalization(const Dataset& dataset, const Split& split, int threads, ModelCard& card) {
   const int images = std::min(split.count, most_measured_images);
   PixelSums sums(dataset.channels);
   std::mutex mutex;
@@ -42,7 +42,7 @@ void measure_normalisation(const Dataset& dataset, const Split& split, int threa
   }
 }
 
-void use_imagenet_normalisation(ModelCard& card) {
+void use_imagenet_normalization(ModelCard& card) {
   card.mean = {0.485f, 0.456f, 0.406f};
   card.deviation = {0.229f, 0.224f, 0.225f};
   if (card.network.in_channels == 3) return;

@@ -9,10 +9,10 @@ namespace preceptor {
 
 // Mean and standard deviation of every channel over all pixels of a split; of more than 8192 images over so many,
 // evenly spaced. `threads` (0: all cores) read images and change nothing.
-void measure_normalisation(const Dataset& dataset, const Split& split, int threads, ModelCard& card);
+void measure_normalization(const Dataset& dataset, const Split& split, int threads, ModelCard& card);
 
 // ImageNet's mean and deviation as torchvision uses them; their averages for a network of 1 channel.
-void use_imagenet_normalisation(ModelCard& card);
+void use_imagenet_normalization(ModelCard& card);
 
 // Throws Error (data) unless the network's channels, task and number of labels are those of the data, and for
 // `same_names` the names of the labels too.

@@ -48,8 +48,8 @@ Predictor::Predictor(Context& context, Network& network, const ModelCard& card, 
       batch_(batch),
       resizer_(resizer),
       cumulative_(card.cumulative) {
-  normalisation_.mean = card.mean;
-  normalisation_.deviation = card.deviation;
+  normalization_.mean = card.mean;
+  normalization_.deviation = card.deviation;
 }
 
 Predictions Predictor::predict(const Split& split, const std::vector<std::string>& taps) {
@@ -86,7 +86,7 @@ Predictions Predictor::predict(const Split& split, const std::vector<std::string
     known += known_here;
     context_.copy(staged.data(), next->images.data(), next->images.size());
     context_.copy(labels.data(), targets.data(), targets.size() * sizeof(float));
-    const Tensor input = augment(context_, static_cast<const std::uint8_t*>(staged.data()), images, normalisation_);
+    const Tensor input = augment(context_, static_cast<const std::uint8_t*>(staged.data()), images, normalization_);
     const Features features = network_.forward(resizer_ ? (*resizer_)(input) : input, Mode::inference, taps);
     const Tensor& logits = features.logits;
     for (TapRelations& relations : predictions.relations)

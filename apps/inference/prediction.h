@@ -53,7 +53,7 @@ class Predictor {
   int batch_;
   const Resizer* resizer_;
   bool cumulative_;
-  AugmentOptions normalisation_;
+  AugmentOptions normalization_;
 };
 
 }  // namespace preceptor

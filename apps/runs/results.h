@@ -14,8 +14,8 @@ namespace preceptor {
 // n, auc_macro, auc_low, auc_high, auc (by label; null where undefined), accuracy, undefined. NaN becomes null.
 nlohmann::ordered_json evaluation_json(const Evaluation& evaluation);
 
-// The numbers of an epoch under the names of metrics.csv, without the epoch. NaN becomes null where the JSON is
-// written.
+// The numbers of an epoch under the names of metrics.csv, without the epoch. NaN becomes null where
+// the JSON is written.
 nlohmann::ordered_json epoch_json(const EpochRow& row);
 // The same numbers, read from such an object, under TensorBoard's names: "loss/validation", and meters as they are
 // called. Anything but a number becomes NaN.

@@ -57,9 +57,9 @@ ModelCard make_card(const TrainingOptions& options, const Dataset& data, const N
 void set_normalization(ModelCard& card, const TrainingOptions& options, const Dataset& data, const StudentStart& start,
                        const Student* first) {
   const ModelCard* known = start.checkpoint || options.normalise == Normalization::automatic ? card_of(start) : nullptr;
-  if (known == nullptr && options.normalise == Normalization::imagenet) return use_imagenet_normalisation(card);
+  if (known == nullptr && options.normalise == Normalization::imagenet) return use_imagenet_normalization(card);
   if (known == nullptr && first != nullptr) known = &first->card;
-  if (known == nullptr) return measure_normalisation(data, data.train, options.threads, card);
+  if (known == nullptr) return measure_normalization(data, data.train, options.threads, card);
   card.mean = known->mean;
   card.deviation = known->deviation;
 }

@@ -40,8 +40,8 @@ struct GapChange {
   Interval first_sensitivity_gap, second_sensitivity_gap, sensitivity_change;
 };
 
-// Each side is the mean of its models (one per seed) on the same rows. One bootstrap serves both sides, which pairs
-// them.
+// Each side is the mean of its models (one per seed) on the same rows. One bootstrap serves both
+// sides, which pairs them.
 std::vector<GapChange> gap_changes(const std::vector<Decider>& first, const std::vector<Decider>& second,
                                    const std::vector<Group>& groups, const BootstrapOptions& options);
 

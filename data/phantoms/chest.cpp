@@ -18,8 +18,8 @@ struct ChestSite {
   float leads;                                    // share of pictures with the cables of a monitor
 };
 
-// a: upright pictures of out-patients; b: processed digital pictures, tightly framed; c: bedside pictures of
-// in-patients.
+// a: upright pictures of out-patients; b: processed digital pictures, tightly framed; c:
+// bedside pictures of in-patients.
 ChestSite chest_site(char site) {
   if (site == 'b') return {1.5f, 1.2f, 0.04f, 0.018f, -0.35f, 1.12f, 0.03f, 0.450f, 0.24f, 0.16f, 0.30f, 0.12f, 0.05f};
   if (site == 'c') return {0.8f, 0.7f, 0.20f, 0.045f, 0.55f, 0.90f, 0.10f, 0.485f, 0.40f, 0.38f, 0.16f, 0.16f, 0.55f};

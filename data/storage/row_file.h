@@ -1,5 +1,5 @@
-// Numbers for every image of a list in one memory-mapped file: outputs of a network, computed once and read by
-// position.
+// Numbers for every image of a list in one memory-mapped file: outputs of a network, computed once
+// and read by position.
 #pragma once
 
 #include <cstdint>

@@ -11,8 +11,8 @@ namespace preceptor::kernels {
 namespace {
 
 // One row of one channel: out[x * stride] = pixel of the moved row * factor + offset. The constants of the template
-// let the compiler use vector loads with a fixed pattern; `first` is the pixel that lands at x = 0 when nothing is
-// shifted.
+// let the compiler use vector loads with a fixed pattern; `first` is the pixel that lands at x = 0
+// when nothing is shifted.
 template <int step, int stride>
 void write_row(const std::uint8_t* first, float* out, int width, int right, float factor, float offset) {
   const auto value = [&](int x) { return static_cast<float>(first[x * step]) * factor + offset; };
@@ -50,8 +50,8 @@ void sample_row(const Change& change, const Shades& shades, const std::uint8_t* 
     std::int64_t corner[4][chunk_size];
     float right[chunk_size], down[chunk_size];
     for (int i = 0; i < count; ++i) {
-      const Neighbours row(motion.row(first + i, y, height, width), height);
-      Neighbours column(motion.column(first + i, y, height, width), width);
+      const Neighbors row(motion.row(first + i, y, height, width), height);
+      Neighbors column(motion.column(first + i, y, height, width), width);
       if (motion.flip) flip(column, width);
       for (int j = 0; j < 4; ++j)
         corner[j][i] =

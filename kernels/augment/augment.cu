@@ -95,8 +95,8 @@ __global__ void __launch_bounds__(threads)
 
   const Change change = change_of_block(a, image);
   if (present) {
-    const Neighbours row(change.motion.row(x, y, height, width), height);
-    Neighbours column(change.motion.column(x, y, height, width), width);
+    const Neighbors row(change.motion.row(x, y, height, width), height);
+    Neighbors column(change.motion.column(x, y, height, width), width);
     if (change.motion.flip) flip(column, width);
     const std::uint8_t* const pixels = stored_image(a, image);
     const auto noise = shades.noisy ? noise_of(a, image, x, y) : std::array<std::uint32_t, 4>{};

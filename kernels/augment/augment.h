@@ -22,8 +22,8 @@ namespace preceptor::kernels {
 // Pixels from outside repeat the border of the stored image. Between pixels (3 to 5) values are bilinear; an
 // image with neither has none. Random numbers: Philox4x32-10 with key state->seed and counter (state->step, image +
 // 2^32 i), i counting the draws of an image, so they depend on nothing else. With state == nullptr nothing is random:
-// evaluation. T is float or bfloat16 (cpu: float); out is channel-blocked on the cpu, channels-last on cuda and
-// emulated.
+// evaluation. T is float or bfloat16 (cpu: float); out is channel-blocked on the cpu, channels-last
+// on cuda and emulated.
 template <class T>
 struct Augment {
   static constexpr const char* name = "augment";

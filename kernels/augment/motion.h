@@ -134,11 +134,11 @@ ON_ANY_DEVICE Motion motion_of(const Augment<T>& a, int image) {
 }
 
 // The two pixels of a row or column that a position lies between, the border repeated.
-struct Neighbours {
+struct Neighbors {
   int first, second;
   float weight;  // weight of the second
 
-  ON_ANY_DEVICE Neighbours(std::int64_t position, int size) {
+  ON_ANY_DEVICE Neighbors(std::int64_t position, int size) {
     const auto whole = static_cast<int>(position >> pixel_bits);
     first = clamp(whole, size);
     second = clamp(whole + 1, size);
@@ -154,7 +154,7 @@ ON_ANY_DEVICE inline float interpolate(float a, float b, float weight) { return 
 
 // Channel of an image [height, width, channels] between four pixels.
 template <int channels>
-ON_ANY_DEVICE float sample(const std::uint8_t* image, int width, const Neighbours& row, const Neighbours& column,
+ON_ANY_DEVICE float sample(const std::uint8_t* image, int width, const Neighbors& row, const Neighbors& column,
                            int channel) {
   const auto at = [&](int y, int x) {
     return static_cast<float>(image[(static_cast<std::int64_t>(y) * width + x) * channels + channel]);
@@ -165,7 +165,7 @@ ON_ANY_DEVICE float sample(const std::uint8_t* image, int width, const Neighbour
 }
 
 // The neighbors in the image as it is stored.
-ON_ANY_DEVICE inline void flip(Neighbours& column, int width) {
+ON_ANY_DEVICE inline void flip(Neighbors& column, int width) {
   column.first = width - 1 - column.first;
   column.second = width - 1 - column.second;
 }

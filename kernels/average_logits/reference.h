@@ -1,5 +1,5 @@
-// The mean of several members' probabilities as logits, straight from the definition: what every device is tested
-// against.
+// The mean of several members' probabilities as logits, straight from the definition: what every
+// device is tested against.
 #pragma once
 
 #include <cmath>

@@ -13,8 +13,8 @@ __device__ bool stored_positive(float value) {
   return value > (sizeof(T) == sizeof(bfloat16) ? 0x1p-134f : 0.0f);
 }
 
-// The affine map of a tile's channels, staged by the threads of the block's first row: parameters are read once a
-// block.
+// The affine map of a tile's channels, staged by the threads of the block's first row: parameters are
+// read once a block.
 template <int width>
 struct Affine {
   float mean[width], scale[width], offset[width];

@@ -212,8 +212,8 @@ __global__ void __launch_bounds__(Tiling::threads, 2)
 }
 
 // mapping: Tiling; bytes: d_y (x, y, d_x_so_far) read, d_x (and d_residual) written; operations: 5 per element, 7 with
-// the mask recomputed; hazard: d_x or d_residual may be memory that is read, so a thread reads a group before it writes
-// there.
+// the mask recomputed; hazard: d_x or d_residual may be memory that is read, so a thread reads a group
+// before it writes there.
 template <class T, class Group, Mask mask>
 __global__ void __launch_bounds__(Tiling::threads) apply_gradients(BatchNormBackward<T> a, Tiling t) {
   constexpr int width = Group::count;

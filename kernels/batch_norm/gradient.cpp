@@ -28,7 +28,7 @@ Mask mask_of(const Backward& a) { return !a.relu ? Mask::none : a.y.data ? Mask:
 
 // Calls function with the mask as an integral constant.
 template <class Function>
-void specialise_mask(Mask mask, const Function& function) {
+void specialize_mask(Mask mask, const Function& function) {
   if (mask == Mask::none) return function(std::integral_constant<Mask, Mask::none>{});
   if (mask == Mask::given) return function(std::integral_constant<Mask, Mask::given>{});
   function(std::integral_constant<Mask, Mask::recomputed>{});
@@ -71,7 +71,7 @@ GradientSums<block> sum_images(const Backward& a, int channel_block, int first_i
   const int values = a.x.plane() * block;
   TiledAffine affine{};
   set_affine<block>(a, channel_block, affine);
-  specialise_mask(mask_of(a), [&](auto mask) {
+  specialize_mask(mask_of(a), [&](auto mask) {
     for (int image = first_image; image < last_image; ++image) {
       const float* x = a.x.block_data(image, channel_block);
       const float* d_y = a.d_y.block_data(image, channel_block);
@@ -139,7 +139,7 @@ void apply_gradient(const Backward& a, int image, int channel_block, const Gradi
 }
 
 void apply(const Backward& a, int image, int channel_block, const GradientAffine& affine) {
-  specialise_mask(mask_of(a), [&](auto mask) {
+  specialize_mask(mask_of(a), [&](auto mask) {
     specialize(a.d_residual.data != nullptr, [&](auto with_residual) {
       specialize(a.d_x_so_far.data != nullptr, [&](auto adds) {
         specialize(a.batch_statistics, [&](auto batch_statistics) {

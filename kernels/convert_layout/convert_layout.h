@@ -10,8 +10,8 @@ namespace preceptor::kernels {
 
 // to = from, value by value. The maps have the same images, channels, height and width; each has its own block, and
 // each may be a range of channels of a wider map. bfloat16 is rounded to nearest even, a NaN stays a NaN. From and To
-// are float or bfloat16 (cpu: float). On cuda and emulated a map is plain (block 1) or channels-last (block ==
-// channel_stride).
+// are float or bfloat16 (cpu: float). On cuda and emulated a map is plain (block 1) or
+// channels-last (block == channel_stride).
 template <class From, class To>
 struct ConvertLayout {
   static constexpr const char* name = "convert_layout";

@@ -15,8 +15,8 @@
 namespace preceptor::kernels {
 namespace {
 
-// Stores what the sums of a thread give and, where they are wanted, the statistics of the tile's pixels as they are
-// stored.
+// Stores what the sums of a thread give and, where they are wanted, the statistics of the tile's pixels
+// as they are stored.
 template <class Tile, class T>
 __device__ void store_outputs(const Epilogue<T>& to, const TilePlace<Tile>& place, int row_tile, int first_channel,
                               float* statistics, Accumulators& sum) {
@@ -97,8 +97,8 @@ __global__ void __launch_bounds__(Tile::threads, resident_blocks<Tile>)
   store_tile(to, place, rows, pixel_of, sum);
 }
 
-// mapping: a weight a thread; bytes: all read and written once, in the order in which they are written; operations:
-// none.
+// mapping: a weight a thread; bytes: all read and written once, in the order in which they
+// are written; operations: none.
 __global__ void reorder(ReorderWeights a) {
   const WeightOrder& to = a.to_order;
   const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;

@@ -1,5 +1,5 @@
-// The parts of a convolution's launch on a GPU that its shape alone decides, for the kernels and for the workspace they
-// need.
+// The parts of a convolution's launch on a GPU that its shape alone decides, for the kernels and for
+// the workspace they need.
 #pragma once
 
 #include "kernels/convolution/convolution.h"
@@ -26,8 +26,8 @@ SplitK split_k(const ConvolutionWeightGradient<T>& a) {
   return split_of_gradient(a.d_y.channels, columns, a.d_y.images * a.d_y.plane(), sizeof(T));
 }
 
-// The statistics of a tile of pixels, where the workspace of a forward pass begins: [tiles][mean, squared
-// deviations][partial_stride(channels)].
+// The statistics of a tile of pixels, where the workspace of a forward pass
+// begins: [tiles][mean, squared deviations][partial_stride(channels)].
 constexpr int smallest_tile = 64;  // pixels
 template <class T>
 std::size_t statistics_bytes(const ConvolutionForward<T>& a) {

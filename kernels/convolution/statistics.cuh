@@ -65,8 +65,8 @@ __device__ void write_statistics(const Accumulators& values, const TilePlace<Til
 
 // mapping: Tiling with the tiles of the forward pass as rows, all in one slice; a thread merges every rows_at_once()-th
 // tile of its channels; bytes: the tiles' statistics read; operations: about 9 per channel and tile; hazard: the last
-// tile may have fewer pixels than the others. Means are kept as distances from the first tile's, as those of a batch
-// norm.
+// tile may have fewer pixels than the others. Means are kept as distances from the first tile's, as those
+// of a batch norm.
 template <class Group, class T>
 __global__ void __launch_bounds__(Tiling::threads)
     merge_statistics(const ConvolutionForward<T> a, Tiling t, int pixels, int tile_pixels) {

@@ -42,8 +42,8 @@ struct DecoupledRow {
     excess = student.lead > 0 && teacher.lead > 0 ? p_rest - std::exp(student.log_others())
                                                   : std::exp(student.log_label()) - p;
   }
-  // The term of another class in KL(p' || q'), and the derivative of of_target ... + of_others ... by its logit, times
-  // T.
+  // The term of another class in KL(p' || q'), and the derivative of of_target ... + of_others ... by
+  // its logit, times T.
   struct Class {
     double divergence, derivative;
   };

@@ -55,7 +55,7 @@ Device cuda_device();
 Device open_device(const std::string& name, int threads);
 const char* to_string(DeviceKind kind);
 
-// What a launch must move and compute at least; `bench` divides times by it.
+// Lower bounds of a launch's memory traffic and arithmetic; `bench` divides times by them.
 struct Cost {
   double bytes = 0;       // that have to cross device memory
   double operations = 0;  // floating-point, a multiply-add counts two
@@ -69,7 +69,7 @@ struct ProfileRow {
   Cost cost;
 };
 
-// What a stream has been asked for since it was made; tests hold a training step to it.
+// Counts of a stream's work since it was made; tests hold a training step to them.
 struct StreamCounts {
   std::int64_t launches = 0;        // kernels and copies, one by one
   std::int64_t graph_launches = 0;  // whole graphs
@@ -79,7 +79,7 @@ struct StreamCounts {
 class Stream;
 
 // Recorded launches, replayed in order with the arguments they were recorded with: on cuda as one CUDA graph, elsewhere
-// one after the other. Everything that changes between replays must be read from device memory by the kernels.
+// one by one. Everything that changes between replays must be read from device memory by the kernels.
 class Graph {
  public:
   void replay() const;

@@ -12,7 +12,7 @@ struct Single {
   T value[1];
 };
 
-// Neighbouring values that fill 8 bytes or fewer, in one access; they begin at a multiple of their size.
+// Neighboring values that fill 8 bytes or fewer, in one access; they begin at a multiple of their size.
 template <class T, int size>
 struct alignas(size * sizeof(T)) Narrow {
   static constexpr int count = size;

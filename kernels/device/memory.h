@@ -29,7 +29,7 @@ class Reservation {
   // 0 bytes: on the host as much address space as is useful, 1 TiB, whose pages come with first use; on cuda nine
   // tenths of the memory that is free, or DEVICE_MEMORY_MIB of the environment.
   Reservation(Device device, const std::string& name, std::size_t bytes = 0);
-  // Of memory that another pool handed out and that stays its own.
+  // Over memory that belongs to another pool and stays its own.
   Reservation(Device device, void* memory, std::size_t bytes);
   ~Reservation();
   Reservation(const Reservation&) = delete;
@@ -50,8 +50,8 @@ class Reservation {
 enum class Side { beginning, end };
 
 // Device memory behind a deterministic best-fit allocator: the same sequence of calls gives the same addresses, so
-// launches can be recorded. Not thread-safe: one thread drives a stream. Under AddressSanitizer what is free cannot be
-// touched.
+// launches can be recorded. Not thread-safe: one thread drives a stream. Under AddressSanitizer what is
+// free cannot be touched.
 class Pool {
  public:
   // `name` appears in errors.

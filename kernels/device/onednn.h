@@ -20,8 +20,8 @@ void count_primitive();
 // Memory that oneDNN is told to use; the pointer is set before each execution.
 dnnl::memory memory(const dnnl::memory::desc& desc);
 
-// Layout of a feature map: nChw16c, nChw8c or nchw by its block, with the images as far apart as its channel_stride
-// says.
+// Layout of a feature map: nChw16c, nChw8c or nchw by its block, with the images as far apart
+// as its channel_stride says.
 template <class T>
 dnnl::memory::desc describe(const FeatureMap<T>& map);
 

@@ -1,5 +1,5 @@
-// Maps as rows of values that lie together, combined value by value: the one kernel of elementwise operations and
-// copies.
+// Maps as rows of values that lie together, combined value by value: the one kernel of
+// elementwise operations and copies.
 #pragma once
 
 #include <algorithm>

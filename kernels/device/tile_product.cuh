@@ -80,8 +80,8 @@ __device__ void multiply_tile(const A& a, const B& b, int first_row, int first_c
 
 // Calls launch_for(shape) with the tiles for a result of this size, of which there are `copies`: 128 x 64 where that
 // fills a large card, else more and smaller ones; narrow ones for few columns. Single values come in tiles of 128 x 64
-// only: a thread of a smaller tile would have more of them on their way than registers. A rule, so that every card adds
-// alike.
+// only: a thread of a smaller tile would have more of them on their way than registers. A rule, so that
+// every card adds alike.
 template <class Group, class Operand, class Launch>
 void with_shape(std::int64_t rows, int columns, int copies, const Launch& launch_for) {
   if constexpr (Group::count > 1) {

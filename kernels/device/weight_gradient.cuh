@@ -1,5 +1,5 @@
-// d_weight = d_y^T x and d_bias, for linear layers, where x is a matrix, and convolutions, where it is the patches of a
-// map.
+// d_weight = d_y^T x and d_bias, for linear layers, where x is a matrix, and convolutions, where it is the
+// patches of a map.
 #pragma once
 
 #include "kernels/device/split_k.h"

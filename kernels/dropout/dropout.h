@@ -1,5 +1,5 @@
-// Dropout (Srivastava et al. 2014): values fall to zero at random, and those that stay grow so that the mean does not
-// change.
+// Dropout (Srivastava et al. 2014): values fall to zero at random, and those that stay grow so that the
+// mean does not change.
 #pragma once
 
 #include "kernels/device/family.h"

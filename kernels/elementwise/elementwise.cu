@@ -1,5 +1,5 @@
-// Elementwise operations on cuda and emulated: maps without gaps are one row, views of wider maps a row for every
-// pixel.
+// Elementwise operations on cuda and emulated: maps without gaps are one row, views of wider maps a
+// row for every pixel.
 #include "kernels/elementwise/elementwise.h"
 
 #include "kernels/device/gpu.h"

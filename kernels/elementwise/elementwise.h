@@ -102,7 +102,7 @@ struct Fill {
 };
 KERNEL_FAMILY(Fill);
 
-// total += sum of values, in double: how losses are added up over an epoch without a synchronisation.
+// total += sum of values, in double: how losses are added up over an epoch without a synchronization.
 struct AccumulateSum {
   static constexpr const char* name = "accumulate_sum";
   const float* values;  // [count]

@@ -39,8 +39,8 @@ void of_block(const GaussianLikelihood<float>& a, int channel_block) {
 
 }  // namespace
 
-// mapping: channel blocks over threads; bytes: prediction and target read, d_prediction written; operations: 5 per
-// value.
+// mapping: channel blocks over threads; bytes: prediction and target read, d_prediction written;
+// operations: 5 per value.
 void run_on(Cpu, const GaussianLikelihood<float>& a) {
   const FeatureMap<const float>& map = a.prediction;
   specialize_block(map.block, [&](auto block) {

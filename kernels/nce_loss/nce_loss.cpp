@@ -94,8 +94,8 @@ void run_on(Cpu, const NceLoss& a) {
   }
 }
 
-// mapping: one thread: a batch's rows; bytes: rows of the bank read and written, embeddings read; operations: 6 per
-// value.
+// mapping: one thread: a batch's rows; bytes: rows of the bank read and written, embeddings read;
+// operations: 6 per value.
 void run_on(Cpu, const UpdateBank& a) {
   for (int row = 0; row < a.rows; ++row) {
     const std::int32_t* const end = a.positions + a.rows;

@@ -92,8 +92,8 @@ __global__ void __launch_bounds__(threads) nce_row(NceLoss a) {
 static_assert(threads == most_nce_columns);
 
 // mapping: a block takes a row of the batch; bytes: a row of the bank read and written, the embedding read; operations:
-// 6 per value; hazard: two rows may be one image: the later one writes, the earlier one only takes part in the
-// barriers.
+// 6 per value; hazard: two rows may be one image: the later one writes, the earlier one only takes
+// part in the barriers.
 __global__ void __launch_bounds__(threads) move_bank(UpdateBank a) {
   const int row = static_cast<int>(blockIdx.x);
   const std::int32_t position = a.positions[row];

@@ -1,5 +1,5 @@
-// How a GPU divides the planes that are averaged as a whole: by the shape alone, so that sums have one order
-// everywhere.
+// How a GPU divides the planes that are averaged as a whole: by the shape alone, so that sums
+// have one order everywhere.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +26,8 @@ struct PlaneTiling {
     // of one warp.
     const auto wanted = static_cast<int>(std::bit_floor(static_cast<unsigned>(std::max(pixels / least_pixels, 1))));
     rows = std::clamp(wanted, 32 / lanes, most_threads / lanes);
-    // A plane is shared only where images and tiles are too few for a large card: then 512 blocks, about four for each
-    // multiprocessor.
+    // A plane is shared only where images and tiles are too few for a large card: then 512 blocks, about
+    // four for each multiprocessor.
     const std::int64_t blocks = static_cast<std::int64_t>(images) * tiles;
     slices =
         std::clamp(pixels / (least_pixels * rows), 1, static_cast<int>(std::clamp<std::int64_t>(512 / blocks, 1, 256)));

@@ -190,8 +190,8 @@ void run_on(Cpu, const AveragePoolBackward<float>& a) {
   });
 }
 
-// mapping: a thread per (image, channel block), chunks of 64 values along the plane; bytes: x read; operations: 1 per
-// element.
+// mapping: a thread per (image, channel block), chunks of 64 values along the plane; bytes: x read;
+// operations: 1 per element.
 void run_on(Cpu, const GlobalAveragePoolForward<float>& a) {
   for_each_plane(a.x, a.x.elements(), [&](auto block, int image, int channel_block) {
     const float* x = a.x.block_data(image, channel_block);

@@ -1,5 +1,5 @@
-// Windows over channels-last maps: who takes which position, what lies under a window and which windows lie over a
-// cell.
+// Windows over channels-last maps: who takes which position, what lies under a window and which windows
+// lie over a cell.
 #pragma once
 
 #include <algorithm>

@@ -54,8 +54,8 @@ LossAndGradient<T> softened_kl_with_labels(int rows, int classes, const std::vec
   return result;
 }
 
-// Every label is a distribution over yes and no; `known` marks the entries that count, `counts` says how often (empty:
-// once).
+// Every label is a distribution over yes and no; `known` marks the entries that count, `counts` says
+// how often (empty: once).
 template <class T>
 LossAndGradient<T> softened_binary_kl(int rows, int labels, const std::vector<T>& student,
                                       const std::vector<T>& teacher, const std::vector<bool>& known, T temperature,

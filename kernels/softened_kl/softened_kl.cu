@@ -1,5 +1,5 @@
-// Softened KL on cuda and on the emulated device: short rows share a block, a long row has one. README.md has the
-// derivation.
+// Softened KL on cuda and on the emulated device: short rows share a block, a long row has one.
+// README.md has the derivation.
 #include "kernels/softened_kl/softened_kl.h"
 
 #include <algorithm>

@@ -61,7 +61,7 @@ TEST(Pool, TakesTheSmallestRangeThatFits) {
   EXPECT_EQ(pool.allocate(filling(832)), static_cast<std::byte*>(large) + 192);
 }
 
-TEST(Pool, FreeNeighboursMergeInEveryOrderOfRelease) {
+TEST(Pool, FreeNeighborsMergeInEveryOrderOfRelease) {
   std::vector<std::size_t> order{0, 1, 2, 3};
   do {
     Pool pool(kernels::cpu_device(1), "merging", 1024);

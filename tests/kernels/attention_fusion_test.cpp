@@ -95,7 +95,7 @@ TEST_P(AttentionFusion, MatchesTheReference) {
       check(maps, problem.d_y.plain(), gradients.d_y, sizes.d_y, 1);
       check(of_attention, problem.d_attention.plain(), gradients.d_attention, sizes.d_attention, channels);
       for (const DeviceMap<T>* map : {&problem.out, &problem.d_x, &problem.d_y, &problem.d_attention})
-        EXPECT_TRUE(map->neighbours_untouched());
+        EXPECT_TRUE(map->neighbors_untouched());
     }
   });
 }

@@ -58,8 +58,8 @@ struct Pair {
     return {student.map(), teacher.map(), loss.data(), d_student.map(), weight, epsilon, nullptr, root};
   }
   void run() const { execute_with_workspace(arguments(), device); }
-  bool neighbours_untouched() const {
-    return student.neighbours_untouched() && teacher.neighbours_untouched() && d_student.neighbours_untouched();
+  bool neighbors_untouched() const {
+    return student.neighbors_untouched() && teacher.neighbors_untouched() && d_student.neighbors_untouched();
   }
 
   Device device;
@@ -156,7 +156,7 @@ TEST_P(AttentionTransferTest, MatchesTheReference) {
         pair.fill(random, size);
         SCOPED_TRACE(pair.text());
         check(pair, losses, gradients);
-        EXPECT_TRUE(pair.neighbours_untouched());
+        EXPECT_TRUE(pair.neighbors_untouched());
       }
   });
 }

@@ -118,7 +118,7 @@ double position_error(const MapShape& shape, const reference::AugmentChange& cha
 template <class T>
 void check_batch(Batch<T>& batch, const StepState* state, const Choices& choices, Comparison& comparison) {
   batch.run(state, choices);
-  EXPECT_TRUE(batch.out.neighbours_untouched());
+  EXPECT_TRUE(batch.out.neighbors_untouched());
   const std::vector<double> actual = batch.out.plain();
   const double mean[3] = {double{0.485f}, double{0.456f}, double{0.406f}};
   const double deviation[3] = {double{0.229f}, double{0.224f}, double{0.225f}};

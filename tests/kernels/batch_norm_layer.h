@@ -131,9 +131,9 @@ struct Layer {
   }
   void run(const kernels::BatchNormInference<T>& arguments) const { execute_on(arguments, device); }
 
-  bool neighbours_untouched() const {
+  bool neighbors_untouched() const {
     for (const auto* map : {&x, &residual, &y, &d_y, &d_x, &d_residual})
-      if (!map->neighbours_untouched()) return false;
+      if (!map->neighbors_untouched()) return false;
     return true;
   }
 

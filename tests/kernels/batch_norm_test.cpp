@@ -22,7 +22,7 @@ TEST_P(BatchNorm, ForwardMatchesTheReference) {
                   [&](Random& random, const LayerShape& shape, Kind kind) {
                     Layer<T> layer(random, device(), shape, random.values(shape.shape.elements(), kind));
                     check_forward(layer, random.coin(), random.coin(), outputs, statistics);
-                    EXPECT_TRUE(layer.neighbours_untouched());
+                    EXPECT_TRUE(layer.neighbors_untouched());
                   });
   });
 }
@@ -91,7 +91,7 @@ TEST_P(BatchNorm, InferenceMatchesTheReference) {
                              (with_residual ? std::abs(residual[at]) : 0);
         outputs.check(actual[at], expected[at], with_storage<T>(allowed(3, terms), expected[at]), at);
       });
-      EXPECT_TRUE(layer.neighbours_untouched());
+      EXPECT_TRUE(layer.neighbors_untouched());
     });
   });
 }
@@ -126,7 +126,7 @@ TEST_P(BatchNorm, BackwardMatchesTheReference) {
                     const bool with_residual = random.coin(), relu = random.coin();
                     layer.run(layer.forward(with_residual, relu));
                     check_backward(layer, with_residual, relu, random.coin(), outputs, sums);
-                    EXPECT_TRUE(layer.neighbours_untouched());
+                    EXPECT_TRUE(layer.neighbors_untouched());
                   });
   });
 }
@@ -267,7 +267,7 @@ TEST_P(BatchNorm, BackwardAddsWhatThereIsAlready) {
       arguments.d_x = so_far.map();
       layer.run(arguments);
       EXPECT_EQ(so_far.plain(), together);
-      EXPECT_TRUE(layer.neighbours_untouched() && so_far.neighbours_untouched());
+      EXPECT_TRUE(layer.neighbors_untouched() && so_far.neighbors_untouched());
     });
   });
 }

@@ -65,7 +65,7 @@ class ConvertLayouts : public DeviceTest {
                             : actual[i] == expected[i] && std::signbit(actual[i]) == std::signbit(expected[i]);
       if (!same && ++wrong < 5) ADD_FAILURE() << "[" << i << "]: " << actual[i] << " instead of " << expected[i];
     }
-    EXPECT_TRUE(from.neighbours_untouched() && to.neighbours_untouched());
+    EXPECT_TRUE(from.neighbors_untouched() && to.neighbors_untouched());
   }
 };
 

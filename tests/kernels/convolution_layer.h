@@ -138,7 +138,7 @@ struct ConvolutionLayer {
     execute_with_workspace(arguments, device);
   }
   bool has_statistics() const { return around.statistics && kernels::fuses_batch_norms(device); }
-  bool neighbours_untouched() const { return y.neighbours_untouched() && d_x.neighbours_untouched(); }
+  bool neighbors_untouched() const { return y.neighbors_untouched() && d_x.neighbors_untouched(); }
 
   // Values as operands of products.
   static Doubles operands(Doubles values) {
@@ -290,7 +290,7 @@ void check_layer(Random& random, const kernels::Device& device, const Convolutio
   const ConvolutionLayer<Operand> layer(random, device, sizes, around, beside);
   check_forward(layer, comparisons);
   check_gradients(layer, comparisons);
-  EXPECT_TRUE(layer.neighbours_untouched());
+  EXPECT_TRUE(layer.neighbors_untouched());
 }
 
 }  // namespace preceptor::test

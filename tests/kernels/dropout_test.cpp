@@ -66,7 +66,7 @@ TEST_P(Dropouts, EqualTheReference) {
         EXPECT_EQ(y.plain(), expected);
         execute_on(Dropout<T>{x.map(), x.map(), at.data(), layer, probability}, device());
         EXPECT_EQ(x.plain(), expected) << "in place";
-        EXPECT_TRUE(x.neighbours_untouched() && y.neighbours_untouched());
+        EXPECT_TRUE(x.neighbors_untouched() && y.neighbors_untouched());
       }
   });
 }

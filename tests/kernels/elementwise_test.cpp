@@ -67,7 +67,7 @@ TEST_P(Elementwise, EqualsTheReference) {
         EXPECT_EQ(out.plain(), rounded<T>(reference::leaky_relu(left, 0.75)));
         execute_on(LeakyReluBackward<T>{a.map(), b.map(), out.map(), 0.75f}, device());
         EXPECT_EQ(out.plain(), rounded<T>(reference::leaky_relu_backward(left, right, 0.75)));
-        EXPECT_TRUE(a.neighbours_untouched() && b.neighbours_untouched() && out.neighbours_untouched());
+        EXPECT_TRUE(a.neighbors_untouched() && b.neighbors_untouched() && out.neighbors_untouched());
         // In place.
         execute_on(ReluBackward<T>{a.map(), b.map(), b.map()}, device());
         EXPECT_EQ(b.plain(), reference::relu_backward(left, right));
@@ -76,7 +76,7 @@ TEST_P(Elementwise, EqualsTheReference) {
         EXPECT_EQ(a.plain(), doubled);
         execute_on(ReluForward<T>{a.map(), a.map()}, device());
         EXPECT_EQ(a.plain(), reference::relu(doubled));
-        EXPECT_TRUE(a.neighbours_untouched() && b.neighbours_untouched());
+        EXPECT_TRUE(a.neighbors_untouched() && b.neighbors_untouched());
       }
   });
 }
@@ -145,7 +145,7 @@ TEST_P(Elementwise, MarginsAreOfTheirChannels) {
       EXPECT_TRUE(std::isnan(found[1]));
       expected[1] = found[1] = 0;
       EXPECT_EQ(found, expected) << channels;
-      EXPECT_TRUE(y.neighbours_untouched());
+      EXPECT_TRUE(y.neighbors_untouched());
     }
   });
 }

@@ -87,7 +87,7 @@ TEST_P(GaussianLikelihood, MatchesTheReference) {
           of_raw.check(static_cast<double>(result.d_raw[c]), expected.d_raw[c],
                        allowed(1, std::abs(expected.d_raw[c]), 1) + terms, c);
         }
-        EXPECT_TRUE(problem.d_x.neighbours_untouched());
+        EXPECT_TRUE(problem.d_x.neighbors_untouched());
       }
   });
 }

@@ -96,7 +96,7 @@ TEST_P(GramMatrix, MatchTheReference) {
         for (std::size_t i = 0; i < gradient.size(); ++i)
           gradients.check(found[i], gradient[i], with_storage<T>(allowed(terms, of_size[i]), gradient[i]), i);
       }
-      EXPECT_TRUE(problem.d_x.neighbours_untouched() && problem.d_y.neighbours_untouched());
+      EXPECT_TRUE(problem.d_x.neighbors_untouched() && problem.d_y.neighbors_untouched());
     }
   });
 }

@@ -135,7 +135,7 @@ TEST_P(Pooling, MaximumMatchesTheReference) {
         const auto actual = d_x.plain();
         for (std::size_t i = 0; i < d.size(); ++i)
           gradients.check(actual[i], d[i], with_storage<T>(allowed(w.window * w.window, terms[i], 1), d[i]), i);
-        for (const auto* map : {&x, &y, &again, &d_y, &d_x}) EXPECT_TRUE(map->neighbours_untouched());
+        for (const auto* map : {&x, &y, &again, &d_y, &d_x}) EXPECT_TRUE(map->neighbors_untouched());
       });
   });
 }
@@ -245,7 +245,7 @@ TEST_P(Pooling, AverageMatchesTheReference) {
               reference::average_pool(c.sizes, count_padding, magnitudes(x.plain())));
         check(backward, d_x, reference::average_pool_backward(c.sizes, count_padding, d_y.plain()),
               reference::average_pool_backward(c.sizes, count_padding, magnitudes(d_y.plain())));
-        for (const auto* map : {&x, &y, &d_y, &d_x}) EXPECT_TRUE(map->neighbours_untouched());
+        for (const auto* map : {&x, &y, &d_y, &d_x}) EXPECT_TRUE(map->neighbors_untouched());
       });
   });
 }
@@ -273,7 +273,7 @@ TEST_P(Pooling, GlobalAverageMatchesTheReference) {
       for (std::size_t i = 0; i < d_actual.size(); ++i)
         backward.check(d_actual[i], d_expected[i],
                        with_storage<T>(allowed(1, std::abs(d_expected[i]), 1), d_expected[i]), i);
-      EXPECT_TRUE(x.neighbours_untouched() && d_x.neighbours_untouched());
+      EXPECT_TRUE(x.neighbors_untouched() && d_x.neighbors_untouched());
     };
     for (Kind kind : all_kinds)
       for (int number = 0; number < (on_cpu() ? 12 : 8); ++number) check(random_map(random, device(), number), kind);

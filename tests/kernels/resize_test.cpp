@@ -109,7 +109,7 @@ TEST_P(Resizes, EqualTheReference) {
       // Two weights of each product are rounded, and their product with the value.
       for (std::size_t i = 0; i < expected.size(); ++i)
         comparison.check(actual[i], expected[i], with_storage<T>(allowed(taps, magnitude[i]), expected[i]), i);
-      EXPECT_TRUE(y.neighbours_untouched());
+      EXPECT_TRUE(y.neighbors_untouched());
     }
   });
 }

@@ -42,7 +42,7 @@ class WeightsTest : public testing::Test {
 };
 
 // densenet121 and resnet50 in one file each way: what torch wrote is what our checkpoint holds, bit for bit.
-TEST_F(WeightsTest, EveryNetworkIsRecognisedAndRoundTripsBitForBit) {
+TEST_F(WeightsTest, EveryNetworkIsRecognizedAndRoundTripsBitForBit) {
   const test::TemporaryFolder folder;
   for (const std::string& name : model_names()) {
     if (name == "resnet101" || name == "densenet169") continue;  // the same code, and slow
@@ -64,7 +64,7 @@ TEST_F(WeightsTest, EveryNetworkIsRecognisedAndRoundTripsBitForBit) {
   }
 }
 
-TEST_F(WeightsTest, OtherNetworksAreNotRecognised) {
+TEST_F(WeightsTest, OtherNetworksAreNotRecognized) {
   StateDict state = make("resnet18")->parameters().state();
   EXPECT_FALSE(recognize_network({}).has_value());
   StateDict wide = state;

@@ -86,7 +86,7 @@ class DeviceMap {
         [&](std::size_t to, std::size_t from) { result[to] = static_cast<double>(static_cast<float>(values[from])); });
     return result;
   }
-  bool neighbours_untouched() const {
+  bool neighbors_untouched() const {
     std::vector<T> values = memory_.host();
     for_each([&](std::size_t, std::size_t at) { values[at] = guarded; });
     return std::all_of(values.begin(), values.end(), [](T value) { return same_value(value, guarded); });

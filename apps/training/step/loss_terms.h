@@ -21,8 +21,8 @@ struct TermSummary {
 // share is its L2 norm divided by the sum of all terms' norms, so that shares add up to 1. (The norm of the sum may be
 // much smaller: gradients can point against each other.)
 //
-// A weight has two parts: an argument of the loss, and a factor in device memory, which a recorded step reads each
-// time.
+// A weight has two parts: an argument of the loss, and a factor in device memory, which a recorded
+// step reads each time.
 class LossTerms {
  public:
   // arguments: the part of each weight that its loss takes; not 0, or the unweighted loss would be NaN.

@@ -1,5 +1,5 @@
-// Teachers' logits and taps, computed once and kept in a file, so that further runs cost no more than without a
-// teacher.
+// Teachers' logits and taps, computed once and kept in a file, so that further runs cost no more
+// than without a teacher.
 #pragma once
 
 #include <functional>

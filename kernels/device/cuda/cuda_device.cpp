@@ -1,5 +1,5 @@
-// The first CUDA device through the runtime API; libcuda is never linked, so programs start on machines without a
-// driver.
+// The first CUDA device through the runtime API; libcuda is never linked, so programs start on
+// machines without a driver.
 #include "kernels/device/cuda/cuda_device.h"
 
 #include <nvtx3/nvToolsExt.h>

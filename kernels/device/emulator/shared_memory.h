@@ -29,8 +29,8 @@ class SharedMemory {
   std::size_t static_bytes() const { return static_bytes_; }
 
  private:
-  // Arrays start at multiples of 128 bytes, so that banks are those of an array's own indices; each leaves a gap after
-  // it.
+  // Arrays start at multiples of 128 bytes, so that banks are those of an array's own indices; each leaves
+  // a gap after it.
   static constexpr std::size_t alignment = 128;
   static constexpr std::size_t arena_bytes = 512 * 1024;
 

@@ -126,7 +126,7 @@ void Watcher::barrier() {
   if (all_fenced) s.published_before = s.epoch;
 }
 
-void Watcher::warp_synchronised(int warp) {
+void Watcher::warp_synchronized(int warp) {
   ++state_->warp_epoch[static_cast<std::size_t>(warp)];
   state_->counter.synchronized(warp);
 }
@@ -268,7 +268,7 @@ void Watcher::begin_block(std::uint32_t, int) {}
 void Watcher::end_block() {}
 void Watcher::abandon_block() {}
 void Watcher::barrier() {}
-void Watcher::warp_synchronised(int) {}
+void Watcher::warp_synchronized(int) {}
 void Watcher::fence() {}
 void Watcher::copy_issued(const PendingCopy&) {}
 void Watcher::copy_delivered(const PendingCopy&) {}

@@ -28,7 +28,7 @@ class Watcher {
   void end_block();
   void abandon_block();
   void barrier();                    // all threads of the block have met
-  void warp_synchronised(int warp);  // all lanes of the warp have met
+  void warp_synchronized(int warp);  // all lanes of the warp have met
   void fence();
   void copy_issued(const PendingCopy& copy);
   void copy_delivered(const PendingCopy& copy);

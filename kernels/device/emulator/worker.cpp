@@ -262,7 +262,7 @@ void Worker::collective(unsigned mask, void (*execute)(unsigned, void* const*), 
     if (execute) execute(mask, gathering->argument);
     warp.gatherings.erase(gathering);
     warp.ready |= mask;
-    if (mask == warp.existing) watcher_.warp_synchronised(warp_);
+    if (mask == warp.existing) watcher_.warp_synchronized(warp_);
   } else {
     warp.ready &= ~bit(lane);
   }

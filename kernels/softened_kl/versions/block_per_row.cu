@@ -1,6 +1,6 @@
-// Version 2: a block per row. Neighbouring lanes read neighboring classes, so that a warp's 32 values are 4 sectors,
-// and maxima and sums are combined over the block. The row is still read three times: for the maxima, the sums, the
-// gradient.
+// Version 2: a block per row. Neighboring lanes read neighboring classes, so that a warp's 32 values are 4 sectors,
+// and maxima and sums are combined over the block. The row is still read three times: for the maxima,
+// the sums, the gradient.
 #include "kernels/device/reduce.cuh"
 #include "kernels/softened_kl/row.cuh"
 #include "kernels/softened_kl/versions/versions.h"
