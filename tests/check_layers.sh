@@ -8,7 +8,7 @@ export LC_ALL=C
 # A path belongs to the room whose name is its longest prefix here. It may include its own room and
 # whatever begins with one of the prefixes after the colon.
 ground="engine/files/ engine/task.h data/parallel.h data/random.h"
-data="data/ engine/files/ engine/task.h"
+dataset="$ground data/images/ data/storage/ data/dataset.h data/dataset_spec.h"
 below="engine/ models/ data/"
 rooms="
 kernels/:
@@ -23,27 +23,28 @@ data/images/: $ground
 data/tables/: $ground
 data/storage/: $ground data/images/ data/tables/
 data/metrics/: $ground
-data/: $ground data/images/ data/tables/ data/storage/
-data/formats/: $data
-data/phantoms/: $data
-data/batches/: $data
-data/predictions/: $data
+data/dataset: $ground data/images/ data/storage/
+data/dataset_report: $dataset data/batches/
+data/phantoms/: $dataset
+data/formats/: $dataset data/tables/ data/phantoms/
+data/batches/: $dataset data/metrics/
+data/predictions/: $dataset data/tables/ data/metrics/
 
-apps/command_line/: $below
 apps/runs/: $below
+apps/command_line/: $below apps/runs/progress.h
 apps/inference/: $below apps/runs/
 apps/training/: $below apps/command_line/ apps/runs/ apps/inference/
 apps/evaluation/: $below apps/command_line/ apps/runs/ apps/inference/
 apps/explanation/: $below
 apps/report/: $below apps/command_line/ apps/runs/ apps/inference/ apps/evaluation/ apps/explanation/
-apps/dataset/: $below apps/command_line/ apps/inference/
+apps/dataset/: $below apps/command_line/ apps/inference/ apps/training/options/
 apps/inspect/: $below apps/command_line/
 apps/bench/: $below apps/command_line/ apps/training/ kernels/
 apps/bench.cpp: $below apps/ kernels/
 apps/: $below apps/
 "
-# The programs that train. The others read runs and run networks without it.
-training='^apps/(training/|bench|studies/|train\.cpp|distill\.cpp)'
+# The programs that train, and the preview of what they train on. The others read runs and run networks without it.
+training='^apps/(training/|bench|studies/|train\.cpp|distill\.cpp|dataset/preview\.cpp)'
 # Headers of devices and of their libraries.
 devices='^(cuda|cudnn|cublas|dnnl|oneapi/dnnl|omp\.h|nccl)'
 

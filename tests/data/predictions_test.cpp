@@ -174,7 +174,7 @@ TEST_F(PredictionsTest, ProbabilitiesAreReadWithoutTheTruth) {
   EXPECT_EQ(plain.label_names, (std::vector<std::string>{"Edema", "Mass"}));
   EXPECT_EQ(plain.ids, (std::vector<std::string>{"b", "a"}));
   EXPECT_EQ(plain.probabilities, (std::vector<double>{0.5, 1, 0.25, 0}));
-  // Of a table with marked columns only those count, wherever the images are named.
+  // In a table with marked columns only those count, wherever the images are named.
   const ProbabilityTable marked = read_probabilities(write("age,id,label:x,probability:x,prob_y\n58,a,1,0.5,0.25\n"));
   EXPECT_EQ(marked.label_names, (std::vector<std::string>{"x", "y"}));
   EXPECT_EQ(marked.ids, std::vector<std::string>{"a"});
