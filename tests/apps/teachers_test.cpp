@@ -140,7 +140,7 @@ TEST_F(TeachersTest, AnotherSizeIsReachedByResizing) {
   place.run({"preceptor-train", "--data", "phantom:chest?n=32&val=16&test=16&size=64", "--model", "resnet8", "--epochs",
              "1", "--threads", "2", "--bootstrap", "0", "--out", "large"});
   const std::string said = said_by(student({"large/best.safetensors"}, "run", {"--method", "at"}));
-  EXPECT_NE(said.find("images of 32x32 are brought to its 64x64"), std::string::npos) << said;
+  EXPECT_NE(said.find("images of 32x32 are scaled to its 64x64"), std::string::npos) << said;
 }
 
 TEST_F(TeachersTest, NonsenseIsRefusedBeforeTheRunBegins) {
