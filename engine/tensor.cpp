@@ -52,7 +52,7 @@ Tensor Tensor::reshaped(const Shape& shape) const {
 Tensor Tensor::joined_with(const Tensor& next) const {
   require(shape_.rank() == 4 && next.shape_.rank() == 4 && buffer_ == next.buffer_ && storage_ == next.storage_ &&
               next.data_ == data_ + channel_offset(shape_[1]),
-          "joined_with: ", next.shape_, " does not lie behind ", shape_, " in one map");
+          "joined_with: ", next.shape_, " does not follow ", shape_, " in one map");
   Tensor joined = *this;
   joined.shape_ = {shape_[0], shape_[1] + next.shape_[1], shape_[2], shape_[3]};
   joined.slot_ = -1;

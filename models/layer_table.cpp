@@ -58,8 +58,7 @@ double operations_of(const LayerNode& node, const Shape& output) {
 std::size_t kept_values(const LayerNode& node, const Shape& output) {
   switch (node.kind) {
     case Kind::convolution:
-      // With a batch norm behind it, what it gives and what the batch norm gives; what a batch norm before it gives is
-      // computed again.
+      // A batch norm after it adds its own output; the output of a batch norm before it is computed again.
       return (node.norm ? 2 : 1) * output.elements();
     case Kind::batch_norm:
     case Kind::average_pool:

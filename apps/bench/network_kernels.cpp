@@ -133,8 +133,8 @@ void time_convolutions(KernelBench& bench) {
         shape);
     forward.input = weight_gradient.input = {before.mean.data(), before.scale.data(), before.offset.data(), true};
     if (kernels::fuses_batch_norms(bench.context().device())) forward.statistics = after.statistics.data();
-    bench.time(forward, shape + (forward.statistics ? ", between batch norms" : ", behind a batch norm"));
-    bench.time(weight_gradient, shape + ", behind a batch norm");
+    bench.time(forward, shape + (forward.statistics ? ", between batch norms" : ", after a batch norm"));
+    bench.time(weight_gradient, shape + ", after a batch norm");
   }
 }
 

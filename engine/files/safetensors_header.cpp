@@ -76,7 +76,7 @@ SafetensorsHeader parse_safetensors_header(const std::string& path, std::string_
                  ": overlaps another or leaves a gap");
     expected = tensor.end;
   }
-  require_data(expected == file_bytes, where, "has ", file_bytes - expected, " bytes behind the last tensor");
+  require_data(expected == file_bytes, where, "has ", file_bytes - expected, " bytes after the last tensor");
   return header;
 }
 

@@ -132,7 +132,7 @@ class LegacyContainer : public TorchContainer {
                    " is given twice");
       rest.remove_prefix(bytes);
     }
-    require_data(rest.empty(), path_, ": has ", rest.size(), " bytes behind the last storage");
+    require_data(rest.empty(), path_, ": has ", rest.size(), " bytes after the last storage");
   }
 
   // Classes of modules are stored in the same way as storages, with their source text, which is not read.

@@ -241,7 +241,7 @@ void TorchReader::describe_window(const std::vector<PickleRef>& arguments, View&
     empty |= size.integer == 0;
   }
   if (empty) return;
-  good(view.offset < view.storage.elements, "it begins behind its storage");
+  good(view.offset < view.storage.elements, "it begins beyond its storage");
   std::uint64_t reached = view.offset, elements = 1;
   for (std::size_t d = 0; d < view.sizes.size(); ++d) {
     const auto steps = static_cast<std::uint64_t>(view.sizes[d] - 1);

@@ -177,7 +177,7 @@ std::string text_of(const ConvolutionGeometry& g) {
   return text.str();
 }
 std::string text_of(const ChannelAffine& input) {
-  return input.scale ? input.relu ? ", behind a batch norm and relu" : ", behind a batch norm" : "";
+  return input.scale ? input.relu ? ", after a batch norm and relu" : ", after a batch norm" : "";
 }
 template <class T>
 std::string text_of(const ConvolutionForward<T>& a) {

@@ -141,13 +141,13 @@ class Stream {
   // Calls `body`, whose launches are neither executed nor recorded: for what it allocates.
   void without_launching(const std::function<void()>& body);
 
-  // Launches between begin_branch() and end_branch() run behind all before, and beside those that follow, until
+  // Launches between begin_branch() and end_branch() run after all before, and beside those that follow, until
   // join_branch(); with one stream on the host, in the order of the calls. Branches do not nest.
   void begin_branch();
   void end_branch();
   void join_branch();
 
-  // Marks the point behind all launches so far; not while capturing.
+  // Marks the point after all launches so far; not while capturing.
   void mark(Event& event);
   // Later launches wait for a point of another stream; the host does not.
   void wait_for(const Event& event);
@@ -156,7 +156,7 @@ class Stream {
   // recorded has no result yet.
   void synchronize() const;
 
-  // Seconds that `launches` takes on the device. Queued behind what is pending, so that on cuda the time to start the
+  // Seconds that `launches` takes on the device. Queued after everything pending, so that on cuda the time to start the
   // first launch does not count.
   double seconds_of(const std::function<void()>& launches) const { return seconds_of(queues_[0], launches); }
 

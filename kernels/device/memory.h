@@ -11,7 +11,7 @@
 
 namespace preceptor::kernels {
 
-// Device memory outside any pool, exactly `bytes` long and aligned to 64 bytes. On the emulated device an access behind
+// Device memory outside any pool, exactly `bytes` long and aligned to 64 bytes. On the emulated device an access past
 // its end is found by AddressSanitizer.
 void* allocate(const Device& device, std::size_t bytes);
 void release(const Device& device, void* memory);

@@ -24,7 +24,7 @@ class FeatureMethod : public TransferMethod {
   // before_relu: stages as they are before their last ReLU. Errors: usage, naming the taps that there are.
   std::vector<TapPair> read_pairs(const MethodSetup& setup, const MethodSettings& settings, bool before_relu = false);
 
-  // One more pair, behind those of read_pairs().
+  // One more pair, after those of read_pairs().
   TapPair add_pair(const Tap& student, const Tap& teacher);
 
   const Tensor& student_map(const TransferInput& in, std::size_t pair) const {

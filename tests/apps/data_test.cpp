@@ -128,7 +128,7 @@ TEST_F(DataCommands, BadImagesStopARunOrAreLeftOut) {
   place.refuse(train("broken", {"--data", "folder:set?size=16&split=100/0/0"}), 65, {"has no validation images"});
   place.refuse(train("broken", {"--data", "folder:set?size=16"}), 65,
                {"set/dark/5.png: ", "1 test images cannot be read"});
-  EXPECT_FALSE(place.exists("broken")) << "said before the first epoch, not behind the last";
+  EXPECT_FALSE(place.exists("broken")) << "said before the first epoch, not after the last";
 }
 
 TEST_F(DataCommands, SamplingIsAFlag) {

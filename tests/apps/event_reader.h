@@ -37,7 +37,7 @@ struct WireFields {
       }
       const std::size_t size = (key & 7) == 1 ? 8 : (key & 7) == 5 ? 4 : varint();
       if (at + size > wire.size()) {
-        ADD_FAILURE() << "field " << field << " ends behind its message";
+        ADD_FAILURE() << "field " << field << " ends beyond its message";
         return;
       }
       bytes.insert({field, wire.substr(at, size)});

@@ -92,7 +92,7 @@ TEST(RunLog, OnlyTimesDifferBetweenTwoRuns) {
   EXPECT_FALSE(place.exists("a/" + event_file));
 }
 
-// Killed behind the epoch's line and before its commit, or within a line: the epoch is repeated and stands there once.
+// Killed after the epoch's line and before its commit, or within a line: the epoch is repeated and stands there once.
 TEST(RunLog, GoesOnBehindTheCommittedEpoch) {
   const TemporaryFolder folder;
   const nlohmann::ordered_json config = {{"model", "resnet8"}};

@@ -95,7 +95,7 @@ TEST_F(RowFileTest, RefusesDamagedFiles) {
   refuse("", "is empty");
   refuse("short", "only 5 bytes");
   refuse(sound.substr(0, sound.size() - 1), "outside the file");
-  refuse(sound + "x", "behind the last tensor");
+  refuse(sound + "x", "after the last tensor");
   const auto changed = [&](const std::string& word, const std::string& other) {
     std::string bytes = sound;
     return bytes.replace(bytes.find(word), word.size(), other);

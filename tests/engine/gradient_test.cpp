@@ -75,7 +75,7 @@ TEST_P(OpGradient, BatchNorm) {
     SCOPED_TRACE(message(with_relu ? "relu " : "", with_residual ? "residual " : "",
                          gamma_frozen ? "gamma frozen " : "", beta_frozen ? "beta frozen" : ""));
     GradientCheck check(3);
-    // Away from zero by enough that no value behind gamma and beta changes its sign: gamma is in [0.75, 1.25] and
+    // Away from zero by enough that no value after gamma and beta changes its sign: gamma is in [0.75, 1.25] and
     // beta in [-1/8, 1/8], a normalized x at least 0.5 in magnitude, and a residual at least 3.
     check.add_input(shape, away_from_zero(shape.elements(), 31, 1));
     if (with_residual) check.add_input(shape, away_from_zero(shape.elements(), 32, 3));

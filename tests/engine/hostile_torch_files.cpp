@@ -55,7 +55,7 @@ Table hostile_instructions() {
       {"protocol declared late", pickle("\x80\x02}"), "protocols 2 to 5"},
       {"two values", pickle("}}"), "more or less than one value"},
       {"open mark", pickle("(}"), "more or less than one value"},
-      {"bytes behind the end", pickle("}") + "N", "follow the end"},
+      {"bytes after the end", pickle("}") + "N", "follow the end"},
       {"text of 4 GiB", "\x80\x02X\xff\xff\xff\xff.", "beyond the end"},
       {"global without an end", pickle("c" + std::string(100'000, 'x')), "a name has no end"},
       {"unknown memo", pickle("h\x05"), "never remembered"},
@@ -138,9 +138,9 @@ std::vector<HostileView> hostile_views() {
       {"view too long", with_window(0, {7}, {1}), "beyond its storage"},
       {"view too long by its offset", with_window(1, {2, 3}, {3, 1}), "beyond its storage"},
       {"view too long by its stride", with_window(0, {2, 3}, {4, 1}), "beyond its storage"},
-      {"view behind its storage", with_window(6, {1}, {1}), "begins behind"},
+      {"view beyond its storage", with_window(6, {1}, {1}), "begins beyond"},
       {"offset of -1", with_window(-1, {1}, {1}), "no position"},
-      {"offset of 2^63 - 1", with_window(INT64_MAX, {2}, {1}), "begins behind"},
+      {"offset of 2^63 - 1", with_window(INT64_MAX, {2}, {1}), "begins beyond"},
       {"stride of -1", with_window(5, {2}, {-1}), "negative"},
       {"stride of 2^63 - 1", with_window(0, {3}, {INT64_MAX}), "beyond its storage"},
       {"size of -1", with_window(0, {-1}, {1}), "no count"},
@@ -212,7 +212,7 @@ Table damaged_archives() {
   patched("a member in the directory", central, 2, 42, little_endian(whole.size() - 30, 4), "");
   patched("a directory outside the file", "PK\x05\x06", 0, 16, little_endian(0x7fffffff, 4), "");
   patched("a directory of 65,535 entries", "PK\x05\x06", 0, 8, "\xff\xff\xff\xff", "");
-  patched("a member behind a long name", local, 2, 26, "\xff\xff", "");
+  patched("a member after a long name", local, 2, 26, "\xff\xff", "");
   return files;
 }
 

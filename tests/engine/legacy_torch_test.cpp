@@ -80,7 +80,7 @@ TEST_F(LegacyTorchTest, HostileFilesAreRefusedWithTheirReason) {
   refuse(legacy_torch_file(good, {{"1", three}}), "storage 1 belongs to no tensor");
   refuse(legacy_torch_file(good, {{"0", three}, {"0", three}}), "given twice");
   refuse(legacy_torch_file(good, {{"0", three + three}}), "is not the 24 bytes");
-  refuse(legacy_torch_file(good, {{"0", three}}) + "x", "1 bytes behind");
+  refuse(legacy_torch_file(good, {{"0", three}}) + "x", "1 bytes after");
   refuse(legacy_torch_file(pickle(dict({{"a", legacy_tensor("0", 3, text("part"))}})), {{"0", three}}), "five facts");
   refuse(legacy_torch_file(pickle(dict({{"a", legacy_tensor("0", 3)}, {"b", call("os", "system", {text("ls")})}})),
                            {{"0", three}}),

@@ -157,7 +157,7 @@ TEST_F(TapeTest, BackwardPassesOfPartsDisturbNothing) {
     for (const auto& [name, tensor] : parameters.gradients()) all[name] = bits(tensor.values);
     return all;
   };
-  // The gradients behind every walk, the last one over all losses that were recorded.
+  // The gradients after every backward pass, the last one over all losses that were recorded.
   const auto run = [&](bool first, bool second, bool scales, bool parts) {
     parameters.load(start);
     GradientMeter meter(parameters);

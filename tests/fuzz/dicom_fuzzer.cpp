@@ -1,4 +1,4 @@
-// Any bytes behind the preamble of a DICOM file.
+// Any bytes after the preamble of a DICOM file.
 #include "data/images/image.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -242,7 +242,7 @@ class RoundedStep : public DeviceStep {
     }
     double worst = 0;
     for (const auto& [name, gradient] : gradients) {
-      // The batch norms behind it take out whatever it scales by: a gradient of 0, of which rounding is what is left.
+      // The batch norms after it take out whatever it scales by: a gradient of 0, of which rounding is what is left.
       if (model == "densenet16" && name == "features.norm0.weight") continue;
       const double ratio = distance(rounded.at(name).values, gradient.values) / allowed_gradient[name];
       EXPECT_LE(ratio, 1) << model << ", gradient of " << name;

@@ -298,7 +298,7 @@ TEST_P(MethodStep, EveryMethodWorksInBfloat16) {
     for (float value : tensor.values) ASSERT_TRUE(std::isfinite(value)) << name;
 }
 
-// Norms, distances and deviations of nothing: finite losses, and finite weights behind the step.
+// Norms, distances and deviations of nothing: finite losses, and finite weights after the step.
 TEST_P(MethodStep, DeadNetworksGiveNoNan) {
   for (const bool student : {true, false}) {
     Training run(device(), false);

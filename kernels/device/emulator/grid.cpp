@@ -92,7 +92,7 @@ int lane_of_this_thread() { return Call()->thread().linear % warp_lanes; }
 void misaligned(const void* address, std::size_t bytes, Place place) {
   Call()->fail(place, "misaligned: an access of " + std::to_string(bytes) + " bytes at " +
                           std::to_string(reinterpret_cast<std::uintptr_t>(address) % bytes) +
-                          " bytes behind a multiple of that");
+                          " bytes past a multiple of that");
 }
 
 void fence() { Call()->watcher().fence(); }

@@ -193,7 +193,7 @@ void Watcher::access(const void* address, std::size_t bytes, Access access, cons
   const auto text_of_this = [&] { return text_of_access(access, bytes, in_shared); };
   if (in_shared) {
     if (!worker_.shared().in_an_array(address, bytes))
-      worker_.fail(line_of_code(code), "out of bounds: " + text_of_this() + " behind the end of an array");
+      worker_.fail(line_of_code(code), "out of bounds: " + text_of_this() + " past the end of an array");
   } else if (!is_device_memory(address, bytes)) {
     if (access == Access::read && is_constant(worker_, address)) return;
     worker_.fail(line_of_code(code), text_of_this() + " that is not on the device");
