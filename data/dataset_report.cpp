@@ -193,7 +193,8 @@ class Examination {
     }
     std::map<int, std::vector<int>> groups;
     for (const int i : candidates) groups[find(i)].push_back(i);
-    for (const auto& [first, places] : groups) {
+    for (const auto& group : groups) {
+      const std::vector<int>& places = group.second;
       const bool identical = std::all_of(places.begin(), places.end(),
                                          [&](int i) { return facts_[i].content == facts_[places[0]].content; });
       if (!identical) report.alike.push_back(group_of(places));

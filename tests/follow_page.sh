@@ -78,13 +78,15 @@ while IFS= read -r line; do
 done < "$page"
 echo "wrote ${changed[*]}"
 
-# The copy is built as BUILD is, in the same mode. Objects that none of the changed files went into are taken from there.
+# The copy is built as BUILD is, in the same mode. Objects that none of the changed files went into are taken from there, but
+# for those with a generated list (.inc), which a new file changes.
 mode=$(basename "$build")
 mkdir -p "$copy/build/$mode"
 grep -E '^(PRECEPTOR_[A-Z_]+|CMAKE_CUDA_ARCHITECTURES):' "$build/CMakeCache.txt" > "$copy/build/$mode/CMakeCache.txt"
 ninja -C "$build" -t deps | awk -v list="${changed[*]}" '
   BEGIN { count = split(list, changed, " ") }
   /^[^ ]/ { if (object && same) print object; object = $1; sub(/:$/, "", object); same = /VALID/ }
+  /\.inc$/ { same = 0 }
   /^ / { for (i = 1; i <= count; ++i) if (substr("/" $1, length($1) + 1 - length(changed[i])) == "/" changed[i]) same = 0 }
   END { if (object && same) print object }' > "$copy/unchanged.txt"
 reuse="$root/tests/reuse_object.sh;$build;$copy/unchanged.txt"

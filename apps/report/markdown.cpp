@@ -9,7 +9,7 @@ namespace preceptor {
 namespace {
 
 // Text within a cell of a Markdown table.
-std::string cell(std::string text) {
+std::string cell(const std::string& text) {
   std::string out;
   for (const char letter : text) {
     if (letter == '|' || letter == '\\' || letter == '<' || letter == '*' || letter == '_' || letter == '`')

@@ -72,7 +72,7 @@ class Quickstart {
 
  private:
   std::string folder(const std::string& run) const { return options_.out + "/" + run; }
-  TrainingResult train_run(TrainingOptions training, const Dataset& dataset);
+  TrainingResult train_run(const TrainingOptions& training, const Dataset& dataset);
   TrainingOptions source_options(const std::string& model, const std::string& run) const;
   TrainingOptions target_options(const ArmPlan& arm, int seed) const;
   std::vector<ArmPlan> arm_plans() const;
@@ -92,7 +92,7 @@ class Quickstart {
 };
 
 // Finished runs are only tested again; an interrupted one goes on; one with other settings is an error.
-TrainingResult Quickstart::train_run(TrainingOptions training, const Dataset& dataset) {
+TrainingResult Quickstart::train_run(const TrainingOptions& training, const Dataset& dataset) {
   const int runs = 2 + static_cast<int>(arm_plans().size()) * options_.seeds;
   ++started_;
   if (!options_.quiet)

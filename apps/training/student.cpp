@@ -93,7 +93,7 @@ StudentStart read_start(Run& run, const Run* first) {
   const std::string& path = run.options.init;
   if (start.checkpoint || path.empty()) return start;
   StudentStart::Weights& init =
-      start.init.emplace(with_torchvision_names(load_weights(path)), std::nullopt, std::nullopt);
+      start.init.emplace(StudentStart::Weights{with_torchvision_names(load_weights(path)), std::nullopt, std::nullopt});
   const Checkpoint& checkpoint = init.named.file.checkpoint;
   if (has_card(checkpoint.metadata))
     init.card = card_from(checkpoint.metadata, path);

@@ -2,7 +2,7 @@
 # Fails if clang-tidy, with the checks of .clang-tidy, finds something in the C++ files that differ from the branch's base:
 # the merge base with main, or the commit before HEAD if HEAD is main itself. A changed header is seen through the .cpp
 # of its name. Exits 77, which ctest shows as skipped, without clang-tidy, git or compile commands.
-#   check_tidy.sh BUILD [SECONDS]   looks at files until the seconds are over (default 300) and says how many are left
+#   check_tidy.sh BUILD [SECONDS]   looks at files until the seconds are over (default 120) and says how many are left
 #   check_tidy.sh --test            checks this script: it must find violations planted in a file of its own
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -65,7 +65,7 @@ END
 fi
 
 build=$(cd "$1" && pwd)
-deadline=$(($(date +%s) + ${2:-300}))
+deadline=$(($(date +%s) + ${2:-120}))
 [[ -e $build/compile_commands.json ]] || skip "$build has no compile_commands.json"
 cd "$root"
 git rev-parse --verify --quiet HEAD~1 > /dev/null || skip "needs the history of a git checkout"

@@ -26,7 +26,7 @@ float logit_of(double probability, bool multi_label) {
 
 PredictedRows::PredictedRows(Context& context, const ProbabilityTable& table, const Dataset& dataset, int batch,
                              bool skip_missing, const Note& note)
-    : Teacher({}), context_(context), logits_(context.empty({batch, dataset.outputs}, Lifetime::persistent)) {
+    : Teacher({}), logits_(context.empty({batch, dataset.outputs}, Lifetime::persistent)) {
   const bool multi_label = dataset.task == Task::multi_label;
   pair_labels(table, dataset);
   const std::vector<std::ptrdiff_t> rows = rows_of(table, dataset.train);

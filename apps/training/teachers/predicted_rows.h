@@ -31,7 +31,6 @@ class PredictedRows final : public Teacher {
   std::vector<std::ptrdiff_t> rows_of(const ProbabilityTable& table, const Split& split) const;
   void note_worth(const ProbabilityTable& table, const Dataset& dataset, const Note& note) const;
 
-  Context& context_;
   std::vector<int> columns_;  // [outputs] of the table; -1: not there
   int missing_ = 0;
   std::vector<float> all_;     // [images, outputs] logits
