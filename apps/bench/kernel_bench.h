@@ -97,8 +97,8 @@ struct KernelGroup {
   std::vector<const char*> families;
   void (*time)(KernelBench&);
 };
-std::vector<KernelGroup> network_kernels();   // bench_network_kernels.cpp: what every training step is made of
-std::vector<KernelGroup> transfer_kernels();  // bench_transfer_kernels.cpp: what transfer methods and teachers add
+std::vector<KernelGroup> network_kernels();   // network_kernels.cpp: those of every training step
+std::vector<KernelGroup> transfer_kernels();  // transfer_kernels.cpp: those of transfer methods and teachers
 
 // The storage of a row's values, for its text.
 template <class T>
