@@ -197,7 +197,7 @@ const Control controls[] = {
     {"race between blocks", race_between_blocks, 2, 64, 0, race, "race"},
     {"missing fence before the last block", missing_fence, 2, 32, 0, race, "race"},
     {"same value written twice", same_value_written_twice, 1, 64, 0, race, "race"},
-    {"shared memory nobody wrote", uninitialized_shared, 1, 64, 0, race, "no thread has written", "", true},
+    {"shared memory that was never written", uninitialized_shared, 1, 64, 0, race, "no thread has written", "", true},
     {"divergent barrier", divergent_barrier, 1, 64, 0, plain | memory | race, "divergent barriers"},
     {"early exit before a barrier", early_exit_before_barrier, 1, 64, 0, plain | memory | race,
      "returned from the kernel"},
