@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Follows a page of docs/ to the letter in a copy of the tree: writes its files, makes its edits, runs its commands.
+# Follows a page of docs/ to the letter, from top to bottom, in a copy of the tree: writes its files, makes its edits, runs
+# its commands.
 #   follow_page.sh NAME BUILD PATTERN   docs/NAME.md; only commands that match PATTERN (grep -E); BUILD: a current build
 # A line `path`: names the block below it: in a ```diff block lines after + are added and those after - taken away, the others
 # are there already, and ... stands between two places; any other block is the whole file.
@@ -56,14 +57,45 @@ write() {
 }
 
 rm -rf "$copy"
-mkdir "$copy"
+mode=$(basename "$build")
+mkdir -p "$copy/build/$mode"
 find "$root" -mindepth 1 -maxdepth 1 ! -name build ! -name runs ! -name '.*' -exec cp -a {} "$copy" \;
 
+# The copy is built as BUILD is, in the same mode. Objects that none of the changed files went into are taken from there, but
+# for those with a generated list (.inc), which a new file changes.
+grep -E '^(PRECEPTOR_[A-Z_]+|CMAKE_CUDA_ARCHITECTURES):' "$build/CMakeCache.txt" > "$copy/build/$mode/CMakeCache.txt"
+reuse="$root/tests/reuse_object.sh;$build;$copy/unchanged.txt"
+export CMAKE_CXX_COMPILER_LAUNCHER="$reuse${CMAKE_CXX_COMPILER_LAUNCHER:+;$CMAKE_CXX_COMPILER_LAUNCHER}"
+export CMAKE_CUDA_COMPILER_LAUNCHER="$reuse${CMAKE_CUDA_COMPILER_LAUNCHER:+;$CMAKE_CUDA_COMPILER_LAUNCHER}"
+
+# run LINE...: the commands of a block that match the pattern, with the files as they are by then.
+ran=0
+run() {
+  printf '%s\n' '```console' "$@" '```' > "$copy/block.md"
+  grep -E '^\$ ' "$copy/block.md" | grep -qE -- "$pattern" || return 0
+  touch "$copy/unchanged.txt"
+  mv "$copy/unchanged.txt" "$copy/before.txt"
+  ninja -C "$build" -t deps | awk -v list="${changed[*]}" '
+    BEGIN { count = split(list, changed, " ") }
+    /^[^ ]/ { if (object && same) print object; object = $1; sub(/:$/, "", object); same = /VALID/ }
+    /\.inc$/ { same = 0 }
+    /^ / { for (i = 1; i <= count; ++i) if (substr("/" $1, length($1) + 1 - length(changed[i])) == "/" changed[i]) same = 0 }
+    END { if (object && same) print object }' > "$copy/unchanged.txt"
+  # Ninja does not know what went into an object that was taken over.
+  (cd "$copy/build/$mode" && { grep -vxFf "$copy/unchanged.txt" "$copy/before.txt" || true; } | xargs -r rm -f)
+  "$copy/tests/check_commands.sh" "$copy/block.md" "$pattern"
+  ran=$((ran + 1))
+}
+
 changed=() block=() path="" inside=0 language=""
-while IFS= read -r line; do
+while IFS= read -r line <&3; do
   if [[ $inside = 1 ]]; then
     if [[ $line == '```' ]]; then
-      [[ -z $path ]] || write "$path" "$language" "${block[@]}"
+      if [[ -n $path ]]; then
+        write "$path" "$language" "${block[@]}"
+      elif [[ $language == console ]]; then
+        run "${block[@]}"
+      fi
       inside=0 path=""
     else
       block+=("$line")
@@ -75,22 +107,7 @@ while IFS= read -r line; do
   elif [[ -n $line ]]; then
     path=""
   fi
-done < "$page"
+done 3< "$page"
 echo "wrote ${changed[*]}"
-
-# The copy is built as BUILD is, in the same mode. Objects that none of the changed files went into are taken from there, but
-# for those with a generated list (.inc), which a new file changes.
-mode=$(basename "$build")
-mkdir -p "$copy/build/$mode"
-grep -E '^(PRECEPTOR_[A-Z_]+|CMAKE_CUDA_ARCHITECTURES):' "$build/CMakeCache.txt" > "$copy/build/$mode/CMakeCache.txt"
-ninja -C "$build" -t deps | awk -v list="${changed[*]}" '
-  BEGIN { count = split(list, changed, " ") }
-  /^[^ ]/ { if (object && same) print object; object = $1; sub(/:$/, "", object); same = /VALID/ }
-  /\.inc$/ { same = 0 }
-  /^ / { for (i = 1; i <= count; ++i) if (substr("/" $1, length($1) + 1 - length(changed[i])) == "/" changed[i]) same = 0 }
-  END { if (object && same) print object }' > "$copy/unchanged.txt"
-reuse="$root/tests/reuse_object.sh;$build;$copy/unchanged.txt"
-export CMAKE_CXX_COMPILER_LAUNCHER="$reuse${CMAKE_CXX_COMPILER_LAUNCHER:+;$CMAKE_CXX_COMPILER_LAUNCHER}"
-export CMAKE_CUDA_COMPILER_LAUNCHER="$reuse${CMAKE_CUDA_COMPILER_LAUNCHER:+;$CMAKE_CUDA_COMPILER_LAUNCHER}"
-"$copy/tests/check_commands.sh" "$page" "$pattern"
+((ran > 0)) || fail "no command matches"
 rm -rf "$copy"
