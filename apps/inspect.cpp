@@ -5,7 +5,6 @@
 #include <random>
 
 #include "apps/command_line/command_line.h"
-#include "apps/command_line/run_app.h"
 #include "apps/inspect/file.h"
 #include "engine/ops.h"
 #include "engine/optimizer.h"

@@ -11,7 +11,6 @@
 
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
-#include "apps/command_line/run_app.h"
 #include "apps/inference/card_and_data.h"
 #include "apps/inference/operating_point.h"
 #include "data/formats/open_dataset.h"

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <iostream>
 
-#include "apps/command_line/run_app.h"
 #include "apps/command_line/toml.h"
 #include "data/formats/formats.h"
 #include "data/metrics/bootstrap.h"

@@ -11,7 +11,6 @@
 #include "apps/runs/event_file.h"
 #include "apps/runs/results.h"
 #include "data/images/image_grid.h"
-#include "data/images/png_writer.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 
@@ -136,9 +135,7 @@ std::string RunLog::record(const Json& event) const {
   const std::string kind = event["event"].get<std::string>();
   if (kind == "start") {
     std::string records = text_record(place, "configuration", table_of(event["config"]));
-    if (!sheet_.pixels.empty())
-      records +=
-          image_record(place, "training images", {png_bytes(sheet_), sheet_.height, sheet_.width, sheet_.channels});
+    if (!sheet_.pixels.empty()) records += image_record(place, "training images", sheet_);
     return records;
   }
   if (kind == "note") return text_record(place, "notes", event["text"].get<std::string>());

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/training/options/run_options.h"
 #include "data/formats/listing.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
@@ -28,14 +27,18 @@ Note Run::first_notes() {
   return [this](const std::string& text) { note(text); };
 }
 
+void require_free(const std::string& directory, bool resume) {
+  require(resume || !RunDirectory(directory).holds_run(), directory,
+          ": holds a run already; continue it with --resume or choose another --out");
+}
+
 Run open_run(const TrainingOptions& options, bool resume, const ProgressReport& report) {
+  require_free(options.out, resume);
   Run run{.options = options,
           .report = report,
           .directory = RunDirectory(options.out),
           .log = RunLog(options.out, options.tensorboard)};
-  const bool exists = run.directory.holds_run();
-  require(resume || !exists, options.out, ": holds a run already; continue it with --resume or choose another --out");
-  run.resumed = exists;
+  run.resumed = run.directory.holds_run();
   return run;
 }
 

@@ -31,6 +31,8 @@ struct Run {
 };
 
 // Refuses a directory that holds another run, unless `resume`. Errors: usage.
+void require_free(const std::string& directory, bool resume);
+// The same, and opens it.
 Run open_run(const TrainingOptions& options, bool resume, const ProgressReport& report);
 
 // Reads the last committed epoch, if any: state and rows into the run, weights as the result. first: for a peer, the

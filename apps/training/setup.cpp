@@ -5,7 +5,6 @@
 #include <chrono>
 #include <filesystem>
 
-#include "apps/training/options/run_options.h"
 #include "apps/training/teachers/predicted_rows.h"
 #include "apps/training/teachers/teacher_cache.h"
 #include "data/predictions/grades.h"
@@ -76,35 +75,28 @@ std::unique_ptr<Teacher> teach_predictions(Context& context, const TrainingOptio
 // Takes a pass over the validation images, so it comes after everything that could be refused.
 void weigh_teachers(Teaching& teaching, const TrainingOptions& options, const Dataset& images, const Note& note) {
   const bool compares = options.meter_every > 0;
-  teaching.networks->weigh(options.teacher_weights, compares, note);
+  Predictions on_validation = teaching.networks->weigh(options.teacher_weights, compares, note);
   if (!compares) return;
-  teaching.on_validation = teaching.networks->on_validation();
+  teaching.on_validation = std::move(on_validation);
   std::vector<float>& probabilities = teaching.on_validation.probabilities;
   if (options.ordinal) probabilities = grade_probabilities(probabilities, images.outputs);
 }
 
 // Reports the filling of the teacher cache about twice a second.
-class CacheProgress {
- public:
-  explicit CacheProgress(const Run& run) : run_(run) {}
-
-  void operator()(std::uint64_t done, std::uint64_t images) {
-    if (!run_.report || Clock::now() - last_ < std::chrono::milliseconds(500)) return;
-    last_ = Clock::now();
+auto cache_progress(const Run& run) {
+  using Clock = std::chrono::steady_clock;
+  return [&run, begin = Clock::now(), last = Clock::time_point()](std::uint64_t done, std::uint64_t images) mutable {
+    if (!run.report || Clock::now() - last < std::chrono::milliseconds(500)) return;
+    last = Clock::now();
     Progress progress;
-    progress.label = run_.options.out;
+    progress.label = run.options.out;
     progress.work = "teacher cache";
     progress.fraction = static_cast<double>(done) / static_cast<double>(images);
-    progress.images_per_second = static_cast<double>(done) / std::chrono::duration<double>(last_ - begin_).count();
+    progress.images_per_second = static_cast<double>(done) / std::chrono::duration<double>(last - begin).count();
     progress.seconds_left = static_cast<double>(images - done) / progress.images_per_second;
-    run_.report(progress);
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  const Run& run_;
-  Clock::time_point begin_ = Clock::now(), last_ = {};
-};
+    run.report(progress);
+  };
+}
 
 std::unique_ptr<Teacher> open_cache(const TrainingSetup& setup, Run& run) {
   const TrainingOptions& options = run.options;
@@ -121,7 +113,7 @@ std::unique_ptr<Teacher> open_cache(const TrainingSetup& setup, Run& run) {
   if (options.augment != Augmentation{}) cache.changes = to_string(options.augment) + ", " + word_of(options.sampling);
   cache.epochs = options.epochs;
   return open_teacher_cache(*setup.context, *setup.teaching.networks, setup.data->learned(), cache, run.first_notes(),
-                            CacheProgress(run));
+                            cache_progress(run));
 }
 
 }  // namespace

@@ -1,13 +1,14 @@
 // The test of a run that has trained.
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "apps/inference/operating_point.h"
-#include "apps/runs/environment.h"
 #include "apps/runs/results.h"
-#include "apps/training/options/run_options.h"
 #include "apps/training/train_together.h"
+#include "engine/files/check.h"
 #include "engine/files/file.h"
 
 namespace preceptor {
@@ -19,6 +20,34 @@ std::size_t peak_memory_bytes() {
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
 }
 
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("model name")) {
+      const std::size_t begin = line.find(": ");
+      if (begin != std::string::npos) return line.substr(begin + 2);
+    }
+  return "unknown";
+}
+
+// The machine and the program of a run, for result.json and reports; "card" is empty on the cpu.
+nlohmann::ordered_json environment_json(const Context& context) {
+  utsname system{};
+  ::uname(&system);
+#if defined(__clang__)
+  const std::string compiler = "clang " __clang_version__;
+#else
+  const std::string compiler = "g++ " __VERSION__;
+#endif
+  return {{"version", "preceptor " PRECEPTOR_VERSION},
+          {"compiler", compiler},
+          {"processor", processor_name()},
+          {"system", message(system.sysname, " ", system.release, ", ", system.machine)},
+          {"device", context.device_name()},
+          {"card", context.card_name()},
+          {"threads", context.device().threads}};
+}
+
 struct TestedSplit {
   Evaluation evaluation;
   double loss = 0;
@@ -26,9 +55,8 @@ struct TestedSplit {
 };
 
 // Writes the predictions too.
-TestedSplit test_split(const Run& run, Predictor& predictor, const Dataset& data, const Split& split,
+TestedSplit test_split(const Run& run, const Predictions& predictions, const Dataset& data, const Split& split,
                        const std::string& name) {
-  const Predictions predictions = predictor.predict(split);
   TestedSplit tested;
   tested.loss = predictions.loss;
   tested.table = prediction_table(data, split, name, predictions);
@@ -75,9 +103,10 @@ TrainingResult test_run(Run& run, const Student& student, Context& context, cons
   CardCheckpoint best = load_card_checkpoint(run.directory.best_path());
   load_parameters(*student.network, best);
   student.network->fold();
-  Predictor predictor(context, *student.network, best.card, data);
-  const TestedSplit val = test_split(run, predictor, data, data.val, "val"),
-                    tested = test_split(run, predictor, data, data.test, "test");
+  const auto test = [&](const Split& split, const std::string& name) {
+    return test_split(run, predict_split(context, *student.network, best.card, data, split), data, split, name);
+  };
+  const TestedSplit val = test(data.val, "val"), tested = test(data.test, "test");
   result.test = tested.evaluation;
   // Only now the checkpoint learns how its outputs are to be read; testing again writes the same bytes.
   best.card.operating_point = fit_operating_point(val.table, ThresholdRule{});

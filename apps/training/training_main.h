@@ -1,9 +1,9 @@
-// The main function of preceptor-train and preceptor-distill: training with its progress on stderr.
+// The main function of preceptor-train and preceptor-distill.
 #pragma once
 
-#include "apps/training/options/training_flags.h"
-
 namespace preceptor {
+
+enum class TrainingApp { train, distill };
 
 int run_training_app(TrainingApp app, int argc, char** argv);
 

@@ -1,5 +1,5 @@
 // Rules between training options, and their text form.
-#include "apps/training/options/run_options.h"
+#include "apps/training/options/training_options.h"
 
 #include <algorithm>
 #include <cmath>

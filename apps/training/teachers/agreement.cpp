@@ -2,10 +2,9 @@
 #include "apps/training/teachers/agreement.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "data/metrics/agreement.h"
+#include "data/metrics/mean.h"
 
 namespace preceptor {
 namespace {
@@ -13,8 +12,7 @@ namespace {
 void add_rank_correlations(std::vector<Meter>& meters, const Dataset& dataset, const std::vector<bool>& taught,
                            const Predictions& student, const Predictions& teacher) {
   const std::size_t outputs = taught.size(), rows = student.probabilities.size() / outputs;
-  double sum = 0;
-  int defined = 0;
+  Mean mean;
   for (std::size_t label = 0; label < outputs; ++label) {
     if (!taught[label]) continue;
     std::vector<double> of_student(rows), of_teacher(rows);
@@ -24,12 +22,9 @@ void add_rank_correlations(std::vector<Meter>& meters, const Dataset& dataset, c
     }
     const double correlation = rank_correlation(of_student, of_teacher);
     meters.push_back({"rank_correlation/" + dataset.label_names[label], correlation});
-    if (std::isnan(correlation)) continue;
-    sum += correlation;
-    ++defined;
+    mean.add(correlation);
   }
-  meters.push_back(
-      {"agreement/rank_correlation", defined > 0 ? sum / defined : std::numeric_limits<double>::quiet_NaN()});
+  meters.push_back({"agreement/rank_correlation", mean.value()});
 }
 
 }  // namespace

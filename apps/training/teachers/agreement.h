@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "apps/inference/prediction.h"
-#include "apps/runs/epoch.h"
+#include "apps/runs/progress.h"
 #include "models/network.h"
 
 namespace preceptor {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "apps/inference/label_match.h"
+#include "apps/inference/card_and_data.h"
 #include "apps/training/teachers/teachers.h"
 #include "engine/files/check.h"
 

@@ -10,7 +10,7 @@
 
 namespace preceptor {
 
-// Images are found by their ids, findings by their names (label_match.h), or by their order if the file names none.
+// Images are found by their ids, findings by their names (card_and_data.h), or by their order if the file names none.
 // Probabilities become logits, log(p / (1 - p)) for findings and log p for classes, of p kept from 1e-6 to 1 - 1e-6: an
 // overconfident row must not become infinite. They are for the original images, whatever the student's augmentation.
 class PredictedRows final : public Teacher {
