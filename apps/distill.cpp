@@ -2,8 +2,4 @@
 #include "apps/command_line/command_line.h"
 #include "apps/training/training_main.h"
 
-int main(int argc, char** argv) {
-  return preceptor::run_app(argc, argv, [](int count, char** arguments) {
-    return preceptor::run_training_app(preceptor::TrainingApp::distill, count, arguments);
-  });
-}
+int main(int argc, char** argv) { return preceptor::run_app(argc, argv, preceptor::run_distill); }

@@ -149,34 +149,28 @@ class Explanation {
     return std::isnan(distance) ? -1 : distance;
   }
 
-  std::vector<Choice> choose_images() const {
+  // The images, each with the label it was chosen for, or with every label that was asked for.
+  std::vector<Choice> choose() const {
     std::vector<int> labels;
     for (const std::string& name : options_.labels.empty() ? data_.label_names : options_.labels)
       labels.push_back(label_of(name));
-    std::vector<Choice> all;
-    const auto most = [&](int image) {
-      return *std::max_element(labels.begin(), labels.end(),
-                               [&](int a, int b) { return surprise(image, a) < surprise(image, b); });
+    const auto choice = [&](int image) {
+      return Choice{image, *std::max_element(labels.begin(), labels.end(),
+                                             [&](int a, int b) { return surprise(image, a) < surprise(image, b); })};
     };
-    if (!options_.images.empty()) {
-      for (const std::string& id : options_.images) all.push_back({position_of(id), most(position_of(id))});
-      return all;
+    std::vector<Choice> images;
+    for (const std::string& id : options_.images) images.push_back(choice(position_of(id)));
+    if (options_.images.empty()) {
+      for (int image = 0; image < split_->count; ++image) images.push_back(choice(image));
+      std::stable_sort(images.begin(), images.end(), [&](const Choice& a, const Choice& b) {
+        return surprise(a.image, a.label) > surprise(b.image, b.label);
+      });
+      images.resize(std::min(images.size(), static_cast<std::size_t>(options_.count)));
     }
-    for (int image = 0; image < split_->count; ++image) all.push_back({image, most(image)});
-    std::stable_sort(all.begin(), all.end(), [&](const Choice& a, const Choice& b) {
-      return surprise(a.image, a.label) > surprise(b.image, b.label);
-    });
-    all.resize(std::min(all.size(), static_cast<std::size_t>(options_.count)));
-    return all;
-  }
-
-  // Every label that was asked for, or the one that an image was chosen for.
-  std::vector<Choice> choose() const {
+    if (options_.labels.empty()) return images;
     std::vector<Choice> all;
-    for (const Choice& choice : choose_images()) {
-      if (options_.labels.empty()) all.push_back(choice);
-      for (const std::string& name : options_.labels) all.push_back({choice.image, label_of(name)});
-    }
+    for (const Choice& chosen : images)
+      for (const int label : labels) all.push_back({chosen.image, label});
     return all;
   }
 

@@ -23,7 +23,7 @@ void Run::note(const std::string& text) {
 }
 
 Note Run::first_notes() {
-  if (has_checkpoint) return [](const std::string&) {};
+  if (state.epoch > 0) return [](const std::string&) {};
   return [this](const std::string& text) { note(text); };
 }
 
@@ -49,7 +49,6 @@ std::optional<CardCheckpoint> read_checkpoint(Run& run, const Run* first) {
   const std::string measured = run.directory.tuning_path();
   if (std::filesystem::exists(measured)) tuning().read(read_file(measured), measured);
   if (!committed) return std::nullopt;
-  run.has_checkpoint = true;
   run.state = std::move(committed->state);
   run.rows = std::move(committed->rows);
   return std::move(committed->weights);

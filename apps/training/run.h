@@ -18,10 +18,9 @@ struct Run {
 
   RunDirectory directory;
   RunLog log;
-  bool resumed = false;         // the directory holds the run, from an earlier session
-  bool has_checkpoint = false;  // an epoch was committed there
+  bool resumed = false;  // the directory holds the run, from an earlier session
 
-  RunState state = {};
+  RunState state = {};  // of the last committed epoch, if any
   std::vector<EpochRow> rows = {};
 
   // Reports and logs a remark for the user.

@@ -130,17 +130,23 @@ TrainingSetup make_setup(std::unique_ptr<Context> owned, std::span<Run> runs, co
                          [&](const std::string& text) { first.note(text); }));
   const Dataset& learned = data->learned();
 
-  std::vector<Student> students;
+  TrainingSetup setup{.context = std::move(owned),
+                      .data = std::move(data),
+                      .batches = {},
+                      .students = {},
+                      .teaching = {},
+                      .schedule = Schedule(schedule_options(options))};
+  std::vector<Student>& students = setup.students;
+  Teaching& teaching = setup.teaching;
   for (std::size_t k = 0; k < runs.size(); ++k)
     students.push_back(
-        make_student(context, *data, runs[k], std::move(starts[k]), k == 0 ? nullptr : &students.front()));
-  Teaching teaching;
+        make_student(context, *setup.data, runs[k], std::move(starts[k]), k == 0 ? nullptr : &students.front()));
   teaching.networks =
       load_teachers(context, learned, students.front(), std::move(files.checkpoints), first.first_notes());
   for (std::size_t k = 0; k < runs.size(); ++k) {
     keep_average(students[k], context, options);
     students[k].methods =
-        methods_of(context, runs[k].options, *data, students[k], teaching.networks.get(), runs[k].first_notes());
+        methods_of(context, runs[k].options, *setup.data, students[k], teaching.networks.get(), runs[k].first_notes());
   }
   if (files.predictions)
     teaching.substitute = teach_predictions(context, options, learned, *files.predictions, first.first_notes());
@@ -148,19 +154,13 @@ TrainingSetup make_setup(std::unique_ptr<Context> owned, std::span<Run> runs, co
     teaching.substitute = std::make_unique<NetworkTeacher>(context, *students.front().averaged, /*learns=*/true);
   for (std::size_t k = 0; k < runs.size(); ++k) prepare_learning(students[k], runs[k]);
 
-  TrainingSetup setup{.context = std::move(owned),
-                      .data = std::move(data),
-                      .batches = {},
-                      .students = std::move(students),
-                      .teaching = std::move(teaching),
-                      .schedule = Schedule(schedule_options(options))};
   setup.batches = training_batches(options, *setup.data);
-  if (first.has_checkpoint) {
+  if (first.state.epoch > 0) {
     setup.schedule.restore(first.state.schedule);
     context.write_step_state({.learning_rate = 0, .step = first.state.step, .seed = options.seed});
   }
-  if (setup.teaching.networks) weigh_teachers(setup.teaching, options, setup.data->images, first.first_notes());
-  if (setup.teaching.networks && !options.teacher_cache.empty()) setup.teaching.substitute = open_cache(setup, first);
+  if (teaching.networks) weigh_teachers(teaching, options, setup.data->images, first.first_notes());
+  if (teaching.networks && !options.teacher_cache.empty()) teaching.substitute = open_cache(setup, first);
   return setup;
 }
 

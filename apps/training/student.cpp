@@ -148,7 +148,7 @@ void prepare_learning(Student& student, Run& run) {
   std::vector<Parameters*> learning = {&student.network->parameters()};
   for (const StepMethod& each : student.methods) learning.push_back(&each.method->parameters());
   student.optimizer.emplace(learning, optimizer_options(run.options, *student.network));
-  if (run.has_checkpoint) {
+  if (run.state.epoch > 0) {
     const StateDict state = std::exchange(run.state.tensors, {});
     student.optimizer->load(state);
     for (const StepMethod& each : student.methods) load_learned(each.method->parameters(), state);

@@ -49,26 +49,21 @@ nlohmann::ordered_json environment_json(const Context& context) {
 }
 
 struct TestedSplit {
-  Evaluation evaluation;
-  double loss = 0;
   PredictionTable table;
+  Evaluation evaluation;
+  nlohmann::ordered_json json;  // of the evaluation and the loss
 };
 
 // Writes the predictions too.
 TestedSplit test_split(const Run& run, const Predictions& predictions, const Dataset& data, const Split& split,
                        const std::string& name) {
   TestedSplit tested;
-  tested.loss = predictions.loss;
   tested.table = prediction_table(data, split, name, predictions);
   tested.evaluation = evaluate(tested.table, run.options.bootstrap, run.options.seed);
+  tested.json = evaluation_json(tested.evaluation);
+  tested.json["loss"] = predictions.loss;
   write_predictions(run.directory.predictions_path(name), tested.table);
   return tested;
-}
-
-nlohmann::ordered_json split_json(const TestedSplit& tested) {
-  nlohmann::ordered_json json = evaluation_json(tested.evaluation);
-  json["loss"] = tested.loss;
-  return json;
 }
 
 void write_result(Run& run, const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
@@ -80,8 +75,8 @@ void write_result(Run& run, const TrainingResult& result, const TestedSplit& val
   json["format"] = "preceptor-result-1";
   json["config"] = options_json(run.options);
   json["best_epoch"] = result.best_epoch;
-  json["val"] = split_json(val);
-  json["test"] = split_json(tested);
+  json["val"] = val.json;
+  json["test"] = tested.json;
   json["operating_point"] = nlohmann::ordered_json::parse(to_text(point));
   json["train_images"] = train_images;
   json["environment"] = environment_json(context);

@@ -53,7 +53,7 @@ TrainingOptions read_config(const std::string& directory) {
   return options;
 }
 
-void complete_transfer(TrainingOptions& options, const OptionTable& table) {
+void complete_transfer(TrainingOptions& options, OptionTable& table) {
   const bool peers = !options.peers.empty();
   require(!peers || !table.given("--model"), "--peers names all networks: it goes without --model");
   require(options.peer == 0, "--peer is written by --peers");
@@ -73,8 +73,7 @@ struct TrainingCommand {
 
 // Nothing when only help was asked for. With --resume DIR the options are those of DIR/config.toml, and any other flag
 // is an error. Errors: usage, missing_input.
-std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc, char** argv) {
-  const bool distill = kind == TrainingApp::distill;
+std::optional<TrainingCommand> parse_training_command(bool distill, int argc, char** argv) {
   TrainingCommand command;
   std::string directory;
   bool list_models = false, list_formats = false, list_methods = false;
@@ -107,7 +106,7 @@ std::optional<TrainingCommand> parse_training_command(TrainingApp kind, int argc
   if (list_models || list_formats || list_methods) return std::nullopt;
 
   if (table.given("--resume")) {
-    for (const Option& option : table.options())
+    for (const Option& option : table.options)
       require(!option.given || option.name == "--resume" || option.name == "--quiet", "--resume goes without ",
               option.name, ": the run continues with the options of its config.toml");
     return TrainingCommand{read_config(directory), true, command.quiet};
@@ -124,10 +123,8 @@ void say_result(const TrainingResult& result) {
                result.directory.c_str());
 }
 
-}  // namespace
-
-int run_training_app(TrainingApp kind, int argc, char** argv) {
-  const std::optional<TrainingCommand> command = parse_training_command(kind, argc, argv);
+int run_training(bool distill, int argc, char** argv) {
+  const std::optional<TrainingCommand> command = parse_training_command(distill, argc, argv);
   if (!command) return 0;
   const std::string app = app_name(argv), &out = command->options.out;
   const std::string advice = "continue with: " + app + " --resume " + out;
@@ -151,5 +148,11 @@ int run_training_app(TrainingApp kind, int argc, char** argv) {
   for (const TrainingResult& result : results) say_result(result);
   return 0;
 }
+
+}  // namespace
+
+int run_train(int argc, char** argv) { return run_training(false, argc, argv); }
+
+int run_distill(int argc, char** argv) { return run_training(true, argc, argv); }
 
 }  // namespace preceptor

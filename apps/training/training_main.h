@@ -1,10 +1,9 @@
-// The main function of preceptor-train and preceptor-distill.
+// The programs that train: preceptor-train and preceptor-distill.
 #pragma once
 
 namespace preceptor {
 
-enum class TrainingApp { train, distill };
-
-int run_training_app(TrainingApp app, int argc, char** argv);
+int run_train(int argc, char** argv);
+int run_distill(int argc, char** argv);
 
 }  // namespace preceptor

@@ -11,6 +11,7 @@
 #include "apps/inference/card_and_data.h"
 #include "apps/training/teachers/teachers.h"
 #include "engine/files/check.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
@@ -20,6 +21,19 @@ constexpr double least_probability = 1e-6;
 float logit_of(double probability, bool multi_label) {
   const double p = std::clamp(probability, least_probability, 1 - least_probability);
   return static_cast<float>(multi_label ? std::log(p / (1 - p)) : std::log(p));
+}
+
+// Of each image; -1: not there.
+std::vector<std::ptrdiff_t> rows_of(const ProbabilityTable& table, const Split& split) {
+  std::unordered_map<std::string_view, std::ptrdiff_t> row_of;
+  for (std::size_t row = 0; row < table.ids.size(); ++row)
+    row_of.emplace(table.ids[row], static_cast<std::ptrdiff_t>(row));
+  std::vector<std::ptrdiff_t> rows;
+  for (const std::string& id : split.ids) {
+    const auto found = row_of.find(id);
+    rows.push_back(found == row_of.end() ? -1 : found->second);
+  }
+  return rows;
 }
 
 }  // namespace
@@ -62,28 +76,16 @@ void PredictedRows::pair_labels(const ProbabilityTable& table, const Dataset& da
     return;
   }
   columns_ = match_labels(dataset.label_names, table.label_names);
-  std::string missing;
+  std::vector<std::string> missing;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     taught_.push_back(columns_[i] >= 0);
-    if (!taught_[i]) missing += (missing.empty() ? "" : ", ") + dataset.label_names[i];
+    if (!taught_[i]) missing.push_back(dataset.label_names[i]);
   }
   const bool whole = missing.empty() && table.label_names.size() == columns_.size();
   const bool any = std::find(taught_.begin(), taught_.end(), true) != taught_.end();
   require_data(dataset.task == Task::multi_label ? any : whole, table.source, ": its columns are not the ",
                dataset.task == Task::multi_label ? "findings" : "classes", " of ", dataset.source, "; it lacks ",
-               missing.empty() ? "none, but has others" : missing);
-}
-
-std::vector<std::ptrdiff_t> PredictedRows::rows_of(const ProbabilityTable& table, const Split& split) const {
-  std::unordered_map<std::string_view, std::ptrdiff_t> row_of;
-  for (std::size_t row = 0; row < table.ids.size(); ++row)
-    row_of.emplace(table.ids[row], static_cast<std::ptrdiff_t>(row));
-  std::vector<std::ptrdiff_t> rows;
-  for (const std::string& id : split.ids) {
-    const auto found = row_of.find(id);
-    rows.push_back(found == row_of.end() ? -1 : found->second);
-  }
-  return rows;
+               missing.empty() ? "none, but has others" : list(missing));
 }
 
 void PredictedRows::note_worth(const ProbabilityTable& table, const Dataset& dataset, const Note& note) const {
@@ -126,7 +128,7 @@ void PredictedRows::stage(const Batch& batch, std::int64_t, Staging& staging) {
 
 // A missing row holds zeros; with the student's own logits added it agrees with the student, so that loss and gradient
 // are 0.
-Features PredictedRows::features(const TeacherInput&, const Tensor& student) {
+Features PredictedRows::features(const TeacherInput&, const Tensor& student) const {
   if (!marks_.defined()) return {logits_, {}};
   return {add(logits_, label_logits(student, marks_, 0, 0)), {}};
 }

@@ -24,11 +24,10 @@ class PredictedRows final : public Teacher {
   int missing() const { return missing_; }  // training images without a row
 
   void stage(const Batch& batch, std::int64_t step, Staging& staging) override;
-  Features features(const TeacherInput&, const Tensor& student) override;
+  Features features(const TeacherInput&, const Tensor& student) const override;
 
  private:
   void pair_labels(const ProbabilityTable& table, const Dataset& dataset);
-  std::vector<std::ptrdiff_t> rows_of(const ProbabilityTable& table, const Split& split) const;
   void note_worth(const ProbabilityTable& table, const Dataset& dataset, const Note& note) const;
 
   std::vector<int> columns_;  // [outputs] of the table; -1: not there

@@ -81,7 +81,7 @@ class CachedRows final : public Teacher {
       for (int i = 0; i < batch.size; ++i) stage_row(part, i, row_of(i), staging);
   }
 
-  Features features(const TeacherInput&, const Tensor&) override {
+  Features features(const TeacherInput&, const Tensor&) const override {
     Features features{parts_.tensors[0], {}};
     for (std::size_t part = 1; part < parts_.rows.size(); ++part)
       features.taps[parts_.rows[part].name.substr(std::string(tap_prefix).size())] = parts_.tensors[part];
@@ -141,8 +141,8 @@ void fill(Context& context, const Teachers& teachers, const Dataset& dataset, co
       std::vector<std::uint64_t> content = content_of(*batch);
       content.resize(static_cast<std::size_t>(batch->valid));
       writer.write_content(row, content);
-      const Features features =
-          teachers.forward(static_cast<const std::uint8_t*>(staged.data()), shape, options.motions, options.taps);
+      const auto* images = static_cast<const std::uint8_t*>(staged.data());
+      const Features features = teachers.features({images, shape, options.motions, options.taps}, Tensor());
       write(0, batch->valid, features.logits);
       for (std::size_t tap = 0; tap < options.taps.size(); ++tap)
         write(1 + tap, batch->valid, features.taps.at(options.taps[tap]));

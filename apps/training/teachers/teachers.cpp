@@ -185,21 +185,20 @@ std::vector<double> Teachers::gains(const Member& member, const Predictions& sai
   return gains;
 }
 
-Features Teachers::forward_member(const Member& member, const std::uint8_t* images, const Shape& shape,
-                                  const AugmentOptions& motions, const std::vector<std::string>& taps) const {
+Features Teachers::forward(const Member& member, const TeacherInput& input) const {
   // The same motions, because they depend on seed, step and image alone; but the teacher's own constants.
-  AugmentOptions own = motions;
+  AugmentOptions own = input.augmentation;
   own.mean = member.model.card.mean;
   own.deviation = member.model.card.deviation;
-  const Tensor input = augment(context_, images, shape, own);
-  return member.model.network->forward(member.resizer ? (*member.resizer)(input) : input, Mode::inference, taps);
+  const Tensor seen = augment(context_, input.images, input.shape, own);
+  return member.model.network->forward(member.resizer ? (*member.resizer)(seen) : seen, Mode::inference, input.taps);
 }
 
-Features Teachers::forward(const std::uint8_t* images, const Shape& shape, const AugmentOptions& motions,
-                           const std::vector<std::string>& taps) const {
-  if (count() == 1) return forward_member(members_.front(), images, shape, motions, taps);
+Features Teachers::features(const TeacherInput& input, const Tensor&) const {
+  if (count() == 1) return forward(members_.front(), input);
   std::vector<Tensor> logits;
-  for (const Member& member : members_) logits.push_back(forward_member(member, images, shape, motions, {}).logits);
+  for (const Member& member : members_)
+    logits.push_back(forward(member, {input.images, input.shape, input.augmentation, {}}).logits);
   return {average_logits(logits, weights_, multi_label_), {}};
 }
 

@@ -40,13 +40,8 @@ class Teachers final : public Teacher {
   // shares set by weigh().
   std::uint64_t fingerprint() const;
 
-  // Logits of the student's labels for staged images [n, h, w, c], and taps of a single teacher. motions: augmentation
-  // of the student's images; the normalization in it is not used.
-  Features forward(const std::uint8_t* images, const Shape& shape, const AugmentOptions& motions,
-                   const std::vector<std::string>& taps) const;
-  Features features(const TeacherInput& input, const Tensor&) override {
-    return forward(input.images, input.shape, input.augmentation, input.taps);
-  }
+  // Logits of the student's labels, and taps of a single teacher; the normalization of the input is not used.
+  Features features(const TeacherInput& input, const Tensor&) const override;
 
  private:
   struct Member {
@@ -57,8 +52,7 @@ class Teachers final : public Teacher {
     std::uint64_t fingerprint;
   };
   CardCheckpoint arrange(CardCheckpoint checkpoint, std::vector<bool>& knows, const Note& note) const;
-  Features forward_member(const Member& member, const std::uint8_t* images, const Shape& shape,
-                          const AugmentOptions& motions, const std::vector<std::string>& taps) const;
+  Features forward(const Member& member, const TeacherInput& input) const;
   // Validation AUC above chance, by label; NaN if it is undefined.
   std::vector<double> gains(const Member& member, const Predictions& said, const Note& note) const;
   void set_weights(std::vector<std::vector<double>> by_member);
