@@ -7,7 +7,7 @@
 
 namespace preceptor {
 
-// What is common to the reports below. Color only on a terminal and without NO_COLOR (no-color.org).
+// The common part of the reports below. Color only on a terminal and without NO_COLOR (no-color.org).
 class ProgressBar {
  public:
   ProgressBar();

@@ -62,16 +62,6 @@ std::vector<StepMethod> methods_of(Context& context, const TrainingOptions& opti
   return make_methods(options.methods, setup);
 }
 
-std::unique_ptr<Teacher> teach_predictions(Context& context, const TrainingOptions& options, const Dataset& learned,
-                                           const ProbabilityTable& table, const Note& note) {
-  auto rows = std::make_unique<PredictedRows>(context, table, learned, std::min(options.batch, learned.train.count),
-                                              options.teacher_missing == OnError::skip, note);
-  for (const MethodSettings& settings : options.methods)
-    require(rows->missing() == 0 || kind_of(settings).by_image || !kind_of(settings).needs_teacher, "--method ",
-            settings.name, ": compares the images of a batch, and ", rows->missing(), " are not in ", table.source);
-  return rows;
-}
-
 // Takes a pass over the validation images, so it comes after everything that could be refused.
 void weigh_teachers(Teaching& teaching, const TrainingOptions& options, const Dataset& images, const Note& note) {
   const bool compares = options.meter_every > 0;

@@ -7,7 +7,7 @@
 
 #include "apps/inference/operating_point.h"
 #include "apps/runs/results.h"
-#include "apps/training/train_together.h"
+#include "apps/training/setup.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 
@@ -66,29 +66,6 @@ TestedSplit test_split(const Run& run, const Predictions& predictions, const Dat
   return tested;
 }
 
-void write_result(Run& run, const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
-                  const OperatingPoint& point, int train_images, Context& context) {
-  double seconds_per_image = 0;
-  for (const EpochRow& row : run.rows)
-    seconds_per_image += 1 / row.images_per_second / static_cast<double>(run.rows.size());
-  nlohmann::ordered_json json;
-  json["format"] = "preceptor-result-1";
-  json["config"] = options_json(run.options);
-  json["best_epoch"] = result.best_epoch;
-  json["val"] = val.json;
-  json["test"] = tested.json;
-  json["operating_point"] = nlohmann::ordered_json::parse(to_text(point));
-  json["train_images"] = train_images;
-  json["environment"] = environment_json(context);
-  json["seconds"] = result.seconds;
-  json["images_per_second"] = 1 / seconds_per_image;
-  json["peak_memory_bytes"] = peak_memory_bytes();
-  json["device_memory_bytes"] = context.pool(Lifetime::persistent).peak() + context.pool(Lifetime::step).peak();
-  write_file_atomically(run.directory.result_path(), json.dump(1) + "\n");
-  json.erase("config");  // the log starts with it
-  run.log.result(json);
-}
-
 }  // namespace
 
 TrainingResult test_run(Run& run, const Student& student, Context& context, const Dataset& data) {
@@ -106,7 +83,26 @@ TrainingResult test_run(Run& run, const Student& student, Context& context, cons
   // Only now the checkpoint learns how its outputs are to be read; testing again writes the same bytes.
   best.card.operating_point = fit_operating_point(val.table, ThresholdRule{});
   save_safetensors(run.directory.best_path(), best.tensors, to_metadata(best.card));
-  write_result(run, result, val, tested, *best.card.operating_point, data.train.count, context);
+
+  double seconds_per_image = 0;
+  for (const EpochRow& row : run.rows)
+    seconds_per_image += 1 / row.images_per_second / static_cast<double>(run.rows.size());
+  nlohmann::ordered_json json;
+  json["format"] = "preceptor-result-1";
+  json["config"] = options_json(run.options);
+  json["best_epoch"] = result.best_epoch;
+  json["val"] = val.json;
+  json["test"] = tested.json;
+  json["operating_point"] = nlohmann::ordered_json::parse(to_text(*best.card.operating_point));
+  json["train_images"] = data.train.count;
+  json["environment"] = environment_json(context);
+  json["seconds"] = result.seconds;
+  json["images_per_second"] = 1 / seconds_per_image;
+  json["peak_memory_bytes"] = peak_memory_bytes();
+  json["device_memory_bytes"] = context.pool(Lifetime::persistent).peak() + context.pool(Lifetime::step).peak();
+  write_file_atomically(run.directory.result_path(), json.dump(1) + "\n");
+  json.erase("config");  // the log starts with it
+  run.log.result(json);
   return result;
 }
 

@@ -1,11 +1,10 @@
 // Epochs: steps, validation, commit.
-#include "apps/training/train_together.h"
+#include "apps/training/setup.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 
-#include "apps/training/teachers/agreement.h"
 #include "data/parallel.h"
 #include "data/predictions/grades.h"
 #include "engine/files/check.h"
@@ -109,10 +108,6 @@ std::vector<StepStudent> step_students(std::span<const Run> runs, std::vector<St
                       .average = students[k].average.get(),
                       .balance_factor = runs[k].state.balanced});
   return result;
-}
-
-bool unfreezes(const TrainingOptions& options, int epochs_done) {
-  return frozen_blocks(options, epochs_done) < frozen_blocks(options, std::max(epochs_done - 1, 0));
 }
 
 // The steps of an epoch: what all students share in its row, and the labels in the order of the steps.
@@ -263,9 +258,10 @@ void train_together(std::span<Run> runs, TrainingSetup& setup) {
   progress(first, 0, 0);
   while (first.state.epoch < options.epochs) {
     const Clock::time_point begin = Clock::now();
-    const bool unfreeze = unfreezes(options, first.state.epoch);
+    const int frozen = frozen_blocks(options, first.state.epoch);
+    const bool unfreeze = frozen < frozen_blocks(options, std::max(first.state.epoch - 1, 0));
     for (std::size_t k = 0; k < runs.size() && unfreeze; ++k) {
-      setup.students[k].network->freeze(frozen_blocks(options, first.state.epoch));
+      setup.students[k].network->freeze(frozen);
       setup.students[k].optimizer->cover_unfrozen();
     }
     if (!step || unfreeze) {

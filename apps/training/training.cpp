@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "apps/training/train_together.h"
+#include "apps/training/setup.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 

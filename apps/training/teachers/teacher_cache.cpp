@@ -111,8 +111,8 @@ class CachedRows final : public Teacher {
   std::vector<float> staged_;
 };
 
-// Lets the teachers see every image, or every step's images, and writes what they say. seen: takes the number of
-// images.
+// Lets the teachers see every image, or every step's images, and writes what they say. seen(images) is called after
+// every batch.
 template <class Seen>
 void fill(Context& context, const Teachers& teachers, const Dataset& dataset, const TeacherCacheOptions& options,
           Loader& loader, RowFileWriter& writer, const Seen& seen) {

@@ -65,11 +65,21 @@ class Teachers final : public Teacher {
   Tensor weights_;             // the same on the device
 };
 
-// Of text or numbers, for fingerprints.
+// For fingerprints: of text or numbers.
 template <class Values>
 std::uint64_t hash_of(const Values& values, std::uint64_t seed = 0) {
   return content_hash({reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof values[0]}, seed);
 }
+
+// The taps at which stages end, in the order of a forward pass of images of this size.
+std::vector<std::string> stage_taps(const Network& network, int height, int width);
+
+// Agreement of a student with its teacher on the validation images, for the columns of metrics.csv: for classes
+// agreement/top_1; for findings rank_correlation/LABEL of each taught label, and their mean. cka/TAP for
+// the ends of stages whose relations both have, paired from the last to the first and named after the student's tap,
+// and the teacher's if it has another name. taught: [outputs].
+std::vector<Meter> agreement_meters(const Dataset& dataset, const std::vector<bool>& taught, const Predictions& student,
+                                    const Predictions& teacher);
 
 // "teacher NAME: IMAGES AUC 0.8", with a warning if that is no better than chance.
 std::string worth_of_teacher(const std::string& name, const std::string& images, double auc);
