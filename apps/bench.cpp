@@ -9,7 +9,6 @@
 #include "apps/bench/loading.h"
 #include "apps/bench/measure.h"
 #include "apps/command_line/command_line.h"
-#include "apps/command_line/run_app.h"
 #include "apps/training/step/student_step.h"
 #include "kernels/device/card.h"
 #include "models/registry.h"

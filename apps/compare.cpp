@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command_line/command_line.h"
-#include "apps/command_line/run_app.h"
 #include "apps/evaluation/comparison.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
@@ -56,9 +55,7 @@ int run_compare(int argc, char** argv) {
   const Comparison comparison = compare(arms, options.comparison);
   if (!options.curves.empty()) write_file_atomically(options.curves, learning_curves_csv(arms));
   std::cout << (options.json ? comparison_json(arms, comparison, options.comparison.split).dump(1) + "\n"
-                             : comparison_text(arms, comparison, options.comparison.split))
-            << std::flush;
-  if (!std::cout) fail(ErrorKind::io, "stdout cannot be written");
+                             : comparison_text(arms, comparison, options.comparison.split));
   return 0;
 }
 

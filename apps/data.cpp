@@ -2,7 +2,6 @@
 #include <array>
 
 #include "apps/command_line/command_line.h"
-#include "apps/command_line/run_app.h"
 #include "apps/dataset/commands.h"
 
 namespace preceptor {

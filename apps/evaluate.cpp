@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command_line/command_line.h"
-#include "apps/command_line/run_app.h"
 #include "apps/evaluation/output.h"
 #include "engine/files/check.h"
 
@@ -90,11 +89,10 @@ int run_evaluate(int argc, char** argv) {
       list.back()["split"] = options.source.split;
       if (!options.source.data.empty()) list.back()["data"] = options.source.data;
     }
-    std::cout << (list.size() == 1 ? list.front() : list).dump(1) << '\n' << std::flush;
+    std::cout << (list.size() == 1 ? list.front() : list).dump(1) << '\n';
   } else {
-    std::cout << assessments_text(assessments) << std::flush;
+    std::cout << assessments_text(assessments);
   }
-  if (!std::cout) fail(ErrorKind::io, "stdout cannot be written");
   return 0;
 }
 

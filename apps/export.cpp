@@ -2,7 +2,6 @@
 #include <cstdio>
 
 #include "apps/command_line/command_line.h"
-#include "apps/command_line/run_app.h"
 #include "engine/files/file.h"
 #include "models/onnx.h"
 

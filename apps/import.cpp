@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "apps/command_line/command_line.h"
-#include "apps/command_line/run_app.h"
 #include "apps/inference/card_and_data.h"
 #include "engine/files/check.h"
 #include "models/loaded_model.h"

@@ -11,7 +11,6 @@
 
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
-#include "apps/command_line/run_app.h"
 #include "apps/inference/card_and_data.h"
 #include "apps/inference/operating_point.h"
 #include "data/formats/open_dataset.h"
@@ -117,35 +116,24 @@ std::vector<Source> find_sources(const PredictOptions& options) {
   return sources;
 }
 
-struct ImageBatch {
-  std::vector<std::uint8_t> pixels;  // of the images that could be read
-  std::vector<std::size_t> read;     // their positions
-  std::vector<std::string> errors;   // of the others
+// An image as the network takes it, or why it could not be read.
+struct ReadImage {
+  std::vector<std::uint8_t> pixels;
+  std::string error;
 };
 
-// Reads the images [begin, end) at the size and with the channels that the network takes.
-ImageBatch read_batch(const std::vector<Source>& sources, std::size_t begin, std::size_t end, const ModelCard& card,
-                      int threads) {
-  const int count = static_cast<int>(end - begin);
-  std::vector<std::vector<std::uint8_t>> images(end - begin);
-  std::vector<std::string> errors(end - begin);
-  parallel_for(count, threads, [&](int i) {
+// Reads the images [begin, end).
+std::vector<ReadImage> read_batch(const std::vector<Source>& sources, std::size_t begin, std::size_t end,
+                                  const ModelCard& card, int threads) {
+  std::vector<ReadImage> images(end - begin);
+  parallel_for(static_cast<int>(images.size()), threads, [&](int i) {
     try {
-      images[i] = sources[begin + i].read(card).pixels;
+      images[i].pixels = sources[begin + i].read(card).pixels;
     } catch (const Error& error) {
-      errors[i] = error.what();
+      images[i].error = error.what();
     }
   });
-  ImageBatch batch;
-  for (int i = 0; i < count; ++i) {
-    if (!errors[i].empty()) {
-      batch.errors.push_back(std::move(errors[i]));
-      continue;
-    }
-    batch.pixels.insert(batch.pixels.end(), images[i].begin(), images[i].end());
-    batch.read.push_back(begin + i);
-  }
-  return batch;
+  return images;
 }
 
 // The cells of a batch: numbers [images, outputs], and decisions [images, thresholds] if they are asked for.
@@ -217,13 +205,21 @@ std::size_t predict(const PredictOptions& options, const LoadedModel& model, con
     });
   };
   std::size_t unreadable = 0;
-  std::future<ImageBatch> next = read(0);
+  std::future<std::vector<ReadImage>> next = read(0);
   for (std::size_t begin = 0; begin < sources.size(); begin += size) {
-    const ImageBatch batch = next.get();
+    const std::vector<ReadImage> batch = next.get();
     if (begin + size < sources.size()) next = read(begin + size);
-    for (const std::string& error : batch.errors) progress.note("preceptor-predict: " + error);
-    unreadable += batch.errors.size();
-    if (!batch.read.empty()) write_rows(csv, sources, batch.read, cells_of(options, model, batch.pixels));
+    std::vector<std::uint8_t> pixels;
+    std::vector<std::size_t> rows;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      pixels.insert(pixels.end(), batch[i].pixels.begin(), batch[i].pixels.end());
+      if (batch[i].error.empty())
+        rows.push_back(begin + i);
+      else
+        progress.note("preceptor-predict: " + batch[i].error);
+    }
+    unreadable += batch.size() - rows.size();
+    if (!rows.empty()) write_rows(csv, sources, rows, cells_of(options, model, pixels));
     if (show_progress) progress(std::min(begin + size, sources.size()));
   }
   const std::size_t done = sources.size() - unreadable;

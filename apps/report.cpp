@@ -3,7 +3,6 @@
 #include <iostream>
 
 #include "apps/command_line/command_line.h"
-#include "apps/command_line/run_app.h"
 #include "apps/report/explained.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"

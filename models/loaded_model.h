@@ -19,12 +19,12 @@ namespace preceptor {
 struct ModelCard {
   NetworkOptions network;
   Task task = Task::multi_class;
-  int height = 0, width = 0;           // size of the training images
-  std::vector<float> mean, deviation;  // per channel, of pixel / 255
-  std::vector<std::string> labels;     // [network.outputs], one more for a cumulative network
-  bool cumulative = false;             // labels are grades; output i is P(grade > i)
-  std::string data;                    // the data set it was trained on
-  int epoch = 0;                       // finished epochs
+  int height = 0, width = 0;                     // size of the training images
+  std::vector<float> mean = {}, deviation = {};  // per channel, of pixel / 255
+  std::vector<std::string> labels;               // [network.outputs], one more for a cumulative network
+  bool cumulative = false;                       // labels are grades; output i is P(grade > i)
+  std::string data;                              // the data set it was trained on
+  int epoch = 0;                                 // finished epochs
   double val_auc = 0;
   std::optional<OperatingPoint> operating_point = std::nullopt;  // from a finished run's best epoch
 };

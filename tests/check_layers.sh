@@ -38,7 +38,6 @@ apps/evaluation/: $below apps/command_line/ apps/runs/ apps/inference/
 apps/explanation/: $below
 apps/report/: $below apps/command_line/ apps/runs/ apps/inference/ apps/evaluation/ apps/explanation/
 apps/dataset/: $below apps/command_line/ apps/inference/ apps/training/options/
-apps/inspect/: $below apps/command_line/
 apps/bench/: $below apps/command_line/ apps/training/ kernels/
 apps/bench.cpp: $below apps/ kernels/
 apps/: $below apps/

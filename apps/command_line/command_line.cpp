@@ -1,17 +1,14 @@
-// Parsing of command lines, through CLI11, and of the TOML files that stand in for flags.
+// Parsing of command lines, through CLI11.
 #include "apps/command_line/command_line.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 
-#include "apps/command_line/run_app.h"
-#include "apps/command_line/toml.h"
 #include "data/formats/formats.h"
 #include "data/metrics/bootstrap.h"
 #include "engine/context.h"
 #include "engine/files/check.h"
-#include "engine/files/file.h"
 
 namespace preceptor {
 namespace {
@@ -49,7 +46,7 @@ std::string markdown_cell(const std::string& text) {
 // The options as a section of docs/flags.md.
 std::string markdown(const CommandHelp& help, OptionTable& options) {
   std::string text = "## " + help.name + "\n\n| option | default | meaning |\n|---|---|---|\n";
-  for (const Option& option : options.options()) {
+  for (const Option& option : options.options) {
     if (option.help.empty()) continue;
     const std::string value = list(option.texts());
     text += "| `" + option.name + (option.type.empty() ? "" : " " + markdown_cell(option.type)) + "` | " +
@@ -60,8 +57,8 @@ std::string markdown(const CommandHelp& help, OptionTable& options) {
 
 // Resolves --device auto; one line says why it is not the card.
 void choose_device(OptionTable& options) {
-  const auto device = std::ranges::find(options.options(), "--device", &Option::name);
-  if (device == options.options().end() || list(device->texts()) != "auto") return;
+  Option* device = options.find("--device");
+  if (device == nullptr || list(device->texts()) != "auto") return;
   try {
     require_cuda();
     device->read({"cuda"});
@@ -84,8 +81,8 @@ bool parse_command_line(const CommandHelp& help, OptionTable& options, int argc,
                         })
       ->group("");
   std::string config;
-  for (const Option& option : options.options()) declare(app, option);
-  app.add_option("--config", config, config_help)->type_name("FILE")->group(options.options().back().group);
+  for (const Option& option : options.options) declare(app, option);
+  app.add_option("--config", config, config_help)->type_name("FILE")->group(options.options.back().group);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -95,29 +92,17 @@ bool parse_command_line(const CommandHelp& help, OptionTable& options, int argc,
     }
     fail(ErrorKind::usage, error.what(), " (see ", help.name, " --help)");
   }
-  for (Option& option : options.options()) {
+  for (Option& option : options.options) {
     const CLI::Option* given = app.get_option(option.name);
     option.given = given->count() > 0;
     if (option.given) option.read(given->results());
   }
   if (!config.empty()) read_options_file(config, help.name, options);
-  for (const Option& option : options.options())
+  for (const Option& option : options.options)
     require(option.given || !option.rules.required, option.name, " is required (see ", help.name, " --help)");
   options.check();
   choose_device(options);
   return true;
-}
-
-void read_options_file(const std::string& path, const std::string& app, OptionTable& options) {
-  for (const TomlEntry& entry : parse_toml(read_file(path), path)) {
-    const auto option = std::ranges::find(options.options(), "--" + entry.key, &Option::name);
-    if (option == options.options().end() || !option->rules.in_files)
-      fail(ErrorKind::usage, path, " line ", entry.line, ": '", entry.key, "' is not a flag of ", app,
-           " that can stand in a file");
-    if (option->given || entry.values.empty()) continue;
-    option->given = true;
-    option->read(entry.values);
-  }
 }
 
 int run_command(const CommandHelp& help, std::span<const Command> commands, int argc, char** argv) {

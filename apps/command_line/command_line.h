@@ -1,6 +1,8 @@
-// Command lines read into option tables, and the options that many apps share.
+// The frame of each app: its command line, read into a table of options of which many are shared, one line on stderr
+// per error, and a documented exit code.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 
@@ -20,6 +22,10 @@ enum class OnError { stop, skip };
 template <>
 inline constexpr std::array words<OnError>{"stop", "skip"};
 
+// Calls body(argc, argv) and returns its result; an Error becomes one line "preceptor-train: message" and the exit
+// code of its kind, any other exception the code 70.
+int run_app(int argc, char** argv, const std::function<int(int, char**)>& body);
+
 // The text of --help around the options; exit codes are added. Without a name, that of the program.
 struct CommandHelp {
   std::string name, summary, footer = {};
@@ -33,6 +39,16 @@ bool parse_command_line(const CommandHelp& help, OptionTable& options, int argc,
 
 // Reads a TOML file into the options that were not given. Errors: usage, with the line; missing_input; io.
 void read_options_file(const std::string& path, const std::string& app, OptionTable& options);
+
+// The meaning of the exit codes, for the end of --help.
+std::string exit_code_help();
+
+// From now on SIGINT and SIGTERM print "preceptor-train: interrupted; `advice`" and end the process with 130 and 143.
+// Files of a run appear whole or not at all, so there is nothing to finish. May be called again with new advice.
+void explain_interrupts(const std::string& app, const std::string& advice);
+
+// argv[0] without its folder.
+std::string app_name(char** argv);
 
 // A program of several commands, each with a command line of its own, of which argv[0] is "PROGRAM COMMAND".
 struct Command {

@@ -36,8 +36,7 @@ std::string read_text(const std::string& text, bool& value) {
 
 std::vector<std::string> Option::texts() const {
   std::vector<std::string> texts;
-  const auto add = [&texts](const auto& one) {
-    using T = std::decay_t<decltype(one)>;
+  const auto add = [&texts]<class T>(const T& one) {
     if constexpr (std::is_integral_v<T>)
       texts.push_back(std::to_string(one));
     else if constexpr (std::is_arithmetic_v<T>)
@@ -45,8 +44,7 @@ std::vector<std::string> Option::texts() const {
     else
       texts.push_back(one);
   };
-  const auto add_all = [&add](const auto& held) {
-    using T = std::decay_t<decltype(held)>;
+  const auto add_all = [&add]<class T>(const T& held) {
     if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>)
       add(held);
     else
@@ -71,13 +69,13 @@ void Option::check() const {
   if (rules.check) rules.check();
 }
 
-const Option* OptionTable::find(const std::string& name) const {
-  const auto found = std::ranges::find(options_, name, &Option::name);
-  return found == options_.end() ? nullptr : &*found;
+Option* OptionTable::find(const std::string& name) {
+  const auto found = std::ranges::find(options, name, &Option::name);
+  return found == options.end() ? nullptr : &*found;
 }
 
 void OptionTable::check() const {
-  for (const Option& option : options_) option.check();
+  for (const Option& option : options) option.check();
 }
 
 void OptionTable::require_read(const Option& option, const std::string& text, const std::string& expected) {

@@ -80,14 +80,12 @@ OptionValue value_of(const std::optional<T>& value) {
 }
 
 template <class T>
+requires requires(T value) { to_string(value); }
 OptionValue value_of(const std::vector<T>& values) {
   std::vector<std::string> texts;
   for (const T& value : values) texts.push_back(to_string(value));
   return texts;
 }
-inline OptionValue value_of(const std::vector<int>& values) { return values; }
-inline OptionValue value_of(const std::vector<float>& values) { return values; }
-inline OptionValue value_of(const std::vector<std::string>& values) { return values; }
 
 struct OptionRules {
   // Limits of a number; one that has any must be finite.
@@ -120,6 +118,8 @@ struct Option {
 
 class OptionTable {
  public:
+  std::list<Option> options;
+
   // The heading in --help of the options declared from here on.
   void group(const std::string& name) { group_ = name; }
 
@@ -127,7 +127,7 @@ class OptionTable {
   template <class T>
   void operator()(T& member, const std::string& name, const std::string& type, const std::string& help,
                   const OptionRules& rules = {}) {
-    Option& option = options_.emplace_back(Option{name, type, help, group_, rules});
+    Option& option = options.emplace_back(Option{name, type, help, group_, rules});
     option.value = [&member] { return value_of(member); };
     option.read = [&member, &option](const std::vector<std::string>& texts) { read(option, texts, member); };
     option.is_list = requires { member.emplace_back(); };
@@ -136,13 +136,11 @@ class OptionTable {
     (*this)(member, name, "", help, rules);
   }
 
-  std::list<Option>& options() { return options_; }
-  const std::list<Option>& options() const { return options_; }
-  const Option* find(const std::string& name) const;
-  bool given(const std::string& name) const { return find(name)->given; }
+  Option* find(const std::string& name);  // nullptr: there is none
+  bool given(const std::string& name) { return find(name)->given; }
   void check() const;  // errors: usage, if a value breaks a rule of its own
   void remove_group(const std::string& name) {
-    options_.remove_if([&](const Option& option) { return option.group == name; });
+    options.remove_if([&](const Option& option) { return option.group == name; });
   }
 
  private:
@@ -162,7 +160,6 @@ class OptionTable {
   }
 
   std::string group_ = "Options";
-  std::list<Option> options_;
 };
 
 }  // namespace preceptor

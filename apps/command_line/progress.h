@@ -2,45 +2,50 @@
 #pragma once
 
 #include <chrono>
-#include <cstdio>
 
 #include "apps/runs/progress.h"
 
 namespace preceptor {
 
-// A ProgressReport. A line per epoch stays; within an epoch a bar is redrawn on a terminal, and elsewhere a line comes
-// only every 30 seconds. Color only on a terminal and without NO_COLOR (no-color.org).
-class ProgressLine {
+// The common part of the reports below. Color only on a terminal and without NO_COLOR (no-color.org).
+class ProgressBar {
  public:
-  explicit ProgressLine(std::FILE* out = stderr);
+  ProgressBar();
+  // Prints a line that stays.
+  void note(const std::string& text);
+
+ protected:
+  using Clock = std::chrono::steady_clock;
+  void clear();
+  std::string bar(double fraction) const;  // "[####....]"
+
+  bool terminal_, color_;
+  bool shown_ = false;
+  Clock::time_point last_line_ = Clock::now();
+};
+
+// A ProgressReport. A line per epoch stays; within an epoch a bar is redrawn on a terminal, and elsewhere a line comes
+// only every 30 seconds.
+class ProgressLine : public ProgressBar {
+ public:
   void operator()(const Progress& progress);
 
  private:
-  void draw_bar(const Progress& progress);
   void print_epoch(const Progress& progress);
-
-  std::FILE* out_;
-  bool terminal_, color_;
-  bool bar_shown_ = false;
-  std::chrono::steady_clock::time_point last_line_;
 };
 
-// The same for a known number of images: a bar on a terminal, a line every 30 seconds elsewhere.
-class ImageProgress {
+// The same for a known number of images: a bar on a terminal, a line every 30 seconds elsewhere, or, if it is quiet,
+// nothing but notes.
+class ImageProgress : public ProgressBar {
  public:
-  explicit ImageProgress(std::size_t total, bool quiet = false, std::FILE* out = stderr);
+  explicit ImageProgress(std::size_t total, bool quiet = false) : total_(total), quiet_(quiet) {}
   void operator()(std::size_t done);
-  // Prints a line that stays, even if quiet: an error.
-  void note(const std::string& text);
   double seconds() const;  // since the start
 
  private:
   std::size_t total_;
   bool quiet_;
-  std::FILE* out_;
-  bool terminal_, color_;
-  bool bar_shown_ = false;
-  std::chrono::steady_clock::time_point start_, last_line_;
+  Clock::time_point start_ = Clock::now();
 };
 
 // "45 s", "3 min 20 s", "2 h 5 min".

@@ -1,5 +1,5 @@
 // Exit codes, error lines and interrupts of the apps.
-#include "apps/command_line/run_app.h"
+#include "apps/command_line/command_line.h"
 
 #include <unistd.h>
 
@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <new>
 #include <vector>
@@ -47,7 +48,7 @@ int run_app(int argc, char** argv, const std::function<int(int, char**)>& body) 
   try {
     const int code = body(argc, argv);
     // A full disk or a closed pipe shows up only here.
-    if (std::fflush(stdout) != 0)
+    if (!std::cout.flush() || std::fflush(stdout) != 0)
       return report_failure(app, "stdout cannot be written", static_cast<int>(ErrorKind::io));
     return code;
   } catch (const Error& error) {

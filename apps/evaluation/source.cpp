@@ -31,15 +31,15 @@ Source checkpoint_source(const std::string& path, const SourceOptions& options) 
   const auto context = open_context(options.device, options.threads, 0, options.precision);
   const LoadedModel model = load_model(*context, checkpoint);
   const Dataset data = open_dataset(options.data);
-  require_fits(checkpoint, data, true);
+  require_fits(checkpoint, data);
   for (const std::string& note : data.notes) std::fprintf(stderr, "%s\n", note.c_str());
   if (data.height != model.card.height || data.width != model.card.width)
     std::fprintf(stderr, "the network was trained on images of %dx%d pixels, these have %dx%d\n", model.card.height,
                  model.card.width, data.height, data.width);
-  Predictor predictor(*context, *model.network, model.card, data, options.batch);
   const auto predict = [&](const std::string& name, std::optional<double>* loss) {
     const Split& split = split_named(data, name, options.data);
-    const Predictions predictions = predictor.predict(split);
+    const Predictions predictions =
+        predict_split(*context, *model.network, model.card, data, split, {.batch = options.batch});
     // The training loss of a cumulative network is not the loss of single grades.
     if (loss != nullptr && !model.card.cumulative) *loss = predictions.loss;
     return prediction_table(data, split, name, predictions);

@@ -40,54 +40,41 @@ PredictionTable prediction_table(const Dataset& dataset, const Split& split, con
   return table;
 }
 
-Predictor::Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset, int batch,
-                     const Resizer* resizer)
-    : context_(context),
-      network_(network),
-      dataset_(dataset),
-      batch_(batch),
-      resizer_(resizer),
-      cumulative_(card.cumulative) {
-  normalization_.mean = card.mean;
-  normalization_.deviation = card.deviation;
-}
-
-Predictions Predictor::predict(const Split& split, const std::vector<std::string>& taps) {
-  Loader loader(dataset_, split,
-                {.batch = batch_,
-                 .shuffle = false,
-                 .seed = 0,
-                 .threads = loading_threads(split, context_.device().threads),
-                 .prefetch = 2,
-                 .weights = {},
-                 .mixup = 0});
+Predictions predict_split(Context& context, Network& network, const ModelCard& card, const Dataset& dataset,
+                          const Split& split, const PredictionOptions& options) {
+  Loader loader(dataset, split,
+                {.batch = options.batch, .threads = loading_threads(split, context.device().threads), .prefetch = 2});
   const int batch = loader.batch_size();
-  const bool independent = dataset_.task == Task::multi_label || cumulative_;
-  const Shape images{batch, dataset_.channels, dataset_.height, dataset_.width};
-  const Buffer staged(context_.pool(Lifetime::persistent), images.elements());
-  const Buffer total(context_.pool(Lifetime::persistent), sizeof(double));
-  const Tensor labels = context_.empty(independent ? Shape{batch, network_.options().outputs} : Shape{batch});
+  const bool independent = dataset.task == Task::multi_label || card.cumulative;
+  AugmentOptions normalization;
+  normalization.mean = card.mean;
+  normalization.deviation = card.deviation;
+  const Shape images{batch, dataset.channels, dataset.height, dataset.width};
+  const Buffer staged(context.pool(Lifetime::persistent), images.elements());
+  const Buffer total(context.pool(Lifetime::persistent), sizeof(double));
+  const Tensor labels = context.empty(independent ? Shape{batch, network.options().outputs} : Shape{batch});
   double loss = 0, known = 0;
-  context_.copy(total.data(), &loss, sizeof loss);
+  context.copy(total.data(), &loss, sizeof loss);
 
-  const auto outputs = static_cast<std::size_t>(dataset_.outputs);
+  const auto outputs = static_cast<std::size_t>(dataset.outputs);
   Predictions predictions;
   predictions.probabilities.reserve(static_cast<std::size_t>(split.count) * outputs);
-  for (const std::string& tap : taps) predictions.relations.push_back({tap, {}});
+  for (const std::string& tap : options.taps) predictions.relations.push_back({tap, {}});
   loader.start(0);
   while (const Batch* next = loader.next()) {
     std::vector<float> targets = next->labels;
-    const auto valid = static_cast<std::ptrdiff_t>(next->valid) * dataset_.label_width();
+    const auto valid = static_cast<std::ptrdiff_t>(next->valid) * dataset.label_width();
     // The rows that fill up the last batch count as unknown.
     std::fill(targets.begin() + valid, targets.end(), std::numeric_limits<float>::quiet_NaN());
-    if (cumulative_) targets = cumulative_targets(targets, dataset_.outputs);
+    if (card.cumulative) targets = cumulative_targets(targets, dataset.outputs);
     const auto known_here =
         static_cast<double>(std::count_if(targets.begin(), targets.end(), [](float t) { return !std::isnan(t); }));
     known += known_here;
-    context_.copy(staged.data(), next->images.data(), next->images.size());
-    context_.copy(labels.data(), targets.data(), targets.size() * sizeof(float));
-    const Tensor input = augment(context_, static_cast<const std::uint8_t*>(staged.data()), images, normalization_);
-    const Features features = network_.forward(resizer_ ? (*resizer_)(input) : input, Mode::inference, taps);
+    context.copy(staged.data(), next->images.data(), next->images.size());
+    context.copy(labels.data(), targets.data(), targets.size() * sizeof(float));
+    const Tensor input = augment(context, static_cast<const std::uint8_t*>(staged.data()), images, normalization);
+    const Features features =
+        network.forward(options.resizer ? (*options.resizer)(input) : input, Mode::inference, options.taps);
     const Tensor& logits = features.logits;
     for (TapRelations& relations : predictions.relations)
       relations.batches.push_back(relate(features.taps.at(relations.tap), next->valid));
@@ -99,14 +86,14 @@ Predictions Predictor::predict(const Split& split, const std::vector<std::string
       accumulate_sum(rows, static_cast<double*>(total.data()));
     }
     std::vector<float> scores = (independent ? sigmoid(logits) : softmax(logits)).to_host();
-    if (cumulative_) scores = grade_probabilities(scores, dataset_.outputs);
+    if (card.cumulative) scores = grade_probabilities(scores, dataset.outputs);
     predictions.probabilities.insert(predictions.probabilities.end(), scores.begin(),
                                      scores.begin() + static_cast<std::ptrdiff_t>(next->valid * outputs));
   }
-  context_.copy_and_wait(&loss, total.data(), sizeof loss);
-  if (cumulative_)
+  context.copy_and_wait(&loss, total.data(), sizeof loss);
+  if (card.cumulative)
     predictions.decisions =
-        median_grades({predictions.probabilities.begin(), predictions.probabilities.end()}, dataset_.outputs);
+        median_grades({predictions.probabilities.begin(), predictions.probabilities.end()}, dataset.outputs);
   predictions.loss = known > 0 ? loss / known : std::numeric_limits<double>::quiet_NaN();
   return predictions;
 }

@@ -36,24 +36,15 @@ PredictionTable prediction_table(const Dataset& dataset, const Split& split, con
 // Evaluation uses one batch size everywhere, so that preceptor-evaluate repeats a run's numbers to the last digit.
 inline constexpr int evaluation_batch = 64;
 
-class Predictor {
- public:
-  // Keeps references. The card gives the normalization and the meaning of the outputs; a resizer scales the images
-  // to another size.
-  Predictor(Context& context, Network& network, const ModelCard& card, const Dataset& dataset,
-            int batch = evaluation_batch, const Resizer* resizer = nullptr);
-
-  // The network must have been folded since its parameters changed.
-  Predictions predict(const Split& split, const std::vector<std::string>& taps = {});
-
- private:
-  Context& context_;
-  Network& network_;
-  const Dataset& dataset_;
-  int batch_;
-  const Resizer* resizer_;
-  bool cumulative_;
-  AugmentOptions normalization_;
+struct PredictionOptions {
+  int batch = evaluation_batch;
+  const Resizer* resizer = nullptr;    // scales the images to another size
+  std::vector<std::string> taps = {};  // whose relations are wanted
 };
+
+// The card gives the normalization and the meaning of the outputs. The network must have been folded since its
+// parameters changed.
+Predictions predict_split(Context& context, Network& network, const ModelCard& card, const Dataset& dataset,
+                          const Split& split, const PredictionOptions& options = {});
 
 }  // namespace preceptor

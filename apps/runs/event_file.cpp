@@ -3,6 +3,7 @@
 
 #include <boost/crc.hpp>
 
+#include "data/images/png_writer.h"
 #include "models/protobuf.h"
 
 namespace preceptor {
@@ -59,9 +60,9 @@ std::string text_record(EventPlace place, const std::string& tag, const std::str
   return summary_record(place, ProtobufMessage().message(1, value));
 }
 
-std::string image_record(EventPlace place, const std::string& tag, const EncodedImage& image) {
-  const ProtobufMessage picture =
-      ProtobufMessage().number(1, image.height).number(2, image.width).number(3, image.channels).bytes(4, image.png);
+std::string image_record(EventPlace place, const std::string& tag, const Image& image) {
+  ProtobufMessage picture;
+  picture.number(1, image.height).number(2, image.width).number(3, image.channels).bytes(4, png_bytes(image));
   return summary_record(place, ProtobufMessage().message(1, ProtobufMessage().bytes(1, tag).message(4, picture)));
 }
 

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "data/images/image.h"
+
 namespace preceptor {
 
 // The place of a record in TensorBoard: seconds since 1970 and the number on its horizontal axis.
@@ -24,10 +26,6 @@ std::string first_record(double time);  // must begin a file: its version
 std::string scalar_record(EventPlace place, const std::vector<std::pair<std::string, double>>& scalars);  // as float32
 std::string text_record(EventPlace place, const std::string& tag, const std::string& markdown);
 
-struct EncodedImage {
-  std::string png;
-  int height = 0, width = 0, channels = 0;
-};
-std::string image_record(EventPlace place, const std::string& tag, const EncodedImage& image);
+std::string image_record(EventPlace place, const std::string& tag, const Image& image);
 
 }  // namespace preceptor

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/runs/epoch.h"
+#include "apps/runs/progress.h"
 #include "data/metrics/metrics.h"
 
 namespace preceptor {

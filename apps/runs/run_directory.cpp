@@ -16,53 +16,47 @@ namespace {
 namespace files = std::filesystem;
 constexpr const char* state_format = "preceptor-state-1";
 
+// visit(key, member, lowest value of a whole number) for all that the metadata hold.
+template <class State, class Visit>
+void visit_numbers(State& state, const Visit& visit) {
+  visit("epoch", state.epoch, 1);
+  visit("step", state.step, 1);
+  visit("schedule_best", state.schedule.best, 0);
+  visit("schedule_waited", state.schedule.waited, -1);
+  visit("schedule_scale", state.schedule.scale, 0);
+  visit("best_epoch", state.best_epoch, 1);
+  visit("best_val_auc", state.best_val_auc, 0);
+  visit("best_val_loss", state.best_val_loss, 0);
+  visit("balanced", state.balanced, 0);
+}
+
 Metadata state_metadata(const RunState& state) {
-  return {{"format", state_format},
-          {"epoch", std::to_string(state.epoch)},
-          {"step", std::to_string(state.step)},
-          {"schedule_best", number_text(state.schedule.best)},
-          {"schedule_waited", std::to_string(state.schedule.waited)},
-          {"schedule_scale", number_text(state.schedule.scale)},
-          {"best_epoch", std::to_string(state.best_epoch)},
-          {"best_val_auc", number_text(state.best_val_auc)},
-          {"best_val_loss", number_text(state.best_val_loss)},
-          {"balanced", number_text(state.balanced)}};
+  Metadata metadata = {{"format", state_format}};
+  visit_numbers(state, [&](const char* key, auto value, int) {
+    if constexpr (std::is_integral_v<decltype(value)>)
+      metadata[key] = std::to_string(value);
+    else
+      metadata[key] = number_text(value);
+  });
+  return metadata;
 }
 
 RunState state_from(Checkpoint checkpoint, const std::string& path) {
-  const auto number = [&](const char* key) {
-    const auto found = checkpoint.metadata.find(key);
-    const std::optional<double> value = found == checkpoint.metadata.end() ? std::nullopt : parse_number(found->second);
-    require_data(value.has_value(), path, ": the metadata's ", key, " is missing or no number");
-    return *value;
-  };
-  const auto count = [&](const char* key, double low) {
-    const double value = number(key);
-    require_data(value >= low && value <= 9e15 && value == std::floor(value), path, ": the metadata's ", key, " is ",
-                 value);
-    return static_cast<std::int64_t>(value);
-  };
   require_data(checkpoint.metadata["format"] == state_format, path, ": not the state of a run of this version");
   RunState state;
-  state.epoch = static_cast<int>(count("epoch", 1));
-  state.step = count("step", 1);
-  state.schedule.best = number("schedule_best");
-  state.schedule.waited = static_cast<int>(count("schedule_waited", -1));
-  state.schedule.scale = number("schedule_scale");
-  state.best_epoch = static_cast<int>(count("best_epoch", 1));
-  state.best_val_auc = number("best_val_auc");
-  state.best_val_loss = number("best_val_loss");
-  // States of earlier versions have none.
-  if (checkpoint.metadata.contains("balanced")) state.balanced = number("balanced");
+  visit_numbers(state, [&]<class T>(const std::string& key, T& member, int low) {
+    const auto found = checkpoint.metadata.find(key);
+    // States of earlier versions do not have it.
+    if (found == checkpoint.metadata.end() && key == "balanced") return;
+    const std::optional<double> value = found == checkpoint.metadata.end() ? std::nullopt : parse_number(found->second);
+    require_data(value.has_value(), path, ": the metadata's ", key, " is missing or no number");
+    const bool counts = *value >= low && *value <= 9e15 && *value == std::floor(*value);
+    require_data(counts || !std::is_integral_v<T>, path, ": the metadata's ", key, " is ", *value);
+    member = static_cast<T>(*value);
+  });
   require_data(state.balanced >= 0 && state.balanced < 1e9, path, ": the metadata's balanced is ", state.balanced);
   state.tensors = std::move(checkpoint.tensors);
   return state;
-}
-
-void make_folder(const std::string& path) {
-  std::error_code error;
-  files::create_directories(path, error);
-  if (error) fail(ErrorKind::io, path, ": cannot be created: ", error.message());
 }
 
 void rename_file(const std::string& from, const std::string& to) {
@@ -76,11 +70,6 @@ void rename_file(const std::string& from, const std::string& to) {
 bool RunDirectory::holds_run() const {
   std::error_code ignored;
   return files::exists(config_path(), ignored);
-}
-
-void RunDirectory::create_above(const std::string& config) const {
-  make_folder(path_);
-  write_file_atomically(config_path(), config);
 }
 
 void RunDirectory::create(const std::string& config, const std::string& split, const std::string& bad_images) const {

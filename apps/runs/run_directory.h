@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/runs/epoch.h"
+#include "apps/runs/progress.h"
 #include "engine/schedule.h"
 #include "models/loaded_model.h"
 
@@ -54,8 +54,6 @@ class RunDirectory {
   // Makes the directory, split.csv, bad_images.csv unless it is empty, and last of all config.toml, which makes it a
   // run. Errors: io.
   void create(const std::string& config, const std::string& split, const std::string& bad_images) const;
-  // For the directory above several runs: writes config.toml alone. Errors: io.
-  void create_above(const std::string& config) const;
 
   struct Committed {
     RunState state;

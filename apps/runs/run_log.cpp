@@ -5,13 +5,13 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "apps/runs/event_file.h"
 #include "apps/runs/results.h"
 #include "data/images/image_grid.h"
-#include "data/images/png_writer.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 
@@ -93,18 +93,16 @@ std::vector<Json> RunLog::written_events() const {
 void RunLog::open(const Json& config, const Image& sheet, const std::vector<EpochRow>& committed) {
   sheet_ = sheet;
   epoch_ = committed.empty() ? 0 : committed.back().epoch;
-  std::vector<Json> kept = {make_event("start", 0)}, epochs;
-  for (const EpochRow& row : committed) epochs.push_back(epoch_event(row));
-  std::vector<bool> placed(epochs.size(), false);
+  std::vector<Json> kept = {make_event("start", 0)};
+  std::map<std::int64_t, Json> epochs;
+  for (const EpochRow& row : committed) epochs[row.epoch] = epoch_event(row);
   for (Json& event : written_events()) {
     const std::string kind = event["event"].get<std::string>();
     const auto epoch = event["epoch"].get<std::int64_t>();
     if (kind == "start") kept.front()["time"] = event["time"];
-    if (kind == "epoch" && epoch >= 1 && epoch <= epoch_ && !placed[static_cast<std::size_t>(epoch - 1)]) {
-      const auto at = static_cast<std::size_t>(epoch - 1);
-      epochs[at]["time"] = event["time"];
-      placed[at] = true;
-      kept.push_back(epochs[at]);
+    if (kind == "epoch" && epochs.contains(epoch)) {
+      kept.push_back(std::move(epochs.extract(epoch).mapped()));
+      kept.back()["time"] = event["time"];
     }
     if (kind != "note" || epoch > epoch_ || !event.contains("text") || !event["text"].is_string()) continue;
     notes_.push_back(event["text"].get<std::string>());
@@ -112,11 +110,8 @@ void RunLog::open(const Json& config, const Image& sheet, const std::vector<Epoc
   }
   kept.front()["config"] = config;
   // Those that a lost log did not hold.
-  for (std::size_t at = 0; at < epochs.size(); ++at)
-    if (!placed[at]) kept.push_back(epochs[at]);
-  std::stable_sort(kept.begin(), kept.end(), [](const Json& a, const Json& b) {
-    return a["epoch"].get<std::int64_t>() < b["epoch"].get<std::int64_t>();
-  });
+  for (auto& [number, event] : epochs) kept.push_back(std::move(event));
+  std::ranges::stable_sort(kept, {}, [](const Json& event) { return event["epoch"].get<std::int64_t>(); });
 
   std::string lines, records;
   for (const Json& event : kept) {
@@ -136,9 +131,7 @@ std::string RunLog::record(const Json& event) const {
   const std::string kind = event["event"].get<std::string>();
   if (kind == "start") {
     std::string records = text_record(place, "configuration", table_of(event["config"]));
-    if (!sheet_.pixels.empty())
-      records +=
-          image_record(place, "training images", {png_bytes(sheet_), sheet_.height, sheet_.width, sheet_.channels});
+    if (!sheet_.pixels.empty()) records += image_record(place, "training images", sheet_);
     return records;
   }
   if (kind == "note") return text_record(place, "notes", event["text"].get<std::string>());

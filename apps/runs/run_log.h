@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/runs/epoch.h"
+#include "apps/runs/progress.h"
 #include "data/dataset.h"
 #include "data/images/image.h"
 

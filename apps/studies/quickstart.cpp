@@ -7,7 +7,6 @@
 
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
-#include "apps/command_line/run_app.h"
 #include "apps/inference/card_and_data.h"
 #include "apps/inference/prediction.h"
 #include "apps/report/explained.h"
@@ -150,8 +149,8 @@ std::vector<ArmPlan> Quickstart::arm_plans() const {
 Reference Quickstart::reference(const std::string& name, const std::string& run, const TrainingResult& result) {
   const auto context = open_context(options_.device, options_.threads, 0);
   const LoadedModel model = load_model(*context, load_card_checkpoint(folder(run) + "/best.safetensors"));
-  Predictor predictor(*context, *model.network, model.card, target_);
-  const PredictionTable table = prediction_table(target_, target_.test, "test", predictor.predict(target_.test));
+  const Predictions predictions = predict_split(*context, *model.network, model.card, target_, target_.test);
+  const PredictionTable table = prediction_table(target_, target_.test, "test", predictions);
   std::vector<AucEstimate> aucs;
   for (const Ranking& ranking : rank_all(findings(table))) aucs.push_back(estimate_auc(ranking));
   return {name, model.card.network.name + " from site a, not adapted", auc_interval(mean_auc(aucs)), result.seconds};

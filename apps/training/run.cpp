@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/training/options/run_options.h"
 #include "data/formats/listing.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
@@ -24,18 +23,22 @@ void Run::note(const std::string& text) {
 }
 
 Note Run::first_notes() {
-  if (has_checkpoint) return [](const std::string&) {};
+  if (state.epoch > 0) return [](const std::string&) {};
   return [this](const std::string& text) { note(text); };
 }
 
+void require_free(const std::string& directory, bool resume) {
+  require(resume || !RunDirectory(directory).holds_run(), directory,
+          ": holds a run already; continue it with --resume or choose another --out");
+}
+
 Run open_run(const TrainingOptions& options, bool resume, const ProgressReport& report) {
+  require_free(options.out, resume);
   Run run{.options = options,
           .report = report,
           .directory = RunDirectory(options.out),
           .log = RunLog(options.out, options.tensorboard)};
-  const bool exists = run.directory.holds_run();
-  require(resume || !exists, options.out, ": holds a run already; continue it with --resume or choose another --out");
-  run.resumed = exists;
+  run.resumed = run.directory.holds_run();
   return run;
 }
 
@@ -46,7 +49,6 @@ std::optional<CardCheckpoint> read_checkpoint(Run& run, const Run* first) {
   const std::string measured = run.directory.tuning_path();
   if (std::filesystem::exists(measured)) tuning().read(read_file(measured), measured);
   if (!committed) return std::nullopt;
-  run.has_checkpoint = true;
   run.state = std::move(committed->state);
   run.rows = std::move(committed->rows);
   return std::move(committed->weights);

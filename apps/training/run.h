@@ -18,10 +18,9 @@ struct Run {
 
   RunDirectory directory;
   RunLog log;
-  bool resumed = false;         // the directory holds the run, from an earlier session
-  bool has_checkpoint = false;  // an epoch was committed there
+  bool resumed = false;  // the directory holds the run, from an earlier session
 
-  RunState state = {};
+  RunState state = {};  // of the last committed epoch, if any
   std::vector<EpochRow> rows = {};
 
   // Reports and logs a remark for the user.
@@ -31,6 +30,8 @@ struct Run {
 };
 
 // Refuses a directory that holds another run, unless `resume`. Errors: usage.
+void require_free(const std::string& directory, bool resume);
+// The same, and opens it.
 Run open_run(const TrainingOptions& options, bool resume, const ProgressReport& report);
 
 // Reads the last committed epoch, if any: state and rows into the run, weights as the result. first: for a peer, the

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <filesystem>
 
-#include "apps/training/options/run_options.h"
 #include "apps/training/teachers/predicted_rows.h"
 #include "apps/training/teachers/teacher_cache.h"
 #include "data/predictions/grades.h"
@@ -63,48 +62,31 @@ std::vector<StepMethod> methods_of(Context& context, const TrainingOptions& opti
   return make_methods(options.methods, setup);
 }
 
-std::unique_ptr<Teacher> teach_predictions(Context& context, const TrainingOptions& options, const Dataset& learned,
-                                           const ProbabilityTable& table, const Note& note) {
-  auto rows = std::make_unique<PredictedRows>(context, table, learned, std::min(options.batch, learned.train.count),
-                                              options.teacher_missing == OnError::skip, note);
-  for (const MethodSettings& settings : options.methods)
-    require(rows->missing() == 0 || kind_of(settings).by_image || !kind_of(settings).needs_teacher, "--method ",
-            settings.name, ": compares the images of a batch, and ", rows->missing(), " are not in ", table.source);
-  return rows;
-}
-
 // Takes a pass over the validation images, so it comes after everything that could be refused.
 void weigh_teachers(Teaching& teaching, const TrainingOptions& options, const Dataset& images, const Note& note) {
   const bool compares = options.meter_every > 0;
-  teaching.networks->weigh(options.teacher_weights, compares, note);
+  Predictions on_validation = teaching.networks->weigh(options.teacher_weights, compares, note);
   if (!compares) return;
-  teaching.on_validation = teaching.networks->on_validation();
+  teaching.on_validation = std::move(on_validation);
   std::vector<float>& probabilities = teaching.on_validation.probabilities;
   if (options.ordinal) probabilities = grade_probabilities(probabilities, images.outputs);
 }
 
 // Reports the filling of the teacher cache about twice a second.
-class CacheProgress {
- public:
-  explicit CacheProgress(const Run& run) : run_(run) {}
-
-  void operator()(std::uint64_t done, std::uint64_t images) {
-    if (!run_.report || Clock::now() - last_ < std::chrono::milliseconds(500)) return;
-    last_ = Clock::now();
+auto cache_progress(const Run& run) {
+  using Clock = std::chrono::steady_clock;
+  return [&run, begin = Clock::now(), last = Clock::time_point()](std::uint64_t done, std::uint64_t images) mutable {
+    if (!run.report || Clock::now() - last < std::chrono::milliseconds(500)) return;
+    last = Clock::now();
     Progress progress;
-    progress.label = run_.options.out;
+    progress.label = run.options.out;
     progress.work = "teacher cache";
     progress.fraction = static_cast<double>(done) / static_cast<double>(images);
-    progress.images_per_second = static_cast<double>(done) / std::chrono::duration<double>(last_ - begin_).count();
+    progress.images_per_second = static_cast<double>(done) / std::chrono::duration<double>(last - begin).count();
     progress.seconds_left = static_cast<double>(images - done) / progress.images_per_second;
-    run_.report(progress);
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  const Run& run_;
-  Clock::time_point begin_ = Clock::now(), last_ = {};
-};
+    run.report(progress);
+  };
+}
 
 std::unique_ptr<Teacher> open_cache(const TrainingSetup& setup, Run& run) {
   const TrainingOptions& options = run.options;
@@ -121,7 +103,7 @@ std::unique_ptr<Teacher> open_cache(const TrainingSetup& setup, Run& run) {
   if (options.augment != Augmentation{}) cache.changes = to_string(options.augment) + ", " + word_of(options.sampling);
   cache.epochs = options.epochs;
   return open_teacher_cache(*setup.context, *setup.teaching.networks, setup.data->learned(), cache, run.first_notes(),
-                            CacheProgress(run));
+                            cache_progress(run));
 }
 
 }  // namespace
@@ -138,17 +120,23 @@ TrainingSetup make_setup(std::unique_ptr<Context> owned, std::span<Run> runs, co
                          [&](const std::string& text) { first.note(text); }));
   const Dataset& learned = data->learned();
 
-  std::vector<Student> students;
+  TrainingSetup setup{.context = std::move(owned),
+                      .data = std::move(data),
+                      .batches = {},
+                      .students = {},
+                      .teaching = {},
+                      .schedule = Schedule(schedule_options(options))};
+  std::vector<Student>& students = setup.students;
+  Teaching& teaching = setup.teaching;
   for (std::size_t k = 0; k < runs.size(); ++k)
     students.push_back(
-        make_student(context, *data, runs[k], std::move(starts[k]), k == 0 ? nullptr : &students.front()));
-  Teaching teaching;
+        make_student(context, *setup.data, runs[k], std::move(starts[k]), k == 0 ? nullptr : &students.front()));
   teaching.networks =
       load_teachers(context, learned, students.front(), std::move(files.checkpoints), first.first_notes());
   for (std::size_t k = 0; k < runs.size(); ++k) {
     keep_average(students[k], context, options);
     students[k].methods =
-        methods_of(context, runs[k].options, *data, students[k], teaching.networks.get(), runs[k].first_notes());
+        methods_of(context, runs[k].options, *setup.data, students[k], teaching.networks.get(), runs[k].first_notes());
   }
   if (files.predictions)
     teaching.substitute = teach_predictions(context, options, learned, *files.predictions, first.first_notes());
@@ -156,19 +144,13 @@ TrainingSetup make_setup(std::unique_ptr<Context> owned, std::span<Run> runs, co
     teaching.substitute = std::make_unique<NetworkTeacher>(context, *students.front().averaged, /*learns=*/true);
   for (std::size_t k = 0; k < runs.size(); ++k) prepare_learning(students[k], runs[k]);
 
-  TrainingSetup setup{.context = std::move(owned),
-                      .data = std::move(data),
-                      .batches = {},
-                      .students = std::move(students),
-                      .teaching = std::move(teaching),
-                      .schedule = Schedule(schedule_options(options))};
   setup.batches = training_batches(options, *setup.data);
-  if (first.has_checkpoint) {
+  if (first.state.epoch > 0) {
     setup.schedule.restore(first.state.schedule);
     context.write_step_state({.learning_rate = 0, .step = first.state.step, .seed = options.seed});
   }
-  if (setup.teaching.networks) weigh_teachers(setup.teaching, options, setup.data->images, first.first_notes());
-  if (setup.teaching.networks && !options.teacher_cache.empty()) setup.teaching.substitute = open_cache(setup, first);
+  if (teaching.networks) weigh_teachers(teaching, options, setup.data->images, first.first_notes());
+  if (teaching.networks && !options.teacher_cache.empty()) teaching.substitute = open_cache(setup, first);
   return setup;
 }
 

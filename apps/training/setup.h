@@ -1,4 +1,5 @@
-// Everything that trains: device, data, students and teacher of one run or of several that learn together.
+// Everything that trains one run, or several that learn together: device, data, students and teacher; and the loop over
+// their epochs.
 #pragma once
 
 #include <memory>
@@ -35,5 +36,12 @@ struct TrainingSetup {
 // Everything is checked against everything else, and nothing is written but the teacher cache. given: the data if they
 // are open already, else null. Errors: usage, data, missing_input, io.
 TrainingSetup make_setup(std::unique_ptr<Context> context, std::span<Run> runs, const Dataset* given);
+
+// Trains the epochs that are left of runs that learn together, each step of all at once; a run that learns alone is a
+// list of one. All have started. Every epoch is validated and committed, for all runs or for none.
+void train_together(std::span<Run> runs, TrainingSetup& setup);
+
+// Tests the best epoch of a run that has trained: writes the predictions, the operating point and result.json.
+TrainingResult test_run(Run& run, const Student& student, Context& context, const Dataset& data);
 
 }  // namespace preceptor

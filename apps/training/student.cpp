@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "apps/inference/card_and_data.h"
-#include "apps/training/options/run_options.h"
 #include "engine/files/check.h"
 #include "models/registry.h"
 
@@ -45,13 +44,9 @@ ModelCard make_card(const TrainingOptions& options, const Dataset& data, const N
           .task = data.task,
           .height = data.height,
           .width = data.width,
-          .mean = {},
-          .deviation = {},
           .labels = data.label_names,
           .cumulative = options.ordinal,
-          .data = data.source,
-          .epoch = 0,
-          .val_auc = 0};
+          .data = data.source};
 }
 
 void set_normalization(ModelCard& card, const TrainingOptions& options, const Dataset& data, const StudentStart& start,
@@ -69,8 +64,7 @@ void load_init(Network& network, Run& run, const Dataset& data, StudentStart::We
   bool new_head = run.options.new_head;
   if (init.card) {
     const ModelCard& card = *init.card;
-    require_data(card.network.in_channels == data.channels, path, ": the network takes images of ",
-                 card.network.in_channels, " channels, ", data.source, " has ", data.channels);
+    require_channels(path, card, data);
     const bool same_labels =
         card.task == data.task && card.labels == data.label_names && card.cumulative == run.options.ordinal;
     if (!same_labels && !new_head)
@@ -154,7 +148,7 @@ void prepare_learning(Student& student, Run& run) {
   std::vector<Parameters*> learning = {&student.network->parameters()};
   for (const StepMethod& each : student.methods) learning.push_back(&each.method->parameters());
   student.optimizer.emplace(learning, optimizer_options(run.options, *student.network));
-  if (run.has_checkpoint) {
+  if (run.state.epoch > 0) {
     const StateDict state = std::exchange(run.state.tensors, {});
     student.optimizer->load(state);
     for (const StepMethod& each : student.methods) load_learned(each.method->parameters(), state);

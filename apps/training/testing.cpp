@@ -1,13 +1,14 @@
 // The test of a run that has trained.
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "apps/inference/operating_point.h"
-#include "apps/runs/environment.h"
 #include "apps/runs/results.h"
-#include "apps/training/options/run_options.h"
-#include "apps/training/train_together.h"
+#include "apps/training/setup.h"
+#include "engine/files/check.h"
 #include "engine/files/file.h"
 
 namespace preceptor {
@@ -19,51 +20,50 @@ std::size_t peak_memory_bytes() {
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
 }
 
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("model name")) {
+      const std::size_t begin = line.find(": ");
+      if (begin != std::string::npos) return line.substr(begin + 2);
+    }
+  return "unknown";
+}
+
+// The machine and the program of a run, for result.json and reports; "card" is empty on the cpu.
+nlohmann::ordered_json environment_json(const Context& context) {
+  utsname system{};
+  ::uname(&system);
+#if defined(__clang__)
+  const std::string compiler = "clang " __clang_version__;
+#else
+  const std::string compiler = "g++ " __VERSION__;
+#endif
+  return {{"version", "preceptor " PRECEPTOR_VERSION},
+          {"compiler", compiler},
+          {"processor", processor_name()},
+          {"system", message(system.sysname, " ", system.release, ", ", system.machine)},
+          {"device", context.device_name()},
+          {"card", context.card_name()},
+          {"threads", context.device().threads}};
+}
+
 struct TestedSplit {
-  Evaluation evaluation;
-  double loss = 0;
   PredictionTable table;
+  Evaluation evaluation;
+  nlohmann::ordered_json json;  // of the evaluation and the loss
 };
 
 // Writes the predictions too.
-TestedSplit test_split(const Run& run, Predictor& predictor, const Dataset& data, const Split& split,
+TestedSplit test_split(const Run& run, const Predictions& predictions, const Dataset& data, const Split& split,
                        const std::string& name) {
-  const Predictions predictions = predictor.predict(split);
   TestedSplit tested;
-  tested.loss = predictions.loss;
   tested.table = prediction_table(data, split, name, predictions);
   tested.evaluation = evaluate(tested.table, run.options.bootstrap, run.options.seed);
+  tested.json = evaluation_json(tested.evaluation);
+  tested.json["loss"] = predictions.loss;
   write_predictions(run.directory.predictions_path(name), tested.table);
   return tested;
-}
-
-nlohmann::ordered_json split_json(const TestedSplit& tested) {
-  nlohmann::ordered_json json = evaluation_json(tested.evaluation);
-  json["loss"] = tested.loss;
-  return json;
-}
-
-void write_result(Run& run, const TrainingResult& result, const TestedSplit& val, const TestedSplit& tested,
-                  const OperatingPoint& point, int train_images, Context& context) {
-  double seconds_per_image = 0;
-  for (const EpochRow& row : run.rows)
-    seconds_per_image += 1 / row.images_per_second / static_cast<double>(run.rows.size());
-  nlohmann::ordered_json json;
-  json["format"] = "preceptor-result-1";
-  json["config"] = options_json(run.options);
-  json["best_epoch"] = result.best_epoch;
-  json["val"] = split_json(val);
-  json["test"] = split_json(tested);
-  json["operating_point"] = nlohmann::ordered_json::parse(to_text(point));
-  json["train_images"] = train_images;
-  json["environment"] = environment_json(context);
-  json["seconds"] = result.seconds;
-  json["images_per_second"] = 1 / seconds_per_image;
-  json["peak_memory_bytes"] = peak_memory_bytes();
-  json["device_memory_bytes"] = context.pool(Lifetime::persistent).peak() + context.pool(Lifetime::step).peak();
-  write_file_atomically(run.directory.result_path(), json.dump(1) + "\n");
-  json.erase("config");  // the log starts with it
-  run.log.result(json);
 }
 
 }  // namespace
@@ -75,14 +75,34 @@ TrainingResult test_run(Run& run, const Student& student, Context& context, cons
   CardCheckpoint best = load_card_checkpoint(run.directory.best_path());
   load_parameters(*student.network, best);
   student.network->fold();
-  Predictor predictor(context, *student.network, best.card, data);
-  const TestedSplit val = test_split(run, predictor, data, data.val, "val"),
-                    tested = test_split(run, predictor, data, data.test, "test");
+  const auto test = [&](const Split& split, const std::string& name) {
+    return test_split(run, predict_split(context, *student.network, best.card, data, split), data, split, name);
+  };
+  const TestedSplit val = test(data.val, "val"), tested = test(data.test, "test");
   result.test = tested.evaluation;
   // Only now the checkpoint learns how its outputs are to be read; testing again writes the same bytes.
   best.card.operating_point = fit_operating_point(val.table, ThresholdRule{});
   save_safetensors(run.directory.best_path(), best.tensors, to_metadata(best.card));
-  write_result(run, result, val, tested, *best.card.operating_point, data.train.count, context);
+
+  double seconds_per_image = 0;
+  for (const EpochRow& row : run.rows)
+    seconds_per_image += 1 / row.images_per_second / static_cast<double>(run.rows.size());
+  nlohmann::ordered_json json;
+  json["format"] = "preceptor-result-1";
+  json["config"] = options_json(run.options);
+  json["best_epoch"] = result.best_epoch;
+  json["val"] = val.json;
+  json["test"] = tested.json;
+  json["operating_point"] = nlohmann::ordered_json::parse(to_text(*best.card.operating_point));
+  json["train_images"] = data.train.count;
+  json["environment"] = environment_json(context);
+  json["seconds"] = result.seconds;
+  json["images_per_second"] = 1 / seconds_per_image;
+  json["peak_memory_bytes"] = peak_memory_bytes();
+  json["device_memory_bytes"] = context.pool(Lifetime::persistent).peak() + context.pool(Lifetime::step).peak();
+  write_file_atomically(run.directory.result_path(), json.dump(1) + "\n");
+  json.erase("config");  // the log starts with it
+  run.log.result(json);
   return result;
 }
 

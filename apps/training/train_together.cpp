@@ -1,12 +1,11 @@
 // Epochs: steps, validation, commit.
-#include "apps/training/train_together.h"
+#include "apps/training/setup.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 
-#include "apps/training/step/device_images.h"
-#include "apps/training/teachers/agreement.h"
+#include "data/parallel.h"
 #include "data/predictions/grades.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
@@ -24,13 +23,8 @@ class SessionProgress {
  public:
   explicit SessionProgress(const Run& first) : epochs_before_(first.state.epoch) {}
 
-  void within_epoch(const Run& run, double fraction, double images_per_second) const {
-    report(run, fraction, images_per_second, nullptr);
-  }
-  void finished_epoch(const Run& run) const { report(run, 0, run.rows.back().images_per_second, &run.rows.back()); }
-
- private:
-  void report(const Run& run, double fraction, double images_per_second, const EpochRow* row) const {
+  // row: of the epoch that has finished; null within one.
+  void operator()(const Run& run, double fraction, double images_per_second, const EpochRow* row = nullptr) const {
     if (!run.report) return;
     Progress progress;
     progress.label = run.options.out;
@@ -45,27 +39,49 @@ class SessionProgress {
     run.report(progress);
   }
 
+ private:
   int epochs_before_;
   Clock::time_point begin_ = Clock::now();
 };
 
-// The training images in device memory, if they may take so much of it.
-std::optional<DeviceImages> resident_images(const TrainingSetup& setup, const TrainingOptions& options) {
+// Some images at a time.
+void copy_images(Context& context, const ImageSource& images, int threads, void* to) {
+  constexpr std::size_t block_bytes = std::size_t{32} << 20;
+  const std::size_t image_bytes = images.image_bytes();
+  const int at_once = static_cast<int>(std::clamp<std::size_t>(block_bytes / image_bytes, 1, 4096));
+  std::vector<std::uint8_t> block(static_cast<std::size_t>(at_once) * image_bytes);
+  for (int first = 0; first < images.count(); first += at_once) {
+    const int count = std::min(at_once, images.count() - first);
+    parallel_for(count, threads, [&](int i) {
+      images.read(first + i, {block.data() + static_cast<std::size_t>(i) * image_bytes, image_bytes});
+    });
+    // The block is only refilled after the copy.
+    context.copy_and_wait(static_cast<std::byte*>(to) + static_cast<std::size_t>(first) * image_bytes, block.data(),
+                          static_cast<std::size_t>(count) * image_bytes);
+  }
+}
+
+// The training images in device memory, in order, if they may take so much of it. Batches are then lists of positions,
+// which kernels follow (AugmentOptions::rows).
+std::unique_ptr<Buffer> resident_images(const TrainingSetup& setup, const TrainingOptions& options) {
   // Mixtures are made, and cached rows compared with their images, on the host.
-  if (setup.batches.mixup > 0 || (setup.teaching.substitute && !ema_teacher_decay(options))) return std::nullopt;
+  if (setup.batches.mixup > 0 || (setup.teaching.substitute && !ema_teacher_decay(options))) return nullptr;
   Context& context = *setup.context;
   const bool automatic = options.device_images == device_images_auto;
-  if (automatic && context.device_name() != "cuda") return std::nullopt;
+  if (automatic && context.device_name() != "cuda") return nullptr;
   const std::size_t most = automatic ? context.pool(Lifetime::persistent).available() / 4
                                      : static_cast<std::size_t>(options.device_images) << 20;
   const ImageSource& images = *setup.data->images.train.images;
-  if (DeviceImages::bytes_of(images) > most) return std::nullopt;
-  return std::optional<DeviceImages>(std::in_place, context, images, options.threads);
+  const std::size_t bytes = static_cast<std::size_t>(images.count()) * images.image_bytes();
+  if (bytes > most) return nullptr;
+  auto memory = std::make_unique<Buffer>(context.pool(Lifetime::persistent), bytes);
+  copy_images(context, images, options.threads, memory->data());
+  return memory;
 }
 
 // Everything but the students, which change when blocks are unfrozen.
 StepSetup step_setup(const TrainingSetup& setup, const TrainingOptions& options, const Loader& loader,
-                     const DeviceImages* resident) {
+                     const Buffer* resident) {
   const Dataset& learned = setup.data->learned();
   const ModelCard& card = setup.students.front().card;
   return {.students = {},
@@ -73,7 +89,7 @@ StepSetup step_setup(const TrainingSetup& setup, const TrainingOptions& options,
           .task = learned.task,
           .outputs = learned.outputs,
           .images = {loader.batch_size(), learned.channels, learned.height, learned.width},
-          .resident = resident != nullptr ? resident->data() : nullptr,
+          .resident = resident != nullptr ? static_cast<const std::uint8_t*>(resident->data()) : nullptr,
           .input = options.augment.input(card.mean, card.deviation),
           .mixup = setup.batches.mixup > 0,
           .batches = loader.batches_per_epoch(),
@@ -92,10 +108,6 @@ std::vector<StepStudent> step_students(std::span<const Run> runs, std::vector<St
                       .average = students[k].average.get(),
                       .balance_factor = runs[k].state.balanced});
   return result;
-}
-
-bool unfreezes(const TrainingOptions& options, int epochs_done) {
-  return frozen_blocks(options, epochs_done) < frozen_blocks(options, std::max(epochs_done - 1, 0));
 }
 
 // The steps of an epoch: what all students share in its row, and the labels in the order of the steps.
@@ -121,7 +133,7 @@ TrainedEpoch run_steps(const Run& first, const Schedule& schedule, StudentStep& 
     if (seconds_since(last_report) <= 0.5) continue;
     last_report = Clock::now();
     const double done = position + 1.0;
-    progress.within_epoch(first, done / batches, done * batch->size / seconds_since(begin));
+    progress(first, done / batches, done * batch->size / seconds_since(begin));
   }
   trained.sums = step.finish_epoch();
   trained.row.images_per_second = loader.batch_size() * batches / seconds_since(begin);
@@ -168,12 +180,12 @@ void summarize(EpochRow& row, const Run& run, const Dataset& data, const EpochSu
 void validate(EpochRow& row, const Run& run, const Student& student, TrainingSetup& setup) {
   const Dataset& data = setup.data->images;
   student.validated().fold();
-  Predictor predictor(*setup.context, student.validated(), student.card, data);
-  // The student's stages are read only if the teacher's were.
   const Predictions& teacher = setup.teaching.on_validation;
+  PredictionOptions asked;
+  // The student's stages are read only if the teacher's were.
+  if (!teacher.relations.empty()) asked.taps = stage_taps(*student.network, data.height, data.width);
   const Predictions predictions =
-      predictor.predict(data.val, teacher.relations.empty() ? std::vector<std::string>()
-                                                            : stage_taps(*student.network, data.height, data.width));
+      predict_split(*setup.context, student.validated(), student.card, data, data.val, asked);
   require_converging(run, row, predictions.probabilities);
   const Evaluation evaluation = evaluate(prediction_table(data, data.val, "val", predictions), 0, run.options.seed);
   row.val_loss = predictions.loss;
@@ -236,19 +248,20 @@ void train_together(std::span<Run> runs, TrainingSetup& setup) {
   Run& first = runs.front();
   const TrainingOptions& options = first.options;
   if (first.state.epoch == options.epochs) return;
-  const std::optional<DeviceImages> resident = resident_images(setup, options);
+  const std::unique_ptr<Buffer> resident = resident_images(setup, options);
   LoaderOptions batches = setup.batches;
   batches.pixels = !resident;
   Loader loader(setup.data->learned(), setup.data->learned().train, batches);
-  StepSetup parts = step_setup(setup, options, loader, resident ? &*resident : nullptr);
+  StepSetup parts = step_setup(setup, options, loader, resident.get());
   std::optional<StudentStep> step;
   const SessionProgress progress(first);
-  progress.within_epoch(first, 0, 0);
+  progress(first, 0, 0);
   while (first.state.epoch < options.epochs) {
     const Clock::time_point begin = Clock::now();
-    const bool unfreeze = unfreezes(options, first.state.epoch);
+    const int frozen = frozen_blocks(options, first.state.epoch);
+    const bool unfreeze = frozen < frozen_blocks(options, std::max(first.state.epoch - 1, 0));
     for (std::size_t k = 0; k < runs.size() && unfreeze; ++k) {
-      setup.students[k].network->freeze(frozen_blocks(options, first.state.epoch));
+      setup.students[k].network->freeze(frozen);
       setup.students[k].optimizer->cover_unfrozen();
     }
     if (!step || unfreeze) {
@@ -259,7 +272,7 @@ void train_together(std::span<Run> runs, TrainingSetup& setup) {
     for (std::size_t k = 0; k < runs.size(); ++k) runs[k].state.balanced = step->balance_factor(k);
     finish_epoch(runs, setup, trained, begin);
     for (Run& run : runs) run.directory.commit();
-    for (const Run& run : runs) progress.finished_epoch(run);
+    for (const Run& run : runs) progress(run, 0, run.rows.back().images_per_second, &run.rows.back());
   }
 }
 

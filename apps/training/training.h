@@ -1,7 +1,6 @@
 // Training, from options to a run directory: the library that preceptor-train, preceptor-distill and the studies call.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -31,9 +30,20 @@ struct TrainingResult {
 TrainingResult train(const TrainingOptions& options, bool resume = false, const ProgressReport& report = {},
                      const Dataset* dataset = nullptr);
 
-// Trains runs that learn together, in steps of all at once, on the data and batches of the first. accepted: called when
-// nothing can be refused any more, before the first run writes; may be empty.
-std::vector<TrainingResult> train_all(std::vector<TrainingOptions> options, bool resume, const ProgressReport& report,
-                                      const Dataset* dataset = nullptr, const std::function<void()>& accepted = {});
+// Born-again chains: networks of one kind, of which each is the next one's teacher (Furlanello et al. 2018). Runs
+// options.generations trainings in sequence, in `options.out`/generation1, generation2, ... Each is a run of its own,
+// with all its files; its seed is that of the options plus its number less 1, so that it starts elsewhere. The first
+// learns from the teachers of the options, or without any from the labels alone; every further one from the best
+// checkpoint of its predecessor. With `resume` the chain continues where it was, also within a generation. Returns the
+// result of the last. Errors: as train().
+TrainingResult train_generations(const TrainingOptions& options, bool resume, const ProgressReport& report);
+
+// Mutual learning: networks that learn together, each from the labels and from the others' outputs (Zhang et al. 2018).
+// Trains options.peers in steps of all at once, on the same batches. Each is a run of its own, with all its files, in
+// `options.out`/peer1, peer2, ...: peer k starts from the weights of the options' seed plus k - 1; order of images,
+// augmentation and learning rate are common to all. --schedule plateau goes by the mean of their validation losses. An
+// epoch is committed for all or for none; `resume` continues after it. Returns their results in order.
+// Errors: as train().
+std::vector<TrainingResult> train_peers(const TrainingOptions& options, bool resume, const ProgressReport& report);
 
 }  // namespace preceptor

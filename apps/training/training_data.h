@@ -6,11 +6,16 @@
 #include <vector>
 
 #include "apps/runs/progress.h"
-#include "apps/training/bad_images.h"
 #include "apps/training/training.h"
 #include "data/batches/loader.h"
 
 namespace preceptor {
+
+struct BadImage {
+  std::string split, id, reason;
+};
+// "split,id,reason", a row per image.
+std::string bad_images_table(const std::vector<BadImage>& bad);
 
 struct TrainingData {
   Dataset images;                     // validated and tested
@@ -20,7 +25,7 @@ struct TrainingData {
 };
 
 // given: the data if they are open already, else null. bad_images: file that lists those that a resumed run left out.
-// Errors: those of open_dataset; data, for images that cannot be read.
+// Errors: those of open_dataset; data, for images that cannot be read; missing_input, for files that do not exist.
 TrainingData open_training_data(const TrainingOptions& options, const Dataset* given, const std::string& bad_images,
                                 bool resumed, const Note& note);
 

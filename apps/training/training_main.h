@@ -1,10 +1,9 @@
-// The main function of preceptor-train and preceptor-distill: training with its progress on stderr.
+// The programs that train: preceptor-train and preceptor-distill.
 #pragma once
-
-#include "apps/training/options/training_flags.h"
 
 namespace preceptor {
 
-int run_training_app(TrainingApp app, int argc, char** argv);
+int run_train(int argc, char** argv);
+int run_distill(int argc, char** argv);
 
 }  // namespace preceptor

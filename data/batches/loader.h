@@ -28,7 +28,7 @@ struct LoaderOptions {
   int prefetch = 4;  // batches kept ready
   // [count] or empty. With shuffle, an epoch is then `count` draws with replacement, whose probabilities are
   // proportional to these weights (data/batches/sampling.h).
-  std::vector<double> weights;
+  std::vector<double> weights = {};
   // Above 0: mixes every image with another one of its batch, pixel by pixel, with lambda from Beta(mixup, mixup) or
   // 1 - lambda, whichever is larger, for the image itself (Zhang et al. 2018; depends on seed and epoch alone). At most
   // 1; requires shuffle.

@@ -70,6 +70,12 @@ void write_file_atomically(const std::string& path, const std::string& bytes) {
   if (folder.number >= 0) ::fsync(folder.number);
 }
 
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) fail(ErrorKind::io, path, ": cannot be created: ", error.message());
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));

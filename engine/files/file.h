@@ -32,6 +32,9 @@ class InputFile {
 // The file appears whole or not at all (temporary name, sync, rename). Errors: io.
 void write_file_atomically(const std::string& path, const std::string& bytes);
 
+// Makes it and those above it, unless they are there. Errors: io.
+void make_folder(const std::string& path);
+
 // Errors: missing_input, io.
 std::string read_file(const std::string& path);
 

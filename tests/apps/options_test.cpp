@@ -44,7 +44,7 @@ std::string given(const std::string& name, const std::vector<std::string>& texts
   Values values;
   OptionTable table;
   values.visit(table);
-  for (Option& option : table.options()) {
+  for (Option& option : table.options) {
     if (option.name != name) continue;
     try {
       option.read(texts);

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "apps/inference/label_match.h"
+#include "apps/inference/card_and_data.h"
 #include "engine/files/checkpoint.h"
 #include "process.h"
 

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <sstream>
 #include <variant>
 #include <vector>
 
 #include "engine/files/check.h"
+#include "engine/files/numbers.h"
 #include "engine/files/text.h"
 
 namespace preceptor {
@@ -42,38 +42,36 @@ void read_setting(const std::string& item, const std::vector<Setting>& settings,
           "'; valid ones: ", list(settings, &Setting::name));
   require(std::find(seen.begin(), seen.end(), name) == seen.end(), "--augment: ", name, " is given twice");
   seen.push_back(name);
-  if (bool* const* flag = std::get_if<bool*>(&setting->value)) {
-    require(equal == std::string::npos, "--augment ", item, ": ", name, " takes no number");
-    **flag = true;
-    return;
-  }
   const std::string text = equal == std::string::npos ? "" : item.substr(equal + 1);
-  const auto read = [&](auto& value) {
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    require(error == std::errc() && rest == text.data() + text.size() && value >= 0 && value <= setting->most,
-            "--augment ", item, ": ", name, " is a ", std::holds_alternative<int*>(setting->value) ? "whole " : "",
-            "number from 0 to ", setting->most);
+  const auto read = [&]<class T>(T* value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      require(equal == std::string::npos, "--augment ", item, ": ", name, " takes no number");
+      *value = true;
+    } else {
+      const char* end = text.data() + text.size();
+      const auto [rest, error] = std::from_chars(text.data(), end, *value);
+      require(error == std::errc() && rest == end && *value >= 0 && *value <= setting->most, "--augment ", item, ": ",
+              name, " is a ", std::is_integral_v<T> ? "whole " : "", "number from 0 to ", setting->most);
+    }
   };
-  if (int* const* whole = std::get_if<int*>(&setting->value)) read(**whole);
-  if (double* const* number = std::get_if<double*>(&setting->value)) read(**number);
+  std::visit(read, setting->value);
 }
 
 }  // namespace
 
 AugmentOptions Augmentation::input(const std::vector<float>& mean, const std::vector<float>& deviation) const {
-  AugmentOptions options{.mean = mean,
-                         .deviation = deviation,
-                         .random = true,
-                         .flip = flip,
-                         .shift = shift,
-                         .rotate = static_cast<float>(rotate),
-                         .scale = static_cast<float>(scale),
-                         .crop = static_cast<float>(crop),
-                         .brightness = static_cast<float>(brightness),
-                         .contrast = static_cast<float>(contrast),
-                         .noise = static_cast<float>(noise),
-                         .cutout = cutout};
-  return options;
+  return {.mean = mean,
+          .deviation = deviation,
+          .random = true,
+          .flip = flip,
+          .shift = shift,
+          .rotate = static_cast<float>(rotate),
+          .scale = static_cast<float>(scale),
+          .crop = static_cast<float>(crop),
+          .brightness = static_cast<float>(brightness),
+          .contrast = static_cast<float>(contrast),
+          .noise = static_cast<float>(noise),
+          .cutout = cutout};
 }
 
 Augmentation parse_augmentation(const std::string& text) {
@@ -89,16 +87,12 @@ std::string to_string(const Augmentation& augmentation) {
   Augmentation copy = augmentation;
   std::string text;
   for (const Setting& setting : settings_of(copy)) {
-    std::string number;
-    if (const int* const* whole = std::get_if<int*>(&setting.value); whole && **whole != 0)
-      number = "=" + std::to_string(**whole);
-    if (const double* const* value = std::get_if<double*>(&setting.value); value && **value != 0) {
-      char digits[32];  // the shortest text that reads back as the same number
-      number = "=" + std::string(digits, std::to_chars(digits, digits + sizeof digits, **value).ptr);
-    }
-    const bool* const* flag = std::get_if<bool*>(&setting.value);
-    if (number.empty() && !(flag && **flag)) continue;
-    text += (text.empty() ? "" : ",") + std::string(setting.name) + number;
+    const auto add = [&](const auto* value) {
+      if (*value == 0) return;
+      text += (text.empty() ? "" : ",") + std::string(setting.name);
+      if constexpr (!std::is_same_v<decltype(value), const bool*>) text += "=" + number_text(*value);
+    };
+    std::visit(add, setting.value);
   }
   return text;
 }

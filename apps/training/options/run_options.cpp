@@ -1,5 +1,5 @@
 // Rules between training options, and their text form.
-#include "apps/training/options/run_options.h"
+#include "apps/training/options/training_options.h"
 
 #include <algorithm>
 #include <cmath>
@@ -109,7 +109,7 @@ nlohmann::ordered_json options_json(const TrainingOptions& options) {
   TrainingOptions copy = options;
   const OptionTable table = table_of(copy);
   nlohmann::ordered_json json;
-  for (const Option& option : table.options()) {
+  for (const Option& option : table.options) {
     if (!option.rules.in_config) continue;
     nlohmann::ordered_json value =
         std::visit([](const auto& held) { return nlohmann::ordered_json(held); }, option.value());
@@ -149,15 +149,13 @@ OptimizerOptions optimizer_options(const TrainingOptions& options, const Network
 }
 
 ScheduleOptions schedule_options(const TrainingOptions& options) {
-  ScheduleOptions chosen;
-  chosen.kind = options.schedule;
-  chosen.learning_rate = options.learning_rate;
-  chosen.epochs = options.epochs;
-  chosen.warmup = options.warmup;
-  chosen.milestones = options.milestones;
-  chosen.factor = options.factor;
-  chosen.patience = options.patience;
-  return chosen;
+  return {.kind = options.schedule,
+          .learning_rate = options.learning_rate,
+          .epochs = options.epochs,
+          .warmup = options.warmup,
+          .milestones = options.milestones,
+          .factor = options.factor,
+          .patience = options.patience};
 }
 
 }  // namespace preceptor

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <variant>
@@ -113,5 +114,17 @@ struct TrainingOptions {
 const TableSpec* table_teacher(const TrainingOptions& options);
 // The decay of the student's average, if that is the teacher.
 std::optional<double> ema_teacher_decay(const TrainingOptions& options);
+
+// Checks each option and their combinations; looks at no file. Errors: usage, in the words of the command line.
+void check_options(const TrainingOptions& options);
+
+// The options under their names, except --out; empty texts and lists are left out.
+nlohmann::ordered_json options_json(const TrainingOptions& options);
+// The same as TOML: valid for --config, and read back by --resume.
+std::string config_text(const TrainingOptions& options);
+
+// As the engine takes them. Keeps a reference to the network, whose blocks tell the parameters apart.
+OptimizerOptions optimizer_options(const TrainingOptions& options, const Network& network);
+ScheduleOptions schedule_options(const TrainingOptions& options);
 
 }  // namespace preceptor

@@ -4,32 +4,26 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "engine/ops.h"
 
 namespace preceptor {
 
-LossTerms::LossTerms(Context& context, std::vector<std::string> names, std::vector<double> arguments,
-                     Parameters& student)
+LossTerms::LossTerms(Context& context, std::vector<Term> terms, Parameters& student)
     : context_(context),
-      names_(std::move(names)),
-      arguments_(std::move(arguments)),
-      factors_(names_.size(), 1),
+      terms_(std::move(terms)),
       meter_(student),
-      device_factors_(context.zeros({static_cast<int>(names_.size())}, Lifetime::persistent)),
-      norms_(context.zeros({static_cast<int>(names_.size())}, Lifetime::persistent)),
-      totals_(context.pool(Lifetime::persistent), names_.size() * sizeof(double)),
-      losses_(names_.size()),
-      weighted_(names_.size()),
-      shares_(names_.size()) {
-  context_.copy_and_wait(totals_.data(), losses_.data(), losses_.size() * sizeof(double));
+      device_factors_(context.zeros({static_cast<int>(terms_.size())}, Lifetime::persistent)),
+      norms_(context.zeros({static_cast<int>(terms_.size())}, Lifetime::persistent)),
+      totals_(context.pool(Lifetime::persistent), terms_.size() * sizeof(double)) {
+  const std::vector<double> zeros(terms_.size());
+  context_.copy_and_wait(totals_.data(), zeros.data(), zeros.size() * sizeof(double));
 }
 
 void LossTerms::set_factors(const std::vector<double>& factors) {
   settle();
-  factors_ = factors;
-  device_factors_.from_host(std::vector<float>(factors_.begin(), factors_.end()));
+  for (std::size_t term = 0; term < terms_.size(); ++term) terms_[term].factor = factors[term];
+  device_factors_.from_host(std::vector<float>(factors.begin(), factors.end()));
 }
 
 void LossTerms::add(std::size_t term, const Tensor& loss) {
@@ -48,33 +42,35 @@ std::vector<double> LossTerms::take_norms() {
   const std::vector<float> values = norms_.to_host();
   std::vector<double> norms(values.begin(), values.end());
   double sum = 0;
-  for (std::size_t term = 0; term < norms.size(); ++term) sum += factors_[term] * norms[term];
+  for (std::size_t term = 0; term < norms.size(); ++term) sum += terms_[term].factor * norms[term];
   if (!(sum > 0) || !std::isfinite(sum)) return norms;
-  for (std::size_t term = 0; term < norms.size(); ++term) shares_[term] += factors_[term] * norms[term] / sum;
+  for (std::size_t term = 0; term < norms.size(); ++term)
+    terms_[term].sums.gradient_share += terms_[term].factor * norms[term] / sum;
   ++measured_;
   return norms;
 }
 
 void LossTerms::settle() {
-  std::vector<double> totals(names_.size());
-  const std::vector<double> zeros(names_.size());
+  std::vector<double> totals(terms_.size());
+  const std::vector<double> zeros(terms_.size());
   context_.copy(totals.data(), totals_.data(), totals.size() * sizeof(double));
   context_.copy_and_wait(totals_.data(), zeros.data(), zeros.size() * sizeof(double));
   for (std::size_t term = 0; term < totals.size(); ++term) {
-    losses_[term] += totals[term];
-    weighted_[term] += factors_[term] * totals[term];
+    terms_[term].sums.loss += totals[term];
+    terms_[term].sums.weighted_loss += terms_[term].factor * totals[term];
   }
 }
 
 std::vector<TermSummary> LossTerms::finish_epoch(int steps) {
   settle();
-  std::vector<TermSummary> terms;
-  for (std::size_t i = 0; i < names_.size(); ++i)
-    terms.push_back({names_[i], losses_[i] / steps / arguments_[i], weighted_[i] / steps,
-                     measured_ > 0 ? shares_[i] / measured_ : std::numeric_limits<double>::quiet_NaN()});
-  for (std::vector<double>* sums : {&losses_, &weighted_, &shares_}) std::fill(sums->begin(), sums->end(), 0.0);
+  std::vector<TermSummary> means;
+  for (Term& term : terms_) {
+    const TermSummary sums = std::exchange(term.sums, {});
+    means.push_back({term.name, sums.loss / steps / term.argument, sums.weighted_loss / steps,
+                     measured_ > 0 ? sums.gradient_share / measured_ : std::numeric_limits<double>::quiet_NaN()});
+  }
   measured_ = 0;
-  return terms;
+  return means;
 }
 
 double balanced_factor(double before, double share, double labels, double transfer) {

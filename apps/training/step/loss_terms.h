@@ -25,8 +25,13 @@ struct TermSummary {
 // step reads each time.
 class LossTerms {
  public:
-  // arguments: the part of each weight that its loss takes; not 0, or the unweighted loss would be NaN.
-  LossTerms(Context& context, std::vector<std::string> names, std::vector<double> arguments, Parameters& student);
+  struct Term {
+    std::string name;
+    double argument = 1;  // the part of the weight that its loss takes; not 0, or the unweighted loss would be NaN
+    double factor = 1;
+    TermSummary sums = {};  // of the epoch
+  };
+  LossTerms(Context& context, std::vector<Term> terms, Parameters& student);
 
   // Between steps.
   void set_factors(const std::vector<double>& factors);
@@ -48,13 +53,11 @@ class LossTerms {
   void settle();
 
   Context& context_;
-  std::vector<std::string> names_;
-  std::vector<double> arguments_, factors_;
+  std::vector<Term> terms_;
   GradientMeter meter_;
   Tensor device_factors_, norms_;  // [terms]
   Buffer totals_;                  // [terms] doubles: sums since the factors were set, without them
-  std::vector<double> losses_, weighted_, shares_;
-  int measured_ = 0;  // steps in shares_
+  int measured_ = 0;               // steps in the sums of gradient shares
 };
 
 // The factor of all methods' terms that gives them `share`, in (0, 1), of the gradient norms: share / (1 - share) times

@@ -13,30 +13,19 @@ void add_new(std::vector<std::string>& names, const std::vector<std::string>& mo
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
-// The labels' weight if it never changes.
-double fixed_label_weight(std::span<const StepMethod> methods) {
-  double weight = 1;
-  for (const StepMethod& each : methods) weight *= label_weight(each.settings);
-  return weight;
-}
-
 bool any_schedule(std::span<const StepMethod> methods) {
   return std::ranges::any_of(methods, [](const StepMethod& each) { return has_schedule(each.settings); });
 }
 
-std::vector<std::string> term_names(std::span<const StepMethod> methods) {
-  std::vector<std::string> names = {"labels"};
-  for (const StepMethod& each : methods) names.push_back(each.settings.name);
-  return names;
-}
-
 // A weight that never changes is an argument of the loss; one that does is read from device memory by the gradient. If
 // methods leave the labels no weight, their loss is still measured, so that runs stay comparable.
-std::vector<double> weights_in_losses(std::span<const StepMethod> methods) {
-  const double labels = any_schedule(methods) ? 1 : fixed_label_weight(methods);
-  std::vector<double> weights = {labels == 0 ? 1 : double{static_cast<float>(labels)}};
-  for (const StepMethod& each : methods) weights.push_back(each.settings.number("weight"));
-  return weights;
+std::vector<LossTerms::Term> terms_of(std::span<const StepMethod> methods) {
+  const bool scheduled = any_schedule(methods);
+  double labels = 1;
+  for (const StepMethod& each : methods) labels *= scheduled ? 1 : label_weight(each.settings);
+  std::vector<LossTerms::Term> terms = {{"labels", labels == 0 ? 1 : double{static_cast<float>(labels)}}};
+  for (const StepMethod& each : methods) terms.push_back({each.settings.name, each.settings.number("weight")});
+  return terms;
 }
 
 }  // namespace
@@ -50,7 +39,7 @@ std::vector<StepMethod> make_methods(const std::vector<MethodSettings>& settings
 StudentStep::Student::Student(Context& context, const StepSetup& setup, const StepStudent& student)
     : parts(student),
       epoch_logits(context.empty({setup.batches * setup.images[0], setup.outputs}, Lifetime::persistent)),
-      terms(context, term_names(student.methods), weights_in_losses(student.methods), student.network->parameters()) {
+      terms(context, terms_of(student.methods), student.network->parameters()) {
   for (const StepMethod& each : student.methods) add_new(taps, each.method->student_taps());
 }
 

@@ -31,7 +31,7 @@ class Teacher {
 
   // Within the step: logits of the student's labels, and taps. student: its logits, which stand for what the teacher
   // does not say; undefined if the teacher runs beside the student.
-  virtual Features features(const TeacherInput& input, const Tensor& student) = 0;
+  virtual Features features(const TeacherInput& input, const Tensor& student) const = 0;
 
   // [outputs] whether the teacher knows the label.
   const std::vector<bool>& taught() const { return taught_; }
@@ -52,7 +52,7 @@ class NetworkTeacher final : public Teacher {
         network_(network),
         learns_(learns) {}
 
-  Features features(const TeacherInput& input, const Tensor&) override {
+  Features features(const TeacherInput& input, const Tensor&) const override {
     if (learns_) network_.fold();
     return network_.forward(augment(context_, input.images, input.shape, input.augmentation), Mode::inference,
                             input.taps);

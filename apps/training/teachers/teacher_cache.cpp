@@ -5,19 +5,15 @@
 #include <cmath>
 #include <filesystem>
 
-#include "data/storage/image_hash.h"
 #include "data/storage/row_file.h"
 #include "engine/files/check.h"
+#include "engine/files/file.h"
 #include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
 
 constexpr const char* tap_prefix = "tap:";
-
-std::uint64_t hash_of(const std::string& text, std::uint64_t seed = 0) {
-  return content_hash({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, seed);
-}
 
 std::string hex(std::uint64_t value) {
   char digits[17] = {};
@@ -85,7 +81,7 @@ class CachedRows final : public Teacher {
       for (int i = 0; i < batch.size; ++i) stage_row(part, i, row_of(i), staging);
   }
 
-  Features features(const TeacherInput&, const Tensor&) override {
+  Features features(const TeacherInput&, const Tensor&) const override {
     Features features{parts_.tensors[0], {}};
     for (std::size_t part = 1; part < parts_.rows.size(); ++part)
       features.taps[parts_.rows[part].name.substr(std::string(tap_prefix).size())] = parts_.tensors[part];
@@ -115,59 +111,47 @@ class CachedRows final : public Teacher {
   std::vector<float> staged_;
 };
 
-using Seen = std::function<void(std::uint64_t images)>;
-
-// Lets the teachers see every image, or every step's images, and writes what they say.
-class Filling {
- public:
-  Filling(Context& context, const Teachers& teachers, const Dataset& dataset, const TeacherCacheOptions& options)
-      : context_(context), teachers_(teachers), dataset_(dataset), options_(options) {}
-
-  void operator()(Loader& loader, RowFileWriter& writer, const Seen& seen) {
-    const bool by_step = !options_.changes.empty();
-    const auto before = context_.read_step_state();
-    const Shape shape{loader.batch_size(), dataset_.channels, dataset_.height, dataset_.width};
-    const Buffer staged(context_.pool(Lifetime::persistent), shape.elements());
-    std::uint64_t row = 0;
-    for (int epoch = 0; epoch < (by_step ? options_.epochs : 1); ++epoch) {
-      loader.start(epoch);
-      for (; const Batch* batch = loader.next(); row += static_cast<std::uint64_t>(batch->valid)) {
-        const auto step = static_cast<std::int64_t>(row) / batch->size;
-        context_.write_step_state({.learning_rate = 0, .step = step, .seed = before.seed});
-        context_.copy(staged.data(), batch->images.data(), batch->images.size());
-        std::vector<std::uint64_t> content = content_of(*batch);
-        content.resize(static_cast<std::size_t>(batch->valid));
-        writer.write_content(row, content);
-        const Features features =
-            teachers_.forward(static_cast<const std::uint8_t*>(staged.data()), shape, options_.motions, options_.taps);
-        write(writer, row, 0, batch->valid, features.logits);
-        for (std::size_t tap = 0; tap < options_.taps.size(); ++tap)
-          write(writer, row, 1 + tap, batch->valid, features.taps.at(options_.taps[tap]));
-        seen(row + static_cast<std::uint64_t>(batch->valid));
-      }
-    }
-    context_.write_step_state(before);
-  }
-
- private:
-  void write(RowFileWriter& writer, std::uint64_t row, std::size_t part, int valid, const Tensor& tensor) {
+// Lets the teachers see every image, or every step's images, and writes what they say. seen(images) is called after
+// every batch.
+template <class Seen>
+void fill(Context& context, const Teachers& teachers, const Dataset& dataset, const TeacherCacheOptions& options,
+          Loader& loader, RowFileWriter& writer, const Seen& seen) {
+  const auto before = context.read_step_state();
+  const Shape shape{loader.batch_size(), dataset.channels, dataset.height, dataset.width};
+  const Buffer staged(context.pool(Lifetime::persistent), shape.elements());
+  std::uint64_t row = 0;
+  std::vector<float> values;
+  const auto write = [&](std::size_t part, int valid, const Tensor& tensor) {
     Tensor whole = tensor;
     if (tensor.shape().rank() == 4) {  // a tap may be a channel range of a wider map
-      whole = context_.empty(tensor.shape());
+      whole = context.empty(tensor.shape());
       tensor.copy_to(whole);
     }
-    values_.resize(whole.shape().elements());
-    context_.copy_and_wait(values_.data(), whole.data(), values_.size() * sizeof(float));
-    const std::size_t of_row = values_.size() / static_cast<std::size_t>(whole.shape()[0]);
-    writer.write(row, part, {values_.data(), of_row * static_cast<std::size_t>(valid)});
+    values.resize(whole.shape().elements());
+    context.copy_and_wait(values.data(), whole.data(), values.size() * sizeof(float));
+    const std::size_t of_row = values.size() / static_cast<std::size_t>(whole.shape()[0]);
+    writer.write(row, part, {values.data(), of_row * static_cast<std::size_t>(valid)});
+  };
+  for (int epoch = 0; epoch < (options.changes.empty() ? 1 : options.epochs); ++epoch) {
+    loader.start(epoch);
+    while (const Batch* batch = loader.next()) {
+      const auto step = static_cast<std::int64_t>(row) / batch->size;
+      context.write_step_state({.learning_rate = 0, .step = step, .seed = before.seed});
+      context.copy(staged.data(), batch->images.data(), batch->images.size());
+      std::vector<std::uint64_t> content = content_of(*batch);
+      content.resize(static_cast<std::size_t>(batch->valid));
+      writer.write_content(row, content);
+      const auto* images = static_cast<const std::uint8_t*>(staged.data());
+      const Features features = teachers.features({images, shape, options.motions, options.taps}, Tensor());
+      write(0, batch->valid, features.logits);
+      for (std::size_t tap = 0; tap < options.taps.size(); ++tap)
+        write(1 + tap, batch->valid, features.taps.at(options.taps[tap]));
+      row += static_cast<std::uint64_t>(batch->valid);
+      seen(row);
+    }
   }
-
-  Context& context_;
-  const Teachers& teachers_;
-  const Dataset& dataset_;
-  const TeacherCacheOptions& options_;
-  std::vector<float> values_;
-};
+  context.write_step_state(before);
+}
 
 Metadata metadata_of(Context& context, const Teachers& teachers, const Dataset& dataset,
                      const TeacherCacheOptions& options, int batch) {
@@ -223,13 +207,10 @@ std::unique_ptr<Teacher> open_teacher_cache(
   for (const RowTensor& tensor : layout.tensors) name = hash_of(tensor.name, name);
   const std::string path = options.folder + "/" + hex(name) + ".teacher.safetensors";
   if (!std::filesystem::exists(path)) {
-    std::error_code error;
-    std::filesystem::create_directories(options.folder, error);
-    if (error) fail(ErrorKind::io, options.folder, ": cannot be created: ", error.message());
+    make_folder(options.folder);
     forecast(path, layout, note);
     RowFileWriter writer(path, layout, metadata);
-    Filling(context, teachers, dataset, options)(loader, writer,
-                                                 [&](std::uint64_t seen) { progress(seen, layout.rows); });
+    fill(context, teachers, dataset, options, loader, writer, [&](std::uint64_t seen) { progress(seen, layout.rows); });
     writer.finish();
   } else {
     note(message("teacher cache ", path, ": the teachers' answers are read from it"));

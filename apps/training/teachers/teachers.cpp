@@ -3,14 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <sstream>
 
-#include "apps/inference/label_match.h"
-#include "apps/training/teachers/agreement.h"
+#include "apps/inference/card_and_data.h"
+#include "data/metrics/agreement.h"
+#include "data/metrics/mean.h"
 #include "data/metrics/metrics.h"
 #include "data/predictions/grades.h"
-#include "data/storage/image_hash.h"
 #include "engine/files/check.h"
 #include "engine/files/numbers.h"
 #include "engine/files/text.h"
@@ -19,15 +18,7 @@
 namespace preceptor {
 namespace {
 
-std::uint64_t hash_of(const std::string& text, std::uint64_t seed) {
-  return content_hash({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, seed);
-}
-
-std::uint64_t hash_of(const std::vector<float>& values, std::uint64_t seed) {
-  return content_hash({reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}, seed);
-}
-
-std::uint64_t hash_of(const CardCheckpoint& checkpoint) {
+std::uint64_t hash_of_network(const CardCheckpoint& checkpoint) {
   ModelCard card = checkpoint.card;  // without what is only told of the network
   card.data.clear();
   card.epoch = 0;
@@ -56,6 +47,24 @@ std::vector<double> parse_weights(const std::string& text, std::size_t count) {
   return weights;
 }
 
+void add_rank_correlations(std::vector<Meter>& meters, const Dataset& dataset, const std::vector<bool>& taught,
+                           const Predictions& student, const Predictions& teacher) {
+  const std::size_t outputs = taught.size(), rows = student.probabilities.size() / outputs;
+  Mean mean;
+  for (std::size_t label = 0; label < outputs; ++label) {
+    if (!taught[label]) continue;
+    std::vector<double> of_student(rows), of_teacher(rows);
+    for (std::size_t row = 0; row < rows; ++row) {
+      of_student[row] = static_cast<double>(student.probabilities[row * outputs + label]);
+      of_teacher[row] = static_cast<double>(teacher.probabilities[row * outputs + label]);
+    }
+    const double correlation = rank_correlation(of_student, of_teacher);
+    meters.push_back({"rank_correlation/" + dataset.label_names[label], correlation});
+    mean.add(correlation);
+  }
+  meters.push_back({"agreement/rank_correlation", mean.value()});
+}
+
 }  // namespace
 
 Teachers::Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, const Dataset& dataset, const Note& note)
@@ -68,7 +77,7 @@ Teachers::Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, co
     const int height = checkpoint.card.height, width = checkpoint.card.width;
     std::vector<bool> knows;
     const CardCheckpoint arranged = arrange(std::move(checkpoint), knows, note);
-    Member member{path, load_model(context, arranged), std::nullopt, {}, hash_of(arranged)};
+    Member member{path, load_model(context, arranged), std::nullopt, {}, hash_of_network(arranged)};
     if (height != dataset.height || width != dataset.width) {
       member.resizer.emplace(context, dataset.height, dataset.width, height, width);
       note(message("teacher ", path, ": images of ", dataset.height, "x", dataset.width, " are scaled to its ", height,
@@ -89,10 +98,7 @@ CardCheckpoint Teachers::arrange(CardCheckpoint checkpoint, std::vector<bool>& k
     checkpoint.card.cumulative = false;
   }
   const ModelCard& card = checkpoint.card;
-  require_data(card.network.in_channels == dataset_.channels, checkpoint.path, ": the network takes images of ",
-               card.network.in_channels, " channels, ", dataset_.source, " has ", dataset_.channels);
-  require_data(card.task == dataset_.task, checkpoint.path, ": the network was trained for ", to_string(card.task),
-               " labels, ", dataset_.source, " is ", to_string(dataset_.task));
+  require_same_kind(checkpoint, dataset_);
   knows.assign(taught_.size(), true);
   if (card.labels == dataset_.label_names) return checkpoint;
   const std::vector<int> match = match_labels(dataset_.label_names, card.labels);
@@ -119,27 +125,40 @@ CardCheckpoint Teachers::arrange(CardCheckpoint checkpoint, std::vector<bool>& k
   return with_labels(std::move(checkpoint), architecture_of(card.network).head(), dataset_.label_names, match);
 }
 
-void Teachers::weigh(const std::string& weights, bool relations, const Note& note) {
+Predictions Teachers::weigh(const std::string& weights, bool relations, const Note& note) {
   const std::size_t outputs = taught_.size();
+  std::vector<double> fixed(count(), 1);
+  if (weights != "equal" && weights != "auc") fixed = parse_weights(weights, count());
+  std::vector<Predictions> said;
   std::vector<std::vector<double>> by_member;
-  std::vector<double> fixed(members_.size(), 1);
-  if (weights != "equal" && weights != "auc") fixed = parse_weights(weights, members_.size());
-  for (std::size_t k = 0; k < members_.size(); ++k) {
-    members_[k].on_validation = predict_validation(members_[k], relations && count() == 1);
-    const std::vector<double> gained = gains(members_[k], note);
+  for (std::size_t k = 0; k < count(); ++k) {
+    const Member& member = members_[k];
+    Network& network = *member.model.network;
+    PredictionOptions asked{.resizer = member.resizer ? &*member.resizer : nullptr};
+    if (relations && count() == 1) asked.taps = stage_taps(network, height(), width());
+    said.push_back(predict_split(context_, network, member.model.card, dataset_, dataset_.val, asked));
+    const std::vector<double> gained = gains(member, said[k], note);
     std::vector<double> own(outputs, fixed[k]);
     if (weights == "auc") {
-      double sum = 0, defined = 0;
-      for (double gain : gained)
-        if (!std::isnan(gain)) sum += gain, ++defined;
-      const double mean = defined > 0 ? sum / defined : 0;
+      Mean mean;
+      for (double gain : gained) mean.add(gain);
       // Classes share a softmax, and their weight; a finding whose AUC is undefined takes the mean of the others.
-      for (std::size_t i = 0; i < outputs; ++i)
-        own[i] = std::max(0.0, multi_label_ && !std::isnan(gained[i]) ? gained[i] : mean);
+      for (std::size_t i = 0; i < outputs; ++i) {
+        const double gain = multi_label_ && !std::isnan(gained[i]) ? gained[i] : mean.value();
+        own[i] = gain > 0 ? gain : 0;
+      }
     }
     by_member.push_back(std::move(own));
   }
   set_weights(std::move(by_member));
+  Predictions all = said.front();
+  for (std::size_t i = 0; i < all.probabilities.size(); ++i) {
+    double sum = 0;
+    for (std::size_t k = 0; k < count(); ++k)
+      sum += static_cast<double>(shares_[k * outputs + i % outputs]) * static_cast<double>(said[k].probabilities[i]);
+    all.probabilities[i] = static_cast<float>(sum);
+  }
+  return all;
 }
 
 void Teachers::set_weights(std::vector<std::vector<double>> by_member) {
@@ -161,70 +180,71 @@ void Teachers::set_weights(std::vector<std::vector<double>> by_member) {
   }
   weights_ = context_.empty({static_cast<int>(members_.size()), static_cast<int>(outputs)}, Lifetime::persistent);
   weights_.from_host(shares_);
-  fingerprint_of_weights_ = hash_of(shares_, 0);
-}
-
-Predictions Teachers::predict_validation(const Member& member, bool relations) const {
-  const Resizer* resizer = member.resizer ? &*member.resizer : nullptr;
-  Predictor predictor(context_, *member.model.network, member.model.card, dataset_, evaluation_batch, resizer);
-  return predictor.predict(
-      dataset_.val, relations ? stage_taps(*member.model.network, height(), width()) : std::vector<std::string>());
-}
-
-Predictions Teachers::on_validation() const {
-  Predictions all = members_.front().on_validation;
-  const std::size_t outputs = taught_.size();
-  for (std::size_t i = 0; i < all.probabilities.size(); ++i) {
-    double sum = 0;
-    for (std::size_t k = 0; k < count(); ++k)
-      sum += static_cast<double>(shares_[k * outputs + i % outputs]) *
-             static_cast<double>(members_[k].on_validation.probabilities[i]);
-    all.probabilities[i] = static_cast<float>(sum);
-  }
-  return all;
 }
 
 std::uint64_t Teachers::fingerprint() const {
-  std::uint64_t hash = fingerprint_of_weights_;
+  std::uint64_t hash = hash_of(shares_);
   for (const Member& member : members_) hash = hash_of(std::to_string(member.fingerprint), hash);
   return hash;
 }
 
-std::vector<double> Teachers::gains(const Member& member, const Note& note) const {
-  const Split& split = dataset_.val;
+std::vector<double> Teachers::gains(const Member& member, const Predictions& said, const Note& note) const {
   const Evaluation evaluation = evaluate_scores(dataset_.task, dataset_.outputs, dataset_.label_names,
-                                                member.on_validation.probabilities, split.labels, 0, 0);
-  std::vector<double> gains(taught_.size(), std::numeric_limits<double>::quiet_NaN());
-  double sum = 0;
-  int defined = 0;
+                                                said.probabilities, dataset_.val.labels, 0, 0);
+  std::vector<double> gains(taught_.size(), undefined);
+  Mean mean;
   for (std::size_t i = 0; i < evaluation.auc.size(); ++i) {
     // Two classes have one AUC.
     if (!evaluation.auc[i] || (evaluation.auc.size() == taught_.size() && !member.knows[i])) continue;
     gains[i] = *evaluation.auc[i] - 0.5;
-    sum += *evaluation.auc[i];
-    ++defined;
+    mean.add(*evaluation.auc[i]);
   }
-  const double mean = defined > 0 ? sum / defined : std::numeric_limits<double>::quiet_NaN();
-  note(worth_of_teacher(member.path, "validation", mean));
+  note(worth_of_teacher(member.path, "validation", mean.value()));
   return gains;
 }
 
-Features Teachers::forward_member(const Member& member, const std::uint8_t* images, const Shape& shape,
-                                  const AugmentOptions& motions, const std::vector<std::string>& taps) const {
+Features Teachers::forward(const Member& member, const TeacherInput& input) const {
   // The same motions, because they depend on seed, step and image alone; but the teacher's own constants.
-  AugmentOptions own = motions;
+  AugmentOptions own = input.augmentation;
   own.mean = member.model.card.mean;
   own.deviation = member.model.card.deviation;
-  const Tensor input = augment(context_, images, shape, own);
-  return member.model.network->forward(member.resizer ? (*member.resizer)(input) : input, Mode::inference, taps);
+  const Tensor seen = augment(context_, input.images, input.shape, own);
+  return member.model.network->forward(member.resizer ? (*member.resizer)(seen) : seen, Mode::inference, input.taps);
 }
 
-Features Teachers::forward(const std::uint8_t* images, const Shape& shape, const AugmentOptions& motions,
-                           const std::vector<std::string>& taps) const {
-  if (members_.size() == 1) return forward_member(members_.front(), images, shape, motions, taps);
+Features Teachers::features(const TeacherInput& input, const Tensor&) const {
+  if (count() == 1) return forward(members_.front(), input);
   std::vector<Tensor> logits;
-  for (const Member& member : members_) logits.push_back(forward_member(member, images, shape, motions, {}).logits);
+  for (const Member& member : members_)
+    logits.push_back(forward(member, {input.images, input.shape, input.augmentation, {}}).logits);
   return {average_logits(logits, weights_, multi_label_), {}};
+}
+
+std::vector<std::string> stage_taps(const Network& network, int height, int width) {
+  std::vector<std::string> names;
+  for (const Tap& tap : network.taps(height, width))
+    if (tap.ends_stage) names.push_back(tap.name);
+  return names;
+}
+
+std::vector<Meter> agreement_meters(const Dataset& dataset, const std::vector<bool>& taught, const Predictions& student,
+                                    const Predictions& teacher) {
+  std::vector<Meter> meters;
+  if (dataset.task == Task::multi_label)
+    add_rank_correlations(meters, dataset, taught, student, teacher);
+  else
+    meters.push_back(
+        {"agreement/top_1", top_one_agreement(student.probabilities, teacher.probabilities, dataset.outputs)});
+  const auto &own = student.relations, &others = teacher.relations;
+  const std::size_t pairs = std::min(own.size(), others.size());
+  for (std::size_t i = 0; i < pairs; ++i) {
+    const TapRelations &first = own[own.size() - pairs + i], &second = others[others.size() - pairs + i];
+    KernelAlignment alignment;
+    for (std::size_t batch = 0; batch < first.batches.size(); ++batch)
+      alignment.add(first.batches[batch].products, second.batches[batch].products, first.batches[batch].images);
+    meters.push_back({"cka/" + first.tap + (first.tap == second.tap ? "" : " " + second.tap), alignment.value()});
+  }
+  return meters;
 }
 
 std::string worth_of_teacher(const std::string& name, const std::string& images, double auc) {

@@ -11,6 +11,7 @@
 #include "apps/runs/progress.h"
 #include "apps/training/teachers/teacher.h"
 #include "data/dataset.h"
+#include "data/storage/image_hash.h"
 #include "models/loaded_model.h"
 
 namespace preceptor {
@@ -19,18 +20,15 @@ namespace preceptor {
 // images under the same augmentation, but with its own normalization and at the size it was trained on.
 class Teachers final : public Teacher {
  public:
-  // Labels are paired by name (label_match.h), or by order if no name is known, and notes say which; findings that a
+  // Labels are paired by name (card_and_data.h), or by order if no name is known, and notes say which; findings that a
   // teacher does not know are left to the others. Errors: data, for a checkpoint of another task or other channels, or
   // whose classes are not those of the data.
   Teachers(Context& context, std::vector<CardCheckpoint> checkpoints, const Dataset& dataset, const Note& note);
 
   // "equal", "auc" (by label what each is better than chance on the validation images), or numbers like "0.3,0.7".
-  // Notes the validation AUC of every teacher. relations: those at the ends of the stages of the only teacher are kept
-  // for on_validation(). Errors: usage.
-  void weigh(const std::string& weights, bool relations, const Note& note);
-
-  // Predictions for the validation images, as one teacher; without the loss. After weigh().
-  Predictions on_validation() const;
+  // Notes the validation AUC of every teacher. Returns the predictions for the validation images as those of one
+  // teacher, without the loss; relations: with those at the ends of the stages of an only teacher. Errors: usage.
+  Predictions weigh(const std::string& weights, bool relations, const Note& note);
 
   std::size_t count() const { return members_.size(); }
   // The network whose maps methods may read; null if there are several teachers.
@@ -42,13 +40,8 @@ class Teachers final : public Teacher {
   // shares set by weigh().
   std::uint64_t fingerprint() const;
 
-  // Logits of the student's labels for staged images [n, h, w, c], and taps of a single teacher. motions: augmentation
-  // of the student's images; the normalization in it is not used.
-  Features forward(const std::uint8_t* images, const Shape& shape, const AugmentOptions& motions,
-                   const std::vector<std::string>& taps) const;
-  Features features(const TeacherInput& input, const Tensor&) override {
-    return forward(input.images, input.shape, input.augmentation, input.taps);
-  }
+  // Logits of the student's labels, and taps of a single teacher; the normalization of the input is not used.
+  Features features(const TeacherInput& input, const Tensor&) const override;
 
  private:
   struct Member {
@@ -57,14 +50,11 @@ class Teachers final : public Teacher {
     std::optional<Resizer> resizer;  // if its images have another size than the data's
     std::vector<bool> knows;         // [outputs]
     std::uint64_t fingerprint;
-    Predictions on_validation = {};
   };
   CardCheckpoint arrange(CardCheckpoint checkpoint, std::vector<bool>& knows, const Note& note) const;
-  Features forward_member(const Member& member, const std::uint8_t* images, const Shape& shape,
-                          const AugmentOptions& motions, const std::vector<std::string>& taps) const;
+  Features forward(const Member& member, const TeacherInput& input) const;
   // Validation AUC above chance, by label; NaN if it is undefined.
-  std::vector<double> gains(const Member& member, const Note& note) const;
-  Predictions predict_validation(const Member& member, bool relations) const;
+  std::vector<double> gains(const Member& member, const Predictions& said, const Note& note) const;
   void set_weights(std::vector<std::vector<double>> by_member);
 
   Context& context_;
@@ -73,8 +63,23 @@ class Teachers final : public Teacher {
   std::vector<Member> members_;
   std::vector<float> shares_;  // [members, outputs] of each teacher in what they say as one
   Tensor weights_;             // the same on the device
-  std::uint64_t fingerprint_of_weights_ = 0;
 };
+
+// For fingerprints: of text or numbers.
+template <class Values>
+std::uint64_t hash_of(const Values& values, std::uint64_t seed = 0) {
+  return content_hash({reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof values[0]}, seed);
+}
+
+// The taps at which stages end, in the order of a forward pass of images of this size.
+std::vector<std::string> stage_taps(const Network& network, int height, int width);
+
+// Agreement of a student with its teacher on the validation images, for the columns of metrics.csv: for classes
+// agreement/top_1; for findings rank_correlation/LABEL of each taught label, and their mean. cka/TAP for the ends of
+// stages whose relations both have, paired from the last to the first and named after the student's tap, and the
+// teacher's if it has another name. taught: [outputs].
+std::vector<Meter> agreement_meters(const Dataset& dataset, const std::vector<bool>& taught, const Predictions& student,
+                                    const Predictions& teacher);
 
 // "teacher NAME: IMAGES AUC 0.8", with a warning if that is no better than chance.
 std::string worth_of_teacher(const std::string& name, const std::string& images, double auc);

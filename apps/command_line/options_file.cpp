@@ -1,27 +1,35 @@
-// A scanner for flat TOML files.
-#include "apps/command_line/toml.h"
-
+// TOML files that stand in for flags.
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "apps/command_line/command_line.h"
 #include "engine/files/check.h"
+#include "engine/files/file.h"
 
 namespace preceptor {
 namespace {
 
+struct Entry {
+  std::string key;
+  std::vector<std::string> values;  // strings without quotes and escapes; one unless the value is an array
+  int line = 0;
+};
+
+// Reads the part of TOML that a file of flags needs: keys with strings, numbers, booleans and flat arrays of them.
+// Tables, dates and multi-line strings are refused. Not toml++, which has no integers from 2^63 on, which seeds may be.
 class Scanner {
  public:
-  Scanner(const std::string& text, const std::string& path) : text_(text), path_(path) {}
+  Scanner(std::string text, const std::string& path) : text_(std::move(text)), path_(path) {}
 
-  std::vector<TomlEntry> entries() {
-    std::vector<TomlEntry> all;
+  std::vector<Entry> entries() {
+    std::vector<Entry> all;
     for (skip(true); !at_end(); skip(true)) {
-      TomlEntry entry;
+      Entry entry;
       entry.line = line_;
       check(peek() != '[', "tables are not used here; write name = value");
       entry.key = key();
-      check(std::none_of(all.begin(), all.end(), [&](const TomlEntry& e) { return e.key == entry.key; }),
+      check(std::none_of(all.begin(), all.end(), [&](const Entry& e) { return e.key == entry.key; }),
             message("'", entry.key, "' is given twice"));
       skip(false);
       check(take('='), message("'=' is expected after '", entry.key, "'"));
@@ -56,14 +64,10 @@ class Scanner {
 
   // Skips blanks and comments; with `lines` also line ends.
   void skip(bool lines) {
-    while (!at_end()) {
-      if (peek() == '#') {
-        while (!at_end() && peek() != '\n') next();
-      } else if (peek() == ' ' || peek() == '\t' || peek() == '\r' || (lines && peek() == '\n')) {
-        next();
-      } else {
-        return;
-      }
+    const std::string_view blanks = lines ? " \t\r\n" : " \t\r";
+    for (; !at_end(); next()) {
+      if (peek() == '#') position_ = std::min(text_.find('\n', position_), text_.size());
+      if (at_end() || blanks.find(peek()) == std::string_view::npos) return;
     }
   }
 
@@ -87,8 +91,8 @@ class Scanner {
   }
 
   std::string scalar() {
-    if (take('\'')) return literal();
-    if (take('"')) return escaped();
+    for (const char quote : {'\'', '"'})
+      if (take(quote)) return quoted(quote);
     std::string word;
     while (!at_end() && std::string(" \t\r\n,]#").find(peek()) == std::string::npos) word += next();
     check(!word.empty(), "a value is missing");
@@ -99,28 +103,21 @@ class Scanner {
     return word;
   }
 
-  std::string literal() {
-    std::string value;
-    while (!take('\'')) {
-      check(peek() != '\n', "a string must end on its line");
-      value += next();
-    }
-    return value;
-  }
-
-  // Such strings are those of JSON.
-  std::string escaped() {
+  // The quote was taken. Strings in double quotes are those of JSON.
+  std::string quoted(char quote) {
     const std::size_t begin = position_ - 1;
-    while (!take('"')) {
+    while (!take(quote)) {
       check(peek() != '\n', "a string must end on its line");
-      if (next() == '\\') next();
+      if (next() == '\\' && quote == '"') next();
     }
-    const auto value = nlohmann::json::parse(text_.substr(begin, position_ - begin), nullptr, false);
+    const std::string whole = text_.substr(begin, position_ - begin);
+    if (quote == '\'') return whole.substr(1, whole.size() - 2);
+    const auto value = nlohmann::json::parse(whole, nullptr, false);
     check(value.is_string(), "unknown escape or character in a string");
     return value.get<std::string>();
   }
 
-  const std::string& text_;
+  std::string text_;
   const std::string& path_;
   std::size_t position_ = 0;
   int line_ = 1;
@@ -128,8 +125,16 @@ class Scanner {
 
 }  // namespace
 
-std::vector<TomlEntry> parse_toml(const std::string& text, const std::string& path) {
-  return Scanner(text, path).entries();
+void read_options_file(const std::string& path, const std::string& app, OptionTable& options) {
+  for (const Entry& entry : Scanner(read_file(path), path).entries()) {
+    Option* option = options.find("--" + entry.key);
+    if (option == nullptr || !option->rules.in_files)
+      fail(ErrorKind::usage, path, " line ", entry.line, ": '", entry.key, "' is not a flag of ", app,
+           " that can stand in a file");
+    if (option->given || entry.values.empty()) continue;
+    option->given = true;
+    option->read(entry.values);
+  }
 }
 
 }  // namespace preceptor
