@@ -5,7 +5,7 @@
 
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/run_app.h"
-#include "apps/evaluation/output.h"
+#include "apps/evaluation/assessment.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

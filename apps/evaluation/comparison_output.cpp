@@ -4,9 +4,7 @@
 #include <set>
 
 #include "apps/command_line/text_table.h"
-#include "apps/evaluation/assessment.h"
 #include "apps/evaluation/comparison.h"
-#include "apps/evaluation/output.h"
 #include "apps/runs/results.h"
 #include "data/tables/table.h"
 #include "engine/files/check.h"

@@ -44,19 +44,14 @@ std::string end_labels(const std::vector<CurveSeries>& series, const std::vector
 }  // namespace
 
 std::vector<double> mean_curve(const std::vector<std::vector<double>>& seeds) {
-  std::vector<double> mean;
-  std::vector<int> counts;
+  std::vector<Mean> means;
   for (const std::vector<double>& seed : seeds) {
-    mean.resize(std::max(mean.size(), seed.size()));
-    counts.resize(mean.size());
-    for (std::size_t i = 0; i < seed.size(); ++i) {
-      if (std::isnan(seed[i])) continue;
-      mean[i] += seed[i];
-      ++counts[i];
-    }
+    means.resize(std::max(means.size(), seed.size()));
+    for (std::size_t i = 0; i < seed.size(); ++i) means[i].add(seed[i]);
   }
-  for (std::size_t i = 0; i < mean.size(); ++i) mean[i] /= counts[i];
-  return mean;
+  std::vector<double> curve;
+  for (const Mean& mean : means) curve.push_back(mean.value());
+  return curve;
 }
 
 std::string curve_chart(const std::vector<CurveSeries>& series, const std::string& title,

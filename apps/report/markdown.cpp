@@ -19,11 +19,6 @@ std::string cell(const std::string& text) {
   return out;
 }
 
-std::string with_bounds(const Interval& interval) {
-  const std::string range = bounds(interval.low, interval.high);
-  return fixed(interval.value, 3) + (range.empty() ? "" : " (" + range + ")");
-}
-
 std::string labels_table(const Assessment& run) {
   std::string out =
       "| label | positive of known | AUC (95 % interval) | average precision | threshold | sensitivity | specificity "

@@ -33,9 +33,14 @@ std::string fixed(double value, int decimals, bool sign) {
   return text;
 }
 
-std::string bounds(double low, double high, bool sign) {
-  if (std::isnan(low) || std::isnan(high)) return {};
-  return fixed(low, 3, sign) + " to " + fixed(high, 3, sign);
+std::string bounds(const Interval& interval, bool sign) {
+  if (std::isnan(interval.low) || std::isnan(interval.high)) return {};
+  return fixed(interval.low, 3, sign) + " to " + fixed(interval.high, 3, sign);
+}
+
+std::string with_bounds(const Interval& interval, const std::string& before, const std::string& after) {
+  const std::string range = bounds(interval);
+  return fixed(interval.value, 3) + (range.empty() ? "" : " (" + before + range + after + ")");
 }
 
 std::string p_words(double p) { return p < 0.001 ? "p < 0.001" : "p = " + fixed(p, 3); }

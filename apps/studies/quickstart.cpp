@@ -10,7 +10,7 @@
 #include "apps/command_line/run_app.h"
 #include "apps/inference/card_and_data.h"
 #include "apps/inference/prediction.h"
-#include "apps/report/explained.h"
+#include "apps/report/report.h"
 #include "apps/report/text.h"
 #include "apps/runs/results.h"
 #include "apps/training/training.h"
@@ -18,6 +18,7 @@
 #include "data/phantoms/phantom.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
+#include "engine/files/text.h"
 #include "models/loaded_model.h"
 
 namespace preceptor {
@@ -40,17 +41,12 @@ struct Plan {
   int bootstrap = 1000;
 };
 
-Plan plan_for(const QuickstartOptions& options) {
-  Plan plan;
-  if (!options.fast) return plan;
-  plan.source = "phantom:chest?site=a&n=320&val=64&test=64";
-  plan.target = "phantom:chest?site=b&n=96&val=64&test=128";
-  plan.teacher = "resnet14";
-  plan.source_epochs = 2;
-  plan.target_epochs = 3;
-  plan.bootstrap = 100;
-  return plan;
-}
+const Plan fast_plan = {.source = "phantom:chest?site=a&n=320&val=64&test=64",
+                        .target = "phantom:chest?site=b&n=96&val=64&test=128",
+                        .teacher = "resnet14",
+                        .source_epochs = 2,
+                        .target_epochs = 3,
+                        .bootstrap = 100};
 
 // How an arm differs from learning from scratch.
 struct ArmPlan {
@@ -64,7 +60,7 @@ class Quickstart {
  public:
   explicit Quickstart(const QuickstartOptions& options)
       : options_(options),
-        plan_(plan_for(options)),
+        plan_(options.fast ? fast_plan : Plan()),
         source_(open_dataset(plan_.source)),
         target_(open_dataset(plan_.target)) {}
 
@@ -152,9 +148,8 @@ Reference Quickstart::reference(const std::string& name, const std::string& run,
   const LoadedModel model = load_model(*context, load_card_checkpoint(folder(run) + "/best.safetensors"));
   Predictor predictor(*context, *model.network, model.card, target_);
   const PredictionTable table = prediction_table(target_, target_.test, "test", predictor.predict(target_.test));
-  std::vector<AucEstimate> aucs;
-  for (const Ranking& ranking : rank_all(findings(table))) aucs.push_back(estimate_auc(ranking));
-  return {name, model.card.network.name + " from site a, not adapted", auc_interval(mean_auc(aucs)), result.seconds};
+  const AucEstimate auc = mean_auc(estimate_aucs(rank_all(findings(table))));
+  return {name, model.card.network.name + " from site a, not adapted", auc_interval(auc), result.seconds};
 }
 
 void Quickstart::train_all() {
@@ -171,7 +166,7 @@ void Quickstart::train_all() {
     }
     report_.arms.push_back(std::move(arm));
   }
-  add_numbers(report_, {.resamples = plan_.bootstrap, .seed = 0, .threads = options_.threads, .rule = {}});
+  add_numbers(report_, {.resamples = plan_.bootstrap, .threads = options_.threads});
 }
 
 // A training image without a finding, and for every finding the image with the fewest others.
@@ -207,8 +202,8 @@ void Quickstart::describe() {
   report_.lead =
       message("A teacher (", plan_.teacher, ") learned from ", source_.train.count,
               " synthetic chest X-rays of hospital a. A student (", plan_.student, ") then gets ", target_.train.count,
-              " images of hospital b, which differs in exposure, noise, geometry "
-              "and prevalence. Five ways to train it, each with ",
+              " images of hospital b, which differs in exposure, noise, geometry and prevalence. Five ways to train "
+              "it, each with ",
               options_.seeds, options_.seeds == 1 ? " seed and " : " seeds and ", plan_.target_epochs, " epochs.");
   report_.pictures.push_back(
       {"images",
@@ -269,23 +264,21 @@ std::string bounds_text(const Interval& interval) {
 }
 
 void print_wrapped(const std::string& text, std::size_t width) {
-  std::size_t column = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find_first_of(" \n", begin), text.size());
-    if (column > 0 && column + 1 + end - begin > width) {
-      std::cout << '\n';
-      column = 0;
+  std::string out;
+  for (const std::string_view paragraph : split(text, '\n')) {
+    if (!out.empty()) out += "\n\n";
+    std::size_t column = 0;
+    for (const std::string_view word : split(paragraph, ' ')) {
+      if (column > 0 && column + 1 + word.size() > width) {
+        out += '\n';
+        column = 0;
+      }
+      if (column > 0) out += ' ', ++column;
+      out += word;
+      column += word.size();
     }
-    if (column > 0) std::cout << ' ', ++column;
-    std::cout << text.substr(begin, end - begin);
-    column += end - begin;
-    if (end < text.size() && text[end] == '\n') {
-      std::cout << "\n\n";
-      column = 0;
-    }
-    begin = end + 1;
   }
-  std::cout << '\n';
+  std::cout << out << '\n';
 }
 
 void Quickstart::print_table() const {
@@ -330,8 +323,8 @@ int run_quickstart(int argc, char** argv) {
   const CommandHelp help = {
       "preceptor-quickstart",
       "Trains a teacher on synthetic X-rays of one hospital, then a small student on few images of another in five\n"
-      "ways, and compares them: a table here, curves and pictures in report.html. A second call resumes an "
-      "interrupted one."};
+      "ways, and compares them: a table here, curves and pictures in report.html. A second call resumes an interrupted "
+      "one."};
   if (!parse_command_line(help, table, argc, argv)) return 0;
   if (options.out.empty()) options.out = options.fast ? "runs/quickstart-fast" : "runs/quickstart";
   // Part of a run's settings, so it has to be a number.

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <map>
 
-#include "data/metrics/classes.h"
+#include "data/metrics/decisions.h"
 #include "data/predictions/prediction_cells.h"
 #include "data/tables/table.h"
 #include "engine/files/check.h"
@@ -126,11 +126,7 @@ std::vector<Group> groups_by(const PredictionTable& table, const std::string& co
 }
 
 Evaluation evaluate(const PredictionTable& table, int resamples, std::uint64_t seed) {
-  BootstrapOptions options;
-  options.resamples = resamples;
-  options.seed = seed;
-  options.clusters = clusters_of(table, "patient");
-  Evaluation result = evaluate_findings(findings(table), options);
+  Evaluation result = evaluate_findings(findings(table), {resamples, seed, clusters_of(table, "patient"), {}, 0});
   result.accuracy = accuracy_of(table);
   return result;
 }
