@@ -128,10 +128,9 @@ std::string interval_chart(const std::vector<IntervalRow>& rows, const std::stri
       out += svg::text(left + 6, y + 5, "tick", "undefined: one class only");
       continue;
     }
-    if (!std::isnan(row.thin.low) && !std::isnan(row.thin.high))
-      out += svg::line(x(row.thin.low), y, x(row.thin.high), y, "thin " + row.style);
-    if (!std::isnan(row.thick.low) && !std::isnan(row.thick.high))
-      out += svg::line(x(row.thick.low), y, x(row.thick.high), y, "thick " + row.style);
+    for (const auto& [kind, interval] : {std::pair{"thin ", row.thin}, {"thick ", row.thick}})
+      if (!std::isnan(interval.low) && !std::isnan(interval.high))
+        out += svg::line(x(interval.low), y, x(interval.high), y, kind + row.style);
     for (const double value : row.points) out += svg::line(x(value), y - 11, x(value), y - 5, "seed-mark " + row.style);
     out += svg::circle(x(row.thick.value), y, 6, "dot " + row.style);
   }

@@ -25,16 +25,13 @@ double probability(const Viewer& viewer, int row, std::size_t label) {
   return viewer.table->probabilities[static_cast<std::size_t>(row) * viewer.table->label_names.size() + label];
 }
 
-bool is_positive(const PredictionTable& table, int row, std::size_t label) {
-  if (table.task == Task::multi_label)
-    return table.labels[static_cast<std::size_t>(row) * table.label_names.size() + label] > 0.5f;
-  return table.labels[static_cast<std::size_t>(row)] == static_cast<float>(label);
-}
-
 std::vector<int> positives(const PredictionTable& table, std::size_t label) {
+  const std::size_t labels = table.label_names.size();
   std::vector<int> rows;
   for (int row = 0; row < table.rows(); ++row)
-    if (is_positive(table, row, label)) rows.push_back(row);
+    if (table.task == Task::multi_label ? table.labels[static_cast<std::size_t>(row) * labels + label] > 0.5f
+                                        : table.labels[static_cast<std::size_t>(row)] == static_cast<float>(label))
+      rows.push_back(row);
   return rows;
 }
 

@@ -12,8 +12,7 @@ namespace {
 std::string cell(const std::string& text) {
   std::string out;
   for (const char letter : text) {
-    if (letter == '|' || letter == '\\' || letter == '<' || letter == '*' || letter == '_' || letter == '`')
-      out += '\\';
+    if (std::string_view("|\\<*_`").find(letter) != std::string_view::npos) out += '\\';
     out += letter == '\n' || letter == '\r' ? ' ' : letter;
   }
   return out;

@@ -44,14 +44,10 @@ std::string comparison_text(const Report& report) {
         "Runs that saw other test images, or these with other labels, are shown beside the others but not tested "
         "against them. ";
   if (report.arms.size() > 2) text += "All p values are Holm's, for as many comparisons as there are. ";
-  if (seeds.empty())
-    text +=
-        "With one run each, nothing here says how much training itself varies: repeat with other seeds before "
-        "believing a difference.";
-  else
-    text +=
-        "Intervals over seeds tell how much training varies on this one training set, not how another one would do.";
-  return text;
+  return text + (seeds.empty() ? "With one run each, nothing here says how much training itself varies: repeat with "
+                                 "other seeds before believing a difference."
+                               : "Intervals over seeds tell how much training varies on this one training set, not how "
+                                 "another one would do.");
 }
 
 std::string label_text(const Assessment& run) {

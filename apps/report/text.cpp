@@ -3,8 +3,8 @@
 
 #include <cctype>
 #include <cmath>
-#include <cstdio>
 
+#include "apps/command_line/text_table.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
@@ -27,19 +27,15 @@ std::string escape_html(const std::string& words) {
 }
 
 std::string fixed(double value, int decimals, bool sign) {
-  if (std::isnan(value)) return "n/a";
-  char text[64];
-  std::snprintf(text, sizeof text, sign ? "%+.*f" : "%.*f", decimals, value);
-  return text;
+  return std::isnan(value) ? "n/a" : decimal(value, decimals, sign);
 }
 
 std::string bounds(const Interval& interval, bool sign) {
-  if (std::isnan(interval.low) || std::isnan(interval.high)) return {};
-  return fixed(interval.low, 3, sign) + " to " + fixed(interval.high, 3, sign);
+  return std::isnan(interval.low) || std::isnan(interval.high) ? "" : bounds(interval, 3, sign);
 }
 
 std::string with_bounds(const Interval& interval, const std::string& before, const std::string& after) {
-  const std::string range = bounds(interval);
+  const std::string range = bounds(interval, false);
   return fixed(interval.value, 3) + (range.empty() ? "" : " (" + before + range + after + ")");
 }
 

@@ -23,8 +23,8 @@ double mean_loss(std::size_t rows, const SampleWeights& times, const Loss& loss)
 }
 
 std::size_t class_rows(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs) {
-  require(outputs > 0 && labels.size() * static_cast<std::size_t>(outputs) == probabilities.size(),
-          "metrics: ", probabilities.size(), " probabilities for ", labels.size(), " labels of ", outputs, " classes");
+  require(outputs > 0 && labels.size() * outputs == probabilities.size(), "metrics: ", probabilities.size(),
+          " probabilities for ", labels.size(), " labels of ", outputs, " classes");
   check_classes(labels, outputs);
   return labels.size();
 }
@@ -109,8 +109,7 @@ double class_brier_score(const std::vector<double>& probabilities, const std::ve
   return mean_loss(class_rows(probabilities, labels, outputs), {}, [&](std::size_t i) {
     double sum = 0;
     for (int j = 0; j < outputs; ++j) {
-      const double miss = probabilities[i * static_cast<std::size_t>(outputs) + static_cast<std::size_t>(j)] -
-                          (labels[i] == static_cast<float>(j) ? 1 : 0);
+      const double miss = probabilities[i * outputs + j] - (labels[i] == static_cast<float>(j) ? 1 : 0);
       sum += miss * miss;
     }
     return sum;
@@ -119,7 +118,7 @@ double class_brier_score(const std::vector<double>& probabilities, const std::ve
 
 double class_log_loss(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs) {
   return mean_loss(class_rows(probabilities, labels, outputs), {}, [&](std::size_t i) {
-    const std::size_t at = i * static_cast<std::size_t>(outputs) + static_cast<std::size_t>(labels[i]);
+    const std::size_t at = i * outputs + static_cast<std::size_t>(labels[i]);
     return -std::log(std::clamp(probabilities[at], smallest, 1 - smallest));
   });
 }
@@ -152,8 +151,7 @@ Finding top_class(const std::vector<double>& probabilities, const std::vector<fl
   const std::vector<int> chosen = most_probable(probabilities, outputs);
   Finding finding{"most probable class", {}, {}};
   for (std::size_t i = 0; i < rows; ++i) {
-    finding.scores.push_back(
-        probabilities[i * static_cast<std::size_t>(outputs) + static_cast<std::size_t>(chosen[i])]);
+    finding.scores.push_back(probabilities[i * outputs + chosen[i]]);
     finding.labels.push_back(static_cast<float>(chosen[i]) == labels[i] ? 1.0f : 0.0f);
   }
   return finding;

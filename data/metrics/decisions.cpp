@@ -86,8 +86,8 @@ double choose_threshold(const Finding& finding, const ThresholdRule& rule) {
 }
 
 std::vector<int> most_probable(const std::vector<double>& probabilities, int outputs) {
-  require(outputs > 0 && probabilities.size() % static_cast<std::size_t>(outputs) == 0,
-          "metrics: ", probabilities.size(), " probabilities for ", outputs, " classes");
+  require(outputs > 0 && probabilities.size() % outputs == 0, "metrics: ", probabilities.size(), " probabilities for ",
+          outputs, " classes");
   std::vector<int> chosen;
   for (auto row = probabilities.begin(); row != probabilities.end(); row += outputs)
     chosen.push_back(static_cast<int>(std::max_element(row, row + outputs) - row));
@@ -99,13 +99,12 @@ ClassConfusion::ClassConfusion(int classes, const std::vector<int>& predicted, c
     : classes_(classes) {
   require(classes >= 1 && predicted.size() == labels.size(), "metrics: ", predicted.size(), " predictions and ",
           labels.size(), " labels of ", classes, " classes");
-  counts_.assign(static_cast<std::size_t>(classes) * static_cast<std::size_t>(classes), 0);
+  counts_.assign(static_cast<std::size_t>(classes) * classes, 0);
   check_classes(labels, classes);
   for (std::size_t i = 0; i < labels.size(); ++i) {
     require(predicted[i] >= 0 && predicted[i] < classes, "metrics: prediction ", predicted[i], " of row ", i,
             " is not a class from 0 to ", classes - 1);
-    counts_[static_cast<std::size_t>(labels[i]) * static_cast<std::size_t>(classes) +
-            static_cast<std::size_t>(predicted[i])] += times_of(times, i);
+    counts_[static_cast<std::size_t>(labels[i]) * classes + predicted[i]] += times_of(times, i);
   }
 }
 

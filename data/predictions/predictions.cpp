@@ -1,6 +1,7 @@
 // The prediction table and its file format.
 #include "data/predictions/predictions.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
@@ -77,9 +78,8 @@ float read_class(const CsvTable& csv, std::size_t row, std::size_t column, std::
 }  // namespace
 
 const TextColumn* PredictionTable::find(const std::string& name) const {
-  for (const TextColumn& column : columns)
-    if (column.name == name) return &column;
-  return nullptr;
+  const auto found = std::ranges::find(columns, name, &TextColumn::name);
+  return found == columns.end() ? nullptr : &*found;
 }
 
 std::vector<Finding> findings(const PredictionTable& table) {
