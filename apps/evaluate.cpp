@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command_line/command_line.h"
-#include "apps/evaluation/output.h"
+#include "apps/evaluation/assessment.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "apps/command_line/command_line.h"
-#include "apps/report/explained.h"
+#include "apps/report/report.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 
@@ -13,7 +13,7 @@ namespace {
 struct ReportOptions {
   std::vector<std::string> runs;
   std::string out = "report.html", model_card, title, rule = "f1";
-  ReportNumbers analysis;
+  EvaluationOptions analysis;
   int pictures = 5;
 };
 

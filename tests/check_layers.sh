@@ -160,7 +160,7 @@ check_itself() {
   plant apps/report/page.h '#include "apps/training/training.h"  // BAD'
   plant apps/report/page.h 'namespace kernels { struct Card; }  // BAD'
   plant apps/evaluate.cpp '#include "apps/training/training.h"  // BAD'
-  plant apps/evaluate.cpp '#include "apps/evaluation/output.h"'
+  plant apps/evaluate.cpp '#include "apps/evaluation/assessment.h"'
   plant apps/train.cpp '#include "apps/training/training.h"'
   plant apps/train.cpp '#include "kernels/device/device.h"  // BAD'
   plant apps/bench/x.cpp '#include "kernels/x/x.h"'

@@ -7,6 +7,7 @@
 
 #include "apps/command_line/command_line.h"
 #include "apps/command_line/progress.h"
+#include "apps/command_line/text_table.h"
 #include "apps/dataset/commands.h"
 #include "data/dataset_report.h"
 #include "data/formats/open_dataset.h"
@@ -58,12 +59,6 @@ std::string group_text(const DuplicateGroup& group) {
   return text + (group.images.size() > most_examples ? ", ..." : "");
 }
 
-std::string formatted(const char* format, double first, double second = 0) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, first, second);
-  return text;
-}
-
 void print_splits(const Dataset& data, const DatasetReport& report) {
   const auto print_row = [&](const std::string& title, const auto& text) {
     std::printf("%-28s", title.c_str());
@@ -76,15 +71,14 @@ void print_splits(const Dataset& data, const DatasetReport& report) {
             [](const SplitReport& split) { return split.knows_patients ? std::to_string(split.patients) : "unknown"; });
   for (int c = 0; c < data.channels; ++c)
     print_row(message("mean, deviation", data.channels > 1 ? message(" ", "RGB"[c]) : ""), [&](const auto& split) {
-      return split.mean.empty() ? "-" : formatted("%.4f, %.4f", split.mean[c], split.deviation[c]);
+      return split.mean.empty() ? "-" : decimal(split.mean[c]) + ", " + decimal(split.deviation[c]);
     });
   for (std::size_t l = 0; l < data.label_names.size(); ++l)
     print_row(data.label_names[l], [&](const SplitReport& split) {
       const LabelReport& label = split.labels[l];
       const int known = label.positive + label.negative;
-      return std::to_string(label.positive) +
-             formatted(" (%.1f %%)", known > 0 ? 100.0 * label.positive / known : 0.0) +
-             (label.unknown > 0 ? " ?" + std::to_string(label.unknown) : "");
+      return std::to_string(label.positive) + " (" + decimal(known > 0 ? 100.0 * label.positive / known : 0.0, 1) +
+             " %)" + (label.unknown > 0 ? " ?" + std::to_string(label.unknown) : "");
     });
 }
 
@@ -129,15 +123,13 @@ void print_report(const Dataset& data, const DatasetReport& report) {
   print_groups("images that look alike", report.alike);
 }
 
-nlohmann::ordered_json names_json(const std::vector<ImageName>& images) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::array();
-  for (const ImageName& image : images) json.push_back({{"split", image.split}, {"id", image.id}});
-  return json;
-}
+nlohmann::ordered_json name_json(const ImageName& image) { return {{"split", image.split}, {"id", image.id}}; }
 
-nlohmann::ordered_json groups_json(const std::vector<DuplicateGroup>& groups) {
+// A list of the items as `entry` makes JSON of them.
+template <class Items, class Entry>
+nlohmann::ordered_json list_json(const Items& items, const Entry& entry) {
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
-  for (const DuplicateGroup& group : groups) json.push_back(names_json(group.images));
+  for (const auto& item : items) json.push_back(entry(item));
   return json;
 }
 
@@ -164,12 +156,13 @@ nlohmann::ordered_json report_json(const Dataset& data, const DatasetReport& rep
   json["stored"] = report.forms;
   for (const SharedPatients& shared : report.shared)
     json["shared_patients"][shared.one + "-" + shared.other] = shared.patients;
-  json["unreadable"] = nlohmann::ordered_json::array();
-  for (const NotedImage& noted : report.unreadable)
-    json["unreadable"].push_back({{"split", noted.image.split}, {"id", noted.image.id}, {"reason", noted.reason}});
-  json["constant"] = names_json(report.constant);
-  json["identical"] = groups_json(report.identical);
-  json["alike"] = groups_json(report.alike);
+  const auto group_json = [](const DuplicateGroup& group) { return list_json(group.images, name_json); };
+  json["unreadable"] = list_json(report.unreadable, [](const NotedImage& noted) -> nlohmann::ordered_json {
+    return {{"split", noted.image.split}, {"id", noted.image.id}, {"reason", noted.reason}};
+  });
+  json["constant"] = list_json(report.constant, name_json);
+  json["identical"] = list_json(report.identical, group_json);
+  json["alike"] = list_json(report.alike, group_json);
   return json;
 }
 

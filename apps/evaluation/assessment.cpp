@@ -2,7 +2,6 @@
 #include "apps/evaluation/assessment.h"
 
 #include <cmath>
-#include <limits>
 #include <set>
 #include <tuple>
 
@@ -11,8 +10,6 @@
 
 namespace preceptor {
 namespace {
-
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
 Calibration calibration_of(const Finding& finding) {
   std::vector<ReliabilityBin> bins = reliability(finding);
@@ -34,14 +31,9 @@ Calibration mean_of(const std::vector<Calibration>& labels) {
   Calibration mean;
   for (double Calibration::*member : {&Calibration::brier, &Calibration::log_loss, &Calibration::expected,
                                       &Calibration::adaptive, &Calibration::maximum}) {
-    double sum = 0;
-    int defined = 0;
-    for (const Calibration& one : labels) {
-      if (std::isnan(one.*member)) continue;
-      sum += one.*member;
-      ++defined;
-    }
-    mean.*member = defined == 0 ? undefined : sum / defined;
+    Mean defined;
+    for (const Calibration& one : labels) defined.add(one.*member);
+    mean.*member = defined.value();
   }
   return mean;
 }
@@ -79,13 +71,10 @@ void decide(LabelAssessment& label, const Finding& finding, double threshold) {
 // The mean over all known labels: labels that are known more often weigh more than in the mean over findings.
 double loss_of(const PredictionTable& table, const Assessment& assessment) {
   if (table.task != Task::multi_label) return assessment.calibration.log_loss;
-  double sum = 0, known = 0;
-  for (const LabelAssessment& label : assessment.labels) {
-    if (label.known == 0) continue;
-    sum += static_cast<double>(label.known) * label.calibration.log_loss;
-    known += static_cast<double>(label.known);
-  }
-  return known > 0 ? sum / known : undefined;
+  Mean loss;
+  for (const LabelAssessment& label : assessment.labels)
+    loss.add(label.calibration.log_loss, static_cast<double>(label.known));
+  return loss.value();
 }
 
 // Rates at which curves are read: denser at the start, where ROC curves rise.
@@ -100,17 +89,9 @@ void append(std::vector<double>& values, const std::vector<double>& more) {
   values.insert(values.end(), more.begin(), more.end());
 }
 
-BootstrapOptions resampling(const AssessmentOptions& options, const Clusters& patients) {
-  return {.resamples = options.resamples,
-          .seed = options.seed,
-          .clusters = patients,
-          .strata = {},
-          .threads = options.threads};
-}
-
 // One bootstrap of all numbers that need it. add_resampled() reads them in the same order.
 Bootstrap resample(const PredictionTable& table, const std::vector<Finding>& all, const std::vector<Ranking>& rankings,
-                   const Clusters& patients, const AssessmentOptions& options) {
+                   const AssessmentOptions& options) {
   const Ranking micro = Ranking::pooled(all);
   const bool classes = table.task != Task::multi_label;
   const std::vector<int> chosen = classes ? chosen_classes(table) : std::vector<int>();
@@ -131,7 +112,7 @@ Bootstrap resample(const PredictionTable& table, const std::vector<Finding>& all
     }
     return values;
   };
-  return bootstrap(measure, table.rows(), resampling(options, patients), options.bca);
+  return bootstrap(measure, table.rows(), options.resampling(table), options.bca);
 }
 
 void add_resampled(Assessment& result, const PredictionTable& table, const Bootstrap& drawn,
@@ -163,6 +144,10 @@ void add_resampled(Assessment& result, const PredictionTable& table, const Boots
 }
 
 }  // namespace
+
+BootstrapOptions EvaluationOptions::resampling(const PredictionTable& table) const {
+  return {.resamples = resamples, .seed = seed, .clusters = clusters_of(table, "patient"), .threads = threads};
+}
 
 std::optional<OperatingPoint> operating_point_of(const Source& source, const std::optional<ThresholdRule>& rule) {
   require(!rule || source.validation, source.name,
@@ -197,26 +182,25 @@ Assessment assess(const Source& source, const AssessmentOptions& options) {
     scaled.probabilities = calibrated(*point, table.task, table.outputs(), table.probabilities);
     std::tie(result.calibrated.emplace(), calibrated_labels) = calibrations_of(scaled);
   }
-  std::vector<AucEstimate> estimates;
+  const std::vector<AucEstimate> estimates = estimate_aucs(rankings);
   for (std::size_t j = 0; j < all.size(); ++j) {
     LabelAssessment& label = result.labels.emplace_back();
     label.name = all[j].name;
     label.known = rankings[j].entries().size();
     label.positives = rankings[j].positives();
-    estimates.push_back(estimate_auc(rankings[j]));
-    label.auc = auc_interval(estimates.back(), patients);
+    label.auc = auc_interval(estimates[j], patients);
     if (std::isnan(thresholds[j])) thresholds[j] = options.missing_threshold;
     decide(label, all[j], thresholds[j]);
     label.calibration = std::move(calibrations[j]);
     if (point) label.calibrated = std::move(calibrated_labels[j]);
   }
   result.auc_delong = auc_interval(mean_auc(estimates), patients);
-  add_resampled(result, table, resample(table, all, rankings, patients, options), options);
+  add_resampled(result, table, resample(table, all, rankings, options), options);
   result.loss = source.loss.value_or(loss_of(table, result));
   for (const std::string& column : options.subgroups)
     result.subgroups.emplace_back(
         column,
-        group_metrics(all, thresholds, groups_by(table, column, options.minimum_group), resampling(options, patients)));
+        group_metrics(all, thresholds, groups_by(table, column, options.minimum_group), options.resampling(table)));
   return result;
 }
 

@@ -1,6 +1,7 @@
-// All numbers of one evaluation, computed from a table of predictions.
+// All numbers of one evaluation, computed from a table of predictions: for people, for programs and for plotting.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,23 +9,29 @@
 
 #include "apps/evaluation/source.h"
 #include "data/metrics/calibration.h"
-#include "data/metrics/classes.h"
+#include "data/metrics/decisions.h"
 #include "data/metrics/metrics.h"
 #include "data/metrics/subgroup.h"
-#include "data/metrics/threshold.h"
 
 namespace preceptor {
 
-struct AssessmentOptions {
+// Choices of assessments and comparisons alike.
+struct EvaluationOptions {
   int resamples = 1000;  // 0: no bootstrap intervals
   std::uint64_t seed = 0;
-  bool bca = false;  // BCa intervals instead of percentiles
   int threads = 0;
-  std::optional<ThresholdRule> rule;   // refit on validation; else as the checkpoint has it, or f1 where a run tells
-  double missing_threshold = 0.5;      // if validation has one class only; NaN: nothing is decided there
-  std::vector<std::string> subgroups;  // "sex", "age", "sex+age"
+  // Refits the thresholds on validation; none: as the checkpoint has them, or by f1 where it has none.
+  std::optional<ThresholdRule> rule = {};
+  std::vector<std::string> subgroups = {};  // "sex", "age", "sex+age"
   int minimum_group = 20;
-  bool curves = false;  // bootstrap bands around ROC and precision-recall curves
+
+  BootstrapOptions resampling(const PredictionTable& table) const;  // by patient where the table knows them
+};
+
+struct AssessmentOptions : EvaluationOptions {
+  bool bca = false;                // BCa intervals instead of percentiles
+  double missing_threshold = 0.5;  // if validation has one class only; NaN: nothing is decided there
+  bool curves = false;             // bootstrap bands around ROC and precision-recall curves
 };
 
 // Calibration of probabilities; means over findings, or for classes Brier's sum over classes and the errors of the most
@@ -77,5 +84,19 @@ Assessment assess(const Source& source, const AssessmentOptions& options);
 
 // Number of patients in the table; 0 if it does not know them.
 int count_patients(const PredictionTable& table);
+
+// Tables of numbers with intervals; `--subgroups` side by side for several.
+std::string assessments_text(const std::vector<Assessment>& assessments);
+
+// The keys of result.json (n, auc_macro, auc_low, auc_high, auc, accuracy, undefined, loss) and everything else. NaN
+// becomes null.
+nlohmann::ordered_json assessment_json(const Assessment& assessment);
+// "0.912 [0.880 to 0.944]"
+std::string interval_text(const Interval& interval, bool sign);
+nlohmann::ordered_json interval_json(const Interval& interval);
+
+// Writes roc.csv, precision_recall.csv and reliability.csv, each with the columns `source` and `label` first; of the
+// curves the corners. Errors: io.
+void write_curves(const std::string& folder, const std::vector<Source>& sources);
 
 }  // namespace preceptor

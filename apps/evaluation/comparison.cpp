@@ -3,18 +3,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <unordered_map>
 
 #include "apps/inference/operating_point.h"
-#include "data/metrics/metrics.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
 namespace {
 
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+bool same_label(float x, float y) { return x == y || (std::isnan(x) && std::isnan(y)); }
 
 // Puts the rows of a table into the order of the first one.
 void align(const PredictionTable& first, PredictionTable& table) {
@@ -33,13 +31,12 @@ void align(const PredictionTable& first, PredictionTable& table) {
   table = select_rows(table, order);
   const std::size_t width = first.labels.size() / first.ids.size();
   for (std::size_t i = 0; i < table.labels.size(); ++i)
-    require_data(table.labels[i] == first.labels[i] || (std::isnan(table.labels[i]) && std::isnan(first.labels[i])),
-                 table.source, ": the label of image '", table.ids[i / width].substr(0, 100), "' is ", table.labels[i],
-                 ", in ", first.source, " ", first.labels[i]);
+    require_data(same_label(table.labels[i], first.labels[i]), table.source, ": the label of image '",
+                 table.ids[i / width].substr(0, 100), "' is ", table.labels[i], ", in ", first.source, " ",
+                 first.labels[i]);
 }
 
 bool same_images(const PredictionTable& a, const PredictionTable& b) {
-  const auto same_label = [](float x, float y) { return x == y || (std::isnan(x) && std::isnan(y)); };
   return a.ids == b.ids && a.label_names == b.label_names && std::ranges::equal(a.labels, b.labels, same_label);
 }
 
@@ -67,8 +64,7 @@ ArmScore score_of(const Arm& arm, const ArmRankings& rankings) {
   const auto count = static_cast<double>(arm.runs.size());
   for (std::size_t i = 0; i < arm.runs.size(); ++i) {
     const EvaluatedRun& run = arm.runs[i];
-    std::vector<AucEstimate> labels;
-    for (const Ranking& ranking : rankings[i]) labels.push_back(estimate_auc(ranking));
+    std::vector<AucEstimate> labels = estimate_aucs(rankings[i]);
     macros.push_back(mean_auc(labels));
     for (std::size_t j = 0; j < labels.size(); ++j) by_label[j].push_back(std::move(labels[j]));
     score.seeds.push_back(run.seed());
@@ -97,7 +93,8 @@ std::vector<Decider> deciders(const Arm& arm, const ComparisonOptions& options) 
   for (const EvaluatedRun& run : arm.runs) {
     const std::vector<Finding> all = findings(run.source.table);
     std::vector<double> thresholds(all.size(), 0.5);
-    if (run.source.validation) thresholds = fit_operating_point(*run.source.validation, options.rule).thresholds;
+    if (run.source.validation)
+      thresholds = fit_operating_point(*run.source.validation, options.rule.value_or(ThresholdRule{})).thresholds;
     result.push_back({all, thresholds});
     if (options.gaps_of_first_runs) break;
   }
@@ -120,32 +117,22 @@ Clusters strata_of(const PredictionTable& table, const std::string& name) {
   return strata;
 }
 
-// The differences of an arm from the first one that need no resampling.
-ArmDifference test_difference(const Arm& arm, const ArmScore& score, const Arm& base, const ArmScore& base_score,
-                              const std::optional<double>& margin) {
+ArmDifference difference_of(const Arm& arm, const ArmScore& score, const Arm& base, const ArmScore& base_score,
+                            const ComparisonOptions& options) {
   ArmDifference result;
   const PredictionTable &table = arm.runs.front().source.table, &base_table = base.runs.front().source.table;
-  const Clusters patients = clusters_of(base_table, "patient");
-  result.by_image = compare_aucs(score.macro, base_score.macro, patients);
+  BootstrapOptions how = options.resampling(base_table);
+  how.strata = strata_of(base_table, options.stratify);
+  result.by_image = compare_aucs(score.macro, base_score.macro, how.clusters);
   result.over_seeds = compare_by_seed(score, base_score);
   if (table.task != Task::multi_label) result.decisions = compare_decisions(right(table), right(base_table));
-  if (margin) result.non_inferiority = non_inferiority(result.by_image, *margin);
+  if (options.margin) result.non_inferiority = non_inferiority(result.by_image, *options.margin);
   const double apart = result.by_image.interval.value;
   result.sample_size = apart != 0 && result.by_image.standard_error >= 0
                            ? sample_size(result.by_image.standard_error, table.rows(), apart)
                            : undefined;
   for (std::size_t j = 0; j < score.labels.size(); ++j)
-    result.labels.push_back(compare_aucs(score.labels[j], base_score.labels[j], patients));
-  return result;
-}
-
-void resample_difference(ArmDifference& result, const Arm& arm, const Arm& base, const ComparisonOptions& options) {
-  const PredictionTable& table = base.runs.front().source.table;
-  const BootstrapOptions how{.resamples = options.resamples,
-                             .seed = options.seed,
-                             .clusters = clusters_of(table, "patient"),
-                             .strata = strata_of(table, options.stratify),
-                             .threads = options.threads};
+    result.labels.push_back(compare_aucs(score.labels[j], base_score.labels[j], how.clusters));
   if (options.precisions) {
     const ArmRankings first = rank_runs(base), second = rank_runs(arm);
     const auto difference = [&](const SampleWeights& times) {
@@ -156,7 +143,8 @@ void resample_difference(ArmDifference& result, const Arm& arm, const Arm& base,
   }
   for (const std::string& column : options.subgroups)
     result.subgroups.emplace_back(column, gap_changes(deciders(base, options), deciders(arm, options),
-                                                      groups_by(table, column, options.minimum_group), how));
+                                                      groups_by(base_table, column, options.minimum_group), how));
+  return result;
 }
 
 void adjust(std::vector<std::optional<ArmDifference>>& differences) {
@@ -209,8 +197,7 @@ Comparison compare(const std::vector<Arm>& arms, const ComparisonOptions& option
   for (std::size_t i = 1; i < arms.size(); ++i) {
     const Arm &arm = arms[i], &base = arms.front();
     if (!same_images(arm.runs.front().source.table, base.runs.front().source.table)) continue;
-    result.differences[i] = test_difference(arm, result.arms[i], base, result.arms.front(), options.margin);
-    resample_difference(*result.differences[i], arm, base, options);
+    result.differences[i] = difference_of(arm, result.arms[i], base, result.arms.front(), options);
   }
   adjust(result.differences);
   return result;

@@ -1,29 +1,18 @@
 // Arms on the same images against each other: by image, over seeds, by label.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
-
-#include "apps/evaluation/arms.h"
+#include "apps/evaluation/assessment.h"
 #include "data/metrics/significance.h"
-#include "data/metrics/subgroup.h"
 
 namespace preceptor {
 
-struct ComparisonOptions {
-  std::string split = "test";          // whose predictions open_arms() reads
-  std::optional<double> margin;        // of non-inferiority
-  std::vector<std::string> subgroups;  // columns, as for assess()
-  int minimum_group = 20;
-  ThresholdRule rule;               // of the thresholds for gaps in sensitivity
-  bool gaps_of_first_runs = false;  // instead of the mean over an arm's runs
-  bool precisions = true;           // compare average precisions, by a bootstrap of their own
-  std::string stratify;             // resample within the values of this column, or of "label"; empty: not
-  int resamples = 1000;             // for the intervals of average precision and gaps
-  std::uint64_t seed = 0;
-  int threads = 0;
+// Thresholds are for gaps in sensitivity, the bootstrap is for average precision and gaps.
+struct ComparisonOptions : EvaluationOptions {
+  std::string split = "test";         // whose predictions open_arms() reads
+  std::optional<double> margin = {};  // of non-inferiority
+  bool gaps_of_first_runs = false;    // instead of the mean over an arm's runs
+  bool precisions = true;             // compare average precisions, by a bootstrap of their own
+  std::string stratify = {};          // resample within the values of this column, or of "label"; empty: not
 };
 
 // An arm in numbers. Means over its runs, and estimates of those means on the images.

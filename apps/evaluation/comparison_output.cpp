@@ -4,9 +4,7 @@
 #include <set>
 
 #include "apps/command_line/text_table.h"
-#include "apps/evaluation/assessment.h"
 #include "apps/evaluation/comparison.h"
-#include "apps/evaluation/output.h"
 #include "apps/runs/results.h"
 #include "data/tables/table.h"
 #include "engine/files/check.h"
@@ -136,9 +134,7 @@ std::string label_table(const std::vector<Arm>& arms, const Comparison& comparis
     for (std::size_t i = 0; i < arms.size(); ++i) {
       std::vector<std::string> cells = {i == 0 ? comparison.label_names[j] : "", arms[i].name,
                                         decimal(comparison.arms[i].labels[j].auc)};
-      if (i == 0) {
-        cells.insert(cells.end(), 3, "");
-      } else {
+      if (i > 0) {
         const Difference& difference = comparison.differences[i]->labels[j];
         cells.insert(cells.end(), {decimal(difference.interval.value, 4, true), bounds(difference.interval, 4, true),
                                    p_text(difference.p_holm)});
@@ -185,12 +181,11 @@ std::string learning_curves_text(const std::vector<Arm>& arms) {
 }
 
 Json difference_json(const Difference& difference) {
-  return {{"value", difference.interval.value},
-          {"low", difference.interval.low},
-          {"high", difference.interval.high},
-          {"standard_error", difference.standard_error},
-          {"p", difference.p},
-          {"p_holm", difference.p_holm}};
+  Json json = interval_json(difference.interval);
+  json["standard_error"] = difference.standard_error;
+  json["p"] = difference.p;
+  json["p_holm"] = difference.p_holm;
+  return json;
 }
 
 Json arm_json(const Arm& arm, const ArmScore& score, const std::vector<std::string>& label_names) {

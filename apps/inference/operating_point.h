@@ -1,7 +1,7 @@
 // Operating points of networks: fitted on validation predictions, applied to any others.
 #pragma once
 
-#include "data/metrics/threshold.h"
+#include "data/metrics/decisions.h"
 #include "data/predictions/predictions.h"
 #include "models/operating_point.h"
 

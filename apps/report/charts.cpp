@@ -44,19 +44,14 @@ std::string end_labels(const std::vector<CurveSeries>& series, const std::vector
 }  // namespace
 
 std::vector<double> mean_curve(const std::vector<std::vector<double>>& seeds) {
-  std::vector<double> mean;
-  std::vector<int> counts;
+  std::vector<Mean> means;
   for (const std::vector<double>& seed : seeds) {
-    mean.resize(std::max(mean.size(), seed.size()));
-    counts.resize(mean.size());
-    for (std::size_t i = 0; i < seed.size(); ++i) {
-      if (std::isnan(seed[i])) continue;
-      mean[i] += seed[i];
-      ++counts[i];
-    }
+    means.resize(std::max(means.size(), seed.size()));
+    for (std::size_t i = 0; i < seed.size(); ++i) means[i].add(seed[i]);
   }
-  for (std::size_t i = 0; i < mean.size(); ++i) mean[i] /= counts[i];
-  return mean;
+  std::vector<double> curve;
+  for (const Mean& mean : means) curve.push_back(mean.value());
+  return curve;
 }
 
 std::string curve_chart(const std::vector<CurveSeries>& series, const std::string& title,
@@ -133,10 +128,9 @@ std::string interval_chart(const std::vector<IntervalRow>& rows, const std::stri
       out += svg::text(left + 6, y + 5, "tick", "undefined: one class only");
       continue;
     }
-    if (!std::isnan(row.thin.low) && !std::isnan(row.thin.high))
-      out += svg::line(x(row.thin.low), y, x(row.thin.high), y, "thin " + row.style);
-    if (!std::isnan(row.thick.low) && !std::isnan(row.thick.high))
-      out += svg::line(x(row.thick.low), y, x(row.thick.high), y, "thick " + row.style);
+    for (const auto& [kind, interval] : {std::pair{"thin ", row.thin}, {"thick ", row.thick}})
+      if (!std::isnan(interval.low) && !std::isnan(interval.high))
+        out += svg::line(x(interval.low), y, x(interval.high), y, kind + row.style);
     for (const double value : row.points) out += svg::line(x(value), y - 11, x(value), y - 5, "seed-mark " + row.style);
     out += svg::circle(x(row.thick.value), y, 6, "dot " + row.style);
   }

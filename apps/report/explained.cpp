@@ -1,5 +1,5 @@
 // Choice and drawing of explained images.
-#include "apps/report/explained.h"
+#include "apps/report/report.h"
 
 #include <algorithm>
 
@@ -25,16 +25,13 @@ double probability(const Viewer& viewer, int row, std::size_t label) {
   return viewer.table->probabilities[static_cast<std::size_t>(row) * viewer.table->label_names.size() + label];
 }
 
-bool is_positive(const PredictionTable& table, int row, std::size_t label) {
-  if (table.task == Task::multi_label)
-    return table.labels[static_cast<std::size_t>(row) * table.label_names.size() + label] > 0.5f;
-  return table.labels[static_cast<std::size_t>(row)] == static_cast<float>(label);
-}
-
 std::vector<int> positives(const PredictionTable& table, std::size_t label) {
+  const std::size_t labels = table.label_names.size();
   std::vector<int> rows;
   for (int row = 0; row < table.rows(); ++row)
-    if (is_positive(table, row, label)) rows.push_back(row);
+    if (table.task == Task::multi_label ? table.labels[static_cast<std::size_t>(row) * labels + label] > 0.5f
+                                        : table.labels[static_cast<std::size_t>(row)] == static_cast<float>(label))
+      rows.push_back(row);
   return rows;
 }
 
@@ -54,29 +51,25 @@ PictureRow::Picture map_of(const Viewer& viewer, const Image& image, int row, st
           {}};
 }
 
-PictureRow row_of_one(const Viewer& viewer, const Dataset& data, const std::vector<int>& rows, std::size_t label) {
-  const auto [missed, found] = std::minmax_element(rows.begin(), rows.end(), [&](int a, int b) {
-    return probability(viewer, a, label) < probability(viewer, b, label);
-  });
-  PictureRow made{viewer.table->label_names[label], {}};
-  std::vector<int> shown_rows = {*found};
-  if (*missed != *found) shown_rows.push_back(*missed);
-  for (const int row : shown_rows) {
-    const Image image = image_at(data, data.test, row);
-    made.pictures.push_back({viewer.table->ids[static_cast<std::size_t>(row)], enlarged(image, side), {}});
-    made.pictures.push_back(map_of(viewer, image, row, label));
+// One network: the image it finds best and the one it finds worst; several: the one on which they disagree most.
+PictureRow row_of(const std::vector<Viewer>& viewers, const Dataset& data, const std::vector<int>& rows,
+                  std::size_t label) {
+  std::vector<int> chosen;
+  if (viewers.size() == 1) {
+    const auto [missed, found] = std::minmax_element(rows.begin(), rows.end(), [&](int a, int b) {
+      return probability(viewers.front(), a, label) < probability(viewers.front(), b, label);
+    });
+    chosen = {*found};
+    if (*missed != *found) chosen.push_back(*missed);
+  } else {
+    chosen = {*std::ranges::max_element(rows, {}, [&](int row) { return spread(viewers, row, label); })};
   }
-  return made;
-}
-
-PictureRow row_of_several(const std::vector<Viewer>& viewers, const Dataset& data, const std::vector<int>& rows,
-                          std::size_t label) {
-  const int row = *std::max_element(
-      rows.begin(), rows.end(), [&](int a, int b) { return spread(viewers, a, label) < spread(viewers, b, label); });
-  const Image image = image_at(data, data.test, row);
   PictureRow made{viewers.front().table->label_names[label], {}};
-  made.pictures.push_back({viewers.front().table->ids[static_cast<std::size_t>(row)], enlarged(image, side), {}});
-  for (const Viewer& viewer : viewers) made.pictures.push_back(map_of(viewer, image, row, label));
+  for (const int row : chosen) {
+    const Image image = image_at(data, data.test, row);
+    made.pictures.push_back({viewers.front().table->ids[static_cast<std::size_t>(row)], enlarged(image, side), {}});
+    for (const Viewer& viewer : viewers) made.pictures.push_back(map_of(viewer, image, row, label));
+  }
   return made;
 }
 
@@ -103,10 +96,10 @@ PictureSection explained_images(const Report& report, const Dataset& data, Conte
   }
   PictureSection section{"explained", "Where the networks look", "", {}};
   section.note =
-      std::string(viewers.size() == 1
-                      ? "For each label a test image that has it, found with the highest probability, and one with the "
-                        "lowest. "
-                      : "For each label the test image that has it and on which the arms disagree most. ") +
+      std::string(
+          viewers.size() == 1
+              ? "For each label a test image that has it, found with the highest probability, and one with the lowest. "
+              : "For each label the test image that has it and on which the arms disagree most. ") +
       "Bright places speak for the label (Grad-CAM at the last maps, each map from its own zero to its own maximum); a "
       "map without colour has no such place. A map says where the network looked, not that it was right to.";
   if (viewers.empty())
@@ -115,8 +108,7 @@ PictureSection explained_images(const Report& report, const Dataset& data, Conte
        !viewers.empty() && label < data.label_names.size() && static_cast<int>(section.rows.size()) < most; ++label) {
     const std::vector<int> rows = positives(*viewers.front().table, label);
     if (rows.empty()) continue;
-    section.rows.push_back(viewers.size() == 1 ? row_of_one(viewers.front(), data, rows, label)
-                                               : row_of_several(viewers, data, rows, label));
+    section.rows.push_back(row_of(viewers, data, rows, label));
   }
   return section;
 }

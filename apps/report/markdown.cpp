@@ -12,16 +12,10 @@ namespace {
 std::string cell(const std::string& text) {
   std::string out;
   for (const char letter : text) {
-    if (letter == '|' || letter == '\\' || letter == '<' || letter == '*' || letter == '_' || letter == '`')
-      out += '\\';
+    if (std::string_view("|\\<*_`").find(letter) != std::string_view::npos) out += '\\';
     out += letter == '\n' || letter == '\r' ? ' ' : letter;
   }
   return out;
-}
-
-std::string with_bounds(const Interval& interval) {
-  const std::string range = bounds(interval.low, interval.high);
-  return fixed(interval.value, 3) + (range.empty() ? "" : " (" + range + ")");
 }
 
 std::string labels_table(const Assessment& run) {

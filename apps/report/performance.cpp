@@ -42,8 +42,8 @@ std::string interval_figure(const Report& report) {
 Cell difference_cell(const Difference* difference) {
   if (difference == nullptr) return {"–"};
   const Interval& interval = difference->interval;
-  return {fixed(interval.value, 3, true),
-          bounds(interval.low, interval.high, true) + "\n" + p_words(difference->p_holm), difference->p_holm < 0.05};
+  return {fixed(interval.value, 3, true), bounds(interval, true) + "\n" + p_words(difference->p_holm),
+          difference->p_holm < 0.05};
 }
 
 Table arm_table(const Report& report) {
@@ -59,7 +59,7 @@ Table arm_table(const Report& report) {
     const ArmScore& arm = report.comparison.arms[i];
     TableRow row{report.arms[i].name, {}, report.arms[i].note, arm_style(report, i)};
     row.cells.push_back(interval_cell(arm.aucs.size() > 1 ? arm.over_seeds : arm.over_images, true));
-    if (seeds) row.cells.push_back(bounds(arm.over_images.low, arm.over_images.high));
+    if (seeds) row.cells.push_back(bounds(arm.over_images));
     row.cells.push_back(fixed(arm.average_precision, 3));
     if (seeds) row.cells.push_back(difference_cell(report.comparison.over_seeds(i)));
     row.cells.push_back(difference_cell(report.comparison.by_image(i)));
@@ -155,7 +155,7 @@ std::string curve_panels(const Report& report, bool roc) {
 }  // namespace
 
 Cell interval_cell(const Interval& interval, bool strong) {
-  return {fixed(interval.value, 3), bounds(interval.low, interval.high), strong};
+  return {fixed(interval.value, 3), bounds(interval), strong};
 }
 
 Section performance_section(const Report& report) {
@@ -171,8 +171,7 @@ Section performance_section(const Report& report) {
   section.note =
       "Dot: mean over seeds. Short strokes: single seeds. Broad band: 95&#8239;% t interval over seeds, which measures "
       "how much training varies. Thin line: 95&#8239;% DeLong interval of the mean over seeds, which measures how much "
-      "the "
-      "choice of test images matters. p values are adjusted by Holm&rsquo;s method; bold differences have "
+      "the choice of test images matters. p values are adjusted by Holm&rsquo;s method; bold differences have "
       "p&nbsp;&lt;&nbsp;0.05.";
   section.content += render(arm_table(report));
   return section;

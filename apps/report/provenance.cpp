@@ -27,11 +27,6 @@ std::string numbers_text(const std::vector<float>& values) {
   return listed(parts);
 }
 
-Cell count_cell(long long part, long long known) {
-  if (known == 0) return {"–", "all unknown"};
-  return {grouped(part), fixed(100.0 * static_cast<double>(part) / static_cast<double>(known), 1) + " %"};
-}
-
 // Positive images of one label, or images of one class, among those whose label is known.
 Cell label_cell(const PredictionTable& table, std::size_t label) {
   const bool findings = table.task == Task::multi_label;
@@ -43,7 +38,8 @@ Cell label_cell(const PredictionTable& table, std::size_t label) {
     ++known;
     positive += findings ? value > 0.5f : value == static_cast<float>(label);
   }
-  return count_cell(positive, known);
+  if (known == 0) return {"–", "all unknown"};
+  return {grouped(positive), fixed(100.0 * static_cast<double>(positive) / static_cast<double>(known), 1) + " %"};
 }
 
 Cell patient_cell(const PredictionTable& table) {
@@ -65,10 +61,6 @@ Table split_table(const EvaluatedRun& run) {
   return table;
 }
 
-bool same_tables(const EvaluatedRun& a, const EvaluatedRun& b) {
-  return a.config.value("data", "") == b.config.value("data", "") && a.source.table.ids == b.source.table.ids;
-}
-
 }  // namespace
 
 Section data_section(const Report& report) {
@@ -79,7 +71,10 @@ Section data_section(const Report& report) {
   std::vector<const EvaluatedRun*> shown;
   for (const Arm& arm : report.arms) {
     const EvaluatedRun& run = arm.runs.front();
-    const auto same = [&](const EvaluatedRun* other) { return same_tables(*other, run); };
+    const auto same = [&](const EvaluatedRun* other) {
+      return other->config.value("data", "") == run.config.value("data", "") &&
+             other->source.table.ids == run.source.table.ids;
+    };
     if (std::any_of(shown.begin(), shown.end(), same)) continue;
     shown.push_back(&run);
     const ModelCard& card = run.card;
@@ -150,19 +145,17 @@ Section cost_section(const Report& report) {
                           run.card.network.name,
                           arm_style(report, i)});
   }
-  return {
-      "cost", "Cost",
-      "Images per second of training steps alone. Peak memory is that of the whole process with its data; network and "
-      "step are what the device held.",
-      render(table)};
+  return {"cost", "Cost",
+          "Images per second of training steps alone. Peak memory is that of the whole process with its data; network "
+          "and step are what the device held.",
+          render(table)};
 }
 
 Section environment_section(const Report& report) {
-  Section section{
-      "environment", "Environment and hashes",
-      "<code>sha256sum RUN/best.safetensors</code> prints the same digits: two runs with one configuration and "
-      "seed on one kind of machine give the same file.",
-      ""};
+  Section section{"environment", "Environment and hashes",
+                  "<code>sha256sum RUN/best.safetensors</code> prints the same digits: two runs with one configuration "
+                  "and seed on one kind of machine give the same file.",
+                  ""};
   const Json environment = report.arms.front().runs.front().result.value("environment", Json::object());
   std::vector<std::pair<std::string, std::string>> entries;
   for (const auto& [name, value] : environment.items()) entries.push_back({name, value_text(value)});

@@ -101,7 +101,7 @@ Table confusion_table(const ClassConfusion& confusion, const std::vector<std::st
 Cell gap_cell(const Interval& interval) {
   if (std::isnan(interval.value)) return {"–"};
   const bool apart = interval.low > 0 || interval.high < 0;
-  return {fixed(interval.value, 3, true), bounds(interval.low, interval.high, true), apart};
+  return {fixed(interval.value, 3, true), bounds(interval, true), apart};
 }
 
 Table subgroup_table(const std::string& column, const std::vector<GroupMetrics>& groups, const std::string& arm) {
@@ -139,12 +139,10 @@ Section calibration_section(const Report& report) {
   Section section{"calibration", "Calibration", "", reliability_panels(report)};
   section.note =
       std::string("On the dotted line, of the images given a probability of 70&#8239;%, 70&#8239;% are positive. ") +
-      (classes ? "The probability is that of the predicted class. Scaled: one temperature, fitted on "
-                 "validation. "
-               : "Scaled: a slope and an offset of the log-odds per label (Platt), "
-                 "fitted on validation. ") +
-      "Bars: how many images, on a square-root scale. ECE: mean distance from the line over 15 bins; Brier: "
-      "mean squared error, lower is better.";
+      (classes ? "The probability is that of the predicted class. Scaled: one temperature, fitted on validation. "
+               : "Scaled: a slope and an offset of the log-odds per label (Platt), fitted on validation. ") +
+      "Bars: how many images, on a square-root scale. ECE: mean distance from the line over 15 bins; Brier: mean "
+      "squared error, lower is better.";
   for (std::size_t i = 0; i < report.arms.size(); ++i)
     section.content += render(calibration_table(report.assessments[i], of_arm(report, i)));
   return section;
@@ -153,13 +151,11 @@ Section calibration_section(const Report& report) {
 Section decision_section(const Report& report) {
   Section section{"decisions", "Decisions"};
   const bool classes = report.assessments.front().confusion.has_value();
-  section.note =
-      classes
-          ? "Every image gets its most probable class. Kappa counts a mistake by the square of how many grades it is "
-            "off."
-          : "A label is called positive from its threshold on, which was chosen on the validation images. Sensitivity "
-            "and specificity with Wilson&rsquo;s 95&#8239;% intervals. Predictive values hold for the share of "
-            "positives in these test images and for no other.";
+  section.note = classes ? "Every image gets its most probable class. Kappa counts a mistake by the square of how many "
+                           "grades it is off."
+                         : "A label is called positive from its threshold on, which was chosen on the validation "
+                           "images. Sensitivity and specificity with Wilson&rsquo;s 95&#8239;% intervals. Predictive "
+                           "values hold for the share of positives in these test images and for no other.";
   for (std::size_t i = 0; i < report.arms.size(); ++i) {
     const Assessment& run = report.assessments[i];
     if (run.confusion)
@@ -171,7 +167,7 @@ Section decision_section(const Report& report) {
   return section;
 }
 
-std::optional<Section> subgroup_section(const Report& report) {
+Section subgroup_section(const Report& report) {
   Section section{"subgroups", "Subgroups",
                   "Means over labels with bootstrap intervals. The gap is the group&rsquo;s value minus the other "
                   "group&rsquo;s where there are two, minus the median where there are more. Bold gaps have intervals "
@@ -184,7 +180,6 @@ std::optional<Section> subgroup_section(const Report& report) {
     if (const std::optional<ArmDifference>& difference = report.comparison.differences[i])
       for (const auto& [column, groups] : difference->subgroups)
         section.content += render(gap_change_table(report, i, column, groups));
-  if (section.content.empty()) return std::nullopt;
   return section;
 }
 

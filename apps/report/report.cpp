@@ -36,9 +36,8 @@ std::vector<KeyFigure> figures_of(const Report& report) {
   const Assessment& run = report.assessments.front();
   const EvaluatedRun& record = report.arms.front().runs.front();
   std::vector<KeyFigure> figures = {
-      {fixed(run.auc_delong.value, 3), "test AUC, mean of labels", bounds(run.auc_delong.low, run.auc_delong.high)},
-      {fixed(run.average_precision.value, 3), "average precision",
-       bounds(run.average_precision.low, run.average_precision.high)}};
+      {fixed(run.auc_delong.value, 3), "test AUC, mean of labels", bounds(run.auc_delong)},
+      {fixed(run.average_precision.value, 3), "average precision", bounds(run.average_precision)}};
   if (run.confusion)
     figures.push_back({fixed(run.confusion->quadratic_weighted_kappa(), 3), "quadratic weighted kappa",
                        "accuracy " + fixed(run.confusion->accuracy(), 3)});
@@ -71,13 +70,9 @@ std::vector<std::string> subgroup_columns(const PredictionTable& table) {
 
 }  // namespace
 
-void add_numbers(Report& report, const ReportNumbers& options) {
-  AssessmentOptions each;
-  ComparisonOptions all;
-  each.resamples = all.resamples = options.resamples;
-  each.seed = all.seed = options.seed;
-  each.threads = all.threads = options.threads;
-  each.rule = all.rule = options.rule;
+void add_numbers(Report& report, const EvaluationOptions& options) {
+  AssessmentOptions each{options};
+  ComparisonOptions all{options};
   each.missing_threshold = std::nan("");
   each.curves = true;
   all.gaps_of_first_runs = true;
@@ -108,10 +103,10 @@ std::string render_html(const Report& report) {
   page.lead = lead_of(report);
   page.summary = summary_text(report);
   if (report.arms.size() == 1) page.opening = key_figures(figures_of(report));
-  page.sections = {performance_section(report), label_section(report), curve_section(report), learning_section(report)};
-  if (std::optional<Section> transfer = transfer_section(report)) page.sections.push_back(std::move(*transfer));
-  for (Section (*part)(const Report&) : {calibration_section, decision_section}) page.sections.push_back(part(report));
-  if (std::optional<Section> subgroups = subgroup_section(report)) page.sections.push_back(std::move(*subgroups));
+  for (Section (*part)(const Report&) : {performance_section, label_section, curve_section, learning_section,
+                                         transfer_section, calibration_section, decision_section, subgroup_section})
+    page.sections.push_back(part(report));
+  std::erase_if(page.sections, [](const Section& section) { return section.content.empty(); });
   for (const PictureSection& pictures : report.pictures) page.sections.push_back(picture_section(pictures));
   for (Section (*part)(const Report&) : {data_section, configuration_section, cost_section, environment_section})
     page.sections.push_back(part(report));

@@ -1,12 +1,6 @@
 // The report of one run or several: one HTML file that needs nothing else, and a model card in Markdown.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
-
-#include "apps/evaluation/assessment.h"
 #include "apps/evaluation/comparison.h"
 #include "data/images/image.h"
 
@@ -44,20 +38,23 @@ struct Report {
   std::vector<std::pair<std::string, std::string>> settings;  // how it was made, name and value; may be empty
 };
 
-struct ReportNumbers {
-  int resamples = 1000;  // for every bootstrap interval and band; 0: none
-  std::uint64_t seed = 0;
-  int threads = 0;
-  ThresholdRule rule;  // of operating points, fitted on validation
-};
-// Assesses the arms' first runs and compares the arms.
-void add_numbers(Report& report, const ReportNumbers& options);
+// Assesses the arms' first runs and compares the arms. Chooses the subgroups itself.
+void add_numbers(Report& report, const EvaluationOptions& options);
 
 // The conclusions that the numbers allow, in sentences; paragraphs are divided by newlines.
 std::string summary_text(const Report& report);
 
 std::string render_html(const Report& report);
 std::string render_markdown(const Report& report);
+
+// Opens the data that the first run was trained on. Errors: those of open_dataset; data, where they have not the test
+// images of the run's predictions.
+Dataset open_data_of(const Report& report);
+
+// Grad-CAM over test images: a section with, for up to `most` labels, one arm: the positive test image with the highest
+// and the one with the lowest probability, each beside its map; several arms: the positive image on which the arms'
+// first runs disagree most, with the map of each that sees images of this size. Errors: data, missing_input.
+PictureSection explained_images(const Report& report, const Dataset& data, Context& context, int most);
 
 // The class of an arm's color.
 std::string arm_style(const Report& report, std::size_t arm);

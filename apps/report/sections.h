@@ -12,12 +12,11 @@ Section label_section(const Report& report);
 Section curve_section(const Report& report);  // ROC and precision-recall
 // learning.cpp
 Section learning_section(const Report& report);
-// transfer.cpp; nothing where no arm has methods
-std::optional<Section> transfer_section(const Report& report);
+Section transfer_section(const Report& report);  // without content where no arm has methods
 // reliability.cpp
 Section calibration_section(const Report& report);
 Section decision_section(const Report& report);  // thresholds, or of classes who is taken for whom
-std::optional<Section> subgroup_section(const Report& report);
+Section subgroup_section(const Report& report);  // without content where there are none
 // provenance.cpp
 Section data_section(const Report& report);
 Section configuration_section(const Report& report);

@@ -9,11 +9,6 @@
 namespace preceptor {
 namespace {
 
-std::string value_with(const Interval& interval, const std::string& kind) {
-  const std::string range = bounds(interval.low, interval.high);
-  return fixed(interval.value, 3) + (range.empty() ? "" : message(" (95 % interval ", range, kind, ")"));
-}
-
 // "higher for a +0.1 [...]; not shown to differ for b ..."
 std::string difference_clauses(const Report& report, const Difference* (Comparison::*difference)(std::size_t) const) {
   std::vector<std::string> higher, lower, open;
@@ -21,7 +16,7 @@ std::string difference_clauses(const Report& report, const Difference* (Comparis
     const Difference* d = (report.comparison.*difference)(i);
     if (d == nullptr) continue;
     const std::string part = message(lower_start(report.arms[i].name), " (", fixed(d->interval.value, 3, true), ", ",
-                                     bounds(d->interval.low, d->interval.high, true), ", ", p_words(d->p_holm), ")");
+                                     bounds(d->interval, true), ", ", p_words(d->p_holm), ")");
     (d->p_holm < 0.05 && d->interval.value > 0 ? higher : d->p_holm < 0.05 ? lower : open).push_back(part);
   }
   std::vector<std::string> clauses;
@@ -49,23 +44,18 @@ std::string comparison_text(const Report& report) {
         "Runs that saw other test images, or these with other labels, are shown beside the others but not tested "
         "against them. ";
   if (report.arms.size() > 2) text += "All p values are Holm's, for as many comparisons as there are. ";
-  if (seeds.empty())
-    text +=
-        "With one run each, nothing here says how much training itself varies: repeat with other seeds before "
-        "believing a difference.";
-  else
-    text +=
-        "Intervals over seeds tell how much training varies on this one training set, not how another one would "
-        "do.";
-  return text;
+  return text + (seeds.empty() ? "With one run each, nothing here says how much training itself varies: repeat with "
+                                 "other seeds before believing a difference."
+                               : "Intervals over seeds tell how much training varies on this one training set, not how "
+                                 "another one would do.");
 }
 
 std::string label_text(const Assessment& run) {
   const LabelAssessment *best = nullptr, *worst = nullptr;
-  std::vector<std::string> chance, undefined;
+  std::vector<std::string> chance, unknown;
   for (const LabelAssessment& label : run.labels) {
     if (std::isnan(label.auc.value)) {
-      undefined.push_back(label.name);
+      unknown.push_back(label.name);
       continue;
     }
     if (best == nullptr || label.auc.value > best->auc.value) best = &label;
@@ -74,13 +64,12 @@ std::string label_text(const Assessment& run) {
   }
   std::string text;
   if (best != nullptr && best != worst)
-    text += message("It does best on ", best->name, " (", fixed(best->auc.value, 3), ", ",
-                    bounds(best->auc.low, best->auc.high), ") and worst on ", worst->name, " (",
-                    fixed(worst->auc.value, 3), ", ", bounds(worst->auc.low, worst->auc.high), "). ");
+    text += message("It does best on ", best->name, " (", fixed(best->auc.value, 3), ", ", bounds(best->auc),
+                    ") and worst on ", worst->name, " (", fixed(worst->auc.value, 3), ", ", bounds(worst->auc), "). ");
   if (!chance.empty())
     text += message("Not shown to be better than chance, because the interval reaches 0.5: ", listed(chance), ". ");
-  if (!undefined.empty())
-    text += message("Left out, because the test images show one class only: ", listed(undefined), ". ");
+  if (!unknown.empty())
+    text += message("Left out, because the test images show one class only: ", listed(unknown), ". ");
   return text;
 }
 
@@ -107,8 +96,9 @@ std::string summary_text(const Report& report) {
   const std::string network = base.runs.front().card.network.name;
   const std::string who = report.arms.size() == 1 ? network : message("\"", base.name, "\" (", network, ")");
   const std::string over = base.runs.size() == 1 ? unit : message(" over ", base.runs.size(), " seeds");
-  std::string text = message("On ", images, " ", who, " reaches a mean AUC of ",
-                             value_with(base.runs.size() == 1 ? score.over_images : score.over_seeds, over), ". ");
+  std::string text =
+      message("On ", images, " ", who, " reaches a mean AUC of ",
+              with_bounds(base.runs.size() == 1 ? score.over_images : score.over_seeds, "95 % interval ", over), ". ");
   if (report.arms.size() == 1)
     text += label_text(first) + "\n" + generalisation_text(base.runs.front(), first);
   else
@@ -116,7 +106,7 @@ std::string summary_text(const Report& report) {
   std::vector<std::string> references;
   for (const Reference& reference : report.references)
     references.push_back(message("the ", lower_start(reference.name), " scores ", fixed(reference.auc.value, 3), " (",
-                                 bounds(reference.auc.low, reference.auc.high), ")"));
+                                 bounds(reference.auc), ")"));
   if (!references.empty())
     text += message("\nNot adapted to these data, ", listed(references), " on the same test images.");
   return text;

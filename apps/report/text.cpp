@@ -3,8 +3,8 @@
 
 #include <cctype>
 #include <cmath>
-#include <cstdio>
 
+#include "apps/command_line/text_table.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
@@ -27,15 +27,16 @@ std::string escape_html(const std::string& words) {
 }
 
 std::string fixed(double value, int decimals, bool sign) {
-  if (std::isnan(value)) return "n/a";
-  char text[64];
-  std::snprintf(text, sizeof text, sign ? "%+.*f" : "%.*f", decimals, value);
-  return text;
+  return std::isnan(value) ? "n/a" : decimal(value, decimals, sign);
 }
 
-std::string bounds(double low, double high, bool sign) {
-  if (std::isnan(low) || std::isnan(high)) return {};
-  return fixed(low, 3, sign) + " to " + fixed(high, 3, sign);
+std::string bounds(const Interval& interval, bool sign) {
+  return std::isnan(interval.low) || std::isnan(interval.high) ? "" : bounds(interval, 3, sign);
+}
+
+std::string with_bounds(const Interval& interval, const std::string& before, const std::string& after) {
+  const std::string range = bounds(interval, false);
+  return fixed(interval.value, 3) + (range.empty() ? "" : " (" + before + range + after + ")");
 }
 
 std::string p_words(double p) { return p < 0.001 ? "p < 0.001" : "p = " + fixed(p, 3); }

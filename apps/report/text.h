@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "data/metrics/interval.h"
+
 namespace preceptor {
 
 // Text as HTML and SVG want it.
@@ -14,7 +16,9 @@ std::string escape_html(const std::string& text);
 std::string fixed(double value, int decimals, bool sign = false);
 
 // "0.812 to 0.846", empty where a bound is NaN.
-std::string bounds(double low, double high, bool sign = false);
+std::string bounds(const Interval& interval, bool sign = false);
+// "0.829 (0.812 to 0.846)", with words around the bounds; the value alone where a bound is NaN.
+std::string with_bounds(const Interval& interval, const std::string& before = "", const std::string& after = "");
 
 // "p = 0.012", "p < 0.001".
 std::string p_words(double p);

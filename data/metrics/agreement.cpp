@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <numeric>
 
-#include "data/metrics/mean.h"
+#include "data/metrics/interval.h"
 
 namespace preceptor {
 namespace {

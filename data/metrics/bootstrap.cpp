@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/metrics/distributions.h"
-#include "data/metrics/mean.h"
 #include "data/parallel.h"
 #include "data/random.h"
 #include "engine/files/check.h"
@@ -28,38 +26,37 @@ void require_numbers(const Clusters& numbers, int rows, const char* what) {
     require(number >= 0 && number < rows, "bootstrap: number ", number, " among the ", what, " of ", rows, " rows");
 }
 
+// Puts an item into the group of this number.
+void put(std::vector<std::vector<std::int32_t>>& groups, std::int32_t number, std::int32_t item) {
+  if (groups.size() <= static_cast<std::size_t>(number)) groups.resize(static_cast<std::size_t>(number) + 1);
+  groups[number].push_back(item);
+}
+
 Drawing plan(int rows, const BootstrapOptions& options) {
   require_numbers(options.clusters, rows, "clusters");
   require_numbers(options.strata, rows, "strata");
   Drawing drawing;
-  for (std::int32_t row = 0; row < rows; ++row) {
-    const auto cluster = static_cast<std::size_t>(options.clusters.empty() ? row : options.clusters[row]);
-    if (drawing.rows.size() <= cluster) drawing.rows.resize(cluster + 1);
-    drawing.rows[cluster].push_back(row);
-  }
+  for (std::int32_t row = 0; row < rows; ++row)
+    put(drawing.rows, options.clusters.empty() ? row : options.clusters[row], row);
   std::erase_if(drawing.rows, [](const auto& cluster) { return cluster.empty(); });
+  const auto stratum_of = [&](std::int32_t row) { return options.strata.empty() ? 0 : options.strata[row]; };
   for (std::size_t cluster = 0; cluster < drawing.rows.size(); ++cluster) {
-    const auto stratum_of = [&](std::int32_t row) {
-      return static_cast<std::size_t>(options.strata.empty() ? 0 : options.strata[row]);
-    };
-    const std::size_t stratum = stratum_of(drawing.rows[cluster].front());
+    const std::int32_t first = drawing.rows[cluster].front();
     for (const std::int32_t row : drawing.rows[cluster])
-      require(stratum_of(row) == stratum, "bootstrap: rows ", drawing.rows[cluster].front(), " and ", row,
+      require(stratum_of(row) == stratum_of(first), "bootstrap: rows ", first, " and ", row,
               " are of one cluster, but of two strata");
-    if (drawing.strata.size() <= stratum) drawing.strata.resize(stratum + 1);
-    drawing.strata[stratum].push_back(static_cast<std::int32_t>(cluster));
+    put(drawing.strata, stratum_of(first), static_cast<std::int32_t>(cluster));
   }
   return drawing;
 }
 
 SampleWeights draw(const Drawing& drawing, int rows, RandomStream random) {
   SampleWeights times(static_cast<std::size_t>(rows), 0);
-  for (const std::vector<std::int32_t>& stratum : drawing.strata) {
+  for (const std::vector<std::int32_t>& stratum : drawing.strata)
     for (std::size_t k = 0; k < stratum.size(); ++k) {
-      const auto cluster = static_cast<std::size_t>(stratum[random.below(static_cast<std::uint32_t>(stratum.size()))]);
+      const std::int32_t cluster = stratum[random.below(static_cast<std::uint32_t>(stratum.size()))];
       for (const std::int32_t row : drawing.rows[cluster]) ++times[row];
     }
-  }
   return times;
 }
 
@@ -91,12 +88,10 @@ std::vector<double> jackknife(const Statistics& statistics, int rows, const Draw
   return accelerations;
 }
 
-std::vector<double> sorted_defined(const std::vector<double>& values) {
-  std::vector<double> sorted;
-  for (const double value : values)
-    if (!std::isnan(value)) sorted.push_back(value);
-  std::sort(sorted.begin(), sorted.end());
-  return sorted;
+std::vector<double> sorted_defined(std::vector<double> values) {
+  std::erase_if(values, [](double value) { return std::isnan(value); });
+  std::ranges::sort(values);
+  return values;
 }
 
 // numpy.percentile's linear rule.

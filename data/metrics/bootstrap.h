@@ -18,9 +18,9 @@ void require_resamples(int resamples);
 struct BootstrapOptions {
   int resamples = 1000;
   std::uint64_t seed = 0;
-  Clusters clusters;  // resampled as a whole (patients); empty: rows. Cluster bootstrap (Field and Welsh 2007)
-  Clusters strata;    // [rows]: each stratum is resampled on its own; empty: one stratum
-  int threads = 0;    // 0: all; the result does not depend on it
+  Clusters clusters = {};  // resampled as a whole (patients); empty: rows. Cluster bootstrap (Field and Welsh 2007)
+  Clusters strata = {};    // [rows]: each stratum is resampled on its own; empty: one stratum
+  int threads = 0;         // 0: all; the result does not depend on it
 };
 
 // The statistics of every resample, from which intervals and p values are computed.

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "data/metrics/classes.h"
-#include "data/metrics/mean.h"
+#include "data/metrics/decisions.h"
+#include "data/metrics/interval.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
@@ -23,37 +23,31 @@ double mean_loss(std::size_t rows, const SampleWeights& times, const Loss& loss)
 }
 
 std::size_t class_rows(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs) {
-  require(outputs > 0 && labels.size() * static_cast<std::size_t>(outputs) == probabilities.size(),
-          "metrics: ", probabilities.size(), " probabilities for ", labels.size(), " labels of ", outputs, " classes");
+  require(outputs > 0 && labels.size() * outputs == probabilities.size(), "metrics: ", probabilities.size(),
+          " probabilities for ", labels.size(), " labels of ", outputs, " classes");
   check_classes(labels, outputs);
   return labels.size();
 }
 
-struct BinSums {
-  double probabilities = 0;
-  std::uint64_t count = 0, positives = 0;
-};
-
-ReliabilityBin finished(double low, double high, const BinSums& sums) {
-  const auto count = static_cast<double>(sums.count);
-  return {low, high, sums.count, sums.count == 0 ? undefined : sums.probabilities / count,
-          sums.count == 0 ? undefined : static_cast<double>(sums.positives) / count};
+// Means from the sums that a bin has gathered; NaN if it is empty.
+void finish(ReliabilityBin& bin) {
+  const double count = bin.count == 0 ? undefined : static_cast<double>(bin.count);
+  bin.mean_probability /= count;
+  bin.positive_share /= count;
 }
 
 std::vector<ReliabilityBin> equal_width_bins(const Finding& finding, int bins, const SampleWeights& times) {
-  std::vector<BinSums> sums(bins);
+  std::vector<ReliabilityBin> result;
+  for (int b = 0; b < bins; ++b) result.push_back({static_cast<double>(b) / bins, static_cast<double>(b + 1) / bins});
   for (std::size_t i = 0; i < finding.scores.size(); ++i) {
     if (std::isnan(finding.labels[i])) continue;
-    const int bin = std::clamp(static_cast<int>(std::ceil(finding.scores[i] * bins)) - 1, 0, bins - 1);
     const std::uint64_t weight = times_of(times, i);
-    BinSums& sum = sums[bin];
-    sum.probabilities += static_cast<double>(weight) * finding.scores[i];
-    sum.count += weight;
-    sum.positives += finding.labels[i] > 0.5f ? weight : 0;
+    ReliabilityBin& bin = result[std::clamp(static_cast<int>(std::ceil(finding.scores[i] * bins)) - 1, 0, bins - 1)];
+    bin.mean_probability += static_cast<double>(weight) * finding.scores[i];
+    bin.count += weight;
+    bin.positive_share += finding.labels[i] > 0.5f ? static_cast<double>(weight) : 0;
   }
-  std::vector<ReliabilityBin> result;
-  for (int b = 0; b < bins; ++b)
-    result.push_back(finished(static_cast<double>(b) / bins, static_cast<double>(b + 1) / bins, sums[b]));
+  std::ranges::for_each(result, finish);
   return result;
 }
 
@@ -69,32 +63,26 @@ std::vector<ReliabilityBin> equal_count_bins(const Finding& finding, int bins, c
             [&](std::size_t a, std::size_t b) { return finding.scores[a] < finding.scores[b]; });
   std::vector<ReliabilityBin> result;
   std::uint64_t before = 0, bin = 0;
-  BinSums sums;
-  double low = 0, high = 0;
-  const auto close = [&] {
-    if (sums.count > 0) result.push_back(finished(low, high, sums));
-    low = high;
-    sums = {};
-  };
   for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
-    BinSums tied;
+    std::uint64_t tied = 0, positives = 0;
     for (end = begin; end < order.size() && finding.scores[order[end]] == finding.scores[order[begin]]; ++end) {
       const std::uint64_t weight = times_of(times, order[end]);
-      tied.count += weight;
-      tied.positives += finding.labels[order[end]] > 0.5f ? weight : 0;
+      tied += weight;
+      positives += finding.labels[order[end]] > 0.5f ? weight : 0;
     }
     const double score = finding.scores[order[begin]];
     // The bin of the middle of the tied rows: (before + count / 2) * bins / known, in whole numbers.
-    const std::uint64_t here = (2 * before + tied.count) * static_cast<std::uint64_t>(bins) / (2 * known);
-    if (here != bin) close();
+    const std::uint64_t here = (2 * before + tied) * static_cast<std::uint64_t>(bins) / (2 * known);
+    if (result.empty() || here != bin) result.push_back({result.empty() ? 0 : result.back().high, score});
     bin = here;
-    high = score;
-    sums.probabilities += static_cast<double>(tied.count) * score;
-    sums.count += tied.count;
-    sums.positives += tied.positives;
-    before += tied.count;
+    ReliabilityBin& last = result.back();
+    last.high = score;
+    last.mean_probability += static_cast<double>(tied) * score;
+    last.count += tied;
+    last.positive_share += static_cast<double>(positives);
+    before += tied;
   }
-  close();
+  std::ranges::for_each(result, finish);
   return result;
 }
 
@@ -117,23 +105,20 @@ double log_loss(const Finding& finding, const SampleWeights& times) {
   });
 }
 
-double class_brier_score(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs,
-                         const SampleWeights& times) {
-  return mean_loss(class_rows(probabilities, labels, outputs), times, [&](std::size_t i) {
+double class_brier_score(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs) {
+  return mean_loss(class_rows(probabilities, labels, outputs), {}, [&](std::size_t i) {
     double sum = 0;
     for (int j = 0; j < outputs; ++j) {
-      const double miss = probabilities[i * static_cast<std::size_t>(outputs) + static_cast<std::size_t>(j)] -
-                          (labels[i] == static_cast<float>(j) ? 1 : 0);
+      const double miss = probabilities[i * outputs + j] - (labels[i] == static_cast<float>(j) ? 1 : 0);
       sum += miss * miss;
     }
     return sum;
   });
 }
 
-double class_log_loss(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs,
-                      const SampleWeights& times) {
-  return mean_loss(class_rows(probabilities, labels, outputs), times, [&](std::size_t i) {
-    const std::size_t at = i * static_cast<std::size_t>(outputs) + static_cast<std::size_t>(labels[i]);
+double class_log_loss(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs) {
+  return mean_loss(class_rows(probabilities, labels, outputs), {}, [&](std::size_t i) {
+    const std::size_t at = i * outputs + static_cast<std::size_t>(labels[i]);
     return -std::log(std::clamp(probabilities[at], smallest, 1 - smallest));
   });
 }
@@ -166,8 +151,7 @@ Finding top_class(const std::vector<double>& probabilities, const std::vector<fl
   const std::vector<int> chosen = most_probable(probabilities, outputs);
   Finding finding{"most probable class", {}, {}};
   for (std::size_t i = 0; i < rows; ++i) {
-    finding.scores.push_back(
-        probabilities[i * static_cast<std::size_t>(outputs) + static_cast<std::size_t>(chosen[i])]);
+    finding.scores.push_back(probabilities[i * outputs + chosen[i]]);
     finding.labels.push_back(static_cast<float>(chosen[i]) == labels[i] ? 1.0f : 0.0f);
   }
   return finding;

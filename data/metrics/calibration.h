@@ -14,10 +14,8 @@ double log_loss(const Finding& finding, const SampleWeights& times = {});
 
 // The same for classes, probabilities [rows, outputs] and class labels [rows]: the sum over classes of (probability -
 // indicator)^2 (Brier's original form, from 0 to 2), and -log of the true class's probability.
-double class_brier_score(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs,
-                         const SampleWeights& times = {});
-double class_log_loss(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs,
-                      const SampleWeights& times = {});
+double class_brier_score(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs);
+double class_log_loss(const std::vector<double>& probabilities, const std::vector<float>& labels, int outputs);
 
 struct ReliabilityBin {
   double low, high;             // probabilities in (low, high]; the first bin holds 0 too

@@ -3,9 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <numeric>
 
-#include "data/metrics/mean.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
@@ -25,9 +24,7 @@ std::vector<double> added_within(const std::vector<double>& deviations, const Cl
 }
 
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
 std::uint64_t largest_cluster(const Clusters& clusters) {
@@ -66,6 +63,12 @@ AucEstimate estimate_auc(const Ranking& ranking) {
     negatives_below += tied_negatives;
   }
   return estimate;
+}
+
+std::vector<AucEstimate> estimate_aucs(const std::vector<Ranking>& rankings) {
+  std::vector<AucEstimate> estimates;
+  std::ranges::transform(rankings, std::back_inserter(estimates), estimate_auc);
+  return estimates;
 }
 
 AucEstimate mean_auc(const std::vector<AucEstimate>& estimates) {

@@ -19,6 +19,8 @@ struct AucEstimate {
 // With a single positive or negative the deviations of that class are NaN.
 AucEstimate estimate_auc(const Ranking& ranking);
 
+std::vector<AucEstimate> estimate_aucs(const std::vector<Ranking>& rankings);
+
 // The mean of the defined ones; NaN and no deviations if there is none.
 AucEstimate mean_auc(const std::vector<AucEstimate>& estimates);
 // first - second, of the same rows: the pairing is in the deviations.

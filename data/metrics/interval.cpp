@@ -1,13 +1,16 @@
-// Intervals of means, proportions and normal estimates.
+// Intervals of means, proportions and normal estimates. The headers of Boost.Math are compiled here only.
 #include "data/metrics/interval.h"
 
 #include <algorithm>
-#include <cmath>
-
-#include "data/metrics/distributions.h"
-#include "data/metrics/mean.h"
+#include <boost/math/distributions/binomial.hpp>
+#include <boost/math/distributions/chi_squared.hpp>
+#include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
 
 namespace preceptor {
+
+namespace math = boost::math;
+
 Interval t_interval(const std::vector<double>& values, double level) {
   if (values.empty()) return {undefined, undefined, undefined};
   const auto count = static_cast<double>(values.size());
@@ -33,6 +36,20 @@ Interval normal_interval(double value, double standard_error, double least, doub
   const double half = normal_quantile((1 + level) / 2) * standard_error;
   // NaN passes through std::clamp: an undefined error gives undefined bounds.
   return {value, std::clamp(value - half, least, most), std::clamp(value + half, least, most)};
+}
+
+double normal_quantile(double probability) { return math::quantile(math::normal(), probability); }
+double normal_below(double value) { return math::cdf(math::normal(), value); }
+double normal_two_sided(double z) { return 2 * math::cdf(math::complement(math::normal(), std::abs(z))); }
+double t_quantile(double probability, double degrees) { return math::quantile(math::students_t(degrees), probability); }
+double t_two_sided(double t, double degrees) {
+  return 2 * math::cdf(math::complement(math::students_t(degrees), std::abs(t)));
+}
+double chi_squared_above(double value, double degrees) {
+  return math::cdf(math::complement(math::chi_squared(degrees), value));
+}
+double fair_coins_at_most(std::uint64_t successes, std::uint64_t trials) {
+  return math::cdf(math::binomial(static_cast<double>(trials), 0.5), static_cast<double>(successes));
 }
 
 }  // namespace preceptor

@@ -3,10 +3,8 @@
 
 #include <cmath>
 
-#include "data/metrics/classes.h"
-#include "data/metrics/mean.h"
+#include "data/metrics/decisions.h"
 #include "data/metrics/ranking.h"
-#include "data/metrics/threshold.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
@@ -49,10 +47,7 @@ Evaluation evaluate_scores(Task task, int outputs, const std::vector<std::string
   require(label_names.size() == static_cast<std::size_t>(outputs), "metrics: ", label_names.size(), " names for ",
           outputs, " outputs");
   const std::vector<double> scores(probabilities.begin(), probabilities.end());
-  BootstrapOptions options;
-  options.resamples = resamples;
-  options.seed = seed;
-  Evaluation result = evaluate_findings(findings_of(task, label_names, scores, labels), options);
+  Evaluation result = evaluate_findings(findings_of(task, label_names, scores, labels), {resamples, seed, {}, {}, 0});
   result.accuracy = accuracy_of(task, outputs, scores, labels);
   return result;
 }

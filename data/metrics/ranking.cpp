@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/metrics/mean.h"
+#include "data/metrics/interval.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
@@ -12,14 +12,15 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+// Counts of rows, exact far beyond any table.
 struct Totals {
-  std::uint64_t positives = 0, negatives = 0;
+  double positives = 0, negatives = 0;
 };
 
 Totals totals(const std::vector<Ranking::Entry>& entries, const SampleWeights& times) {
   Totals sum;
   for (const Ranking::Entry& entry : entries)
-    (entry.positive ? sum.positives : sum.negatives) += times_of(times, static_cast<std::size_t>(entry.row));
+    (entry.positive ? sum.positives : sum.negatives) += static_cast<double>(times_of(times, entry.row));
   return sum;
 }
 
@@ -30,7 +31,7 @@ void walk_down(const std::vector<Ranking::Entry>& entries, const SampleWeights& 
   Totals called;
   bool any = false;
   for (std::size_t k = entries.size(); k-- > 0;) {
-    const std::uint64_t weight = times_of(times, static_cast<std::size_t>(entries[k].row));
+    const auto weight = static_cast<double>(times_of(times, entries[k].row));
     (entries[k].positive ? called.positives : called.negatives) += weight;
     any |= weight > 0;
     if (k > 0 && !entries[k - 1].ends_tie) continue;
@@ -76,7 +77,7 @@ void Ranking::sort() {
 double Ranking::auc(const SampleWeights& times) const {
   std::uint64_t twice_won = 0, positives = 0, negatives = 0, tied_positives = 0, tied_negatives = 0;
   for (const Entry& entry : entries_) {
-    const std::uint64_t weight = times_of(times, static_cast<std::size_t>(entry.row));
+    const std::uint64_t weight = times_of(times, entry.row);
     tied_positives += entry.positive ? weight : 0;
     tied_negatives += entry.positive ? 0 : weight;
     if (!entry.ends_tie) continue;
@@ -92,22 +93,20 @@ double Ranking::auc(const SampleWeights& times) const {
 double Ranking::average_precision(const SampleWeights& times) const {
   const Totals all = totals(entries_, times);
   if (all.positives == 0) return undefined;
-  double sum = 0;
-  std::uint64_t before = 0;
-  walk_down(entries_, times, [&](double, std::uint64_t hits, std::uint64_t misses) {
-    sum += static_cast<double>(hits - before) * (static_cast<double>(hits) / static_cast<double>(hits + misses));
+  double sum = 0, before = 0;
+  walk_down(entries_, times, [&](double, double hits, double misses) {
+    sum += (hits - before) * (hits / (hits + misses));
     before = hits;
   });
-  return sum / static_cast<double>(all.positives);
+  return sum / all.positives;
 }
 
 std::vector<RocPoint> Ranking::roc(const SampleWeights& times) const {
   const Totals all = totals(entries_, times);
   if (all.positives == 0 || all.negatives == 0) return {};
   std::vector<RocPoint> points = {{infinity, 0, 0}};
-  walk_down(entries_, times, [&](double score, std::uint64_t hits, std::uint64_t misses) {
-    points.push_back({score, static_cast<double>(misses) / static_cast<double>(all.negatives),
-                      static_cast<double>(hits) / static_cast<double>(all.positives)});
+  walk_down(entries_, times, [&](double score, double hits, double misses) {
+    points.push_back({score, misses / all.negatives, hits / all.positives});
   });
   return points;
 }
@@ -116,9 +115,8 @@ std::vector<PrecisionRecallPoint> Ranking::precision_recall(const SampleWeights&
   const Totals all = totals(entries_, times);
   if (all.positives == 0) return {};
   std::vector<PrecisionRecallPoint> points;
-  walk_down(entries_, times, [&](double score, std::uint64_t hits, std::uint64_t misses) {
-    points.push_back({score, static_cast<double>(hits) / static_cast<double>(all.positives),
-                      static_cast<double>(hits) / static_cast<double>(hits + misses)});
+  walk_down(entries_, times, [&](double score, double hits, double misses) {
+    points.push_back({score, hits / all.positives, hits / (hits + misses)});
   });
   return points;
 }
@@ -170,8 +168,7 @@ double macro_average_precision(const std::vector<Ranking>& rankings, const Sampl
 
 double weighted_auc(const std::vector<Ranking>& rankings, const SampleWeights& times) {
   Mean mean;
-  for (const Ranking& ranking : rankings)
-    mean.add(ranking.auc(times), static_cast<double>(totals(ranking.entries(), times).positives));
+  for (const Ranking& ranking : rankings) mean.add(ranking.auc(times), totals(ranking.entries(), times).positives);
   return mean.value();
 }
 

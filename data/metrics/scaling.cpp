@@ -77,7 +77,7 @@ LogitRows known_logits(Task task, int outputs, const std::vector<double>& probab
     require(rows.truth.back() >= 0 && rows.truth.back() < std::max(rows.width, 2), "metrics: label ", labels[i],
             " of row ", i);
     for (int j = 0; j < rows.width; ++j) {
-      const double p = probabilities[i * static_cast<std::size_t>(rows.width) + static_cast<std::size_t>(j)];
+      const double p = probabilities[i * rows.width + j];
       rows.logits.push_back(findings ? log_odds(p) : std::log(std::max(p, 0x1p-126)));
     }
   }
@@ -170,8 +170,8 @@ double fit_temperature(Task task, int outputs, const std::vector<double>& probab
 
 std::vector<double> at_temperature(Task task, int outputs, std::vector<double> probabilities, double temperature) {
   require(temperature > 0, "metrics: a temperature of ", temperature);
-  require(outputs > 0 && probabilities.size() % static_cast<std::size_t>(outputs) == 0,
-          "metrics: ", probabilities.size(), " probabilities for ", outputs, " outputs");
+  require(outputs > 0 && probabilities.size() % outputs == 0, "metrics: ", probabilities.size(), " probabilities for ",
+          outputs, " outputs");
   if (task == Task::multi_label) {
     for (double& p : probabilities) p = sigmoid_of(log_odds(p) / temperature);
     return probabilities;

@@ -5,20 +5,26 @@
 #include <cmath>
 #include <numeric>
 
-#include "data/metrics/distributions.h"
-#include "data/metrics/mean.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
+namespace {
+
+// p of a difference by its standard error; without one, 1 for no difference and 0 for any.
+template <class TwoSided>
+double p_of(double difference, double standard_error, const TwoSided& two_sided) {
+  if (standard_error > 0) return two_sided(difference / standard_error);
+  return std::isnan(standard_error) ? undefined : difference == 0 ? 1 : 0;
+}
+
+}  // namespace
+
 Difference compare_aucs(const AucEstimate& first, const AucEstimate& second, const Clusters& clusters) {
   const AucEstimate apart = difference(first, second);
   Difference result;
   result.standard_error = standard_error(apart, clusters);
   result.interval = normal_interval(apart.auc, result.standard_error, -1, 1);
-  if (result.standard_error > 0)
-    result.p = normal_two_sided(apart.auc / result.standard_error);
-  else
-    result.p = std::isnan(result.standard_error) ? undefined : apart.auc == 0 ? 1 : 0;
+  result.p = p_of(apart.auc, result.standard_error, normal_two_sided);
   return result;
 }
 
@@ -34,10 +40,7 @@ Difference compare_paired(const std::vector<double>& first, const std::vector<do
   double squares = 0;
   for (const double one : differences) squares += (one - result.interval.value) * (one - result.interval.value);
   result.standard_error = std::sqrt(squares / degrees / (degrees + 1));
-  if (result.standard_error > 0)
-    result.p = t_two_sided(result.interval.value / result.standard_error, degrees);
-  else
-    result.p = result.interval.value == 0 ? 1 : 0;
+  result.p = p_of(result.interval.value, result.standard_error, [&](double t) { return t_two_sided(t, degrees); });
   return result;
 }
 

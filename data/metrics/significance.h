@@ -3,8 +3,8 @@
 
 #include <limits>
 
+#include "data/metrics/decisions.h"
 #include "data/metrics/delong.h"
-#include "data/metrics/threshold.h"
 
 namespace preceptor {
 

@@ -6,8 +6,7 @@
 #include <cmath>
 
 #include "data/metrics/calibration.h"
-#include "data/metrics/mean.h"
-#include "data/metrics/threshold.h"
+#include "data/metrics/decisions.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

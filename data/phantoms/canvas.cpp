@@ -96,20 +96,16 @@ NoisePair::NoisePair(RandomStream& random) {
 
 void blur(Plane& plane, float weight) {
   if (weight == 0) return;
-  const int size = plane.size;
-  const Plane source = plane;
-  Plane rows(size);
-  for (int row = 0; row < size; ++row) {
-    for (int column = 0; column < size; ++column) {
-      const float sides = source.at(row, std::max(column - 1, 0)) + source.at(row, std::min(column + 1, size - 1));
-      rows.at(row, column) = (1 - weight) * source.at(row, column) + 0.5f * weight * sides;
-    }
-  }
-  for (int row = 0; row < size; ++row) {
-    for (int column = 0; column < size; ++column) {
-      const float sides = rows.at(std::max(row - 1, 0), column) + rows.at(std::min(row + 1, size - 1), column);
-      plane.at(row, column) = (1 - weight) * rows.at(row, column) + 0.5f * weight * sides;
-    }
+  const int last = plane.size - 1;
+  for (const int down : {0, 1}) {
+    const int right = 1 - down;
+    const Plane source = plane;
+    for (int row = 0; row <= last; ++row)
+      for (int column = 0; column <= last; ++column) {
+        const float sides = source.at(std::max(row - down, 0), std::max(column - right, 0)) +
+                            source.at(std::min(row + down, last), std::min(column + right, last));
+        plane.at(row, column) = (1 - weight) * source.at(row, column) + 0.5f * weight * sides;
+      }
   }
 }
 
@@ -118,9 +114,8 @@ Plane downsample(const Plane& plane) {
   for (int row = 0; row < result.size; ++row) {
     for (int column = 0; column < result.size; ++column) {
       float sum = 0;
-      for (int i = 0; i < supersampling; ++i) {
+      for (int i = 0; i < supersampling; ++i)
         for (int j = 0; j < supersampling; ++j) sum += plane.at(row * supersampling + i, column * supersampling + j);
-      }
       result.at(row, column) = sum / (supersampling * supersampling);
     }
   }

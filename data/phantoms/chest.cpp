@@ -18,8 +18,7 @@ struct ChestSite {
   float leads;                                    // share of pictures with the cables of a monitor
 };
 
-// a: upright pictures of out-patients; b: processed digital pictures, tightly framed; c:
-// bedside pictures of in-patients.
+// a: upright pictures of out-patients; b: processed digital, tightly framed; c: bedside pictures of in-patients.
 ChestSite chest_site(char site) {
   if (site == 'b') return {1.5f, 1.2f, 0.04f, 0.018f, -0.35f, 1.12f, 0.03f, 0.450f, 0.24f, 0.16f, 0.30f, 0.12f, 0.05f};
   if (site == 'c') return {0.8f, 0.7f, 0.20f, 0.045f, 0.55f, 0.90f, 0.10f, 0.485f, 0.40f, 0.38f, 0.16f, 0.16f, 0.55f};
@@ -107,7 +106,7 @@ float trunk_at(const ChestPatient& p, float x, float y) {
 }
 
 float opacity_at(const ChestPatient& p, const SmoothNoise& texture, float x, float y) {
-  const auto& o = p.opacity;
+  const ChestSpot& o = p.opacity;
   const float squared = square(x - o.side * o.x) + square(y - o.y);
   if (squared > square(2.2f * o.radius)) return 0;
   const float ragged = 1 + 0.45f * texture.at(x, y);
@@ -190,7 +189,7 @@ class ChestScene {
       marks *= 1 - fluid;
     }
     if (p_.nodule.present) {
-      const auto& n = p_.nodule;
+      const ChestSpot& n = p_.nodule;
       const float distance = length_of(x - n.side * n.x, y - n.y);
       extra += n.density * lung * soft_step((n.radius - distance) / (0.4f * n.radius));
     }
@@ -214,12 +213,12 @@ class ChestScene {
 };
 
 // A place inside a lung, away from its borders.
-void place_in_lung(const ChestPatient& p, RandomStream& random, float& side, float& x, float& y) {
-  side = random.chance(0.5) ? 1.0f : -1.0f;
-  y = static_cast<float>(random.uniform(-0.5, p.diaphragm - 0.05));
-  const float reach = p.thorax_width * std::sqrt(std::max(0.05f, 1 - square((y - thorax_middle) / thorax_top)));
-  const float inner = side > 0 && y > 0.1f ? 0.34f : 0.22f;
-  x = inner + (std::max(reach - 0.1f, inner + 0.02f) - inner) * static_cast<float>(random.uniform());
+void place_in_lung(const ChestPatient& p, RandomStream& random, ChestSpot& spot) {
+  spot.side = random.chance(0.5) ? 1.0f : -1.0f;
+  spot.y = static_cast<float>(random.uniform(-0.5, p.diaphragm - 0.05));
+  const float reach = p.thorax_width * std::sqrt(std::max(0.05f, 1 - square((spot.y - thorax_middle) / thorax_top)));
+  const float inner = spot.side > 0 && spot.y > 0.1f ? 0.34f : 0.22f;
+  spot.x = inner + (std::max(reach - 0.1f, inner + 0.02f) - inner) * static_cast<float>(random.uniform());
 }
 
 }  // namespace
@@ -258,7 +257,7 @@ ChestPatient draw_chest_patient(char site, RandomStream random) {
   p.heart_ratio = std::clamp(normal(s.heart_mean + 0.02f * frailty, 0.05f), 0.34f, 0.66f);
   const double effusion_odds = std::clamp(s.effusion * (1 + 0.5 * frailty), 0.02, 0.9);
   p.opacity.present = random.chance(std::clamp(s.opacity * (1 + 0.3 * frailty), 0.02, 0.9));
-  place_in_lung(p, random, p.opacity.side, p.opacity.x, p.opacity.y);
+  place_in_lung(p, random, p.opacity);
   p.opacity.radius = between(0.10, 0.26);
   p.opacity.density = between(0.22, 0.75);
   p.effusion.present = random.chance(effusion_odds);
@@ -266,7 +265,7 @@ ChestPatient draw_chest_patient(char site, RandomStream random) {
   p.effusion.height = 0.01f + 0.42f * square(between(0, 1));
   p.effusion.climb = between(0.05, 0.2);
   p.nodule.present = random.chance(s.nodule);
-  place_in_lung(p, random, p.nodule.side, p.nodule.x, p.nodule.y);
+  place_in_lung(p, random, p.nodule);
   p.nodule.radius = between(0.045, 0.095);
   p.nodule.density = between(0.16, 0.42);
   p.pneumothorax.present = random.chance(s.pneumothorax);

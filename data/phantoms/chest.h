@@ -12,7 +12,14 @@ namespace preceptor::phantom {
 
 const std::vector<std::string>& chest_findings();  // the label names, in label order
 
-// Lengths are in halves of the picture; `side` is -1 for the lung on the left of the picture (the patient's right).
+// A finding at one place: x is the distance from the middle, `side` is -1 for the lung on the left of the picture (the
+// patient's right).
+struct ChestSpot {
+  bool present;
+  float side, x, y, radius, density;
+};
+
+// Lengths are in halves of the picture.
 struct ChestPatient {
   // Habitus and positioning
   float zoom, rotation, shift_x, shift_y;
@@ -28,18 +35,11 @@ struct ChestPatient {
 
   // Findings. All severities are drawn whether present or not, so a finding can be switched on its own.
   float heart_ratio;  // heart width over thorax width; cardiomegaly above 0.5
-  struct {
-    bool present;
-    float side, x, y, radius, density;
-  } opacity;
+  ChestSpot opacity, nodule;
   struct {
     bool present;
     float side, height, climb;
   } effusion;
-  struct {
-    bool present;
-    float side, x, y, radius, density;
-  } nodule;
   struct {
     bool present;
     float side, depth, apical;

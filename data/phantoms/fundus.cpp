@@ -151,9 +151,7 @@ class FundusScene {
   void draw_new_vessels(RandomStream random) {
     for (int i = 0; i < eye_.new_vessels; ++i) {
       float x = eye_.disc_x, y = eye_.disc_y;
-      if (random.chance(0.5)) {
-        place(random, 0.6f, x, y);
-      }
+      if (random.chance(0.5)) place(random, 0.6f, x, y);
       for (int loop = 0; loop < 7; ++loop) {
         const auto angle = static_cast<float>(random.uniform(0, 6.2831853));
         const auto length = static_cast<float>(random.uniform(0.16, 0.34));
@@ -168,39 +166,31 @@ class FundusScene {
   SmoothNoise choroid_, shade_;
 };
 
-// How many lesions of each kind a grade shows; ranges of neighboring grades overlap.
-void draw_retinopathy(FundusEye& eye, RandomStream& random) {
-  const auto number = [&](int low, int high) {
-    return low + static_cast<int>(random.below(static_cast<std::uint32_t>(high - low + 1)));
+// Fewest and most lesions of each kind that a grade shows; ranges of neighboring grades overlap.
+struct Lesions {
+  struct Range {
+    int low, high;
+  };
+  Range aneurysms = {}, haemorrhages = {}, exudates = {}, cotton_spots = {}, new_vessels = {};
+};
+constexpr Lesions lesions_by_grade[] = {{},
+                                        {{2, 9}},
+                                        {{4, 16}, {1, 9}, {3, 20}, {0, 2}},
+                                        {{8, 26}, {9, 26}, {4, 32}, {1, 6}},
+                                        {{4, 22}, {2, 18}, {0, 25}, {0, 4}, {1, 3}}};
+
+void draw_retinopathy(FundusEye& eye, RandomStream random) {
+  const auto number = [&](const Lesions::Range& range) {
+    return range.low + static_cast<int>(random.below(static_cast<std::uint32_t>(range.high - range.low + 1)));
   };
   const bool exudative = random.chance(0.6), spots = random.chance(0.5), bled = random.chance(0.3);
-  switch (eye.grade) {
-    case 1:
-      eye.aneurysms = number(2, 9);
-      break;
-    case 2:
-      eye.aneurysms = number(4, 16);
-      eye.haemorrhages = number(1, 9);
-      eye.exudates = exudative ? number(3, 20) : 0;
-      eye.cotton_spots = spots ? number(0, 2) : 0;
-      break;
-    case 3:
-      eye.aneurysms = number(8, 26);
-      eye.haemorrhages = number(9, 26);
-      eye.exudates = exudative ? number(4, 32) : 0;
-      eye.cotton_spots = spots ? number(1, 6) : 0;
-      break;
-    case 4:
-      eye.aneurysms = number(4, 22);
-      eye.haemorrhages = number(2, 18);
-      eye.exudates = exudative ? number(0, 25) : 0;
-      eye.cotton_spots = spots ? number(0, 4) : 0;
-      eye.new_vessels = number(1, 3);
-      eye.preretinal_bleeding = bled;
-      break;
-    default:
-      break;
-  }
+  const Lesions& lesions = lesions_by_grade[eye.grade];
+  eye.aneurysms = number(lesions.aneurysms);
+  eye.haemorrhages = number(lesions.haemorrhages);
+  eye.exudates = exudative ? number(lesions.exudates) : 0;
+  eye.cotton_spots = spots ? number(lesions.cotton_spots) : 0;
+  eye.new_vessels = number(lesions.new_vessels);
+  eye.preretinal_bleeding = bled && eye.grade == 4;
 }
 
 }  // namespace

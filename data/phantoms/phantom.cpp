@@ -34,6 +34,18 @@ phantom::ChestPatient without(phantom::ChestPatient patient, int label) {
   return patient;
 }
 
+Split make_split(const PhantomOptions& options, PhantomPart part, const char* name, int count) {
+  Phantoms phantoms = make_phantoms(options, part, 0, count);
+  const std::size_t image_bytes = phantoms.images.size() / static_cast<std::size_t>(count);
+  Split split;
+  split.count = count;
+  split.images = std::make_shared<MemoryImages>(std::move(phantoms.images), image_bytes);
+  split.labels = std::move(phantoms.labels);
+  split.ids = numbered_ids(name, count);
+  split.columns = {{"site", std::vector<std::string>(count, std::string(1, options.site))}};
+  return split;
+}
+
 }  // namespace
 
 Phantoms make_phantoms(const PhantomOptions& options, PhantomPart part, int first, int count, int threads) {
@@ -89,39 +101,6 @@ std::optional<Box> phantom_box(const PhantomOptions& options, PhantomPart part, 
   return box;
 }
 
-namespace {
-
-Split make_split(const PhantomOptions& options, PhantomPart part, const char* name, int count) {
-  Phantoms phantoms = make_phantoms(options, part, 0, count);
-  const std::size_t image_bytes = phantoms.images.size() / static_cast<std::size_t>(count);
-  Split split;
-  split.count = count;
-  split.images = std::make_shared<MemoryImages>(std::move(phantoms.images), image_bytes);
-  split.labels = std::move(phantoms.labels);
-  split.ids = numbered_ids(name, count);
-  split.columns = {{"site", std::vector<std::string>(count, std::string(1, options.site))}};
-  return split;
-}
-
-}  // namespace
-
-Dataset make_phantom_dataset(const PhantomOptions& options) {
-  check(options);
-  const bool chest = options.kind == PhantomKind::chest;
-  Dataset data;
-  data.source = message("phantom:", chest ? "chest" : "fundus", "?site=", options.site, "&n=", options.train,
-                        "&val=", options.val, "&test=", options.test, "&size=", options.size, "&seed=", options.seed);
-  data.task = chest ? Task::multi_label : Task::ordinal;
-  data.height = data.width = options.size;
-  data.channels = chest ? 1 : 3;
-  data.label_names = chest ? phantom::chest_findings() : phantom::fundus_grades();
-  data.outputs = static_cast<int>(data.label_names.size());
-  data.train = make_split(options, PhantomPart::train, "train", options.train);
-  data.val = make_split(options, PhantomPart::val, "val", options.val);
-  data.test = make_split(options, PhantomPart::test, "test", options.test);
-  return data;
-}
-
 PhantomOptions phantom_options(const DatasetSpec& spec) {
   require(spec.path == "chest" || spec.path == "fundus", spec.text, ": unknown phantom '", spec.path,
           "'; valid phantoms: chest, fundus");
@@ -138,8 +117,18 @@ PhantomOptions phantom_options(const DatasetSpec& spec) {
 }
 
 Dataset open_phantom(const DatasetSpec& spec) {
-  Dataset data = make_phantom_dataset(phantom_options(spec));
+  const PhantomOptions options = phantom_options(spec);
+  const bool chest = options.kind == PhantomKind::chest;
+  Dataset data;
   data.source = spec.text;
+  data.task = chest ? Task::multi_label : Task::ordinal;
+  data.height = data.width = options.size;
+  data.channels = chest ? 1 : 3;
+  data.label_names = chest ? phantom::chest_findings() : phantom::fundus_grades();
+  data.outputs = static_cast<int>(data.label_names.size());
+  data.train = make_split(options, PhantomPart::train, "train", options.train);
+  data.val = make_split(options, PhantomPart::val, "val", options.val);
+  data.test = make_split(options, PhantomPart::test, "test", options.test);
   return data;
 }
 

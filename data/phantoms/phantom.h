@@ -43,9 +43,6 @@ Phantoms make_phantoms(const PhantomOptions& options, PhantomPart part, int firs
 // have the finding or it changes no pixel. Errors: usage, for fundus phantoms.
 std::optional<Box> phantom_box(const PhantomOptions& options, PhantomPart part, int index, int label);
 
-// All three parts.
-Dataset make_phantom_dataset(const PhantomOptions& options);
-
 // The keys of phantom:chest or phantom:fundus. Errors: usage.
 PhantomOptions phantom_options(const DatasetSpec& spec);
 

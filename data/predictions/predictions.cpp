@@ -1,11 +1,12 @@
 // The prediction table and its file format.
 #include "data/predictions/predictions.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
 
-#include "data/metrics/classes.h"
+#include "data/metrics/decisions.h"
 #include "data/predictions/prediction_cells.h"
 #include "data/tables/table.h"
 #include "engine/files/check.h"
@@ -77,9 +78,8 @@ float read_class(const CsvTable& csv, std::size_t row, std::size_t column, std::
 }  // namespace
 
 const TextColumn* PredictionTable::find(const std::string& name) const {
-  for (const TextColumn& column : columns)
-    if (column.name == name) return &column;
-  return nullptr;
+  const auto found = std::ranges::find(columns, name, &TextColumn::name);
+  return found == columns.end() ? nullptr : &*found;
 }
 
 std::vector<Finding> findings(const PredictionTable& table) {
@@ -126,11 +126,7 @@ std::vector<Group> groups_by(const PredictionTable& table, const std::string& co
 }
 
 Evaluation evaluate(const PredictionTable& table, int resamples, std::uint64_t seed) {
-  BootstrapOptions options;
-  options.resamples = resamples;
-  options.seed = seed;
-  options.clusters = clusters_of(table, "patient");
-  Evaluation result = evaluate_findings(findings(table), options);
+  Evaluation result = evaluate_findings(findings(table), {resamples, seed, clusters_of(table, "patient"), {}, 0});
   result.accuracy = accuracy_of(table);
   return result;
 }

@@ -1,5 +1,5 @@
 // preceptor-evaluate and preceptor-compare as users run them.
-#include "data/metrics/threshold.h"
+#include "data/metrics/decisions.h"
 #include "data/predictions/predictions.h"
 #include "process.h"
 

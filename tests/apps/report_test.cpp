@@ -112,7 +112,7 @@ TEST(Report, SeedsOfOneConfigurationAreOneArm) {
   const auto sentence_part = [&](const char* test) {
     const auto number = [&](const char* name) { return tested[test][name].get<double>(); };
     return message(" for fast &amp; &lt;wide&gt; (", fixed(number("value"), 3, true), ", ",
-                   bounds(number("low"), number("high"), true), ", p = ", fixed(number("p_holm"), 3), ")");
+                   bounds({0, number("low"), number("high")}, true), ", p = ", fixed(number("p_holm"), 3), ")");
   };
   EXPECT_NE(page.find("paired by seed, the AUC is not shown to differ" + sentence_part("over_seeds")),
             std::string::npos);
@@ -216,7 +216,7 @@ TEST(ReportText, Words) {
   EXPECT_EQ(byte_count(999), "999 B");
   EXPECT_EQ(byte_count(12'345'678), "12.3 MB");
   EXPECT_EQ(escape_html("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
-  EXPECT_EQ(bounds(std::nan(""), 1), "");
+  EXPECT_EQ(bounds({0, std::nan(""), 1}), "");
 }
 
 TEST(ReportCharts, TicksAndLabels) {

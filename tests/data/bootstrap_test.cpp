@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-#include "data/metrics/distributions.h"
+#include "data/metrics/interval.h"
 #include "kernels/device/error.h"
 #include "random_findings.h"
 

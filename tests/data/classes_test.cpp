@@ -1,5 +1,5 @@
 // Confusion of classes, worked by hand.
-#include "data/metrics/classes.h"
+#include "data/metrics/decisions.h"
 
 #include <gtest/gtest.h>
 

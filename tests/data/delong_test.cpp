@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/metrics/distributions.h"
+#include "data/metrics/interval.h"
 #include "data/metrics/significance.h"
 #include "kernels/device/error.h"
 #include "random_findings.h"

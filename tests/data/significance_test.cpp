@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "data/metrics/distributions.h"
+#include "data/metrics/interval.h"
 #include "kernels/device/error.h"
 #include "random_findings.h"
 

@@ -1,5 +1,5 @@
 // Decisions: counts and rates worked by hand, and thresholds against trying all of them.
-#include "data/metrics/threshold.h"
+#include "data/metrics/decisions.h"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 
 #include "apps/inference/card_and_data.h"
 #include "data/metrics/agreement.h"
-#include "data/metrics/mean.h"
+#include "data/metrics/interval.h"
 #include "data/metrics/metrics.h"
 #include "data/predictions/grades.h"
 #include "engine/files/check.h"

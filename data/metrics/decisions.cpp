@@ -1,11 +1,10 @@
 // Counts decisions, and chooses thresholds in one walk over the ranked scores.
-#include "data/metrics/threshold.h"
+#include "data/metrics/decisions.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
-#include "data/metrics/mean.h"
 #include "data/metrics/ranking.h"
 #include "engine/files/check.h"
 #include "engine/files/numbers.h"
@@ -16,23 +15,7 @@ namespace {
 // In the order of ThresholdRule::Kind; a target follows '='.
 constexpr std::array<std::string_view, 4> rule_names = {"f1", "youden", "sensitivity=", "specificity="};
 
-double ratio(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? undefined : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 }  // namespace
-
-double Confusion::sensitivity() const { return ratio(true_positives, true_positives + false_negatives); }
-double Confusion::specificity() const { return ratio(true_negatives, true_negatives + false_positives); }
-double Confusion::false_positive_rate() const { return ratio(false_positives, true_negatives + false_positives); }
-double Confusion::ppv() const { return ratio(true_positives, true_positives + false_positives); }
-double Confusion::npv() const { return ratio(true_negatives, true_negatives + false_negatives); }
-double Confusion::f1() const {
-  return ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives);
-}
-double Confusion::accuracy() const { return ratio(true_positives + true_negatives, known()); }
-double Confusion::balanced_accuracy() const { return (sensitivity() + specificity()) / 2; }
-double Confusion::youden() const { return sensitivity() + specificity() - 1; }
 
 Confusion confusion_at(const Finding& finding, double threshold, const SampleWeights& times) {
   check(finding);
@@ -100,6 +83,72 @@ double choose_threshold(const Finding& finding, const ThresholdRule& rule) {
     best = point.threshold;
   }
   return best;
+}
+
+std::vector<int> most_probable(const std::vector<double>& probabilities, int outputs) {
+  require(outputs > 0 && probabilities.size() % outputs == 0, "metrics: ", probabilities.size(), " probabilities for ",
+          outputs, " classes");
+  std::vector<int> chosen;
+  for (auto row = probabilities.begin(); row != probabilities.end(); row += outputs)
+    chosen.push_back(static_cast<int>(std::max_element(row, row + outputs) - row));
+  return chosen;
+}
+
+ClassConfusion::ClassConfusion(int classes, const std::vector<int>& predicted, const std::vector<float>& labels,
+                               const SampleWeights& times)
+    : classes_(classes) {
+  require(classes >= 1 && predicted.size() == labels.size(), "metrics: ", predicted.size(), " predictions and ",
+          labels.size(), " labels of ", classes, " classes");
+  counts_.assign(static_cast<std::size_t>(classes) * classes, 0);
+  check_classes(labels, classes);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    require(predicted[i] >= 0 && predicted[i] < classes, "metrics: prediction ", predicted[i], " of row ", i,
+            " is not a class from 0 to ", classes - 1);
+    counts_[static_cast<std::size_t>(labels[i]) * classes + predicted[i]] += times_of(times, i);
+  }
+}
+
+double ClassConfusion::accuracy() const {
+  std::uint64_t right = 0, all = 0;
+  for (int i = 0; i < classes_; ++i) {
+    right += count(i, i);
+    for (int j = 0; j < classes_; ++j) all += count(i, j);
+  }
+  return all == 0 ? undefined : static_cast<double>(right) / static_cast<double>(all);
+}
+
+double ClassConfusion::balanced_accuracy() const {
+  Mean recall;
+  for (int i = 0; i < classes_; ++i) {
+    std::uint64_t row = 0;
+    for (int j = 0; j < classes_; ++j) row += count(i, j);
+    if (row > 0) recall.add(static_cast<double>(count(i, i)) / static_cast<double>(row));
+  }
+  return recall.value();
+}
+
+double ClassConfusion::mean_absolute_error() const {
+  Mean error;
+  for (int i = 0; i < classes_; ++i)
+    for (int j = 0; j < classes_; ++j) error.add(std::abs(i - j), static_cast<double>(count(i, j)));
+  return error.value();
+}
+
+double ClassConfusion::quadratic_weighted_kappa() const {
+  std::vector<double> truth(classes_, 0), predicted(truth);
+  double all = 0, observed = 0, expected = 0;
+  for (int i = 0; i < classes_; ++i) {
+    for (int j = 0; j < classes_; ++j) {
+      const auto cell = static_cast<double>(count(i, j));
+      truth[i] += cell;
+      predicted[j] += cell;
+      all += cell;
+      observed += cell * (i - j) * (i - j);
+    }
+  }
+  for (int i = 0; i < classes_; ++i)
+    for (int j = 0; j < classes_; ++j) expected += truth[i] * predicted[j] * (i - j) * (i - j);
+  return expected > 0 ? 1 - observed * all / expected : undefined;
 }
 
 }  // namespace preceptor
