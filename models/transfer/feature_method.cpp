@@ -37,31 +37,37 @@ std::vector<MethodKey> with_taps(const std::string& tap, std::vector<MethodKey> 
   return keys;
 }
 
-std::vector<TapPair> FeatureMethod::read_pairs(const MethodSetup& setup, const MethodSettings& settings,
-                                               bool before_relu) {
+FeatureMethod::FeatureMethod(const MethodSetup& setup, const MethodSettings& settings, PairRule rule)
+    : TransferMethod(setup, settings), rule_(rule) {
   const std::vector<std::string> names = settings.names("tap");
   const std::string& others = settings.text("teacher_tap");
-  const std::vector<Tap> student = taps_named(*setup.student, names, setup.height, setup.width, before_relu);
+  const std::vector<Tap> student = taps_named(*setup.student, names, setup.height, setup.width, rule.before_relu);
   require(setup.teacher != nullptr, "--method ", settings.name,
           ": reads a teacher's maps, so it takes one teacher with its weights");
   const std::vector<Tap> teacher = taps_named(*setup.teacher, others == "same" ? names : settings.names("teacher_tap"),
-                                              setup.teacher_height, setup.teacher_width, before_relu);
+                                              setup.teacher_height, setup.teacher_width, rule.before_relu);
   require(names[0] == "stages" || student.size() == teacher.size(), "--method ", settings.name, ": ", student.size(),
           " taps of the student and ", teacher.size(), " of the teacher cannot be paired");
-  std::vector<TapPair> pairs(std::min(student.size(), teacher.size()));
-  for (std::size_t i = 0; i < pairs.size(); ++i)
-    pairs[i] = add_pair(student[student.size() - pairs.size() + i], teacher[teacher.size() - pairs.size() + i]);
-  return pairs;
+  for (std::size_t left = std::min(student.size(), teacher.size()); left > 0; --left) {
+    add_pair(student[student.size() - left], teacher[teacher.size() - left]);
+    if (rule.one_size) require_one_size(settings, pairs_.back().student, pairs_.back().teacher);
+  }
 }
 
-TapPair FeatureMethod::add_pair(const Tap& student, const Tap& teacher) {
+void FeatureMethod::add_pair(const Tap& student, const Tap& teacher) {
   student_taps_.push_back(student.name);
   teacher_taps_.push_back(teacher.name);
-  return {student, teacher};
+  pairs_.push_back({student, teacher});
 }
 
-std::pair<Tensor, Tensor> FeatureMethod::maps(const TransferInput& in, std::size_t pair) const {
-  return at_one_size(student_map(in, pair), teacher_map(in, pair));
+std::vector<Tensor> FeatureMethod::losses(const TransferInput& in) {
+  std::vector<Tensor> losses;
+  for (std::size_t i = 0; i < pairs_.size(); ++i) {
+    const Tensor &own = student_map(in, i), &other = teacher_map(in, i);
+    const auto [student, teacher] = rule_.one_size ? at_one_size(own, other) : std::pair(own, other);
+    for (const Tensor& loss : pair_losses(i, student, teacher)) losses.push_back(loss);
+  }
+  return losses;
 }
 
 void require_one_size(const MethodSettings& settings, const Tap& first, const Tap& second) {

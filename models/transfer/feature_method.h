@@ -16,16 +16,29 @@ struct TapPair {
 };
 
 class FeatureMethod : public TransferMethod {
+ public:
+  struct PairRule {
+    bool before_relu = false;  // stages as they are before their last ReLU
+    bool one_size = false;     // the maps of a pair meet at one size
+  };
+
+  // Reads the pairs that the settings name. "stages": the ends of all stages, paired from the last to the first, as
+  // many as both networks have; "middle", "last": that one of them; else the names, one by one. Errors: usage, naming
+  // the taps that there are, or as require_one_size().
+  FeatureMethod(const MethodSetup& setup, const MethodSettings& settings, PairRule rule);
+  FeatureMethod(const MethodSetup& setup, const MethodSettings& settings) : FeatureMethod(setup, settings, {}) {}
+
+  // Those of every pair, one after the other.
+  std::vector<Tensor> losses(const TransferInput& in) override;
+
  protected:
-  using TransferMethod::TransferMethod;
+  // One more pair, after those of the settings.
+  void add_pair(const Tap& student, const Tap& teacher);
 
-  // The pairs that the settings name, whose taps losses() gets. "stages": the ends of all stages, paired from the last
-  // to the first, as many as both networks have; "middle", "last": that one of them; else the names, one by one.
-  // before_relu: stages as they are before their last ReLU. Errors: usage, naming the taps that there are.
-  std::vector<TapPair> read_pairs(const MethodSetup& setup, const MethodSettings& settings, bool before_relu = false);
-
-  // One more pair, after those of read_pairs().
-  TapPair add_pair(const Tap& student, const Tap& teacher);
+  // The terms of one pair, for methods that do not override losses().
+  virtual std::vector<Tensor> pair_losses(std::size_t, const Tensor& /*student*/, const Tensor& /*teacher*/) {
+    return {};
+  }
 
   const Tensor& student_map(const TransferInput& in, std::size_t pair) const {
     return in.student.taps.at(student_taps_[pair]);
@@ -33,8 +46,11 @@ class FeatureMethod : public TransferMethod {
   const Tensor& teacher_map(const TransferInput& in, std::size_t pair) const {
     return in.teacher.taps.at(teacher_taps_[pair]);
   }
-  // Both, at one size.
-  std::pair<Tensor, Tensor> maps(const TransferInput& in, std::size_t pair) const;
+
+  std::vector<TapPair> pairs_;
+
+ private:
+  PairRule rule_;
 };
 
 // The rule for maps of different height and width: the larger one is averaged over whole windows to the size of the

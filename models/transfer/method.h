@@ -41,6 +41,11 @@ struct TransferInput {
 
 class TransferMethod {
  public:
+  TransferMethod(const MethodSetup& setup, const MethodSettings& settings)
+      : settings_(settings),
+        weight_(settings.real("weight")),
+        multi_label_(setup.multi_label),
+        parameters_(*setup.context) {}
   virtual ~TransferMethod() = default;
   TransferMethod(const TransferMethod&) = delete;
   TransferMethod& operator=(const TransferMethod&) = delete;
@@ -57,8 +62,16 @@ class TransferMethod {
   Parameters& parameters() { return parameters_; }
 
  protected:
-  explicit TransferMethod(const MethodSetup& setup) : parameters_(*setup.context) {}
+  // weight times T^2 KL(teacher || student) of outputs softened at T; per label where labels are independent.
+  Tensor softened_loss(const TransferInput& in, const Tensor& student, const Tensor& teacher, float temperature,
+                       float weight) const {
+    return multi_label_ ? softened_binary_kl(student, teacher, in.labels, temperature, weight)
+                        : softened_kl(student, teacher, temperature, weight);
+  }
 
+  const MethodSettings settings_;
+  const float weight_;
+  const bool multi_label_;
   std::vector<std::string> student_taps_, teacher_taps_;
   Parameters parameters_;
 };

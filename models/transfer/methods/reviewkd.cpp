@@ -29,17 +29,16 @@ struct Level {
 class Review : public FeatureMethod {
  public:
   Review(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), weight_(settings.real("weight")) {
-    std::vector<TapPair> pairs = read_pairs(setup, settings, true);
+      : FeatureMethod(setup, settings, {.before_relu = true}) {
     // The deepest stage is the pooled features.
     if (settings.text("tap") == "stages")
-      pairs.push_back(add_pair(setup.student->tap("avgpool", setup.height, setup.width),
-                               setup.teacher->tap("avgpool", setup.teacher_height, setup.teacher_width)));
-    const int middle = std::min(512, pairs.back().student.shape[0]);
-    for (std::size_t i = 0; i < pairs.size(); ++i) {
-      const bool deepest = i + 1 == pairs.size();
-      const Shape own = map_shape(pairs[i].student), teacher = map_shape(pairs[i].teacher);
-      const std::string name = "transfer.reviewkd." + pairs[i].student.name;
+      add_pair(setup.student->tap("avgpool", setup.height, setup.width),
+               setup.teacher->tap("avgpool", setup.teacher_height, setup.teacher_width));
+    const int middle = std::min(512, pairs_.back().student.shape[0]);
+    for (std::size_t i = 0; i < pairs_.size(); ++i) {
+      const bool deepest = i + 1 == pairs_.size();
+      const Shape own = map_shape(pairs_[i].student), teacher = map_shape(pairs_[i].teacher);
+      const std::string name = "transfer.reviewkd." + pairs_[i].student.name;
       Level level{make_connector(parameters_, name + ".reduce", own[0], middle, setup.seed),
                   make_connector(parameters_, name + ".expand", middle, teacher[0], setup.seed, 3),
                   {},
@@ -50,7 +49,7 @@ class Review : public FeatureMethod {
       if (!deepest) {
         level.of_own.emplace(parameters_, name + ".attention.own", middle, 2, setup.seed);
         level.of_deeper = make_projection(parameters_, name + ".attention.deeper", middle, 2, setup.seed);
-        level.deeper_to_own = resizer(*setup.context, map_shape(pairs[i + 1].teacher), own, ResizeRule::nearest);
+        level.deeper_to_own = resizer(*setup.context, map_shape(pairs_[i + 1].teacher), own, ResizeRule::nearest);
       }
       for (int side : {4, 2, 1})
         if (side < teacher[1])
@@ -89,7 +88,6 @@ class Review : public FeatureMethod {
     for (const Resizer& pool : level.pyramid) compare(pool(student), pool(teacher), share *= 0.5f);
   }
 
-  float weight_;
   std::vector<Level> levels_;
 };
 

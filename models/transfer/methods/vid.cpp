@@ -11,9 +11,8 @@ namespace {
 class VariationalInformation : public FeatureMethod {
  public:
   VariationalInformation(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), weight_(settings.real("weight")) {
-    for (const TapPair& pair : read_pairs(setup, settings)) {
-      require_one_size(settings, pair.student, pair.teacher);
+      : FeatureMethod(setup, settings, {.one_size = true}) {
+    for (const TapPair& pair : pairs_) {
       const std::string name = "transfer.vid." + pair.student.name;
       const int in = pair.student.shape[0], out = pair.teacher.shape[0];
       predictors_.push_back({make_projection(parameters_, name + ".0", in, out, setup.seed),
@@ -24,20 +23,15 @@ class VariationalInformation : public FeatureMethod {
     start_variances(settings.number("variance"));
   }
 
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
-    for (std::size_t i = 0; i < predictors_.size(); ++i) {
-      const auto [student, teacher] = maps(in, i);
-      const Predictor& predictor = predictors_[i];
-      const Tensor first = relu(convolution(student, predictor.first, nullptr, {}));
-      const Tensor second = relu(convolution(first, predictor.second, nullptr, {}));
-      losses.push_back(
-          gaussian_likelihood(convolution(second, predictor.third, nullptr, {}), teacher, predictor.variance, weight_));
-    }
-    return losses;
+ private:
+  std::vector<Tensor> pair_losses(std::size_t i, const Tensor& student, const Tensor& teacher) override {
+    const Predictor& predictor = predictors_[i];
+    const Tensor first = relu(convolution(student, predictor.first, nullptr, {}));
+    const Tensor second = relu(convolution(first, predictor.second, nullptr, {}));
+    return {
+        gaussian_likelihood(convolution(second, predictor.third, nullptr, {}), teacher, predictor.variance, weight_)};
   }
 
- private:
   // Three 1x1 convolutions; the variances are learned as what log(1 + exp()) makes them of.
   struct Predictor {
     Parameter first, second, third, variance;
@@ -51,7 +45,6 @@ class VariationalInformation : public FeatureMethod {
     parameters_.load(state);
   }
 
-  float weight_;
   std::vector<Predictor> predictors_;
 };
 
