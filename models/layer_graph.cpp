@@ -76,31 +76,9 @@ int LayerGraph::batch_norm_convolution(int x, const BatchNormParameters& norm_be
               .padding = padding});
 }
 
-int LayerGraph::batch_norm(int x, const BatchNormParameters& norm) {
-  return add({.kind = Kind::batch_norm, .name = layer_name(norm.gamma), .input = x, .norm = norm, .relu = true});
-}
-
 int LayerGraph::max_pool(int x, const std::string& name, int window, int stride, int padding) {
   return add(
       {.kind = Kind::max_pool, .name = name, .input = x, .window = window, .stride = stride, .padding = padding});
-}
-
-int LayerGraph::average_pool(int x, const std::string& name, int window, int stride) {
-  return add({.kind = Kind::average_pool, .name = name, .input = x, .window = window, .stride = stride});
-}
-
-int LayerGraph::global_average_pool(int x, const std::string& name) {
-  return add({.kind = Kind::global_average_pool, .name = name, .input = x});
-}
-
-int LayerGraph::linear(int x, const Parameter& weight, const Parameter& bias) {
-  return add({.kind = Kind::linear, .name = layer_name(weight), .input = x, .weight = weight, .bias = bias});
-}
-
-int LayerGraph::copy(int x, const std::string& name) { return add({.kind = Kind::copy, .name = name, .input = x}); }
-
-int LayerGraph::concatenation(int x, int second, const std::string& name) {
-  return add({.kind = Kind::concatenation, .name = name, .input = x, .second = second});
 }
 
 LayerNode* LayerGraph::private_source(const LayerNode& convolution, std::vector<LayerNode>& nodes) const {

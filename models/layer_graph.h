@@ -39,15 +39,10 @@ struct LayerNode {
 // position; `x` is the position of its input.
 class LayerGraph {
  public:
+  int add(LayerNode node);
   int convolution(int x, const ConvolutionBatchNorm& layer, bool relu, int residual = LayerNode::none);
   int batch_norm_convolution(int x, const BatchNormParameters& norm_before, const Parameter& weight, int padding);
-  int batch_norm(int x, const BatchNormParameters& norm);
   int max_pool(int x, const std::string& name, int window, int stride, int padding);
-  int average_pool(int x, const std::string& name, int window, int stride);
-  int global_average_pool(int x, const std::string& name);
-  int linear(int x, const Parameter& weight, const Parameter& bias);
-  int copy(int x, const std::string& name);
-  int concatenation(int x, int second, const std::string& name);
 
   // The output of layer x can be tapped by this name (taps.h).
   struct TappedLayer {
@@ -76,7 +71,6 @@ class LayerGraph {
   std::vector<Shape> output_shapes(const Shape& image) const;
 
  private:
-  int add(LayerNode node);
   // The convolution whose only reader is this one, or nullptr.
   LayerNode* private_source(const LayerNode& convolution, std::vector<LayerNode>& nodes) const;
 

@@ -8,6 +8,7 @@
 #include "models/initial_values.h"
 
 namespace preceptor {
+
 Network::Network(Context& context, const NetworkOptions& options, std::string head)
     : parameters_(context), options_(options), head_(std::move(head)) {}
 
@@ -28,9 +29,9 @@ void Network::add_head(int last, int channels) {
   const Parameter weight = parameters_.add(head_ + ".weight", {options_.outputs, channels}, ParameterKind::plain),
                   bias = parameters_.add(head_ + ".bias", {options_.outputs}, ParameterKind::plain);
   graph_.tap(last, "last");
-  const int pooled = graph_.global_average_pool(last, "avgpool");
+  const int pooled = graph_.add({.kind = LayerNode::Kind::global_average_pool, .name = "avgpool", .input = last});
   graph_.tap(pooled, "avgpool");
-  graph_.linear(pooled, weight, bias);
+  graph_.add({.kind = LayerNode::Kind::linear, .name = head_, .input = pooled, .weight = weight, .bias = bias});
   runner_.emplace(graph_, parameters_.context().fuses_batch_norms(), options_.dropout, options_.first_dropout);
 }
 

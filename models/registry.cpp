@@ -6,21 +6,6 @@
 #include "engine/files/text.h"
 
 namespace preceptor {
-namespace {
-
-int positive(const Metadata& metadata, const char* key, const std::string& path) {
-  const auto found = metadata.find(key);
-  require_data(found != metadata.end(), path, ": the metadata has no ", key,
-               "; is it a checkpoint of preceptor-train?");
-  int value = 0;
-  const char* end = found->second.data() + found->second.size();
-  const auto [rest, error] = std::from_chars(found->second.data(), end, value);
-  require_data(error == std::errc() && rest == end && value > 0, path, ": the metadata's ", key,
-               " is no count: ", found->second);
-  return value;
-}
-
-}  // namespace
 
 const std::vector<Architecture>& architectures() {
   using R = ResNetArchitecture;
@@ -95,9 +80,18 @@ NetworkOptions options_from(const Metadata& metadata, const std::string& path) {
                  "; is it a checkpoint of preceptor-train?");
     return found->second;
   };
+  const auto positive = [&](const char* key) {
+    const std::string word = text(key);
+    int value = 0;
+    const char* end = word.data() + word.size();
+    const auto [rest, error] = std::from_chars(word.data(), end, value);
+    require_data(error == std::errc() && rest == end && value > 0, path, ": the metadata's ", key,
+                 " is no count: ", word);
+    return value;
+  };
   options.name = text("model");
-  options.in_channels = positive(metadata, "in_channels", path);
-  options.outputs = positive(metadata, "outputs", path);
+  options.in_channels = positive("in_channels");
+  options.outputs = positive("outputs");
   const std::string stem = text("stem");
   require_data(stem == "small" || stem == "imagenet", path,
                ": the metadata's stem is neither small nor imagenet: ", stem);
