@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/context.h"
-#include "engine/files/state_dict.h"
+#include "engine/files/shape.h"
 #include "kernels/convolution/weight_order.h"
 
 namespace preceptor {

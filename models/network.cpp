@@ -5,7 +5,7 @@
 #include <cmath>
 #include <optional>
 
-#include "models/initial_values.h"
+#include "engine/initial_values.h"
 
 namespace preceptor {
 

@@ -157,57 +157,43 @@ class CachedImages final : public ImageSource {
 };
 
 // Decodes the listed images block by block and records the state of their files.
-class Decoding {
- public:
-  Decoding(const ImageListing& listing, bool skip_unreadable, int threads)
-      : listing_(listing),
-        image_bytes_(static_cast<std::size_t>(listing.height) * listing.width * listing.channels),
-        skip_unreadable_(skip_unreadable),
-        threads_(threads),
-        content_(listing.images.size(), 0),
-        stamps_(listing.images.size()) {}
-
-  const std::vector<std::uint64_t>& content() const { return content_; }
-  const std::vector<Stamp>& stamps() const { return stamps_; }
-  const std::vector<std::string>& unreadable() const { return unreadable_; }
+struct Decoding {
+  const ImageListing& listing;
+  const bool skip_unreadable;
+  const int threads;
+  const std::size_t image_bytes = static_cast<std::size_t>(listing.height) * listing.width * listing.channels;
+  std::vector<std::uint64_t> content = std::vector<std::uint64_t>(listing.images.size());
+  std::vector<Stamp> stamps = std::vector<Stamp>(listing.images.size());
+  std::vector<std::string> unreadable = {};
 
   // The pixels of images first..first+count-1; zeros for an unreadable one.
   std::vector<std::uint8_t> block(std::size_t first, std::size_t count) {
-    std::vector<std::uint8_t> pixels(count * image_bytes_, 0);
+    std::vector<std::uint8_t> pixels(count * image_bytes, 0);
     std::vector<std::string> reasons(count);
-    parallel_for(static_cast<int>(count), threads_, [&](int i) {
+    parallel_for(static_cast<int>(count), threads, [&](int i) {
       const auto at = static_cast<std::size_t>(i);
       try {
-        decode(first + at, {pixels.data() + at * image_bytes_, image_bytes_});
+        decode(first + at, {pixels.data() + at * image_bytes, image_bytes});
       } catch (const Error& error) {
-        if (!skip_unreadable_) throw;
+        if (!skip_unreadable) throw;
         reasons[at] = error.what();
       }
     });
     for (std::string& reason : reasons)
-      if (!reason.empty()) unreadable_.push_back(std::move(reason));
+      if (!reason.empty()) unreadable.push_back(std::move(reason));
     return pixels;
   }
 
- private:
   void decode(std::size_t i, std::span<std::uint8_t> pixels) {
-    const auto& [id, images, position] = listing_.images[i];
+    const auto& [id, images, position] = listing.images[i];
     const std::string file = images->file(position);
     const Stamp before = stamp_of(file);
     images->read(position, pixels);
     const std::uint64_t hash = hash_file(file);
     require_data(stamp_of(file) == before, file, ": changes while it is read");
-    stamps_[i] = before;
-    content_[i] = hash;
+    stamps[i] = before;
+    content[i] = hash;
   }
-
-  const ImageListing& listing_;
-  std::size_t image_bytes_;
-  bool skip_unreadable_;
-  int threads_;
-  std::vector<std::uint64_t> content_;
-  std::vector<Stamp> stamps_;
-  std::vector<std::string> unreadable_;
 };
 
 // All ids, each followed by a line break.
@@ -246,10 +232,10 @@ CacheResult write_image_cache(const std::string& path, const ImageListing& listi
       {"content", "U64", {count}},
       {"stamps", "I64", {count, 3}},
       {"ids", "U8", {ids.size()}}};
-  Decoding decoding(listing, skip_unreadable, threads);
+  Decoding decoding{listing, skip_unreadable, threads};
   std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
   if (!out) fail(ErrorKind::io, temporary, ": cannot be written");
-  out << padded_header(tensors, {{"format", format_name}, {"form", listing.form}});
+  out << safetensors_header(tensors, {{"format", format_name}, {"form", listing.form}}, page_bytes);
   CacheResult result;
   const auto begin = std::chrono::steady_clock::now();
   constexpr std::size_t block = 512;
@@ -265,14 +251,14 @@ CacheResult write_image_cache(const std::string& path, const ImageListing& listi
     throw;
   }
   result.decode_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  result.unreadable = decoding.unreadable();
+  result.unreadable = std::move(decoding.unreadable);
   result.images = static_cast<int>(count - result.unreadable.size());
   const auto write = [&](const auto& values) {
     out.write(reinterpret_cast<const char*>(values.data()),
               static_cast<std::streamsize>(values.size() * sizeof values[0]));
   };
-  write(decoding.content());
-  write(decoding.stamps());
+  write(decoding.content);
+  write(decoding.stamps);
   out << ids;
   out.close();
   if (!out) fail(ErrorKind::io, temporary, ": cannot be written");

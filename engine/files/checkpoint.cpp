@@ -3,15 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 
 namespace preceptor {
 namespace {
-
-using Json = nlohmann::json;
 
 PlainTensor read_values(const InputFile& file, const StoredTensor& stored) {
   const std::uint64_t bytes = stored.end - stored.begin;
@@ -29,20 +26,11 @@ PlainTensor read_values(const InputFile& file, const StoredTensor& stored) {
 }  // namespace
 
 void save_safetensors(const std::string& path, const StateDict& tensors, const Metadata& metadata) {
-  Json header = Json::object();  // nlohmann's objects are ordered by key
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::uint64_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    const std::uint64_t bytes = tensor.values.size() * sizeof(float);
-    header[name] = {{"dtype", "F32"}, {"shape", tensor.shape.sizes()}, {"data_offsets", {offset, offset + bytes}}};
-    offset += bytes;
-  }
-  std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // the values start at a multiple of 8 bytes
-  const std::uint64_t length = text.size();
-  std::string bytes(reinterpret_cast<const char*>(&length), sizeof length);
-  bytes.reserve(sizeof length + text.size() + offset);
-  bytes += text;
+  std::vector<TensorPlan> plan;
+  for (const auto& [name, tensor] : tensors)
+    plan.push_back({name, "F32", {tensor.shape.sizes().begin(), tensor.shape.sizes().end()}});
+  std::string bytes = safetensors_header(plan, metadata, 8);
+  if (!plan.empty()) bytes.reserve(plan.back().begin + tensors.rbegin()->second.values.size() * sizeof(float));
   for (const auto& [name, tensor] : tensors)
     bytes.append(reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * sizeof(float));
   write_file_atomically(path, bytes);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/files/safetensors_header.h"
-#include "engine/files/state_dict.h"
+#include "engine/files/shape.h"
 
 namespace preceptor {
 

@@ -43,6 +43,24 @@ StoredTensor parse_tensor(const std::string& where, const std::string& name, con
 
 }  // namespace
 
+std::string safetensors_header(std::vector<TensorPlan>& tensors, const Metadata& metadata, std::size_t alignment) {
+  Json header = Json::object();  // nlohmann's objects are ordered by key
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t offset = 0;
+  for (TensorPlan& tensor : tensors) {
+    tensor.begin = offset;
+    std::uint64_t bytes = element_format(tensor.dtype).value().bytes;
+    for (const std::uint64_t size : tensor.shape) bytes *= size;
+    offset += bytes;
+    header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {tensor.begin, offset}}};
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 8 + alignment - 1) / alignment * alignment - 8, ' ');
+  const std::uint64_t length = text.size();
+  for (TensorPlan& tensor : tensors) tensor.begin += 8 + length;
+  return std::string(reinterpret_cast<const char*>(&length), 8) + text;
+}
+
 std::uint64_t safetensors_header_bytes(const std::string& path, std::uint64_t first_word, std::uint64_t file_bytes) {
   require_data(file_bytes >= 8, path, ": is no safetensors file: it has only ", file_bytes, " bytes");
   require_data(first_word <= largest_header && first_word <= file_bytes - 8, path,

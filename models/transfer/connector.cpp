@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "models/initial_values.h"
+#include "engine/initial_values.h"
 
 namespace preceptor {
 namespace {

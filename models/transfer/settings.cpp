@@ -7,24 +7,19 @@
 
 #include "engine/files/check.h"
 #include "engine/files/numbers.h"
+#include "engine/files/text.h"
 
 namespace preceptor {
 namespace {
 
 using Kind = MethodKey::Kind;
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return list;
-}
-
 bool is_number(Kind kind) { return kind != Kind::choice && kind != Kind::taps; }
 
 std::string checked(const std::string& text, const MethodKey& key, const std::string& value) {
   if (key.kind == Kind::choice) {
     require(std::find(key.choices.begin(), key.choices.end(), value) != key.choices.end(), "--method ", text, ": ",
-            key.name, " is one of ", joined(key.choices), ", not '", value, "'");
+            key.name, " is one of ", list(key.choices), ", not '", value, "'");
     return value;
   }
   if (!is_number(key.kind)) {
@@ -71,18 +66,15 @@ std::string to_string(const MethodSettings& settings) {
 MethodSettings parse_settings(const std::string& text, const std::vector<MethodKey>& keys) {
   const std::size_t colon = text.find(':');
   MethodSettings settings{text.substr(0, colon), {}};
-  std::vector<std::string> names;
-  for (const MethodKey& key : keys) {
-    settings.values[key.name] = key.value;
-    names.push_back(key.name);
-  }
+  for (const MethodKey& key : keys) settings.values[key.name] = key.value;
   std::vector<std::string> given;
   std::istringstream stream(colon == std::string::npos ? "" : text.substr(colon + 1));
   for (std::string part; std::getline(stream, part, ',');) {
     const std::size_t equal = part.find('=');
     const std::string name = part.substr(0, equal);
     const auto key = std::find_if(keys.begin(), keys.end(), [&](const MethodKey& k) { return k.name == name; });
-    require(key != keys.end(), "--method ", text, ": ", settings.name, " has no ", name, "; it has ", joined(names));
+    require(key != keys.end(), "--method ", text, ": ", settings.name, " has no ", name, "; it has ",
+            list(keys, &MethodKey::name));
     settings.values[name] = checked(text, *key, equal == std::string::npos ? "" : part.substr(equal + 1));
     given.push_back(name);
   }

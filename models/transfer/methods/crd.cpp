@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "models/initial_values.h"
+#include "engine/initial_values.h"
 #include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 

@@ -1,4 +1,5 @@
-// Random numbers for the initial values of parameters.
+// Random numbers for the initial values of parameters: the kernels' generator, on the host. data/random.h draws orders,
+// splits and phantoms from another one; exchanging them would change the bits of every recorded run.
 #pragma once
 
 #include <cstddef>
