@@ -22,4 +22,10 @@ double InitialValues::normal(std::size_t i) const {  // Box-Muller
   return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v);
 }
 
+std::vector<float> InitialValues::uniform_values(std::size_t count, double scale) const {
+  std::vector<float> values(count);
+  for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>(scale * (2 * uniform(i) - 1));
+  return values;
+}
+
 }  // namespace preceptor

@@ -71,12 +71,17 @@ std::string json_list(const std::vector<float>& values) {
   return "[" + text + "]";
 }
 
+// Of a convolution of this name; 0 if there is none.
+int out_channels(const StateDict& tensors, const std::string& name) {
+  const auto weight = tensors.find(name);
+  return weight != tensors.end() && weight->second.shape.rank() == 4 ? weight->second.shape[0] : 0;
+}
+
 // The sizes that tell architectures apart, read off the weights; empty lists where there are none.
 ResNetArchitecture resnet_of(const StateDict& tensors) {
   ResNetArchitecture found;
   const auto width = [&](std::size_t stage, int block) {
-    const auto weight = tensors.find(message("layer", stage, ".", block, ".conv1.weight"));
-    return weight != tensors.end() && weight->second.shape.rank() == 4 ? weight->second.shape[0] : 0;
+    return out_channels(tensors, message("layer", stage, ".", block, ".conv1.weight"));
   };
   while (width(found.widths.size() + 1, 0) > 0) {
     const std::size_t stage = found.widths.size() + 1;
@@ -91,8 +96,7 @@ ResNetArchitecture resnet_of(const StateDict& tensors) {
 DenseNetArchitecture densenet_of(const StateDict& tensors, int stem) {
   DenseNetArchitecture found{0, stem, {}};
   const auto growth = [&](std::size_t block, int layer) {
-    const auto weight = tensors.find(message("features.denseblock", block, ".denselayer", layer, ".conv2.weight"));
-    return weight != tensors.end() && weight->second.shape.rank() == 4 ? weight->second.shape[0] : 0;
+    return out_channels(tensors, message("features.denseblock", block, ".denselayer", layer, ".conv2.weight"));
   };
   while (growth(found.layers.size() + 1, 1) > 0) {
     const std::size_t block = found.layers.size() + 1;

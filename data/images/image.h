@@ -14,6 +14,12 @@ struct Image {
   std::vector<std::uint8_t> pixels;         // [height, width, channels]
 };
 
+// Every value of every channel is `value`.
+Image filled(int height, int width, int channels, std::uint8_t value = 0);
+// Copies `part`, as far as it lies inside, into a picture of as many channels; its upper left corner comes to (top,
+// left).
+void paste(const Image& part, Image& into, int top, int left);
+
 // PNG, JPEG, BMP, TGA, PGM, PPM and DICOM, recognized by content. Transparency is dropped. At most 2^26 pixels; never
 // allocates more than the file can hold. Samples of more than 8 bits are converted to bytes once, from their full
 // precision: grey ones through a window (data/images/grey_window.h), color ones from 0..65535 to 0..255.

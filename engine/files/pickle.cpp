@@ -93,18 +93,95 @@ class Machine {
   }
 
   // Instructions of more than a line.
-  void set_protocol();
-  void mark();
-  void make_real();
-  void make_long();
-  void make_global(const std::string& module, const std::string& name);
-  void make_global_from_stack();
-  void make_object();
-  void remember(std::uint64_t key);
-  void recall(std::uint64_t key);
-  void extend(const std::vector<PickleRef>& items, Kind kind);
-  void reduce();
-  void build();
+  void set_protocol() {
+    const int protocol = byte();
+    check(start_ == 0 && protocol >= 2 && protocol <= 5, "protocols 2 to 5 are read, declared once");
+  }
+
+  void mark() {
+    check(marks_.size() < pickle_most_values, "more than 1,000,000 marks");
+    marks_.push_back(stack_.size());
+  }
+
+  void make_real() {
+    std::uint64_t pattern = 0;  // big-endian, as nothing else here
+    for (const char piece : take(8)) pattern = pattern << 8 | static_cast<unsigned char>(piece);
+    make({Kind::real, 0, std::bit_cast<double>(pattern), {}, {}});
+  }
+
+  void make_long() {
+    const std::size_t width = byte();
+    check(width <= 8, "the number is longer than 64 bits");
+    if (width == 0) return make_integer(0);
+    const int unused = static_cast<int>(64 - 8 * width);  // the highest bit is the sign
+    make_integer(static_cast<std::int64_t>(number(width) << unused) >> unused);
+  }
+
+  void make_global(const std::string& module, const std::string& name) {
+    make({Kind::global, 0, 0, module + "." + name, {}});
+  }
+
+  void make_global_from_stack() {
+    const std::vector<PickleRef> names = pop_last(2);
+    const PickleValue &module = pickle_[names[0]], &name = pickle_[names[1]];
+    check(module.kind == Kind::text && name.kind == Kind::text && module.text.size() + name.text.size() <= 2000,
+          "a global's name is no text");
+    make_global(module.text, name.text);
+  }
+
+  void make_object() {
+    const std::vector<PickleRef> parts = pop_last(2);
+    const Kind type = pickle_[parts[0]].kind;
+    check((type == Kind::global || type == Kind::persistent) && pickle_[parts[1]].kind == Kind::tuple,
+          "makes an object of no class");
+    make_items(Kind::object, {parts[0]});
+  }
+
+  void remember(std::uint64_t key) {
+    check(memo_.size() < pickle_most_values, "more than 1,000,000 values are remembered");
+    memo_[key] = top();
+  }
+
+  void recall(std::uint64_t key) {
+    const auto found = memo_.find(key);
+    check(found != memo_.end(), "recalls a value that was never remembered");
+    push(found->second);
+  }
+
+  void extend(const std::vector<PickleRef>& items, Kind kind) {
+    PickleValue& target = pickle_.values[top()];
+    check(kind != Kind::dict || items.size() % 2 == 0, "a key has no value");
+    if (target.kind == Kind::call) return;
+    check(target.kind == kind, kind == Kind::dict ? "sets items of no dict" : "appends to no list");
+    target.items.insert(target.items.end(), items.begin(), items.end());
+  }
+
+  void reduce() {
+    std::vector<PickleRef> parts = pop_last(2);
+    const PickleValue &callee = pickle_[parts[0]], &arguments = pickle_[parts[1]];
+    check(callee.kind == Kind::global && arguments.kind == Kind::tuple, "calls something without a name");
+    if (callee.text != "collections.OrderedDict") return make_items(Kind::call, std::move(parts));
+    std::vector<PickleRef> entries;  // Python 2 gave them as a list of pairs, Python 3 sets them afterwards
+    if (!arguments.items.empty())
+      // The list is used up: one that is given again and again must not grow into many dicts.
+      for (const PickleRef pair : std::exchange(pickle_.values[arguments.items[0]].items, {})) {
+        const std::vector<PickleRef>& entry = pickle_[pair].items;
+        check(entry.size() == 2, "an OrderedDict of something else than pairs");
+        entries.insert(entries.end(), entry.begin(), entry.end());
+      }
+    make_items(Kind::dict, std::move(entries));
+  }
+
+  void build() {
+    const PickleRef state = pop();
+    PickleValue& target = pickle_.values[top()];
+    check(target.kind == Kind::object || target.kind == Kind::dict || target.kind == Kind::call,
+          "gives a state to no object");
+    if (target.kind == Kind::object) {
+      check(target.items.size() == 1, "gives an object its state twice");
+      target.items.push_back(state);
+    }
+  }
 
   struct Instruction;
   static const Instruction instructions[];
@@ -190,96 +267,6 @@ Pickle Machine::run() {
   check(stack_.size() == 1 && marks_.empty(), "ends with more or less than one value");
   pickle_.root = stack_[0];
   return std::move(pickle_);
-}
-
-void Machine::set_protocol() {
-  const int protocol = byte();
-  check(start_ == 0 && protocol >= 2 && protocol <= 5, "protocols 2 to 5 are read, declared once");
-}
-
-void Machine::mark() {
-  check(marks_.size() < pickle_most_values, "more than 1,000,000 marks");
-  marks_.push_back(stack_.size());
-}
-
-void Machine::make_real() {
-  std::uint64_t pattern = 0;  // big-endian, as nothing else here
-  for (const char piece : take(8)) pattern = pattern << 8 | static_cast<unsigned char>(piece);
-  make({Kind::real, 0, std::bit_cast<double>(pattern), {}, {}});
-}
-
-void Machine::make_long() {
-  const std::size_t width = byte();
-  check(width <= 8, "the number is longer than 64 bits");
-  if (width == 0) return make_integer(0);
-  const int unused = static_cast<int>(64 - 8 * width);  // the highest bit is the sign
-  make_integer(static_cast<std::int64_t>(number(width) << unused) >> unused);
-}
-
-void Machine::make_global(const std::string& module, const std::string& name) {
-  make({Kind::global, 0, 0, module + "." + name, {}});
-}
-
-void Machine::make_global_from_stack() {
-  const std::vector<PickleRef> names = pop_last(2);
-  const PickleValue &module = pickle_[names[0]], &name = pickle_[names[1]];
-  check(module.kind == Kind::text && name.kind == Kind::text && module.text.size() + name.text.size() <= 2000,
-        "a global's name is no text");
-  make_global(module.text, name.text);
-}
-
-void Machine::make_object() {
-  const std::vector<PickleRef> parts = pop_last(2);
-  const Kind type = pickle_[parts[0]].kind;
-  check((type == Kind::global || type == Kind::persistent) && pickle_[parts[1]].kind == Kind::tuple,
-        "makes an object of no class");
-  make_items(Kind::object, {parts[0]});
-}
-
-void Machine::remember(std::uint64_t key) {
-  check(memo_.size() < pickle_most_values, "more than 1,000,000 values are remembered");
-  memo_[key] = top();
-}
-
-void Machine::recall(std::uint64_t key) {
-  const auto found = memo_.find(key);
-  check(found != memo_.end(), "recalls a value that was never remembered");
-  push(found->second);
-}
-
-void Machine::extend(const std::vector<PickleRef>& items, Kind kind) {
-  PickleValue& target = pickle_.values[top()];
-  check(kind != Kind::dict || items.size() % 2 == 0, "a key has no value");
-  if (target.kind == Kind::call) return;
-  check(target.kind == kind, kind == Kind::dict ? "sets items of no dict" : "appends to no list");
-  target.items.insert(target.items.end(), items.begin(), items.end());
-}
-
-void Machine::reduce() {
-  std::vector<PickleRef> parts = pop_last(2);
-  const PickleValue &callee = pickle_[parts[0]], &arguments = pickle_[parts[1]];
-  check(callee.kind == Kind::global && arguments.kind == Kind::tuple, "calls something without a name");
-  if (callee.text != "collections.OrderedDict") return make_items(Kind::call, std::move(parts));
-  std::vector<PickleRef> entries;  // Python 2 gave them as a list of pairs, Python 3 sets them afterwards
-  if (!arguments.items.empty())
-    // The list is used up: one that is given again and again must not grow into many dicts.
-    for (const PickleRef pair : std::exchange(pickle_.values[arguments.items[0]].items, {})) {
-      const std::vector<PickleRef>& entry = pickle_[pair].items;
-      check(entry.size() == 2, "an OrderedDict of something else than pairs");
-      entries.insert(entries.end(), entry.begin(), entry.end());
-    }
-  make_items(Kind::dict, std::move(entries));
-}
-
-void Machine::build() {
-  const PickleRef state = pop();
-  PickleValue& target = pickle_.values[top()];
-  check(target.kind == Kind::object || target.kind == Kind::dict || target.kind == Kind::call,
-        "gives a state to no object");
-  if (target.kind == Kind::object) {
-    check(target.items.size() == 1, "gives an object its state twice");
-    target.items.push_back(state);
-  }
 }
 
 }  // namespace

@@ -25,9 +25,11 @@ class Contrast : public FeatureMethod {
     for (std::size_t i = 0; i < 2; ++i) {
       const std::string name = i == 0 ? "transfer.crd.student" : "transfer.crd.teacher";
       banks_[i] = parameters_.add(name + "_bank", {images, columns}, ParameterKind::buffer);
+      // Of unit length, about.
+      set_values(banks_[i], InitialValues(setup.seed, banks_[i].name())
+                                .uniform_values(banks_[i].shape().elements(), 1 / std::sqrt(columns / 3.0)));
       constants_[i] = parameters_.add(name + "_constant", {1}, ParameterKind::buffer);
     }
-    start_banks(setup.seed, columns);
     const bool by_class = settings.text("from") == "classes" && setup.classes != nullptr;
     find_others(*setup.context, images, by_class ? setup.classes : nullptr);
   }
@@ -48,19 +50,6 @@ class Contrast : public FeatureMethod {
     const double megabytes = 2.0 * images * columns * sizeof(float) / 1e6;
     setup.note(message("--method crd: two banks of ", images, " x ", columns, " values, ",
                        std::round(megabytes * 10) / 10, " MB of memory and of every saved state"));
-  }
-
-  // Uniform in +-1 / sqrt(columns / 3): of unit length, about.
-  void start_banks(std::uint64_t seed, int columns) {
-    StateDict state = parameters_.state();
-    const double scale = 1 / std::sqrt(columns / 3.0);
-    for (const Parameter& bank : banks_) {
-      const InitialValues random(seed, bank.name());
-      std::vector<float>& values = state.at(bank.name()).values;
-      for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = static_cast<float>(scale * (2 * random.uniform(i) - 1));
-    }
-    parameters_.load(state);
   }
 
   // Images by class: those of one class are neighbors, and exclude each other. Without classes each excludes itself.

@@ -1,5 +1,4 @@
 // vid: the student's maps predict the teacher's, as well as Gaussians of learned variance can (Ahn et al. 2019).
-#include <algorithm>
 #include <cmath>
 
 #include "models/transfer/connector.h"
@@ -19,8 +18,9 @@ class VariationalInformation : public FeatureMethod {
                              make_projection(parameters_, name + ".1", out, out, setup.seed),
                              make_projection(parameters_, name + ".2", out, out, setup.seed),
                              parameters_.add(name + ".variance", {out}, ParameterKind::plain)});
+      const auto raw = static_cast<float>(std::log(std::expm1(settings.number("variance"))));
+      set_values(predictors_.back().variance, std::vector<float>(static_cast<std::size_t>(out), raw));
     }
-    start_variances(settings.number("variance"));
   }
 
  private:
@@ -36,14 +36,6 @@ class VariationalInformation : public FeatureMethod {
   struct Predictor {
     Parameter first, second, third, variance;
   };
-
-  void start_variances(double variance) {
-    StateDict state = parameters_.state();
-    for (auto& [name, tensor] : state)
-      if (name.ends_with(".variance"))
-        std::fill(tensor.values.begin(), tensor.values.end(), static_cast<float>(std::log(std::expm1(variance))));
-    parameters_.load(state);
-  }
 
   std::vector<Predictor> predictors_;
 };
