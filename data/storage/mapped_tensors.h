@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "engine/files/safetensors_header.h"
+#include "engine/files/checkpoint.h"
 
 namespace preceptor {
 

@@ -32,7 +32,7 @@ class InputFile {
 // The file appears whole or not at all (temporary name, sync, rename). Errors: io.
 void write_file_atomically(const std::string& path, const std::string& bytes);
 
-// Errors: missing_input, io.
-std::string read_file(const std::string& path);
+// The first `most` bytes. Errors: missing_input, io.
+std::string read_file(const std::string& path, std::uint64_t most = UINT64_MAX);
 
 }  // namespace preceptor
