@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "data/images/grey_window.h"
 #include "data/images/image.h"
 
 namespace preceptor {

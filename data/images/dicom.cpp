@@ -12,7 +12,6 @@
 #include <mutex>
 
 #include "data/images/decode.h"
-#include "data/images/grey_window.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

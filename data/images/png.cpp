@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "data/images/decode.h"
-#include "data/images/grey_window.h"
 #include "data/images/png_rows.h"
 #include "engine/files/check.h"
 

@@ -1,5 +1,5 @@
 // Settings from their text, and back.
-#include "models/transfer/settings.h"
+#include "models/transfer/method.h"
 
 #include <algorithm>
 #include <cmath>
