@@ -41,35 +41,29 @@ std::uint64_t hash_file(const std::string& path) {
   return hash == 0 ? 1 : hash;  // 0 marks an image that could not be read
 }
 
-// Positions of the tensors in a cache.
+// The tensors of a cache.
 struct Layout {
   std::string form;
+  StoredTensor images, content, stamps, ids;
   std::uint64_t count = 0, image_bytes = 0;
-  std::uint64_t images = 0, content = 0, stamps = 0, ids = 0, end = 0;
 };
 
 Layout read_layout(const MappedFile& file, const std::string& path) {
   SafetensorsHeader header = read_header(file, path);
   require_data(header.metadata["format"] == format_name, path, ": is not an image cache of this version");
-  const auto find = [&](const char* name, const char* dtype, std::size_t dimensions) -> const StoredTensor& {
+  const auto find = [&](const char* name, const char* dtype, std::size_t dimensions) {
     for (const StoredTensor& tensor : header.tensors)
       if (tensor.name == name && tensor.dtype == dtype && tensor.sizes.size() == dimensions) return tensor;
     fail(ErrorKind::data, path, ": tensor ", name, " is missing or has another type");
   };
-  const StoredTensor &images = find("images", "U8", 4), &content = find("content", "U64", 1),
-                     &stamps = find("stamps", "I64", 2), &ids = find("ids", "U8", 1);
-  const int count = content.sizes[0];
+  Layout layout{header.metadata["form"], find("images", "U8", 4), find("content", "U64", 1), find("stamps", "I64", 2),
+                find("ids", "U8", 1)};
+  const StoredTensor &images = layout.images, &stamps = layout.stamps;
+  const int count = layout.content.sizes[0];
   require_data(count > 0 && images.sizes[0] == count && images.end > images.begin && stamps.sizes[0] == count &&
                    stamps.sizes[1] == 3,
                path, ": its tensors do not belong together");
-  Layout layout{header.metadata["form"],
-                static_cast<std::uint64_t>(count),
-                0,
-                images.begin,
-                content.begin,
-                stamps.begin,
-                ids.begin,
-                ids.end};
+  layout.count = static_cast<std::uint64_t>(count);
   layout.image_bytes = (images.end - images.begin) / layout.count;
   return layout;
 }
@@ -89,7 +83,8 @@ class CachedImages final : public ImageSource {
     const std::int64_t slot = slots_.at(position);
     if (slot < 0) return decoded_->read(position, pixels);
     require(pixels.size() == image_bytes(), "images: ", pixels.size(), " bytes for an image of ", image_bytes());
-    std::memcpy(pixels.data(), file_.bytes().data() + layout_.images + static_cast<std::uint64_t>(slot) * image_bytes(),
+    std::memcpy(pixels.data(),
+                file_.bytes().data() + layout_.images.begin + static_cast<std::uint64_t>(slot) * image_bytes(),
                 image_bytes());
   }
   std::string file(int position) const override { return decoded_->file(position); }
@@ -97,18 +92,19 @@ class CachedImages final : public ImageSource {
 
  private:
   template <class Value>
-  Value entry(std::uint64_t table, std::int64_t slot) const {
+  Value entry(const StoredTensor& table, std::int64_t slot) const {
     Value value;
-    std::memcpy(&value, file_.bytes().data() + table + static_cast<std::uint64_t>(slot) * sizeof value, sizeof value);
+    std::memcpy(&value, file_.bytes().data() + table.begin + static_cast<std::uint64_t>(slot) * sizeof value,
+                sizeof value);
     return value;
   }
 
   void find_slots(const std::vector<std::string>& ids) {
     std::unordered_map<std::string_view, std::int64_t> slot_of;
     const auto* names = reinterpret_cast<const char*>(file_.bytes().data());
-    std::uint64_t at = layout_.ids;
+    std::uint64_t at = layout_.ids.begin;
     for (std::uint64_t slot = 0; slot < layout_.count; ++slot) {
-      const void* end = at < layout_.end ? std::memchr(names + at, '\n', layout_.end - at) : nullptr;
+      const void* end = at < layout_.ids.end ? std::memchr(names + at, '\n', layout_.ids.end - at) : nullptr;
       require_data(end != nullptr, path_, ": names fewer images than it holds");
       const auto length = static_cast<std::uint64_t>(static_cast<const char*>(end) - (names + at));
       if (entry<std::uint64_t>(layout_.content, static_cast<std::int64_t>(slot)) != 0)
@@ -143,7 +139,8 @@ class CachedImages final : public ImageSource {
     std::fstream cache(path_, std::ios::binary | std::ios::in | std::ios::out);
     for (std::size_t i = 0; cache && i < stamps.size(); ++i) {
       if (slots_[i] < 0) continue;
-      cache.seekp(static_cast<std::streamoff>(layout_.stamps + static_cast<std::uint64_t>(slots_[i]) * sizeof(Stamp)));
+      cache.seekp(
+          static_cast<std::streamoff>(layout_.stamps.begin + static_cast<std::uint64_t>(slots_[i]) * sizeof(Stamp)));
       cache.write(reinterpret_cast<const char*>(&stamps[i]), sizeof(Stamp));
     }
   }
