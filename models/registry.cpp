@@ -34,7 +34,7 @@ const std::vector<Architecture>& architectures() {
 }
 
 const char* Architecture::head() const {
-  return std::visit([]<class Sizes>(const Sizes&) { return Sizes::Model::head_name; }, sizes);
+  return std::visit([]<class Sizes>(const Sizes&) { return Sizes::head_name; }, sizes);
 }
 
 std::vector<std::string> model_names() {
@@ -58,11 +58,8 @@ std::unique_ptr<Network> make_model(Context& context, const NetworkOptions& opti
           " has no dropout; dense networks have");
   NetworkOptions resolved = options;
   resolved.small_stem |= architecture.small_stem_only;
-  return std::visit(
-      [&]<class Sizes>(const Sizes& sizes) -> std::unique_ptr<Network> {
-        return std::make_unique<typename Sizes::Model>(context, resolved, sizes);
-      },
-      architecture.sizes);
+  return std::visit([&](const auto& sizes) { return std::make_unique<Network>(context, resolved, sizes); },
+                    architecture.sizes);
 }
 
 Metadata describe(const NetworkOptions& options) {

@@ -22,7 +22,7 @@ std::string torchvision_name(std::string name, const std::vector<std::string>& p
   while (std::any_of(prefixes.begin(), prefixes.end(),
                      [&](const std::string& prefix) { return take_off(name, prefix); })) {
   }
-  for (const char* head : {ResNet::head_name, DenseNet::head_name})
+  for (const char* head : {ResNetArchitecture::head_name, DenseNetArchitecture::head_name})
     if (std::string rest = name; take_off(rest, std::string(head) + ".0.")) return std::string(head) + "." + rest;
   const std::size_t layer = name.find(".denselayer");
   if (layer == std::string::npos) return name;

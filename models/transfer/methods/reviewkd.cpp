@@ -19,11 +19,12 @@ Tensor resized(const std::optional<Resizer>& resizer, const Tensor& x) { return 
 // One stage: attention based fusion, and the pyramid of hierarchical context losses.
 struct Level {
   ConvolutionBatchNorm reduce, expand;
+  std::optional<Resizer> own_to_teacher;
   // Attention: a 1x1 convolution of both maps, as the sum of one for each map; the first has the bias.
-  std::optional<Regressor> of_own;
-  Parameter of_deeper;
-  std::optional<Resizer> deeper_to_own, own_to_teacher;
-  std::vector<Resizer> pyramid;
+  std::optional<Regressor> of_own = {};
+  Parameter of_deeper = {};
+  std::optional<Resizer> deeper_to_own = {};
+  std::vector<Resizer> pyramid = {};
 };
 
 class Review : public FeatureMethod {
@@ -41,11 +42,7 @@ class Review : public FeatureMethod {
       const std::string name = "transfer.reviewkd." + pairs_[i].student.name;
       Level level{make_connector(parameters_, name + ".reduce", own[0], middle, setup.seed),
                   make_connector(parameters_, name + ".expand", middle, teacher[0], setup.seed, 3),
-                  {},
-                  {},
-                  {},
-                  resizer(*setup.context, own, teacher, ResizeRule::nearest),
-                  {}};
+                  resizer(*setup.context, own, teacher, ResizeRule::nearest)};
       if (!deepest) {
         level.of_own.emplace(parameters_, name + ".attention.own", middle, 2, setup.seed);
         level.of_deeper = make_projection(parameters_, name + ".attention.deeper", middle, 2, setup.seed);
