@@ -58,7 +58,7 @@ class UpdateSegments {
     return static_cast<const kernels::UpdateSegment*>(on_device_->data());
   }
   int count() const { return static_cast<int>(table_.size()); }
-  // Of the entries that have this pointer.
+  // The values of all entries that have this pointer.
   template <class Pointer = float*>
   std::int64_t elements(Pointer kernels::UpdateSegment::*member = &kernels::UpdateSegment::value) const {
     std::int64_t sum = 0;

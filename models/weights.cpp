@@ -71,7 +71,7 @@ std::string json_list(const std::vector<float>& values) {
   return "[" + text + "]";
 }
 
-// Of a convolution of this name; 0 if there is none.
+// The output channels of a convolution of this name; 0 if there is none.
 int out_channels(const StateDict& tensors, const std::string& name) {
   const auto weight = tensors.find(name);
   return weight != tensors.end() && weight->second.shape.rank() == 4 ? weight->second.shape[0] : 0;

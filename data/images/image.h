@@ -44,8 +44,7 @@ struct Image {
 
 // Every value of every channel is `value`.
 Image filled(int height, int width, int channels, std::uint8_t value = 0);
-// Copies `part`, as far as it lies inside, into a picture of as many channels; its upper left corner comes to (top,
-// left).
+// Copies `part` into a picture of as many channels, as far as it lies inside. (top, left) is the place of its corner.
 void paste(const Image& part, Image& into, int top, int left);
 
 // PNG, JPEG, BMP, TGA, PGM, PPM and DICOM, recognized by content. Transparency is dropped. At most 2^26 pixels; never

@@ -7,8 +7,7 @@
 namespace preceptor {
 namespace {
 
-// Records y, from which and from d_y `backward(y, d_y, d_x)` computes d_x, in the memory of d_y if nothing else reads
-// it.
+// Records y. `backward` finds d_x from y and d_y, in the memory of d_y if nothing else reads that.
 template <class Backward>
 Tensor recorded(Tensor y, const Tensor& x, const Backward& backward) {
   Context& context = x.context();

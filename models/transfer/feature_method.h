@@ -28,7 +28,7 @@ class FeatureMethod : public TransferMethod {
   FeatureMethod(const MethodSetup& setup, const MethodSettings& settings, PairRule rule);
   FeatureMethod(const MethodSetup& setup, const MethodSettings& settings) : FeatureMethod(setup, settings, {}) {}
 
-  // Those of every pair, one after the other.
+  // The terms of all pairs in turn.
   std::vector<Tensor> losses(const TransferInput& in) override;
 
  protected:

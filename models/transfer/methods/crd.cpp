@@ -25,7 +25,7 @@ class Contrast : public FeatureMethod {
     for (std::size_t i = 0; i < 2; ++i) {
       const std::string name = i == 0 ? "transfer.crd.student" : "transfer.crd.teacher";
       banks_[i] = parameters_.add(name + "_bank", {images, columns}, ParameterKind::buffer);
-      // Of unit length, about.
+      // Rows of unit length, about.
       set_values(banks_[i], InitialValues(setup.seed, banks_[i].name())
                                 .uniform_values(banks_[i].shape().elements(), 1 / std::sqrt(columns / 3.0)));
       constants_[i] = parameters_.add(name + "_constant", {1}, ParameterKind::buffer);
