@@ -38,6 +38,25 @@ Shape output_of(const LayerNode& node, const Shape& x, const Shape* second) {
 
 }  // namespace
 
+BatchNormParameters add_batch_norm(Parameters& parameters, const std::string& name, int channels) {
+  BatchNormParameters norm;
+  norm.gamma = parameters.add(name + ".weight", {channels}, ParameterKind::plain);
+  norm.beta = parameters.add(name + ".bias", {channels}, ParameterKind::plain);
+  norm.running_mean = parameters.add(name + ".running_mean", {channels}, ParameterKind::buffer);
+  norm.running_variance = parameters.add(name + ".running_var", {channels}, ParameterKind::buffer);
+  return norm;
+}
+
+ConvolutionBatchNorm::ConvolutionBatchNorm(Parameters& parameters, const std::string& convolution,
+                                           const std::string& batch_norm, int in, int out, int kernel, int stride)
+    : weight(parameters.add(convolution + ".weight", {out, in, kernel, kernel}, ParameterKind::convolution)),
+      norm(add_batch_norm(parameters, batch_norm, out)),
+      options{.stride = stride, .padding = kernel / 2, .statistics = true} {}
+
+Tensor ConvolutionBatchNorm::operator()(const Tensor& x) const {
+  return batch_norm(convolution(x, weight, nullptr, options), norm, true, false);
+}
+
 std::optional<BatchNormParameters> LayerGraph::norm_after(int x) const {
   for (const LayerNode& node : nodes_) {
     if (node.input != x) continue;

@@ -1,14 +1,35 @@
-// A network as a list of layers with their inputs: networks run the list, and the layer table and the ONNX
-// export read it.
+// A network as a list of layers with their inputs: networks run the list, and the layer table and the ONNX export read
+// it. A convolution and its batch norm are made together.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "models/layers.h"
+#include "engine/ops.h"
 
 namespace preceptor {
+
+enum class Mode {
+  train,      // batch statistics, gradients recorded
+  inference,  // batch norms folded into convolutions, nothing recorded
+};
+
+// Adds `name`.weight, bias, running_mean and running_var to the parameters.
+BatchNormParameters add_batch_norm(Parameters& parameters, const std::string& name, int channels);
+
+struct ConvolutionBatchNorm {
+  Parameter weight;
+  BatchNormParameters norm;
+  ConvolutionOptions options;
+
+  // Adds `convolution`.weight and the batch norm to the parameters. The padding keeps the size if the stride is 1.
+  ConvolutionBatchNorm(Parameters& parameters, const std::string& convolution, const std::string& batch_norm, int in,
+                       int out, int kernel, int stride);
+
+  // batch_norm(convolution(x)) in training.
+  Tensor operator()(const Tensor& x) const;
+};
 
 struct LayerNode {
   enum class Kind {

@@ -197,8 +197,6 @@ std::vector<double> real_numbers(const Array& array, const std::string& place) {
   return result;
 }
 
-Npz::Npz(const std::string& path) : archive_(path) {}
-
 std::vector<std::string> Npz::names() const {
   std::vector<std::string> result = archive_.names();
   for (std::string& name : result)
@@ -216,10 +214,8 @@ Array Npz::read(const std::string& name) const {
   char prefix[npy_prefix_bytes];
   member.read(prefix, npy_prefix_bytes);
   const int length_bytes = npy_length_bytes({prefix, npy_prefix_bytes}, place);
-  unsigned char length[4] = {};
-  member.read(length, static_cast<std::uint64_t>(length_bytes));
-  std::uint64_t header_bytes = 0;
-  for (int i = 3; i >= 0; --i) header_bytes = header_bytes << 8 | length[i];
+  std::uint64_t header_bytes = 0;  // little-endian, as this machine
+  member.read(&header_bytes, static_cast<std::uint64_t>(length_bytes));
   const std::uint64_t begin = npy_prefix_bytes + static_cast<std::uint64_t>(length_bytes) + header_bytes;
   require_data(header_bytes <= npy_longest_header && begin <= member.bytes(), place, ": array header of ", header_bytes,
                " bytes in a member of ", member.bytes());

@@ -40,10 +40,9 @@ class Machine {
     return piece;
   }
   unsigned char byte() { return static_cast<unsigned char>(take(1)[0]); }
-  std::uint64_t number(std::size_t width) {  // little-endian
+  std::uint64_t number(std::size_t width) {  // little-endian, as this machine
     std::uint64_t value = 0;
-    const std::string_view piece = take(width);
-    for (std::size_t i = width; i-- > 0;) value = value << 8 | static_cast<unsigned char>(piece[i]);
+    std::memcpy(&value, take(width).data(), width);
     return value;
   }
   std::string line() {

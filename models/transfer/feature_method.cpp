@@ -1,7 +1,10 @@
-// Pairs of taps, and the rule for their sizes.
+// Pairs of taps, the rule for their sizes, and connectors.
 #include "models/transfer/feature_method.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "engine/initial_values.h"
 
 namespace preceptor {
 namespace {
@@ -27,6 +30,12 @@ std::vector<Tap> taps_named(const Network& network, const std::vector<std::strin
 int ratio_of(int height, int width, int small_height, int small_width) {
   const int ratio = height / small_height;
   return height == ratio * small_height && width == ratio * small_width && ratio <= widest_window ? ratio : 0;
+}
+
+// Uniform in +-1 / sqrt(fan in).
+void start(const Parameter& parameter, int fan_in, std::uint64_t seed) {
+  const double scale = 1 / std::sqrt(static_cast<double>(fan_in));
+  set_values(parameter, InitialValues(seed, parameter.name()).uniform_values(parameter.shape().elements(), scale));
 }
 
 }  // namespace
@@ -90,6 +99,36 @@ std::pair<Tensor, Tensor> at_one_size(const Tensor& first, const Tensor& second)
   if (a > b) return {average_pool(first, a / b, a / b, 0), second};
   if (b > a) return {first, average_pool(second, b / a, b / a, 0)};
   return {first, second};
+}
+
+Parameter make_projection(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed) {
+  Parameter weight = parameters.add(name + ".weight", {out, in, 1, 1}, ParameterKind::convolution);
+  start(weight, in, seed);
+  return weight;
+}
+
+Regressor::Regressor(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed, int kernel)
+    : weight(parameters.add(name + ".weight", {out, in, kernel, kernel}, ParameterKind::convolution)),
+      bias(parameters.add(name + ".bias", {out}, ParameterKind::plain)) {
+  start(weight, in * kernel * kernel, seed);
+  start(bias, in * kernel * kernel, seed);
+}
+
+Embedding::Embedding(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed)
+    : weight(parameters.add(name + ".weight", {out, in}, ParameterKind::plain)),
+      bias(parameters.add(name + ".bias", {out}, ParameterKind::plain)) {
+  start(weight, in, seed);
+  start(bias, in, seed);
+}
+
+ConvolutionBatchNorm make_connector(Parameters& parameters, const std::string& name, int in, int out,
+                                    std::uint64_t seed, int kernel) {
+  ConvolutionBatchNorm connector(parameters, name + ".convolution", name + ".norm", in, out, kernel, 1);
+  connector.options.direct = true;
+  start(connector.weight, in * kernel * kernel, seed);
+  for (const Parameter& one : {connector.norm.gamma, connector.norm.running_variance})
+    set_values(one, std::vector<float>(one.shape().elements(), 1));
+  return connector;
 }
 
 }  // namespace preceptor

@@ -44,8 +44,6 @@ std::string checked(const std::string& text, const MethodKey& key, const std::st
 
 double MethodSettings::number(const std::string& key) const { return parse_number(values.at(key)).value(); }
 
-const std::string& MethodSettings::text(const std::string& key) const { return values.at(key); }
-
 std::vector<std::string> MethodSettings::names(const std::string& key) const {
   std::vector<std::string> parts;
   std::istringstream stream(values.at(key));

@@ -39,7 +39,7 @@ struct MethodSettings {
 
   double number(const std::string& key) const;
   float real(const std::string& key) const { return static_cast<float>(number(key)); }
-  const std::string& text(const std::string& key) const;
+  const std::string& text(const std::string& key) const { return values.at(key); }
   std::vector<std::string> names(const std::string& key) const;  // the parts between '+'
 };
 std::string to_string(const MethodSettings& settings);

@@ -1,7 +1,6 @@
 // ab: the student's neurons, through a connector, are active where the teacher's are (Heo et al. 2019a).
 #include <cmath>
 
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {

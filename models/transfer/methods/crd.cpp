@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "engine/initial_values.h"
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {

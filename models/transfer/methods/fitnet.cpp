@@ -1,5 +1,4 @@
 // fitnet: the student's maps, through a 1x1 regressor, reproduce the teacher's (Romero et al. 2015).
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {

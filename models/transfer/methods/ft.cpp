@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {

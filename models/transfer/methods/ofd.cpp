@@ -4,7 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {

@@ -1,7 +1,6 @@
 // reviewkd: the student's stages, each fused with what all deeper ones left, review the teacher's (Chen et al. 2021).
 #include <algorithm>
 
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {

@@ -1,7 +1,6 @@
 // vid: the student's maps predict the teacher's, as well as Gaussians of learned variance can (Ahn et al. 2019).
 #include <cmath>
 
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {
