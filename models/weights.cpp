@@ -41,11 +41,6 @@ std::string first_of(const std::vector<std::string>& names) {
   return names.size() > 4 ? text + ", ..." : text;
 }
 
-void require_finite(const std::string& path, const std::string& name, const PlainTensor& tensor) {
-  require_data(std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }), path,
-               ": tensor ", name, ": holds NaN or infinity");
-}
-
 PlainTensor sum_over_channels(const PlainTensor& stem) {
   const int out = stem.shape[0], in = stem.shape[1], window = stem.shape[2] * stem.shape[3];
   PlainTensor sum{{out, 1, stem.shape[2], stem.shape[3]}, {}};

@@ -113,6 +113,11 @@ SafetensorsHeader parse_safetensors_header(const std::string& path, std::string_
   return header;
 }
 
+void require_finite(const std::string& path, const std::string& name, const PlainTensor& tensor) {
+  require_data(std::ranges::all_of(tensor.values, [](float value) { return std::isfinite(value); }), path, ": tensor ",
+               name.substr(0, 200), ": holds NaN or infinity");
+}
+
 void save_safetensors(const std::string& path, const StateDict& tensors, const Metadata& metadata) {
   std::vector<TensorPlan> plan;
   for (const auto& [name, tensor] : tensors)
@@ -139,9 +144,7 @@ Checkpoint load_safetensors(const std::string& path, bool finite_only) {
       continue;
     }
     PlainTensor tensor = read_values(file, stored);
-    if (finite_only)
-      require_data(std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }),
-                   path, ": tensor ", stored.name.substr(0, 200), ": holds NaN or infinity");
+    if (finite_only) require_finite(path, stored.name, tensor);
     checkpoint.tensors.emplace(stored.name, std::move(tensor));
   }
   return checkpoint;

@@ -48,6 +48,9 @@ struct Checkpoint {
   std::vector<std::string> skipped;  // names of whole-number tensors, such as num_batches_tracked: they hold no weights
 };
 
+// Errors: data, naming the tensor, if it holds NaN or infinity.
+void require_finite(const std::string& path, const std::string& name, const PlainTensor& tensor);
+
 // Writes F32 tensors in name order: the same content gives the same bytes. The file appears whole or not at all
 // (temporary name, sync, rename). Errors: io.
 void save_safetensors(const std::string& path, const StateDict& tensors, const Metadata& metadata);
