@@ -12,10 +12,10 @@ template <class Backward>
 Tensor recorded(Tensor y, const Tensor& x, const Backward& backward) {
   Context& context = x.context();
   if (!context.tape().requires_grad(x)) return y;
-  context.tape().record(y, [source = x.shape_only(), value = y, backward, &context](const Tensor& d_y) {
-    const Tensor d_x = d_y.owns_alone() ? d_y : context.empty(source.shape());
+  context.tape().record(y, [x, value = y, backward, &context](const Tensor& d_y) {
+    const Tensor d_x = d_y.owns_alone() ? d_y : context.empty(x.shape());
     backward(value, d_y, d_x);
-    context.tape().accumulate(source, d_x);
+    context.tape().accumulate(x, d_x);
   });
   return y;
 }
@@ -32,7 +32,7 @@ Tensor leaky_relu(const Tensor& x, float slope) {
   require(slope > 0 && slope < 1, "leaky_relu: a slope of ", slope, " is not in (0, 1)");
   const Tensor y = x.context().empty(x.shape());
   launch<kernels::LeakyReluForward>(x, y, slope);
-  return recorded(y, x, [slope](const Tensor& value, const Tensor& d_y, const Tensor& d_x) {
+  return recorded(y, x.shape_only(), [slope](const Tensor& value, const Tensor& d_y, const Tensor& d_x) {
     launch<kernels::LeakyReluBackward>(value, d_y, d_x, slope);
   });
 }
