@@ -11,7 +11,6 @@
 #include "apps/explanation/pointing.h"
 #include "apps/inference/card_and_data.h"
 #include "data/formats/open_dataset.h"
-#include "data/images/image_grid.h"
 #include "data/images/png_writer.h"
 #include "data/phantoms/phantom.h"
 #include "data/tables/table.h"

@@ -1,8 +1,6 @@
 // Construction of contexts and tensors.
 #include "engine/context.h"
 
-#include <utility>
-
 #include "kernels/convolution/convolution.h"
 #include "kernels/device/card.h"
 #include "kernels/elementwise/elementwise.h"
@@ -17,20 +15,6 @@ Precision checked(Precision precision, const kernels::Device& device) {
           " is for cuda and emulated: the cpu computes with floats only");
   return precision;
 }
-
-// Restores a variable at the end of the scope.
-template <class T>
-class Restored {
- public:
-  Restored(T& variable, T during) : variable_(variable), before_(std::exchange(variable, during)) {}
-  ~Restored() { variable_ = before_; }
-  Restored(const Restored&) = delete;
-  Restored& operator=(const Restored&) = delete;
-
- private:
-  T& variable_;
-  T before_;
-};
 
 }  // namespace
 

@@ -14,8 +14,11 @@
 #include "kernels/device/device.h"
 #include "kernels/device/memory.h"
 #include "kernels/device/step_state.h"
+#include "kernels/device/tuning.h"
 
 namespace preceptor {
+
+using kernels::tuning;  // which implementation was chosen for which shape, kept with a run
 
 enum class Lifetime {
   persistent,  // parameters, gradients, optimizer state, statistics, staging buffers

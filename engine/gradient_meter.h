@@ -1,9 +1,7 @@
 // The norm of a model's gradient, which measures the influence of a loss term in one number.
 #pragma once
 
-#include <memory>
-
-#include "engine/parameters.h"
+#include "engine/update_segments.h"
 
 namespace preceptor {
 
@@ -23,9 +21,8 @@ class GradientMeter {
  private:
   Context& context_;
   std::vector<Parameter> watched_;
-  std::shared_ptr<Buffer> segments_;
+  UpdateSegments segments_;
   Tensor unused_;  // [1] scale of the clipping, which is not used
-  std::int64_t elements_ = 0, chunks_ = 0;
 };
 
 }  // namespace preceptor

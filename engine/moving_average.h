@@ -1,10 +1,8 @@
 // The exponential moving average of a model's parameters and statistics over the steps of its training.
 #pragma once
 
-#include <memory>
-
-#include "engine/parameters.h"
 #include "engine/staging.h"
+#include "engine/update_segments.h"
 
 namespace preceptor {
 
@@ -24,11 +22,9 @@ class MovingAverage {
  private:
   Context& context_;
   double decay_;
-  int segment_count_;
-  std::int64_t chunks_ = 0, elements_ = 0, rounded_elements_ = 0;
   Tensor no_gradient_;  // zeros, as many as the largest parameter has values
   Buffer state_;        // StepState, whose learning rate is 1 - d
-  std::shared_ptr<Buffer> segments_;
+  UpdateSegments segments_;
 };
 
 }  // namespace preceptor

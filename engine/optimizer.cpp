@@ -5,8 +5,6 @@
 
 namespace preceptor {
 
-using kernels::UpdateSegment;
-
 Optimizer::Optimizer(const std::vector<Parameters*>& parts, const OptimizerOptions& options)
     : context_(parts.at(0)->context()), parts_(parts), options_(options) {
   require(options.clip_value >= 0 && options.clip_norm >= 0 && options.weight_decay >= 0,
@@ -49,60 +47,34 @@ void Optimizer::cover(const Parameter& parameter, std::int64_t start) {
 }
 
 void Optimizer::write_segments() {
-  std::vector<UpdateSegment> segments;
-  elements_ = rounded_elements_ = origin_elements_ = chunks_ = 0;
+  UpdateSegments segments;
   for (const State& state : states_) {
-    const auto count = static_cast<std::int64_t>(state.parameter.shape().elements());
-    segments.push_back({.value = state.parameter.value(),
-                        .gradient = state.parameter.gradient(),
-                        .first = state.first.data(),
-                        .second = state.second.data(),
-                        .rounded = state.parameter.rounded(),
-                        .origin = state.origin.data(),
-                        .count = count,
-                        .first_chunk = chunks_,
-                        .start = state.start,
-                        .learning_rate_scale = state.group.learning_rate_scale,
-                        .weight_decay = state.group.weight_decay});
-    elements_ += count;
-    if (state.parameter.rounded() != nullptr) rounded_elements_ += count;
-    if (state.group.to_start) origin_elements_ += count;
-    chunks_ += kernels::update_chunks(count);
+    kernels::UpdateSegment& segment = segments.add(state.parameter);
+    segment.first = state.first.data();
+    segment.second = state.second.data();
+    segment.origin = state.origin.data();
+    segment.start = state.start;
+    segment.learning_rate_scale = state.group.learning_rate_scale;
+    segment.weight_decay = state.group.weight_decay;
   }
-  const std::size_t bytes = segments.size() * sizeof(UpdateSegment);
-  segments_ = std::make_shared<Buffer>(context_.pool(Lifetime::persistent), bytes);
-  context_.copy_and_wait(segments_->data(), segments.data(), bytes);
+  segments.upload(context_);
+  segments_ = std::move(segments);
 }
 
 void Optimizer::step(bool advance) {
-  const auto* segments = static_cast<const UpdateSegment*>(segments_->data());
-  const int count = static_cast<int>(states_.size());
-  const float* scale = nullptr;
+  kernels::Update update = segments_.update(context_.step_state());
   if (norm_.defined()) {
-    scale = norm_.data() + 1;
-    context_.run(kernels::GradientNorm{.segments = segments,
-                                       .segment_count = count,
-                                       .chunks = chunks_,
-                                       .elements = elements_,
-                                       .max_norm = options_.clip_norm,
-                                       .norm = norm_.data(),
-                                       .scale = norm_.data() + 1});
+    update.gradient_scale = norm_.data() + 1;
+    context_.run(segments_.gradient_norm(options_.clip_norm, norm_.data(), norm_.data() + 1));
   }
-  context_.run(kernels::Update{.segments = segments,
-                               .segment_count = count,
-                               .chunks = chunks_,
-                               .elements = elements_,
-                               .rounded_elements = rounded_elements_,
-                               .origin_elements = origin_elements_,
-                               .state = context_.step_state(),
-                               .gradient_scale = scale,
-                               .rule = options_.rule,
-                               .momentum = options_.momentum,
-                               .nesterov = options_.nesterov,
-                               .beta1 = options_.beta1,
-                               .beta2 = options_.beta2,
-                               .epsilon = options_.epsilon,
-                               .clip_value = options_.clip_value});
+  update.rule = options_.rule;
+  update.momentum = options_.momentum;
+  update.nesterov = options_.nesterov;
+  update.beta1 = options_.beta1;
+  update.beta2 = options_.beta2;
+  update.epsilon = options_.epsilon;
+  update.clip_value = options_.clip_value;
+  context_.run(update);
   if (advance) context_.advance_step();
 }
 

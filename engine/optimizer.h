@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/parameters.h"
-#include "kernels/optimizer/optimizer.h"
+#include "engine/update_segments.h"
 
 namespace preceptor {
 
@@ -66,9 +65,8 @@ class Optimizer {
   std::vector<Parameters*> parts_;
   OptimizerOptions options_;
   std::vector<State> states_;
-  std::shared_ptr<Buffer> segments_;
+  UpdateSegments segments_;
   Tensor norm_;  // [2]: norm, scale
-  std::int64_t elements_ = 0, rounded_elements_ = 0, origin_elements_ = 0, chunks_ = 0;
 };
 
 }  // namespace preceptor

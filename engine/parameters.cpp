@@ -48,6 +48,12 @@ void write_plain(const Parameter& parameter, const Tensor& values, const std::ve
   context.stream().synchronize();
 }
 
+void set_values(const Parameter& parameter, const std::vector<float>& plain) {
+  const Parameter::Entry& entry = *parameter.entry_;
+  write_plain(parameter, entry.value, plain);
+  if (entry.rounded.defined()) entry.value.copy_to(entry.rounded);
+}
+
 Parameter Parameters::add(const std::string& name, const Shape& shape, ParameterKind kind) {
   require(names_.insert(name).second, "parameter ", name, " is added twice");
   Parameter parameter;
@@ -135,12 +141,8 @@ void Parameters::load(const StateDict& state, const std::vector<std::string>& ex
     if (problems.size() > 4) text += message("; and ", problems.size() - 4, " more");
     throw Error(ErrorKind::data, text);
   }
-  for (const Parameter& parameter : parameters_) {
-    if (starts_with_any(parameter.name(), except)) continue;
-    const Parameter::Entry& entry = *parameter.entry_;
-    write_plain(parameter, entry.value, state.at(parameter.name()).values);
-    if (entry.rounded.defined()) entry.value.copy_to(entry.rounded);
-  }
+  for (const Parameter& parameter : parameters_)
+    if (!starts_with_any(parameter.name(), except)) set_values(parameter, state.at(parameter.name()).values);
 }
 
 }  // namespace preceptor

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/context.h"
-#include "engine/files/state_dict.h"
+#include "engine/files/shape.h"
 #include "kernels/convolution/weight_order.h"
 
 namespace preceptor {
@@ -42,6 +42,7 @@ class Parameter {
 
  private:
   friend class Parameters;
+  friend void set_values(const Parameter&, const std::vector<float>&);
   struct Entry {
     std::string name;
     Shape shape;
@@ -57,6 +58,9 @@ class Parameter {
 // Values of a device tensor laid out like the parameter (its value, gradient or a moment), in plain order.
 std::vector<float> read_plain(const Parameter& parameter, const Tensor& values);
 void write_plain(const Parameter& parameter, const Tensor& values, const std::vector<float>& plain);
+
+// Sets a parameter and its rounded copy.
+void set_values(const Parameter& parameter, const std::vector<float>& plain);
 
 // All parameters of a model, in the order they were added.
 class Parameters {

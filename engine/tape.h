@@ -2,11 +2,26 @@
 #pragma once
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "engine/tensor.h"
 
 namespace preceptor {
+
+// Restores a variable at the end of the scope.
+template <class T>
+class Restored {
+ public:
+  Restored(T& variable, T during) : variable_(variable), before_(std::exchange(variable, during)) {}
+  ~Restored() { variable_ = before_; }
+  Restored(const Restored&) = delete;
+  Restored& operator=(const Restored&) = delete;
+
+ private:
+  T& variable_;
+  T before_;
+};
 
 // Linear list of recorded ops. Every op with a watched input appends one node; backward() visits them from the last to
 // the first and then forgets them. A tensor is watched when its slot is not negative.
@@ -62,16 +77,8 @@ class Tape {
   std::size_t size() const { return nodes_.size(); }
 
   // Nothing is recorded while one of these is alive: evaluation.
-  class Pause {
-   public:
-    explicit Pause(Tape& tape) : tape_(tape), before_(tape.paused_) { tape.paused_ = true; }
-    ~Pause() { tape_.paused_ = before_; }
-    Pause(const Pause&) = delete;
-    Pause& operator=(const Pause&) = delete;
-
-   private:
-    Tape& tape_;
-    bool before_;
+  struct Pause : Restored<bool> {
+    explicit Pause(Tape& tape) : Restored(tape.paused_, true) {}
   };
 
   // Weight of the loss whose backward pass is running, for gradients that do not go through accumulate(): those of
@@ -80,16 +87,8 @@ class Tape {
 
   // Losses recorded while one of these is alive weigh `factor` times as much in the gradient. The factor is a float in
   // device memory, read at every backward(): it may change between replays of a recorded step. nullptr: 1.
-  class Scaled {
-   public:
-    Scaled(Tape& tape, const float* factor) : tape_(tape), before_(tape.factor_) { tape.factor_ = factor; }
-    ~Scaled() { tape_.factor_ = before_; }
-    Scaled(const Scaled&) = delete;
-    Scaled& operator=(const Scaled&) = delete;
-
-   private:
-    Tape& tape_;
-    const float* before_;
+  struct Scaled : Restored<const float*> {
+    Scaled(Tape& tape, const float* factor) : Restored(tape.factor_, factor) {}
   };
 
  private:

@@ -6,22 +6,16 @@
 
 namespace preceptor {
 
-class Cbr;
-
+// Convolutions have stride 1 and keep the size, pools are 3x3 with stride 2; global average pooling leads to the head.
 struct CbrArchitecture {
-  using Model = Cbr;
+  static constexpr const char* head_name = "fc";
+  static constexpr bool fan_in = false;
   int kernel;               // size of every convolution, square, odd
   std::vector<int> widths;  // channels of each layer
   bool pool_after_last;     // all layers before it are pooled
+
   bool operator==(const CbrArchitecture&) const = default;
-};
-
-// Convolutions have stride 1 and keep the size, pools are 3x3 with stride 2; global average pooling leads to the head.
-class Cbr : public Network {
- public:
-  static constexpr const char* head_name = "fc";
-
-  Cbr(Context& context, const NetworkOptions& options, const CbrArchitecture& architecture);
+  void build(Network& network) const;
 };
 
 }  // namespace preceptor

@@ -38,6 +38,25 @@ Shape output_of(const LayerNode& node, const Shape& x, const Shape* second) {
 
 }  // namespace
 
+BatchNormParameters add_batch_norm(Parameters& parameters, const std::string& name, int channels) {
+  BatchNormParameters norm;
+  norm.gamma = parameters.add(name + ".weight", {channels}, ParameterKind::plain);
+  norm.beta = parameters.add(name + ".bias", {channels}, ParameterKind::plain);
+  norm.running_mean = parameters.add(name + ".running_mean", {channels}, ParameterKind::buffer);
+  norm.running_variance = parameters.add(name + ".running_var", {channels}, ParameterKind::buffer);
+  return norm;
+}
+
+ConvolutionBatchNorm::ConvolutionBatchNorm(Parameters& parameters, const std::string& convolution,
+                                           const std::string& batch_norm, int in, int out, int kernel, int stride)
+    : weight(parameters.add(convolution + ".weight", {out, in, kernel, kernel}, ParameterKind::convolution)),
+      norm(add_batch_norm(parameters, batch_norm, out)),
+      options{.stride = stride, .padding = kernel / 2, .statistics = true} {}
+
+Tensor ConvolutionBatchNorm::operator()(const Tensor& x) const {
+  return batch_norm(convolution(x, weight, nullptr, options), norm, true, false);
+}
+
 std::optional<BatchNormParameters> LayerGraph::norm_after(int x) const {
   for (const LayerNode& node : nodes_) {
     if (node.input != x) continue;
@@ -76,31 +95,9 @@ int LayerGraph::batch_norm_convolution(int x, const BatchNormParameters& norm_be
               .padding = padding});
 }
 
-int LayerGraph::batch_norm(int x, const BatchNormParameters& norm) {
-  return add({.kind = Kind::batch_norm, .name = layer_name(norm.gamma), .input = x, .norm = norm, .relu = true});
-}
-
 int LayerGraph::max_pool(int x, const std::string& name, int window, int stride, int padding) {
   return add(
       {.kind = Kind::max_pool, .name = name, .input = x, .window = window, .stride = stride, .padding = padding});
-}
-
-int LayerGraph::average_pool(int x, const std::string& name, int window, int stride) {
-  return add({.kind = Kind::average_pool, .name = name, .input = x, .window = window, .stride = stride});
-}
-
-int LayerGraph::global_average_pool(int x, const std::string& name) {
-  return add({.kind = Kind::global_average_pool, .name = name, .input = x});
-}
-
-int LayerGraph::linear(int x, const Parameter& weight, const Parameter& bias) {
-  return add({.kind = Kind::linear, .name = layer_name(weight), .input = x, .weight = weight, .bias = bias});
-}
-
-int LayerGraph::copy(int x, const std::string& name) { return add({.kind = Kind::copy, .name = name, .input = x}); }
-
-int LayerGraph::concatenation(int x, int second, const std::string& name) {
-  return add({.kind = Kind::concatenation, .name = name, .input = x, .second = second});
 }
 
 LayerNode* LayerGraph::private_source(const LayerNode& convolution, std::vector<LayerNode>& nodes) const {

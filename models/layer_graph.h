@@ -1,14 +1,35 @@
-// A network as a list of layers with their inputs: networks run the list, and the layer table and the ONNX
-// export read it.
+// A network as a list of layers with their inputs: networks run the list, and the layer table and the ONNX export read
+// it. A convolution and its batch norm are made together.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "models/layers.h"
+#include "engine/ops.h"
 
 namespace preceptor {
+
+enum class Mode {
+  train,      // batch statistics, gradients recorded
+  inference,  // batch norms folded into convolutions, nothing recorded
+};
+
+// Adds `name`.weight, bias, running_mean and running_var to the parameters.
+BatchNormParameters add_batch_norm(Parameters& parameters, const std::string& name, int channels);
+
+struct ConvolutionBatchNorm {
+  Parameter weight;
+  BatchNormParameters norm;
+  ConvolutionOptions options;
+
+  // Adds `convolution`.weight and the batch norm to the parameters. The padding keeps the size if the stride is 1.
+  ConvolutionBatchNorm(Parameters& parameters, const std::string& convolution, const std::string& batch_norm, int in,
+                       int out, int kernel, int stride);
+
+  // batch_norm(convolution(x)) in training.
+  Tensor operator()(const Tensor& x) const;
+};
 
 struct LayerNode {
   enum class Kind {
@@ -39,15 +60,10 @@ struct LayerNode {
 // position; `x` is the position of its input.
 class LayerGraph {
  public:
+  int add(LayerNode node);
   int convolution(int x, const ConvolutionBatchNorm& layer, bool relu, int residual = LayerNode::none);
   int batch_norm_convolution(int x, const BatchNormParameters& norm_before, const Parameter& weight, int padding);
-  int batch_norm(int x, const BatchNormParameters& norm);
   int max_pool(int x, const std::string& name, int window, int stride, int padding);
-  int average_pool(int x, const std::string& name, int window, int stride);
-  int global_average_pool(int x, const std::string& name);
-  int linear(int x, const Parameter& weight, const Parameter& bias);
-  int copy(int x, const std::string& name);
-  int concatenation(int x, int second, const std::string& name);
 
   // The output of layer x can be tapped by this name (taps.h).
   struct TappedLayer {
@@ -76,7 +92,6 @@ class LayerGraph {
   std::vector<Shape> output_shapes(const Shape& image) const;
 
  private:
-  int add(LayerNode node);
   // The convolution whose only reader is this one, or nullptr.
   LayerNode* private_source(const LayerNode& convolution, std::vector<LayerNode>& nodes) const;
 

@@ -5,11 +5,9 @@
 #include <cmath>
 #include <optional>
 
-#include "models/initial_values.h"
+#include "engine/initial_values.h"
 
 namespace preceptor {
-Network::Network(Context& context, const NetworkOptions& options, std::string head)
-    : parameters_(context), options_(options), head_(std::move(head)) {}
 
 int Network::add_stem(const std::string& convolution, const std::string& batch_norm, const std::string& relu,
                       const std::string& pool, int width) {
@@ -28,14 +26,10 @@ void Network::add_head(int last, int channels) {
   const Parameter weight = parameters_.add(head_ + ".weight", {options_.outputs, channels}, ParameterKind::plain),
                   bias = parameters_.add(head_ + ".bias", {options_.outputs}, ParameterKind::plain);
   graph_.tap(last, "last");
-  const int pooled = graph_.global_average_pool(last, "avgpool");
+  const int pooled = graph_.add({.kind = LayerNode::Kind::global_average_pool, .name = "avgpool", .input = last});
   graph_.tap(pooled, "avgpool");
-  graph_.linear(pooled, weight, bias);
+  graph_.add({.kind = LayerNode::Kind::linear, .name = head_, .input = pooled, .weight = weight, .bias = bias});
   runner_.emplace(graph_, parameters_.context().fuses_batch_norms(), options_.dropout, options_.first_dropout);
-}
-
-double Network::initial_deviation(const Shape& convolution) const {
-  return std::sqrt(2.0 / (convolution[0] * convolution[2] * convolution[3]));
 }
 
 void Network::initialize(std::uint64_t seed) {
@@ -44,7 +38,8 @@ void Network::initialize(std::uint64_t seed) {
   for (auto& [name, tensor] : state) {
     const InitialValues random(seed, name);
     const bool is_convolution = tensor.shape.rank() == 4, is_head = name.starts_with(head_ + ".");
-    const double deviation = is_convolution ? initial_deviation(tensor.shape) : 0;
+    const Shape& shape = tensor.shape;
+    const double deviation = is_convolution ? std::sqrt(2.0 / (shape[fan_in_ ? 1 : 0] * shape[2] * shape[3])) : 0;
     const double constant = name.ends_with(".weight") || name.ends_with(".running_var") ? 1 : 0;
     for (std::size_t i = 0; i < tensor.values.size(); ++i)
       tensor.values[i] = static_cast<float>(is_convolution ? deviation * random.normal(i)
@@ -54,7 +49,7 @@ void Network::initialize(std::uint64_t seed) {
   for (const LayerNode& node : graph_.nodes())
     if (options_.zero_last_gamma && node.kind == LayerNode::Kind::convolution && node.second != LayerNode::none)
       std::ranges::fill(state.at(node.norm->gamma.name()).values, 0.0f);
-  adjust_initial(state);
+  if (fan_in_) std::ranges::fill(state.at(head_ + ".bias").values, 0.0f);
   parameters_.load(state);
 }
 

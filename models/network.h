@@ -1,5 +1,4 @@
-// The base of all networks: named parameters with initial values, blocks that can be frozen, and a forward pass in
-// two modes.
+// Networks: named parameters with initial values, blocks that can be frozen, and a forward pass in two modes.
 #pragma once
 
 #include <string>
@@ -29,7 +28,14 @@ struct Features {
 
 class Network {
  public:
-  virtual ~Network() = default;
+  // Made of what architecture.build() adds. Architecture::head_name is the linear layer that reads the pooled features;
+  // with Architecture::fan_in convolutions start by fan in and the head's bias at 0, as torchvision's DenseNet, else by
+  // fan out (both He et al. 2015b), as its ResNet.
+  template <class Architecture>
+  Network(Context& context, const NetworkOptions& options, const Architecture& architecture)
+      : parameters_(context), options_(options), head_(Architecture::head_name), fan_in_(Architecture::fan_in) {
+    architecture.build(*this);
+  }
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
@@ -62,10 +68,8 @@ class Network {
   const NetworkOptions& options() const { return options_; }
   const std::string& head_name() const { return head_; }
 
- protected:
-  // head: name of the linear layer that reads the pooled features.
-  Network(Context& context, const NetworkOptions& options, std::string head);
-
+  // For build(), which adds layers to the list:
+  LayerGraph& graph() { return graph_; }
   // Adds a block that freezes as one: the parameters whose names start with one of the prefixes.
   void add_block(std::vector<std::string> prefixes) { blocks_.push_back({std::move(prefixes), false}); }
   // The first block: a convolution by the options' stem, 3x3, or 7x7 with stride 2 followed by a max pool. Returns the
@@ -75,21 +79,16 @@ class Network {
   // Global average pooling of the last maps, which have so many channels, and the linear layer: the last call.
   void add_head(int last, int channels);
 
-  // He et al. 2015b with fan out, as torchvision's ResNet.
-  virtual double initial_deviation(const Shape& convolution) const;
-  // Changes to the common initial values.
-  virtual void adjust_initial(StateDict&) const {}
-
-  Parameters parameters_;
-  LayerGraph graph_;
-
  private:
   struct Block {
     std::vector<std::string> prefixes;
     bool frozen;
   };
+  Parameters parameters_;
+  LayerGraph graph_;
   NetworkOptions options_;
   std::string head_;
+  bool fan_in_;
   std::vector<Block> blocks_;
   std::optional<LayerRunner> runner_;
 };

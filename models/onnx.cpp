@@ -12,12 +12,10 @@ using Kind = LayerNode::Kind;
 constexpr int ir_version = 8, opset = 17, float_type = 1;
 
 ProtobufMessage attribute(const char* name, int value) {
-  ProtobufMessage message;
-  return message.bytes(1, name).number(3, value).number(20, 2);
+  return ProtobufMessage().bytes(1, name).number(3, value).number(20, 2);
 }
 ProtobufMessage attribute(const char* name, float value) {
-  ProtobufMessage message;
-  return message.bytes(1, name).real(2, value).number(20, 1);
+  return ProtobufMessage().bytes(1, name).real(2, value).number(20, 1);
 }
 ProtobufMessage attribute(const char* name, std::initializer_list<int> values) {
   ProtobufMessage message;
@@ -28,14 +26,11 @@ ProtobufMessage attribute(const char* name, std::initializer_list<int> values) {
 
 // A tensor of [batch, sizes...].
 ProtobufMessage value_info(const char* name, std::initializer_list<int> sizes) {
-  ProtobufMessage shape, batch, tensor, type, info;
-  shape.message(1, batch.bytes(2, "batch"));
-  for (const int size : sizes) {
-    ProtobufMessage dimension;
-    shape.message(1, dimension.number(1, size));
-  }
-  type.message(1, tensor.number(1, float_type).message(2, shape));
-  return info.bytes(1, name).message(2, type);
+  ProtobufMessage shape;
+  shape.message(1, ProtobufMessage().bytes(2, "batch"));
+  for (const int size : sizes) shape.message(1, ProtobufMessage().number(1, size));
+  const ProtobufMessage tensor = ProtobufMessage().number(1, float_type).message(2, shape);
+  return ProtobufMessage().bytes(1, name).message(2, ProtobufMessage().message(1, tensor));
 }
 
 class GraphWriter {
@@ -171,13 +166,10 @@ ProtobufMessage graph_of(const LoadedModel& model, const OnnxOptions& options) {
 std::string onnx_model(const LoadedModel& model, const OnnxOptions& options) {
   Metadata metadata = to_metadata(model.card);
   metadata["preprocessing"] = "input = (pixel / 255 - mean) / deviation, by channel; pixels 0 to 255, channels first";
-  ProtobufMessage file, operators;
+  ProtobufMessage file;
   file.number(1, ir_version).bytes(2, "preceptor").bytes(3, PRECEPTOR_VERSION);
-  file.message(8, operators.bytes(1, "").number(2, opset));
-  for (const auto& [key, value] : metadata) {
-    ProtobufMessage entry;
-    file.message(14, entry.bytes(1, key).bytes(2, value));
-  }
+  file.message(8, ProtobufMessage().bytes(1, "").number(2, opset));
+  for (const auto& [key, value] : metadata) file.message(14, ProtobufMessage().bytes(1, key).bytes(2, value));
   file.message(7, graph_of(model, options));
   return file.wire();
 }

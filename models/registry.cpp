@@ -6,21 +6,6 @@
 #include "engine/files/text.h"
 
 namespace preceptor {
-namespace {
-
-int positive(const Metadata& metadata, const char* key, const std::string& path) {
-  const auto found = metadata.find(key);
-  require_data(found != metadata.end(), path, ": the metadata has no ", key,
-               "; is it a checkpoint of preceptor-train?");
-  int value = 0;
-  const char* end = found->second.data() + found->second.size();
-  const auto [rest, error] = std::from_chars(found->second.data(), end, value);
-  require_data(error == std::errc() && rest == end && value > 0, path, ": the metadata's ", key,
-               " is no count: ", found->second);
-  return value;
-}
-
-}  // namespace
 
 const std::vector<Architecture>& architectures() {
   using R = ResNetArchitecture;
@@ -49,7 +34,7 @@ const std::vector<Architecture>& architectures() {
 }
 
 const char* Architecture::head() const {
-  return std::visit([]<class Sizes>(const Sizes&) { return Sizes::Model::head_name; }, sizes);
+  return std::visit([]<class Sizes>(const Sizes&) { return Sizes::head_name; }, sizes);
 }
 
 std::vector<std::string> model_names() {
@@ -73,11 +58,8 @@ std::unique_ptr<Network> make_model(Context& context, const NetworkOptions& opti
           " has no dropout; dense networks have");
   NetworkOptions resolved = options;
   resolved.small_stem |= architecture.small_stem_only;
-  return std::visit(
-      [&]<class Sizes>(const Sizes& sizes) -> std::unique_ptr<Network> {
-        return std::make_unique<typename Sizes::Model>(context, resolved, sizes);
-      },
-      architecture.sizes);
+  return std::visit([&](const auto& sizes) { return std::make_unique<Network>(context, resolved, sizes); },
+                    architecture.sizes);
 }
 
 Metadata describe(const NetworkOptions& options) {
@@ -95,9 +77,18 @@ NetworkOptions options_from(const Metadata& metadata, const std::string& path) {
                  "; is it a checkpoint of preceptor-train?");
     return found->second;
   };
+  const auto positive = [&](const char* key) {
+    const std::string word = text(key);
+    int value = 0;
+    const char* end = word.data() + word.size();
+    const auto [rest, error] = std::from_chars(word.data(), end, value);
+    require_data(error == std::errc() && rest == end && value > 0, path, ": the metadata's ", key,
+                 " is no count: ", word);
+    return value;
+  };
   options.name = text("model");
-  options.in_channels = positive(metadata, "in_channels", path);
-  options.outputs = positive(metadata, "outputs", path);
+  options.in_channels = positive("in_channels");
+  options.outputs = positive("outputs");
   const std::string stem = text("stem");
   require_data(stem == "small" || stem == "imagenet", path,
                ": the metadata's stem is neither small nor imagenet: ", stem);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "engine/files/text.h"
+
 namespace preceptor {
 namespace {
 
@@ -38,15 +40,10 @@ std::string tap_list(const std::vector<Tap>& taps) {
     if (group == groups.end()) group = groups.insert(groups.end(), {kind, {}});
     group->second.push_back(tap.name);
   }
-  std::string list;
-  for (const auto& [kind, names] : groups) {
-    if (names.size() > 4) {
-      list += (list.empty() ? "" : ", ") + names.front() + " ... " + names.back();
-      continue;
-    }
-    for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  }
-  return list;
+  return list(groups, [](const auto& group) {
+    const std::vector<std::string>& names = group.second;
+    return names.size() > 4 ? names.front() + " ... " + names.back() : list(names);
+  });
 }
 
 }  // namespace preceptor

@@ -22,7 +22,7 @@ std::string torchvision_name(std::string name, const std::vector<std::string>& p
   while (std::any_of(prefixes.begin(), prefixes.end(),
                      [&](const std::string& prefix) { return take_off(name, prefix); })) {
   }
-  for (const char* head : {ResNet::head_name, DenseNet::head_name})
+  for (const char* head : {ResNetArchitecture::head_name, DenseNetArchitecture::head_name})
     if (std::string rest = name; take_off(rest, std::string(head) + ".0.")) return std::string(head) + "." + rest;
   const std::size_t layer = name.find(".denselayer");
   if (layer == std::string::npos) return name;
@@ -39,11 +39,6 @@ std::string first_of(const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 4); ++i)
     text += (i ? ", " : "") + names[i].substr(0, 200);
   return names.size() > 4 ? text + ", ..." : text;
-}
-
-void require_finite(const std::string& path, const std::string& name, const PlainTensor& tensor) {
-  require_data(std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }), path,
-               ": tensor ", name, ": holds NaN or infinity");
 }
 
 PlainTensor sum_over_channels(const PlainTensor& stem) {
@@ -71,12 +66,17 @@ std::string json_list(const std::vector<float>& values) {
   return "[" + text + "]";
 }
 
+// The output channels of a convolution of this name; 0 if there is none.
+int out_channels(const StateDict& tensors, const std::string& name) {
+  const auto weight = tensors.find(name);
+  return weight != tensors.end() && weight->second.shape.rank() == 4 ? weight->second.shape[0] : 0;
+}
+
 // The sizes that tell architectures apart, read off the weights; empty lists where there are none.
 ResNetArchitecture resnet_of(const StateDict& tensors) {
   ResNetArchitecture found;
   const auto width = [&](std::size_t stage, int block) {
-    const auto weight = tensors.find(message("layer", stage, ".", block, ".conv1.weight"));
-    return weight != tensors.end() && weight->second.shape.rank() == 4 ? weight->second.shape[0] : 0;
+    return out_channels(tensors, message("layer", stage, ".", block, ".conv1.weight"));
   };
   while (width(found.widths.size() + 1, 0) > 0) {
     const std::size_t stage = found.widths.size() + 1;
@@ -91,8 +91,7 @@ ResNetArchitecture resnet_of(const StateDict& tensors) {
 DenseNetArchitecture densenet_of(const StateDict& tensors, int stem) {
   DenseNetArchitecture found{0, stem, {}};
   const auto growth = [&](std::size_t block, int layer) {
-    const auto weight = tensors.find(message("features.denseblock", block, ".denselayer", layer, ".conv2.weight"));
-    return weight != tensors.end() && weight->second.shape.rank() == 4 ? weight->second.shape[0] : 0;
+    return out_channels(tensors, message("features.denseblock", block, ".denselayer", layer, ".conv2.weight"));
   };
   while (growth(found.layers.size() + 1, 1) > 0) {
     const std::size_t block = found.layers.size() + 1;

@@ -11,7 +11,6 @@
 #include "apps/dataset/commands.h"
 #include "data/dataset_report.h"
 #include "data/formats/open_dataset.h"
-#include "data/images/image_grid.h"
 #include "data/images/png_writer.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"

@@ -11,7 +11,6 @@
 
 #include "apps/runs/event_file.h"
 #include "apps/runs/results.h"
-#include "data/images/image_grid.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 

@@ -9,7 +9,6 @@
 #include "data/formats/listing.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
-#include "engine/tuning.h"
 
 namespace preceptor {
 

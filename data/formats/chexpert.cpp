@@ -93,26 +93,17 @@ class Guesses {
   std::unordered_map<std::string, std::vector<float>> of_;
 };
 
-// Resolves the paths of a table to files.
-class PathRule {
- public:
-  explicit PathRule(const std::string& folder) : folder_(folder) {}
-
-  // The first row whose file exists decides for the table.
-  std::string file(const std::string& path) {
-    const std::size_t slash = path.find('/');
-    const std::string below = slash == std::string::npos ? path : path.substr(slash + 1);
-    const std::string choices[3] = {folder_ + "/" + path, folder_ + "/" + below, folder_ + "/../" + path};
-    std::error_code ignored;
-    for (int i = 0; i < 3 && chosen_ < 0; ++i)
-      if (files::exists(choices[i], ignored)) chosen_ = i;
-    return choices[chosen_ < 0 ? 0 : chosen_];
-  }
-
- private:
-  std::string folder_;
-  int chosen_ = -1;
-};
+// The file of a path in a table of this folder. The first row whose file exists decides on the `rule` for the table;
+// -1: there was none yet.
+std::string file_of(const std::string& path, const std::string& folder, int& rule) {
+  const std::size_t slash = path.find('/');
+  const std::string below = slash == std::string::npos ? path : path.substr(slash + 1);
+  const std::string choices[3] = {folder + "/" + path, folder + "/" + below, folder + "/../" + path};
+  std::error_code ignored;
+  for (int i = 0; i < 3 && rule < 0; ++i)
+    if (files::exists(choices[i], ignored)) rule = i;
+  return choices[rule < 0 ? 0 : rule];
+}
 
 std::string patient_in(const std::string& path) {
   for (const files::path& folder : files::path(path))
@@ -139,7 +130,7 @@ class Reader {
 
   void read(const std::string& table, Part part) {
     TableReader rows(spec_.path + "/" + table);
-    PathRule rule(spec_.path);
+    int rule = -1;
     const std::size_t path = rows.require_column("Path");
     const auto sex = rows.find("Sex"), age = rows.find("Age"), side = rows.find("Frontal/Lateral"),
                projection = rows.find("AP/PA");
@@ -152,7 +143,7 @@ class Reader {
       if (view_ != "all" && (view_ == "lateral") != lateral) continue;
       ImageRow row;
       row.id = id;
-      row.path = rule.file(id);
+      row.path = file_of(id, spec_.path, rule);
       row.part = part;
       row.columns = {patient_in(id), sex_text(rows.field(sex)), age_text(rows.field(age)),
                      std::string(lateral ? "lateral" : rows.field(projection))};

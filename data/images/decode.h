@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "data/images/grey_window.h"
 #include "data/images/image.h"
 
 namespace preceptor {
@@ -39,5 +38,12 @@ Image decode_jpeg(std::string_view bytes, const std::string& path, int height, i
 // file's rescaling go through the window; MONOCHROME1 is inverted. Errors: data, with the name of a transfer syntax
 // that cannot be decoded.
 Image decode_dicom(std::string_view bytes, const std::string& path, const WindowChoice& window = {});
+
+struct Jpeg2000Shape {
+  int height, width, samples;
+};
+// A JPEG 2000 codestream as DICOM files hold them: [height, width, samples] values; signed ones stay negative. Errors:
+// data, unless the stream holds a picture of just this shape, whole.
+std::vector<std::int32_t> decode_jpeg2000(std::string_view stream, const Jpeg2000Shape& shape, const std::string& path);
 
 }  // namespace preceptor

@@ -12,8 +12,6 @@
 #include <mutex>
 
 #include "data/images/decode.h"
-#include "data/images/grey_window.h"
-#include "data/images/jpeg2000.h"
 #include "engine/files/check.h"
 
 namespace preceptor {
@@ -205,8 +203,7 @@ Image decode_dicom(std::string_view bytes, const std::string& path, const Window
   require_data(shown.getStatus() == EIS_Normal, path, ": cannot be shown: ", DicomImage::getString(shown.getStatus()));
   const bool is_grey = shown.isMonochrome() != 0;
   if (is_grey) choose_window(shown, path, window);
-  Image image{picture.height, picture.width, is_grey ? 1 : 3, {}};
-  image.pixels.resize(static_cast<std::size_t>(image.height) * image.width * image.channels);
+  Image image = filled(picture.height, picture.width, is_grey ? 1 : 3);
   require_data(shown.getOutputData(image.pixels.data(), image.pixels.size(), 8) != 0, path, ": cannot be shown");
   return image;
 }

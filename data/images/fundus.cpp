@@ -66,17 +66,9 @@ Image cropped_to_disc(const Image& image) {
   if (rows.count == 0 || columns.count == 0) return image;
   const int side = std::max(rows.count, columns.count);
   const int top = (side - rows.count) / 2, left = (side - columns.count) / 2;
-  const auto channels = static_cast<std::size_t>(image.channels);
-  Image square{side, side, image.channels,
-               std::vector<std::uint8_t>(static_cast<std::size_t>(side) * side * channels, 0)};
-  for (int y = 0; y < rows.count; ++y) {
-    const auto from =
-        image.pixels.begin() + static_cast<std::ptrdiff_t>(
-                                   (static_cast<std::size_t>(rows.first + y) * image.width + columns.first) * channels);
-    std::copy_n(from, static_cast<std::size_t>(columns.count) * channels,
-                square.pixels.begin() +
-                    static_cast<std::ptrdiff_t>((static_cast<std::size_t>(top + y) * side + left) * channels));
-  }
+  Image lit = filled(rows.count, columns.count, image.channels), square = filled(side, side, image.channels);
+  paste(image, lit, -rows.first, -columns.first);
+  paste(lit, square, top, left);
   return square;
 }
 

@@ -1,7 +1,7 @@
 // Percentiles by selection; bytes by a table of all 16-bit values.
-#include "data/images/grey_window.h"
-
 #include <algorithm>
+
+#include "data/images/image.h"
 
 namespace preceptor {
 

@@ -106,12 +106,27 @@ bool has_image_name(const std::string& path) {
   return false;
 }
 
+Image filled(int height, int width, int channels, std::uint8_t value) {
+  return {height, width, channels,
+          std::vector<std::uint8_t>(static_cast<std::size_t>(height) * width * channels, value)};
+}
+
+void paste(const Image& part, Image& into, int top, int left) {
+  const auto channels = static_cast<std::size_t>(into.channels);
+  const int first = std::max(0, -left), last = std::max(first, std::min(part.width, into.width - left));
+  for (int row = std::max(0, -top); row < std::min(part.height, into.height - top); ++row) {
+    const std::size_t from = static_cast<std::size_t>(row) * part.width + first;
+    const std::size_t to = static_cast<std::size_t>(row + top) * into.width + first + left;
+    std::copy_n(part.pixels.data() + from * channels, static_cast<std::size_t>(last - first) * channels,
+                into.pixels.data() + to * channels);
+  }
+}
+
 Image with_channels(const Image& image, int channels) {
   require(channels == 1 || channels == 3, "image: ", channels, " channels; 1 or 3 are possible");
   if (image.channels == channels) return image;
-  Image out{image.height, image.width, channels, {}};
+  Image out = filled(image.height, image.width, channels);
   const std::size_t count = static_cast<std::size_t>(image.height) * image.width;
-  out.pixels.resize(count * channels);
   const std::uint8_t* from = image.pixels.data();
   std::uint8_t* to = out.pixels.data();
   if (channels == 3)
@@ -124,33 +139,21 @@ Image with_channels(const Image& image, int channels) {
 
 namespace {
 
-// The [height, width] part of the picture that begins at (top, left); pixels outside the picture are black.
-Image framed(const Image& image, int top, int left, int height, int width) {
-  Image out{height, width, image.channels, {}};
-  out.pixels.resize(static_cast<std::size_t>(height) * width * image.channels);
-  const int first = std::max(0, -left), last = std::min(width, image.width - left);
-  for (int row = std::max(0, -top); row < std::min(height, image.height - top); ++row) {
-    const auto from = (static_cast<std::size_t>(row + top) * image.width + first + left) * image.channels;
-    const auto to = (static_cast<std::size_t>(row) * width + first) * image.channels;
-    std::copy_n(image.pixels.data() + from, static_cast<std::size_t>(last - first) * image.channels,
-                out.pixels.data() + to);
-  }
-  return out;
-}
-
 // Two frames with the proportions of height x width share a side with the picture: takes the one inside or around it.
 Image framed_like(const Image& image, int height, int width, bool inside) {
   require(height > 0 && width > 0, "image: cannot be fitted to ", height, "x", width);
   const std::int64_t across = std::int64_t{image.height} * width, along = std::int64_t{image.width} * height;
-  Image frame{image.height, image.width, 0, {}};
+  int framed_height = image.height, framed_width = image.width;
   if ((across > along) == inside)
-    frame.height = static_cast<int>(std::max<std::int64_t>(1, (along + width / 2) / width));
+    framed_height = static_cast<int>(std::max<std::int64_t>(1, (along + width / 2) / width));
   else
-    frame.width = static_cast<int>(std::max<std::int64_t>(1, (across + height / 2) / height));
-  require_image_size(frame.height, frame.width, "image");
+    framed_width = static_cast<int>(std::max<std::int64_t>(1, (across + height / 2) / height));
+  require_image_size(framed_height, framed_width, "image");
   // Halves are rounded towards the upper left, inside as around.
   const auto half = [](int difference) { return (difference - (difference < 0 ? 1 : 0)) / 2; };
-  return framed(image, half(image.height - frame.height), half(image.width - frame.width), frame.height, frame.width);
+  Image frame = filled(framed_height, framed_width, image.channels);
+  paste(image, frame, -half(image.height - framed_height), -half(image.width - framed_width));
+  return frame;
 }
 
 }  // namespace

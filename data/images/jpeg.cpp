@@ -37,8 +37,7 @@ Image decode_jpeg(std::string_view bytes, const std::string& path, int height, i
     if (TJSCALED(full_height, smaller) < height || TJSCALED(full_width, smaller) < width) break;
     scale = smaller;
   }
-  Image image{TJSCALED(full_height, scale), TJSCALED(full_width, scale), colors == TJCS_GRAY ? 1 : 3, {}};
-  image.pixels.resize(static_cast<std::size_t>(image.height) * image.width * image.channels);
+  Image image = filled(TJSCALED(full_height, scale), TJSCALED(full_width, scale), colors == TJCS_GRAY ? 1 : 3);
   // A progressive file may paint the same pixels over and over: 500 times are enough for any that is meant well.
   const int decoded = tjDecompress2(decoder.get(), file, size, image.pixels.data(), image.width, 0, image.height,
                                     image.channels == 1 ? TJPF_GRAY : TJPF_RGB, TJFLAG_LIMITSCANS);

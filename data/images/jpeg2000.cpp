@@ -1,12 +1,11 @@
 // JPEG 2000 through OpenJPEG, from memory.
-#include "data/images/jpeg2000.h"
-
 #include <openjpeg.h>
 
 #include <algorithm>
 #include <cstring>
 #include <memory>
 
+#include "data/images/decode.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

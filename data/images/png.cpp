@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "data/images/decode.h"
-#include "data/images/grey_window.h"
 #include "data/images/png_rows.h"
 #include "engine/files/check.h"
 
@@ -133,48 +132,32 @@ Bytes inflate(const Png& png, const std::string& path) {
   return rows;
 }
 
-// Samples of one row without transparency; those of less than 8 bits are scaled to 0..255 or looked up.
-class Samples {
- public:
-  Samples(const Png& png, const std::string& path) : png_(png), path_(path) {
-    stored_ = png.samples();
-    kept_ = png.color == palette ? 1 : png.channels();
+// Writes pixel i of a row of 16-bit numbers, without its transparency.
+void copy_pixel(const Png& png, const std::uint8_t* row, int i, std::uint16_t* out, const std::string& /*path*/) {
+  const std::uint8_t* pixel = row + static_cast<std::size_t>(i) * 2 * png.samples();
+  for (int c = 0; c < png.channels(); ++c) out[c] = static_cast<std::uint16_t>(pixel[2 * c] << 8 | pixel[2 * c + 1]);
+}
+// The same of bytes, or of less: those are scaled to 0..255 or looked up.
+void copy_pixel(const Png& png, const std::uint8_t* row, int i, std::uint8_t* out, const std::string& path) {
+  if (png.depth == 8 && png.color != palette) {
+    std::copy_n(row + static_cast<std::size_t>(i) * png.samples(), png.channels(), out);
+    return;
   }
-  // Writes pixel i of a row, in bytes or 16-bit numbers.
-  void copy(const std::uint8_t* row, int i, std::uint8_t* out) const {
-    if (png_.depth < 8 || png_.color == palette) return copy_low(row, i, out);
-    for (int c = 0; c < kept_; ++c) out[c] = row[static_cast<std::size_t>(i) * stored_ + c];
+  const std::size_t bit = static_cast<std::size_t>(i) * png.depth;
+  const int largest = (1 << png.depth) - 1;
+  const int value = row[bit / 8] >> (8 - png.depth - static_cast<int>(bit % 8)) & largest;
+  if (png.color == grey) {
+    *out = static_cast<std::uint8_t>(value * 255 / largest);
+    return;
   }
-  void copy(const std::uint8_t* row, int i, std::uint16_t* out) const {
-    for (int c = 0; c < kept_; ++c) {
-      const std::uint8_t* sample = row + 2 * (static_cast<std::size_t>(i) * stored_ + c);
-      out[c] = static_cast<std::uint16_t>(sample[0] << 8 | sample[1]);
-    }
-  }
-
- private:
-  void copy_low(const std::uint8_t* row, int i, std::uint8_t* out) const {
-    const std::size_t bit = static_cast<std::size_t>(i) * png_.depth;
-    const int largest = (1 << png_.depth) - 1;
-    const int value = row[bit / 8] >> (8 - png_.depth - static_cast<int>(bit % 8)) & largest;
-    if (png_.color == grey) {
-      *out = static_cast<std::uint8_t>(value * 255 / largest);
-      return;
-    }
-    require_data(3 * static_cast<std::size_t>(value) < png_.colors.size(), path_, ": has no colour ", value,
-                 " in its palette");
-    std::memcpy(out, png_.colors.data() + 3 * value, 3);
-  }
-
-  const Png& png_;
-  const std::string& path_;
-  int stored_, kept_;
-};
+  require_data(3 * static_cast<std::size_t>(value) < png.colors.size(), path, ": has no colour ", value,
+               " in its palette");
+  std::memcpy(out, png.colors.data() + 3 * value, 3);
+}
 
 // Undoes the prediction of every row and arranges the samples as [height, width, channels].
 template <class Sample>
 std::vector<Sample> place(const Png& png, std::uint8_t* rows, const std::string& path) {
-  const Samples samples(png, path);
   const std::size_t channels = png.channels();
   std::vector<Sample> out(static_cast<std::size_t>(png.height) * png.width * channels);
   const bool as_stored = sizeof(Sample) == 1 && png.depth == 8 && (png.color == grey || png.color == rgb);
@@ -188,7 +171,8 @@ std::vector<Sample> place(const Png& png, std::uint8_t* rows, const std::string&
       if (as_stored && pass.dx == 1) {
         std::copy_n(from, columns * channels, to);
       } else {
-        for (int i = 0; i < columns; ++i) samples.copy(from, i, to + static_cast<std::size_t>(i) * pass.dx * channels);
+        for (int i = 0; i < columns; ++i)
+          copy_pixel(png, from, i, to + static_cast<std::size_t>(i) * pass.dx * channels, path);
       }
     }
     rows += picture.bytes();

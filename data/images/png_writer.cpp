@@ -1,4 +1,4 @@
-// PNG encoding through stb_image_write.
+// Pasting, and PNG encoding through stb_image_write.
 #include "data/images/png_writer.h"
 
 // The library is a single header, whose functions are defined here. Callers write files themselves.
@@ -12,9 +12,31 @@
 #include <stb/stb_image_write.h>
 #pragma GCC diagnostic pop
 
+#include <algorithm>
+
 #include "engine/files/check.h"
 
 namespace preceptor {
+
+Image image_grid(const std::vector<Image>& pictures, int columns) {
+  require(columns >= 1, "image_grid: ", columns, " columns");
+  if (pictures.empty()) return {};
+  constexpr int gap = 2;
+  const Image& first = pictures.front();
+  int channels = 1;
+  for (const Image& picture : pictures) {
+    require(picture.height == first.height && picture.width == first.width, "image_grid: pictures of ", first.height,
+            "x", first.width, " and ", picture.height, "x", picture.width);
+    channels = std::max(channels, picture.channels);
+  }
+  const int count = static_cast<int>(pictures.size());
+  const int across = std::min(columns, count), down = (count + across - 1) / across;
+  Image grid = filled(down * (first.height + gap) - gap, across * (first.width + gap) - gap, channels, 255);
+  for (int i = 0; i < count; ++i)
+    paste(with_channels(pictures[i], channels), grid, i / across * (first.height + gap),
+          i % across * (first.width + gap));
+  return grid;
+}
 
 std::string png_bytes(const Image& image) {
   const int height = image.height, width = image.width, channels = image.channels;

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "data/images/decode.h"
-#include "data/images/grey_window.h"
 #include "engine/files/check.h"
 
 namespace preceptor {

@@ -64,7 +64,7 @@ Image resized(const Image& image, int height, int width) {
   const std::size_t row = static_cast<std::size_t>(image.width) * image.channels,
                     new_row = static_cast<std::size_t>(width) * image.channels;
   const Axis across = triangles(image.width, width), down = triangles(image.height, height);
-  Image out{height, width, image.channels, std::vector<std::uint8_t>(height * new_row)};
+  Image out = filled(height, width, image.channels);
   std::vector<float> sums(row);
   for (int y = 0; y < height; ++y) {
     std::fill(sums.begin(), sums.end(), 0.0f);

@@ -41,35 +41,29 @@ std::uint64_t hash_file(const std::string& path) {
   return hash == 0 ? 1 : hash;  // 0 marks an image that could not be read
 }
 
-// Positions of the tensors in a cache.
+// The tensors of a cache.
 struct Layout {
   std::string form;
+  StoredTensor images, content, stamps, ids;
   std::uint64_t count = 0, image_bytes = 0;
-  std::uint64_t images = 0, content = 0, stamps = 0, ids = 0, end = 0;
 };
 
 Layout read_layout(const MappedFile& file, const std::string& path) {
   SafetensorsHeader header = read_header(file, path);
   require_data(header.metadata["format"] == format_name, path, ": is not an image cache of this version");
-  const auto find = [&](const char* name, const char* dtype, std::size_t dimensions) -> const StoredTensor& {
+  const auto find = [&](const char* name, const char* dtype, std::size_t dimensions) {
     for (const StoredTensor& tensor : header.tensors)
       if (tensor.name == name && tensor.dtype == dtype && tensor.sizes.size() == dimensions) return tensor;
     fail(ErrorKind::data, path, ": tensor ", name, " is missing or has another type");
   };
-  const StoredTensor &images = find("images", "U8", 4), &content = find("content", "U64", 1),
-                     &stamps = find("stamps", "I64", 2), &ids = find("ids", "U8", 1);
-  const int count = content.sizes[0];
+  Layout layout{header.metadata["form"], find("images", "U8", 4), find("content", "U64", 1), find("stamps", "I64", 2),
+                find("ids", "U8", 1)};
+  const StoredTensor &images = layout.images, &stamps = layout.stamps;
+  const int count = layout.content.sizes[0];
   require_data(count > 0 && images.sizes[0] == count && images.end > images.begin && stamps.sizes[0] == count &&
                    stamps.sizes[1] == 3,
                path, ": its tensors do not belong together");
-  Layout layout{header.metadata["form"],
-                static_cast<std::uint64_t>(count),
-                0,
-                images.begin,
-                content.begin,
-                stamps.begin,
-                ids.begin,
-                ids.end};
+  layout.count = static_cast<std::uint64_t>(count);
   layout.image_bytes = (images.end - images.begin) / layout.count;
   return layout;
 }
@@ -89,7 +83,8 @@ class CachedImages final : public ImageSource {
     const std::int64_t slot = slots_.at(position);
     if (slot < 0) return decoded_->read(position, pixels);
     require(pixels.size() == image_bytes(), "images: ", pixels.size(), " bytes for an image of ", image_bytes());
-    std::memcpy(pixels.data(), file_.bytes().data() + layout_.images + static_cast<std::uint64_t>(slot) * image_bytes(),
+    std::memcpy(pixels.data(),
+                file_.bytes().data() + layout_.images.begin + static_cast<std::uint64_t>(slot) * image_bytes(),
                 image_bytes());
   }
   std::string file(int position) const override { return decoded_->file(position); }
@@ -97,18 +92,19 @@ class CachedImages final : public ImageSource {
 
  private:
   template <class Value>
-  Value entry(std::uint64_t table, std::int64_t slot) const {
+  Value entry(const StoredTensor& table, std::int64_t slot) const {
     Value value;
-    std::memcpy(&value, file_.bytes().data() + table + static_cast<std::uint64_t>(slot) * sizeof value, sizeof value);
+    std::memcpy(&value, file_.bytes().data() + table.begin + static_cast<std::uint64_t>(slot) * sizeof value,
+                sizeof value);
     return value;
   }
 
   void find_slots(const std::vector<std::string>& ids) {
     std::unordered_map<std::string_view, std::int64_t> slot_of;
     const auto* names = reinterpret_cast<const char*>(file_.bytes().data());
-    std::uint64_t at = layout_.ids;
+    std::uint64_t at = layout_.ids.begin;
     for (std::uint64_t slot = 0; slot < layout_.count; ++slot) {
-      const void* end = at < layout_.end ? std::memchr(names + at, '\n', layout_.end - at) : nullptr;
+      const void* end = at < layout_.ids.end ? std::memchr(names + at, '\n', layout_.ids.end - at) : nullptr;
       require_data(end != nullptr, path_, ": names fewer images than it holds");
       const auto length = static_cast<std::uint64_t>(static_cast<const char*>(end) - (names + at));
       if (entry<std::uint64_t>(layout_.content, static_cast<std::int64_t>(slot)) != 0)
@@ -143,7 +139,8 @@ class CachedImages final : public ImageSource {
     std::fstream cache(path_, std::ios::binary | std::ios::in | std::ios::out);
     for (std::size_t i = 0; cache && i < stamps.size(); ++i) {
       if (slots_[i] < 0) continue;
-      cache.seekp(static_cast<std::streamoff>(layout_.stamps + static_cast<std::uint64_t>(slots_[i]) * sizeof(Stamp)));
+      cache.seekp(
+          static_cast<std::streamoff>(layout_.stamps.begin + static_cast<std::uint64_t>(slots_[i]) * sizeof(Stamp)));
       cache.write(reinterpret_cast<const char*>(&stamps[i]), sizeof(Stamp));
     }
   }
@@ -157,57 +154,43 @@ class CachedImages final : public ImageSource {
 };
 
 // Decodes the listed images block by block and records the state of their files.
-class Decoding {
- public:
-  Decoding(const ImageListing& listing, bool skip_unreadable, int threads)
-      : listing_(listing),
-        image_bytes_(static_cast<std::size_t>(listing.height) * listing.width * listing.channels),
-        skip_unreadable_(skip_unreadable),
-        threads_(threads),
-        content_(listing.images.size(), 0),
-        stamps_(listing.images.size()) {}
-
-  const std::vector<std::uint64_t>& content() const { return content_; }
-  const std::vector<Stamp>& stamps() const { return stamps_; }
-  const std::vector<std::string>& unreadable() const { return unreadable_; }
+struct Decoding {
+  const ImageListing& listing;
+  const bool skip_unreadable;
+  const int threads;
+  const std::size_t image_bytes = static_cast<std::size_t>(listing.height) * listing.width * listing.channels;
+  std::vector<std::uint64_t> content = std::vector<std::uint64_t>(listing.images.size());
+  std::vector<Stamp> stamps = std::vector<Stamp>(listing.images.size());
+  std::vector<std::string> unreadable = {};
 
   // The pixels of images first..first+count-1; zeros for an unreadable one.
   std::vector<std::uint8_t> block(std::size_t first, std::size_t count) {
-    std::vector<std::uint8_t> pixels(count * image_bytes_, 0);
+    std::vector<std::uint8_t> pixels(count * image_bytes, 0);
     std::vector<std::string> reasons(count);
-    parallel_for(static_cast<int>(count), threads_, [&](int i) {
+    parallel_for(static_cast<int>(count), threads, [&](int i) {
       const auto at = static_cast<std::size_t>(i);
       try {
-        decode(first + at, {pixels.data() + at * image_bytes_, image_bytes_});
+        decode(first + at, {pixels.data() + at * image_bytes, image_bytes});
       } catch (const Error& error) {
-        if (!skip_unreadable_) throw;
+        if (!skip_unreadable) throw;
         reasons[at] = error.what();
       }
     });
     for (std::string& reason : reasons)
-      if (!reason.empty()) unreadable_.push_back(std::move(reason));
+      if (!reason.empty()) unreadable.push_back(std::move(reason));
     return pixels;
   }
 
- private:
   void decode(std::size_t i, std::span<std::uint8_t> pixels) {
-    const auto& [id, images, position] = listing_.images[i];
+    const auto& [id, images, position] = listing.images[i];
     const std::string file = images->file(position);
     const Stamp before = stamp_of(file);
     images->read(position, pixels);
     const std::uint64_t hash = hash_file(file);
     require_data(stamp_of(file) == before, file, ": changes while it is read");
-    stamps_[i] = before;
-    content_[i] = hash;
+    stamps[i] = before;
+    content[i] = hash;
   }
-
-  const ImageListing& listing_;
-  std::size_t image_bytes_;
-  bool skip_unreadable_;
-  int threads_;
-  std::vector<std::uint64_t> content_;
-  std::vector<Stamp> stamps_;
-  std::vector<std::string> unreadable_;
 };
 
 // All ids, each followed by a line break.
@@ -246,10 +229,10 @@ CacheResult write_image_cache(const std::string& path, const ImageListing& listi
       {"content", "U64", {count}},
       {"stamps", "I64", {count, 3}},
       {"ids", "U8", {ids.size()}}};
-  Decoding decoding(listing, skip_unreadable, threads);
+  Decoding decoding{listing, skip_unreadable, threads};
   std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
   if (!out) fail(ErrorKind::io, temporary, ": cannot be written");
-  out << padded_header(tensors, {{"format", format_name}, {"form", listing.form}});
+  out << safetensors_header(tensors, {{"format", format_name}, {"form", listing.form}}, page_bytes);
   CacheResult result;
   const auto begin = std::chrono::steady_clock::now();
   constexpr std::size_t block = 512;
@@ -265,14 +248,14 @@ CacheResult write_image_cache(const std::string& path, const ImageListing& listi
     throw;
   }
   result.decode_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  result.unreadable = decoding.unreadable();
+  result.unreadable = std::move(decoding.unreadable);
   result.images = static_cast<int>(count - result.unreadable.size());
   const auto write = [&](const auto& values) {
     out.write(reinterpret_cast<const char*>(values.data()),
               static_cast<std::streamsize>(values.size() * sizeof values[0]));
   };
-  write(decoding.content());
-  write(decoding.stamps());
+  write(decoding.content);
+  write(decoding.stamps);
   out << ids;
   out.close();
   if (!out) fail(ErrorKind::io, temporary, ": cannot be written");

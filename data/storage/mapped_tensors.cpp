@@ -1,29 +1,32 @@
-// Headers of safetensors files, written with padding and read with checks.
+// Mapping of files for reading.
 #include "data/storage/mapped_tensors.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
-#include <nlohmann/json.hpp>
+
+#include "engine/files/check.h"
+#include "engine/files/file.h"
 
 namespace preceptor {
 
-std::string padded_header(std::vector<TensorPlan>& tensors, const Metadata& metadata) {
-  nlohmann::json header;
-  header["__metadata__"] = metadata;
-  std::uint64_t offset = 0;
-  for (TensorPlan& tensor : tensors) {
-    tensor.begin = offset;
-    std::uint64_t bytes = element_format(tensor.dtype).value().bytes;
-    for (const std::uint64_t size : tensor.shape) bytes *= size;
-    offset += bytes;
-    header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {tensor.begin, offset}}};
-  }
-  std::string text = header.dump();
-  text.resize((text.size() + 8 + 4095) / 4096 * 4096 - 8, ' ');
-  const std::uint64_t length = text.size();
-  for (TensorPlan& tensor : tensors) tensor.begin += 8 + length;
-  return std::string(reinterpret_cast<const char*>(&length), 8) + text;
+MappedFile::MappedFile(const std::string& path) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.number < 0 && errno == ENOENT) fail(ErrorKind::missing_input, path, ": there is no such file");
+  struct stat status {};
+  if (file.number < 0 || ::fstat(file.number, &status) != 0) fail(ErrorKind::io, path, ": cannot be opened");
+  require_data(status.st_size > 0, path, ": is empty");
+  size_ = static_cast<std::size_t>(status.st_size);
+  void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.number, 0);
+  if (mapped == MAP_FAILED) fail(ErrorKind::io, path, ": cannot be mapped: ", std::strerror(errno));
+  bytes_ = static_cast<const std::uint8_t*>(mapped);
 }
+
+MappedFile::~MappedFile() { ::munmap(const_cast<std::uint8_t*>(bytes_), size_); }
 
 SafetensorsHeader read_header(const MappedFile& file, const std::string& path) {
   const std::span<const std::uint8_t> bytes = file.bytes();

@@ -1,23 +1,32 @@
-// Safetensors files that are memory-mapped: their header is padded so that the tensors begin at a page.
+// Files mapped into memory, those of safetensors above all: pages are read on first access, and the system may drop
+// them again.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
-#include <vector>
 
-#include "data/storage/mapped_file.h"
-#include "engine/files/safetensors_header.h"
+#include "engine/files/checkpoint.h"
 
 namespace preceptor {
 
-struct TensorPlan {
-  std::string name, dtype;
-  std::vector<std::uint64_t> shape;
-  std::uint64_t begin = 0;  // in the file; filled in by padded_header
-};
+// Tensors of a mapped file begin at a page.
+inline constexpr std::size_t page_bytes = 4096;
 
-// The first bytes of a file of these tensors, which follow it without gaps.
-std::string padded_header(std::vector<TensorPlan>& tensors, const Metadata& metadata);
+class MappedFile {
+ public:
+  // Errors: missing_input, io; data, for an empty file.
+  explicit MappedFile(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::uint8_t> bytes() const { return {bytes_, size_}; }
+
+ private:
+  const std::uint8_t* bytes_ = nullptr;
+  std::size_t size_ = 0;
+};
 
 // Nothing in the file is trusted. Errors: data, with the path.
 SafetensorsHeader read_header(const MappedFile& file, const std::string& path);

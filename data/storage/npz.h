@@ -25,7 +25,7 @@ std::vector<double> real_numbers(const Array& array, const std::string& place);
 // name file, member and reason.
 class Npz {
  public:
-  explicit Npz(const std::string& path);
+  explicit Npz(const std::string& path) : archive_(path) {}
 
   const std::string& path() const { return archive_.path(); }
   std::vector<std::string> names() const;  // without ".npy", in file order

@@ -52,7 +52,7 @@ RowFileWriter::RowFileWriter(const std::string& path, const RowLayout& layout, c
   }
   Metadata all = metadata;
   all["format"] = format_name;
-  const std::string header = padded_header(plan, all);
+  const std::string header = safetensors_header(plan, all, page_bytes);
   for (const TensorPlan& tensor : plan) begins_.push_back(tensor.begin);
   write_at(0, header.data(), header.size());
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -76,15 +77,16 @@ void make_folder(const std::string& path) {
   if (error) fail(ErrorKind::io, path, ": cannot be created: ", error.message());
 }
 
-std::string read_file(const std::string& path) {
+std::string read_file(const std::string& path, std::uint64_t most) {
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));
   std::string content;
   std::error_code unknown;  // for example of a pipe
   const std::uintmax_t size = std::filesystem::file_size(path, unknown);
-  if (!unknown) content.reserve(size);
-  std::vector<char> part(1 << 20);
-  while (file.read(part.data(), static_cast<std::streamsize>(part.size())) || file.gcount() > 0)
+  if (!unknown) content.reserve(std::min<std::uint64_t>(size, most));
+  std::vector<char> part(std::min<std::uint64_t>(most, 1 << 20));
+  const auto wanted = [&] { return std::min<std::uint64_t>(most - content.size(), part.size()); };
+  while (wanted() > 0 && (file.read(part.data(), static_cast<std::streamsize>(wanted())) || file.gcount() > 0))
     content.append(part.data(), static_cast<std::size_t>(file.gcount()));
   if (file.bad()) fail(ErrorKind::io, path, ": cannot be read");
   return content;

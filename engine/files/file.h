@@ -35,7 +35,7 @@ void write_file_atomically(const std::string& path, const std::string& bytes);
 // Makes it and those above it, unless they are there. Errors: io.
 void make_folder(const std::string& path);
 
-// Errors: missing_input, io.
-std::string read_file(const std::string& path);
+// The first `most` bytes. Errors: missing_input, io.
+std::string read_file(const std::string& path, std::uint64_t most = UINT64_MAX);
 
 }  // namespace preceptor

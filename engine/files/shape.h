@@ -1,9 +1,11 @@
-// Sizes of a tensor: (n, c, h, w) is a feature map, anything shorter is a plain row-major array.
+// Sizes of a tensor: (n, c, h, w) is a feature map, anything shorter is a plain row-major array; values in that order.
 #pragma once
 
 #include <cstddef>
 #include <initializer_list>
+#include <map>
 #include <ostream>
+#include <string>
 #include <vector>
 
 namespace preceptor {
@@ -29,6 +31,17 @@ class Shape {
 };
 
 // "[32, 64, 7, 7]"
-std::ostream& operator<<(std::ostream& out, const Shape& shape);
+inline std::ostream& operator<<(std::ostream& out, const Shape& shape) {
+  out << '[';
+  for (int dimension = 0; dimension < shape.rank(); ++dimension) out << (dimension ? ", " : "") << shape[dimension];
+  return out << ']';
+}
+
+// Values by name in plain order, as checkpoints hold them.
+struct PlainTensor {
+  Shape shape;
+  std::vector<float> values;
+};
+using StateDict = std::map<std::string, PlainTensor>;
 
 }  // namespace preceptor

@@ -1,31 +1,15 @@
 // Formats of weight files, told apart by their first bytes.
 #include "engine/files/weight_file.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-
 #include "engine/files/check.h"
+#include "engine/files/file.h"
 #include "engine/files/torch_container.h"
 #include "engine/files/torch_file.h"
 
 namespace preceptor {
-namespace {
-
-std::string first_bytes(const std::string& path, std::size_t count) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail(errno == ENOENT ? ErrorKind::missing_input : ErrorKind::io, path, ": ", std::strerror(errno));
-  std::string bytes(count, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(count));
-  if (file.bad()) fail(ErrorKind::io, path, ": cannot be read");
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
-  return bytes;
-}
-
-}  // namespace
 
 WeightFile load_weights(const std::string& path) {
-  const std::string begin = first_bytes(path, 16);
+  const std::string begin = read_file(path, 16);
   // The length before a safetensors header may consist of any bytes, even the first ones of other formats, but no other
   // format has this ninth byte.
   if (begin.size() > 8 && begin[8] == '{') return {path, "safetensors", "", load_safetensors(path, false)};

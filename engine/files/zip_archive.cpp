@@ -41,16 +41,13 @@ void check_entry(const zip_stat_t& entry, std::uint64_t file_bytes, const std::s
 
 }  // namespace
 
-ZipMember::ZipMember(void* file, std::string place, std::uint64_t bytes)
-    : file_(file), place_(std::move(place)), bytes_(bytes) {}
-
-ZipMember::~ZipMember() { zip_fclose(static_cast<zip_file_t*>(file_)); }
+ZipMember::~ZipMember() { zip_fclose(file_); }
 
 void ZipMember::read(void* target, std::uint64_t count) {
   std::uint64_t done = 0;
   while (done < count) {
     const std::uint64_t piece = std::min<std::uint64_t>(count - done, 1 << 24);
-    const std::int64_t got = zip_fread(static_cast<zip_file_t*>(file_), static_cast<char*>(target) + done, piece);
+    const std::int64_t got = zip_fread(file_, static_cast<char*>(target) + done, piece);
     check(got);
     require_data(got > 0, place_, ": ends after ", position_, " bytes, in the middle of its content");
     done += static_cast<std::uint64_t>(got);
@@ -61,86 +58,64 @@ void ZipMember::read(void* target, std::uint64_t count) {
 // libzip compares the checksum only when a read meets the end.
 void ZipMember::expect_end() {
   char extra = 0;
-  const std::int64_t got = zip_fread(static_cast<zip_file_t*>(file_), &extra, 1);
+  const std::int64_t got = zip_fread(file_, &extra, 1);
   check(got);
   require_data(got == 0, place_, ": goes on after the ", position_, " bytes it declares");
 }
 
 void ZipMember::check(std::int64_t got) {
   if (got >= 0) return;
-  const int code = zip_error_code_zip(zip_file_get_error(static_cast<zip_file_t*>(file_)));
+  const int code = zip_error_code_zip(zip_file_get_error(file_));
   fail_zip(code, message(place_, ": after ", position_, " bytes"));
 }
 
-struct ZipArchive::Archive {
-  explicit Archive(const std::string& file) : path(file) {}
-  ~Archive() {
-    if (zip != nullptr) zip_discard(zip);
-  }
-  Archive(const Archive&) = delete;
-  Archive& operator=(const Archive&) = delete;
-
-  std::string path;
-  std::uint64_t file_bytes = 0;
-  std::vector<std::string> names;
-  zip_t* zip = nullptr;
-};
-
-ZipArchive::ZipArchive(const std::string& path) : archive_(std::make_unique<Archive>(path)) {
+ZipArchive::ZipArchive(const std::string& path) : path_(path), zip_(nullptr, zip_discard) {
   std::error_code failure;
   const auto status = std::filesystem::status(path, failure);
   if (!std::filesystem::exists(status)) fail(ErrorKind::missing_input, path, ": no such file");
   if (!std::filesystem::is_regular_file(status)) fail(ErrorKind::io, path, ": is no regular file");
-  archive_->file_bytes = std::filesystem::file_size(path, failure);
+  file_bytes_ = std::filesystem::file_size(path, failure);
   if (failure) fail(ErrorKind::io, path, ": ", failure.message());
-  require_data(archive_->file_bytes > 0, path, ": is empty");
+  require_data(file_bytes_ > 0, path, ": is empty");
   int code = 0;
-  archive_->zip = zip_open(path.c_str(), ZIP_RDONLY, &code);
-  if (archive_->zip == nullptr) fail_zip(code, path + ": cannot be opened as a zip archive");
+  zip_.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
+  if (zip_ == nullptr) fail_zip(code, path + ": cannot be opened as a zip archive");
 
   std::set<std::string> seen;
   std::uint64_t claimed = 0;
-  const zip_int64_t count = zip_get_num_entries(archive_->zip, 0);
+  const zip_int64_t count = zip_get_num_entries(zip_.get(), 0);
   for (zip_int64_t i = 0; i < count; ++i) {
     zip_stat_t entry;
     zip_stat_init(&entry);
     const auto index = static_cast<zip_uint64_t>(i);
-    const char* name = zip_get_name(archive_->zip, index, ZIP_FL_ENC_RAW);
-    require_data(name != nullptr && zip_stat_index(archive_->zip, index, 0, &entry) == 0, path, ": member number ", i,
+    const char* name = zip_get_name(zip_.get(), index, ZIP_FL_ENC_RAW);
+    require_data(name != nullptr && zip_stat_index(zip_.get(), index, 0, &entry) == 0, path, ": member number ", i,
                  " has no name or no size");
     require_data(seen.insert(name).second, path, ": member ", std::string(name).substr(0, 200), " appears twice");
-    archive_->names.push_back(name);
+    names_.push_back(name);
     // Overlapping members would let a small file ask for any amount of memory.
-    require_data(entry.comp_size <= archive_->file_bytes - claimed, path,
-                 ": its members claim more packed bytes than the file's ", archive_->file_bytes);
+    require_data(entry.comp_size <= file_bytes_ - claimed, path,
+                 ": its members claim more packed bytes than the file's ", file_bytes_);
     claimed += entry.comp_size;
   }
 }
 
-ZipArchive::~ZipArchive() = default;
-ZipArchive::ZipArchive(ZipArchive&&) noexcept = default;
-ZipArchive& ZipArchive::operator=(ZipArchive&&) noexcept = default;
-
-const std::string& ZipArchive::path() const { return archive_->path; }
-std::uint64_t ZipArchive::file_bytes() const { return archive_->file_bytes; }
-const std::vector<std::string>& ZipArchive::names() const { return archive_->names; }
-
 bool ZipArchive::contains(const std::string& name) const {
-  return zip_name_locate(archive_->zip, name.c_str(), ZIP_FL_ENC_RAW) >= 0;
+  return zip_name_locate(zip_.get(), name.c_str(), ZIP_FL_ENC_RAW) >= 0;
 }
 
 ZipMember ZipArchive::open(const std::string& name, const std::string& label, bool stored_only) const {
-  const std::string place = archive_->path + ": member " + label;
-  const zip_int64_t index = zip_name_locate(archive_->zip, name.c_str(), ZIP_FL_ENC_RAW);
+  const std::string place = path_ + ": member " + label;
+  const zip_int64_t index = zip_name_locate(zip_.get(), name.c_str(), ZIP_FL_ENC_RAW);
   require_data(index >= 0, place, ": is missing");
   zip_stat_t entry;
   zip_stat_init(&entry);
-  if (zip_stat_index(archive_->zip, static_cast<zip_uint64_t>(index), 0, &entry) != 0)
-    fail(ErrorKind::data, place, ": ", zip_strerror(archive_->zip));
-  check_entry(entry, archive_->file_bytes, place);
+  if (zip_stat_index(zip_.get(), static_cast<zip_uint64_t>(index), 0, &entry) != 0)
+    fail(ErrorKind::data, place, ": ", zip_strerror(zip_.get()));
+  check_entry(entry, file_bytes_, place);
   require_data(!stored_only || entry.comp_method == ZIP_CM_STORE, place, ": is compressed; torch.save only stores");
-  zip_file_t* file = zip_fopen_index(archive_->zip, static_cast<zip_uint64_t>(index), 0);
-  if (file == nullptr) fail_zip(zip_error_code_zip(zip_get_error(archive_->zip)), place);
+  zip_file_t* file = zip_fopen_index(zip_.get(), static_cast<zip_uint64_t>(index), 0);
+  if (file == nullptr) fail_zip(zip_error_code_zip(zip_get_error(zip_.get())), place);
   return ZipMember(file, place, entry.size);
 }
 

@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+struct zip;       // zip_t and
+struct zip_file;  // zip_file_t of libzip
+
 namespace preceptor {
 
 // A member being read from its beginning; its errors name the archive and the member. Lives no longer than its archive.
@@ -23,10 +26,11 @@ class ZipMember {
 
  private:
   friend class ZipArchive;
-  ZipMember(void* file, std::string place, std::uint64_t bytes);
+  ZipMember(zip_file* file, std::string place, std::uint64_t bytes)
+      : file_(file), place_(std::move(place)), bytes_(bytes) {}
   void check(std::int64_t got);
 
-  void* file_;  // zip_file_t of libzip
+  zip_file* file_;
   std::string place_;
   std::uint64_t bytes_, position_ = 0;
 };
@@ -37,21 +41,20 @@ class ZipArchive {
  public:
   // Refuses names that appear twice and members that together claim more packed bytes than the file has.
   explicit ZipArchive(const std::string& path);
-  ~ZipArchive();
-  ZipArchive(ZipArchive&&) noexcept;
-  ZipArchive& operator=(ZipArchive&&) noexcept;
 
-  const std::string& path() const;
-  std::uint64_t file_bytes() const;
-  const std::vector<std::string>& names() const;  // in file order
+  const std::string& path() const { return path_; }
+  std::uint64_t file_bytes() const { return file_bytes_; }
+  const std::vector<std::string>& names() const { return names_; }  // in file order
   bool contains(const std::string& name) const;
   // A member's errors begin with "PATH: member `label`". With stored_only, packed members are refused: what is read
   // cannot be larger than the file.
   ZipMember open(const std::string& name, const std::string& label, bool stored_only = false) const;
 
  private:
-  struct Archive;
-  std::unique_ptr<Archive> archive_;
+  std::string path_;
+  std::uint64_t file_bytes_ = 0;
+  std::vector<std::string> names_;
+  std::unique_ptr<zip, void (*)(zip*)> zip_;
 };
 
 }  // namespace preceptor

@@ -1,7 +1,7 @@
 // The fusion of two maps with its gradient.
 #include "kernels/attention_fusion/attention_fusion.h"
 
-#include "engine/ops.h"
+#include "engine/ops/launch.h"
 
 namespace preceptor {
 
@@ -12,17 +12,12 @@ Tensor attention_fusion(const Tensor& x, const Tensor& y, const Tensor& attentio
   Context& context = x.context();
   Tape& tape = context.tape();
   Tensor out = context.empty(shape);
-  context.run(x.storage(), [&]<class T>(T) {
-    return kernels::AttentionFusion<T>{x.map<T>(), y.map<T>(), attention.map<T>(), out.map<T>()};
-  });
+  launch<kernels::AttentionFusion>(x, y, attention, out);
   if (!tape.requires_grad(x) && !tape.requires_grad(y) && !tape.requires_grad(attention)) return out;
   tape.record(out, [=, &context](const Tensor& d_out) {
     const Tensor d_x = context.empty(x.shape()), d_y = context.empty(x.shape()),
                  d_attention = context.empty(attention.shape());
-    context.run(x.storage(), [&]<class T>(T) {
-      return kernels::AttentionFusionBackward<T>{x.map<T>(),   y.map<T>(),   attention.map<T>(),  d_out.map<T>(),
-                                                 d_x.map<T>(), d_y.map<T>(), d_attention.map<T>()};
-    });
+    launch<kernels::AttentionFusionBackward>(x, y, attention, d_out, d_x, d_y, d_attention);
     context.tape().accumulate(x, d_x);
     context.tape().accumulate(y, d_y);
     context.tape().accumulate(attention, d_attention);

@@ -1,6 +1,8 @@
 // Network inputs from stored bytes.
 #include "kernels/augment/augment.h"
 
+#include <algorithm>
+
 #include "engine/ops.h"
 
 namespace preceptor {
@@ -46,10 +48,8 @@ Tensor augment(Context& context, const std::uint8_t* images, const Shape& shape,
                                   .noise = options.noise,
                                   .cutout = options.cutout,
                                   .rows = options.rows};
-    for (std::size_t c = 0; c < channels; ++c) {
-      arguments.mean[c] = options.mean[c];
-      arguments.deviation[c] = options.deviation[c];
-    }
+    std::ranges::copy(options.mean, arguments.mean);
+    std::ranges::copy(options.deviation, arguments.deviation);
     return arguments;
   });
   return out;

@@ -1,7 +1,7 @@
 // Several teachers' logits as one.
 #include "kernels/average_logits/average_logits.h"
 
-#include "engine/ops.h"
+#include "engine/ops/launch.h"
 
 namespace preceptor {
 
@@ -20,8 +20,7 @@ Tensor average_logits(const std::vector<Tensor>& logits, const Tensor& weights, 
     context.copy(next, member.data(), shape.elements() * sizeof(float));
     next += shape.elements();
   }
-  context.run(kernels::AverageLogits<float>{all.data(), weights.data(), combined.data(), members, shape[0], shape[1],
-                                            multi_label});
+  launch<kernels::AverageLogits<float>>(all, weights, combined, members, shape[0], shape[1], multi_label);
   return combined;
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/batch_norm/batch_norm.h"
 
 #include "engine/ops/convolution.h"
+#include "engine/ops/launch.h"
 
 namespace preceptor {
 
@@ -99,18 +100,8 @@ Tensor batch_norm(const Tensor& x, const BatchNormParameters& p, bool batch_stat
               !(tape.recording() && (p.gamma.requires_grad() || p.beta.requires_grad())),
           "batch_norm: the form with fixed statistics is for inference and frozen layers; ", p.gamma.name(),
           " or its input is being trained");
-  context.run(x.storage(), [&]<class T>(T) {
-    return kernels::BatchNormInference<T>{x.map<T>(),
-                                          residual.map<T>(),
-                                          y.map<T>(),
-                                          p.gamma.value(),
-                                          p.beta.value(),
-                                          p.running_mean.value(),
-                                          p.running_variance.value(),
-                                          nullptr,
-                                          p.epsilon,
-                                          relu};
-  });
+  launch<kernels::BatchNormInference>(x, residual, y, p.gamma.value(), p.beta.value(), p.running_mean.value(),
+                                      p.running_variance.value(), nullptr, p.epsilon, relu);
   return y;
 }
 

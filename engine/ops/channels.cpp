@@ -1,15 +1,11 @@
 // Concatenation of channels in one map.
-#include "engine/ops/channels.h"
-
+#include "engine/ops/launch.h"
 #include "kernels/batch_norm/batch_norm.h"
 
 namespace preceptor {
 
 void find_statistics(const Tensor& x) {
-  if (!x.statistics()) return;
-  x.context().run(x.storage(), [&]<class T>(T) {
-    return kernels::FindStatistics<T>{x.map<T>(), x.statistics(), nullptr};
-  });
+  if (x.statistics()) launch<kernels::FindStatistics>(x, x.statistics(), nullptr);
 }
 
 Tensor copy_into(const Tensor& x, const Tensor& into) {

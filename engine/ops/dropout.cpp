@@ -1,7 +1,7 @@
 // Dropout with its gradient.
 #include "kernels/dropout/dropout.h"
 
-#include "engine/ops/channels.h"
+#include "engine/ops/launch.h"
 
 namespace preceptor {
 
@@ -14,9 +14,7 @@ Tensor dropout_into(const Tensor& x, float probability, int layer, const Tensor&
   Tensor y = into;
   y.set_slot(-1);
   const auto drop = [probability, layer, &context](const Tensor& from, const Tensor& to) {
-    context.run(from.storage(), [&]<class T>(T) {
-      return kernels::Dropout<T>{from.map<T>(), to.map<T>(), context.step_state(), layer, probability};
-    });
+    launch<kernels::Dropout>(from, to, context.step_state(), layer, probability);
   };
   drop(x, y);
   find_statistics(y);

@@ -1,48 +1,47 @@
 // ReLU and sum.
 #include "kernels/elementwise/elementwise.h"
 
-#include "engine/ops.h"
+#include "engine/ops/launch.h"
 #include "kernels/staged_copy/staged_copy.h"
 
 namespace preceptor {
+namespace {
 
-Tensor relu(const Tensor& x) {
+// Records y. `backward` finds d_x from y and d_y, in the memory of d_y if nothing else reads that.
+template <class Backward>
+Tensor recorded(Tensor y, const Tensor& x, const Backward& backward) {
   Context& context = x.context();
-  Tensor y = context.empty(x.shape());
-  context.run(x.storage(), [&]<class T>(T) { return kernels::ReluForward<T>{x.map<T>(), y.map<T>()}; });
   if (!context.tape().requires_grad(x)) return y;
-  context.tape().record(y, [x, value = y, &context](const Tensor& d_y) {
+  context.tape().record(y, [x, value = y, backward, &context](const Tensor& d_y) {
     const Tensor d_x = d_y.owns_alone() ? d_y : context.empty(x.shape());
-    context.run(x.storage(), [&]<class T>(T) {
-      return kernels::ReluBackward<T>{value.map<T>(), d_y.map<T>(), d_x.map<T>()};
-    });
+    backward(value, d_y, d_x);
     context.tape().accumulate(x, d_x);
   });
   return y;
 }
 
+}  // namespace
+
+Tensor relu(const Tensor& x) {
+  const Tensor y = x.context().empty(x.shape());
+  launch<kernels::ReluForward>(x, y);
+  return recorded(y, x, launch<kernels::ReluBackward, Tensor, Tensor>);
+}
+
 Tensor leaky_relu(const Tensor& x, float slope) {
   require(slope > 0 && slope < 1, "leaky_relu: a slope of ", slope, " is not in (0, 1)");
-  Context& context = x.context();
-  Tensor y = context.empty(x.shape());
-  context.run(x.storage(), [&]<class T>(T) { return kernels::LeakyReluForward<T>{x.map<T>(), y.map<T>(), slope}; });
-  if (!context.tape().requires_grad(x)) return y;
-  context.tape().record(y, [target = x.shape_only(), value = y, slope, &context](const Tensor& d_y) {
-    const Tensor d_x = d_y.owns_alone() ? d_y : context.empty(target.shape());
-    context.run(value.storage(), [&]<class T>(T) {
-      return kernels::LeakyReluBackward<T>{value.map<T>(), d_y.map<T>(), d_x.map<T>(), slope};
-    });
-    context.tape().accumulate(target, d_x);
+  const Tensor y = x.context().empty(x.shape());
+  launch<kernels::LeakyReluForward>(x, y, slope);
+  return recorded(y, x.shape_only(), [slope](const Tensor& value, const Tensor& d_y, const Tensor& d_x) {
+    launch<kernels::LeakyReluBackward>(value, d_y, d_x, slope);
   });
-  return y;
 }
 
 Tensor margin_relu(const Tensor& x, const Tensor& margins) {
   require(x.shape().rank() == 4 && margins.shape() == Shape{x.shape()[1]}, "margin_relu: map ", x.shape(),
           " and margins ", margins.shape(), " do not fit");
-  Context& context = x.context();
-  const Tensor y = context.empty(x.shape());
-  context.run(x.storage(), [&]<class T>(T) { return kernels::MarginRelu<T>{x.map<T>(), y.map<T>(), margins.data()}; });
+  const Tensor y = x.context().empty(x.shape());
+  launch<kernels::MarginRelu>(x, y, margins);
   return y;
 }
 
@@ -50,7 +49,7 @@ Tensor add(const Tensor& a, const Tensor& b) {
   require(a.shape() == b.shape(), "add: ", a.shape(), " and ", b.shape(), " differ");
   Context& context = a.context();
   Tensor sum = context.empty(a.shape());
-  context.run(a.storage(), [&]<class T>(T) { return kernels::Add<T>{a.map<T>(), b.map<T>(), sum.map<T>()}; });
+  launch<kernels::Add>(a, b, sum);
   if (!context.tape().requires_grad(a) && !context.tape().requires_grad(b)) return sum;
   context.tape().record(sum, [a, b, &context](const Tensor& d_sum) {
     context.tape().accumulate(a, d_sum);
@@ -60,11 +59,11 @@ Tensor add(const Tensor& a, const Tensor& b) {
 }
 
 void copy_to_rows(const Tensor& x, const Tensor& rows, const std::int32_t* position) {
-  x.context().run(kernels::CopyToRow{x.data(), rows.data(), position, static_cast<std::int64_t>(x.shape().elements())});
+  launch<kernels::CopyToRow>(x, rows, position, static_cast<std::int64_t>(x.shape().elements()));
 }
 
 void accumulate_sum(const Tensor& values, double* total) {
-  values.context().run(kernels::AccumulateSum{values.data(), static_cast<int>(values.shape().elements()), total});
+  launch<kernels::AccumulateSum>(values, static_cast<int>(values.shape().elements()), total);
 }
 
 }  // namespace preceptor

@@ -1,7 +1,7 @@
 // The fully connected layer.
 #include "kernels/linear/linear.h"
 
-#include "engine/ops.h"
+#include "engine/ops/launch.h"
 
 namespace preceptor {
 
@@ -13,16 +13,15 @@ Tensor linear(const Tensor& x, const Parameter& weight, const Parameter& bias) {
   Context& context = x.context();
   const int rows = x.shape()[0], in = x.shape()[1], out = weight.shape()[0];
   Tensor y = context.empty({rows, out});
-  context.run(kernels::LinearForward<float>{x.data(), weight.value(), bias.value(), y.data(), rows, in, out});
+  launch<kernels::LinearForward<float>>(x, weight.value(), bias.value(), y, rows, in, out);
   const bool recording = context.tape().recording();
   const bool want_weight = recording && weight.requires_grad(), want_bias = recording && bias.requires_grad();
   const bool want_x = context.tape().requires_grad(x);
   if (!want_weight && !want_bias && !want_x) return y;
   context.tape().record(y, [=, &context](const Tensor& d_y) {
     const Tensor d_x = want_x ? context.empty(x.shape()) : Tensor();
-    context.run(kernels::LinearBackward<float>{x.data(), weight.value(), d_y.data(), d_x.data(),
-                                               want_weight ? weight.gradient() : nullptr,
-                                               want_bias ? bias.gradient() : nullptr, rows, in, out});
+    launch<kernels::LinearBackward<float>>(x, weight.value(), d_y, d_x, want_weight ? weight.gradient() : nullptr,
+                                           want_bias ? bias.gradient() : nullptr, rows, in, out);
     if (want_x) context.tape().accumulate(x, d_x);
   });
   return y;

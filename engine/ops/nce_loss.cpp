@@ -1,23 +1,19 @@
 // Noise-contrastive loss against a bank of embeddings, with its gradient.
 #include "kernels/nce_loss/nce_loss.h"
 
-#include "engine/ops.h"
+#include "engine/ops/launch.h"
 
 namespace preceptor {
-namespace {
 
-static_assert(sizeof(int) == sizeof(float));
-int* whole_numbers(const Tensor& tensor) { return static_cast<int*>(static_cast<void*>(tensor.data())); }
-
-}  // namespace
+static_assert(sizeof(int) == sizeof(float), "tensors of floats hold whole numbers");
 
 Tensor draw_candidates(Context& context, const std::int32_t* positions, int rows, const NegativeSource& source,
                        int negatives) {
   require(positions != nullptr && rows > 0 && negatives > 0, "draw_candidates: ", negatives, " negatives for ", rows,
           " images");
   const Tensor index = context.empty({rows, 1 + negatives});
-  context.run(kernels::DrawNegatives{positions, whole_numbers(source.order), whole_numbers(source.first),
-                                     whole_numbers(source.excluded), context.step_state(), whole_numbers(index), rows,
+  context.run(kernels::DrawNegatives{positions, source.order.data<int>(), source.first.data<int>(),
+                                     source.excluded.data<int>(), context.step_state(), index.data<int>(), rows,
                                      negatives, source.order.shape()[0]});
   return index;
 }
@@ -30,18 +26,13 @@ Tensor nce_loss(const Tensor& anchors, const Parameter& bank, const Tensor& cand
               columns <= kernels::most_nce_columns,
           "nce_loss: anchors ", anchors.shape(), ", bank ", bank.shape(), " and candidates ", candidates.shape(),
           " do not fit");
-  Context& context = anchors.context();
-  const Tensor scores = context.empty({rows, count}), loss = context.empty({rows}),
-               d_anchors = context.empty(anchors.shape());
-  const int* index = whole_numbers(candidates);
-  context.run(
-      kernels::NceScores{anchors.data(), bank.value(), index, scores.data(), rows, columns, count, temperature});
-  context.run(kernels::NceConstant{scores.data(), static_cast<std::int64_t>(scores.shape().elements()), images,
-                                   constant.value()});
-  context.run(kernels::NceLoss{scores.data(), index, bank.value(), constant.value(), loss.data(), d_anchors.data(),
-                               rows, columns, count, images, temperature, static_cast<double>(weight) / rows});
-  context.tape().record_loss(anchors, d_anchors);
-  return loss;
+  const Tensor scores = anchors.context().empty({rows, count});
+  const RowLoss loss{anchors};
+  launch<kernels::NceScores>(anchors, bank.value(), candidates, scores, rows, columns, count, temperature);
+  launch<kernels::NceConstant>(scores, static_cast<std::int64_t>(scores.shape().elements()), images, constant.value());
+  launch<kernels::NceLoss>(scores, candidates, bank.value(), constant.value(), loss.values, loss.d_x, rows, columns,
+                           count, images, temperature, static_cast<double>(weight) / rows);
+  return loss.recorded();
 }
 
 void update_bank(const Parameter& bank, const Tensor& embeddings, const std::int32_t* positions, float momentum) {

@@ -1,8 +1,7 @@
 // Max, average and global average pooling.
 #include "kernels/pooling/pooling.h"
 
-#include "engine/ops.h"
-#include "engine/ops/checks.h"
+#include "engine/ops/launch.h"
 
 namespace preceptor {
 namespace {
@@ -26,29 +25,20 @@ Tensor max_pool(const Tensor& x, int window, int stride, int padding) {
   const bool recorded = context.tape().requires_grad(x);
   const std::shared_ptr<Buffer> winner = recorded ? context.scratch(y.shape().elements()) : nullptr;
   auto* winners = recorded ? static_cast<std::uint8_t*>(winner->data()) : nullptr;
-  context.run(x.storage(), [&]<class T>(T) {
-    return kernels::MaxPoolForward<T>{x.map<T>(), y.map<T>(), winners, window, stride, padding};
-  });
+  launch<kernels::MaxPoolForward>(x, y, winners, window, stride, padding);
   if (!recorded) return y;
-  context.tape().record(
-      y, x, [winner, winners, window, stride, padding, &context](const Tensor& d_y, const Tensor& d_x) {
-        context.run(d_x.storage(), [&]<class T>(T) {
-          return kernels::MaxPoolBackward<T>{d_y.map<T>(), winners, d_x.map<T>(), window, stride, padding};
-        });
-      });
+  context.tape().record(y, x, [winner, winners, window, stride, padding](const Tensor& d_y, const Tensor& d_x) {
+    launch<kernels::MaxPoolBackward>(d_y, winners, d_x, window, stride, padding);
+  });
   return y;
 }
 
 Tensor average_pool(const Tensor& x, int window, int stride, int padding, bool count_padding) {
   Context& context = x.context();
   Tensor y = context.empty(pooled_shape("average_pool", x, window, stride, padding));
-  context.run(x.storage(), [&]<class T>(T) {
-    return kernels::AveragePoolForward<T>{x.map<T>(), y.map<T>(), window, stride, padding, count_padding};
-  });
-  context.tape().record(y, x, [=, &context](const Tensor& d_y, const Tensor& d_x) {
-    context.run(d_x.storage(), [&]<class T>(T) {
-      return kernels::AveragePoolBackward<T>{d_y.map<T>(), d_x.map<T>(), window, stride, padding, count_padding};
-    });
+  launch<kernels::AveragePoolForward>(x, y, window, stride, padding, count_padding);
+  context.tape().record(y, x, [=](const Tensor& d_y, const Tensor& d_x) {
+    launch<kernels::AveragePoolBackward>(d_y, d_x, window, stride, padding, count_padding);
   });
   return y;
 }
@@ -57,9 +47,7 @@ Tensor global_average_pool(const Tensor& x) {
   require_map("global_average_pool", x);
   Context& context = x.context();
   Tensor y = context.empty({x.shape()[0], x.shape()[1]});
-  context.run(x.storage(), [&]<class T>(T) {
-    return kernels::GlobalAveragePoolForward<T>{x.map<T>(), y.data(), nullptr};
-  });
+  launch<kernels::GlobalAveragePoolForward>(x, y, nullptr);
   context.tape().record(y, x, [&context](const Tensor& d_y, const Tensor& d_x) {
     context.run(d_x.storage(), [&]<class T>(T) {
       return kernels::GlobalAveragePoolBackward<T>{d_y.data(), d_x.map<T>()};

@@ -1,7 +1,7 @@
 // Resizing of maps.
 #include "kernels/resize/resize.h"
 
-#include "engine/ops.h"
+#include "engine/ops/launch.h"
 
 namespace preceptor {
 
@@ -24,19 +24,8 @@ Resizer::Resizer(Context& context, int height, int width, int to_height, int to_
 }
 
 void Resizer::run(const Tensor& x, const Tensor& y, const Side& to) {
-  const auto positions = [](const Table& table) {
-    return static_cast<const int*>(static_cast<const void*>(table.first.data()));
-  };
-  x.context().run(x.storage(), [&]<class T>(T) {
-    return kernels::Resize<T>{x.map<T>(),
-                              y.map<T>(),
-                              positions(to.rows),
-                              to.rows.weight.data(),
-                              positions(to.columns),
-                              to.columns.weight.data(),
-                              to.rows.taps,
-                              to.columns.taps};
-  });
+  launch<kernels::Resize>(x, y, to.rows.first, to.rows.weight, to.columns.first, to.columns.weight, to.rows.taps,
+                          to.columns.taps);
 }
 
 Tensor Resizer::operator()(const Tensor& x) const {

@@ -1,6 +1,5 @@
 // Building blocks of transfer methods: losses on differences, normalized groups, products of rows.
-#include "engine/ops.h"
-#include "engine/ops/checks.h"
+#include "engine/ops/launch.h"
 #include "kernels/decoupled_kl/decoupled_kl.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/gaussian_likelihood/gaussian_likelihood.h"
@@ -15,24 +14,15 @@ namespace {
 // x itself, or a contiguous copy; its gradient goes to x.
 Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : copy_into(x, x.context().empty(x.shape())); }
 
-// The loss of each image, and its derivative.
-struct Run {
-  Tensor loss, d_student;
-};
-Run run_pointwise_loss(const char* op, PointwiseLossKind kind, const Tensor& student, const Tensor& teacher,
-                       float scale, float parameter) {
+RowLoss run_pointwise_loss(const char* op, PointwiseLossKind kind, const Tensor& student, const Tensor& teacher,
+                           float scale, float parameter) {
   require(!teacher.defined() || student.shape() == teacher.shape(), op, ": student ", student.shape(), " and teacher ",
           teacher.shape(), " differ");
   require(student.is_contiguous() && teacher.is_contiguous(), op, ": maps are not contiguous");
   const int rows = student.shape()[0], columns = static_cast<int>(student.shape().elements()) / rows;
-  Context& context = student.context();
-  Run run{context.empty({rows}), context.empty(student.shape(), student.storage())};
-  context.run(student.storage(), [&]<class T>(T) {
-    return kernels::PointwiseLoss<T>{
-        student.data<T>(), teacher.data<T>(), run.loss.data(), run.d_student.data<T>(), rows, columns, kind, scale,
-        parameter};
-  });
-  return run;
+  RowLoss loss{student};
+  launch<kernels::PointwiseLoss>(student, teacher, loss.values, loss.d_x, rows, columns, kind, scale, parameter);
+  return loss;
 }
 
 struct Groups {
@@ -42,17 +32,11 @@ Tensor l2_normalize(const Tensor& x, const Groups& groups, const L2NormalizeOpti
   Context& context = x.context();
   Tensor y = context.empty(x.shape());
   const Tensor inverse = context.empty({groups.outer * groups.inner});
-  context.run(x.storage(), [&]<class T>(T) {
-    return kernels::L2Normalize<T>{x.data<T>(),  y.data<T>(),    inverse.data(), groups.outer,   groups.length,
-                                   groups.inner, options.center, options.scale,  options.epsilon};
-  });
-  context.tape().record(y, x, [value = y, inverse, groups, options, &context](const Tensor& d_y, const Tensor& d_x) {
-    const Tensor from = contiguous(d_y);
-    context.run(d_x.storage(), [&]<class T>(T) {
-      return kernels::L2NormalizeBackward<T>{value.data<T>(), from.data<T>(), inverse.data(),
-                                             d_x.data<T>(),   groups.outer,   groups.length,
-                                             groups.inner,    options.center, options.scale};
-    });
+  launch<kernels::L2Normalize>(x, y, inverse, groups.outer, groups.length, groups.inner, options.center, options.scale,
+                               options.epsilon);
+  context.tape().record(y, x, [value = y, inverse, groups, options](const Tensor& d_y, const Tensor& d_x) {
+    launch<kernels::L2NormalizeBackward>(value, contiguous(d_y), inverse, d_x, groups.outer, groups.length,
+                                         groups.inner, options.center, options.scale);
   });
   return y;
 }
@@ -71,25 +55,18 @@ void record_reshaped(Tensor& view, const Tensor& x) {
 Tensor pointwise_loss(PointwiseLossKind kind, const Tensor& student, const Tensor& teacher, float scale,
                       float parameter) {
   const Tensor dense = contiguous(student);
-  const Run run = run_pointwise_loss("pointwise_loss", kind, dense, teacher.defined() ? contiguous(teacher) : teacher,
-                                     scale, parameter);
-  student.context().tape().record_loss(dense, run.d_student);
-  return run.loss;
+  return run_pointwise_loss("pointwise_loss", kind, dense, teacher.defined() ? contiguous(teacher) : teacher, scale,
+                            parameter)
+      .recorded();
 }
 
 Tensor l2_norm_loss(const Tensor& student, const Tensor& teacher, float weight) {
   const Tensor dense = contiguous(student);
-  const Run run = run_pointwise_loss("l2_norm_loss", PointwiseLossKind::square, dense, contiguous(teacher), 1, 0);
-  Context& context = student.context();
-  const Tensor factor = context.empty({1});
-  context.run(kernels::RootOfSum{run.loss.data(), run.loss.shape()[0], weight, factor.data()});
-  const Tensor& d_student = run.d_student;
-  context.run(d_student.storage(), [&]<class T>(T) {
-    return kernels::ScaleBy<T>{d_student.data<T>(), factor.data(),
-                               static_cast<std::int64_t>(d_student.shape().elements())};
-  });
-  context.tape().record_loss(dense, run.d_student);
-  return run.loss;
+  const RowLoss loss = run_pointwise_loss("l2_norm_loss", PointwiseLossKind::square, dense, contiguous(teacher), 1, 0);
+  const Tensor factor = student.context().empty({1});
+  launch<kernels::RootOfSum>(loss.values, loss.values.shape()[0], weight, factor);
+  launch<kernels::ScaleBy>(loss.d_x, factor, static_cast<std::int64_t>(loss.d_x.shape().elements()));
+  return loss.recorded();
 }
 
 Tensor label_logits(const Tensor& student, const Tensor& labels, float of_label, float of_others) {
@@ -98,10 +75,8 @@ Tensor label_logits(const Tensor& student, const Tensor& labels, float of_label,
   const bool multi_label = labels.shape() == student.shape();
   require(multi_label || labels.shape() == Shape{rows}, "label_logits: logits ", student.shape(), " and labels ",
           labels.shape(), " do not fit");
-  Context& context = student.context();
-  const Tensor logits = context.empty(student.shape());
-  context.run(kernels::LabelLogits{labels.data(), student.data(), logits.data(), rows, classes, multi_label, of_label,
-                                   of_others});
+  const Tensor logits = student.context().empty(student.shape());
+  launch<kernels::LabelLogits>(labels, student, logits, rows, classes, multi_label, of_label, of_others);
   return logits;
 }
 
@@ -113,12 +88,10 @@ Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& 
   require(labels.shape() == Shape{rows} && classes >= 2, "decoupled_kl: logits ", student.shape(), " and labels ",
           labels.shape(), " do not fit");
   require(temperature > 0, "decoupled_kl: temperature ", temperature, " is not positive");
-  Context& context = student.context();
-  const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
-  context.run(kernels::DecoupledKl{student.data(), teacher.data(), labels.data(), loss.data(), d_student.data(), rows,
-                                   classes, temperature, of_target, of_others, weight / static_cast<float>(rows)});
-  context.tape().record_loss(student, d_student);
-  return loss;
+  const RowLoss loss{student};
+  launch<kernels::DecoupledKl>(student, teacher, labels, loss.values, loss.d_x, rows, classes, temperature, of_target,
+                               of_others, weight / static_cast<float>(rows));
+  return loss.recorded();
 }
 
 Tensor l2_normalize_rows(const Tensor& x, const L2NormalizeOptions& options) {
@@ -165,13 +138,12 @@ Tensor matmul_nt(const Tensor& a, const Tensor& b) {
   Context& context = a.context();
   const int rows = a.shape()[0], columns = b.shape()[0], depth = a.shape()[1];
   Tensor y = context.empty({rows, columns});
-  context.run(kernels::LinearForward<float>{a.data(), b.data(), nullptr, y.data(), rows, depth, columns});
+  launch<kernels::LinearForward<float>>(a, b, nullptr, y, rows, depth, columns);
   const bool want_a = context.tape().requires_grad(a), want_b = context.tape().requires_grad(b);
   if (!want_a && !want_b) return y;
   context.tape().record(y, [=, &context](const Tensor& d_y) {
     const Tensor d_a = want_a ? context.empty(a.shape()) : Tensor(), d_b = want_b ? context.empty(b.shape()) : Tensor();
-    context.run(kernels::LinearBackward<float>{a.data(), b.data(), d_y.data(), d_a.data(), d_b.data(), nullptr, rows,
-                                               depth, columns});
+    launch<kernels::LinearBackward<float>>(a, b, d_y, d_a, d_b, nullptr, rows, depth, columns);
     if (want_a) context.tape().accumulate(a, d_a);
     if (want_b) context.tape().accumulate(b, d_b);
   });
@@ -185,17 +157,13 @@ Tensor gram_matrix(const Tensor& x, const Tensor& y, float scale) {
   Context& context = x.context();
   const Tensor left = contiguous(x), right = contiguous(y);
   Tensor products = context.empty({a[0], a[1] * b[1]});
-  context.run(left.storage(), [&]<class T>(T) {
-    return kernels::GramMatrix<T>{left.map<T>(), right.map<T>(), products.data(), scale};
-  });
+  launch<kernels::GramMatrix>(left, right, products, scale);
   const bool want_left = context.tape().requires_grad(left), want_right = context.tape().requires_grad(right);
   if (!want_left && !want_right) return products;
   context.tape().record(products, [=, &context](const Tensor& d_products) {
     const auto differentiate = [&](const Tensor& by, const Tensor& other, bool transposed) {
       const Tensor d_x = context.empty(by.shape());
-      context.run(d_x.storage(), [&]<class T>(T) {
-        return kernels::GramMatrixBackward<T>{other.map<T>(), d_products.data(), d_x.map<T>(), scale, transposed};
-      });
+      launch<kernels::GramMatrixBackward>(other, d_products, d_x, scale, transposed);
       context.tape().accumulate(by, d_x);
     };
     if (want_left) differentiate(left, right, false);
@@ -210,10 +178,9 @@ Tensor temperature_softmax(const Tensor& logits, float temperature, bool indepen
   const int rows = logits.shape()[0], classes = logits.shape()[1];
   Context& context = logits.context();
   Tensor p = context.empty(logits.shape());
-  context.run(kernels::TemperatureSoftmax{logits.data(), p.data(), rows, classes, temperature, independent});
-  context.tape().record(p, logits, [=, value = p, &context](const Tensor& d_p, const Tensor& d_logits) {
-    context.run(kernels::TemperatureSoftmaxBackward{value.data(), d_p.data(), d_logits.data(), rows, classes,
-                                                    temperature, independent});
+  launch<kernels::TemperatureSoftmax>(logits, p, rows, classes, temperature, independent);
+  context.tape().record(p, logits, [=, value = p](const Tensor& d_p, const Tensor& d_logits) {
+    launch<kernels::TemperatureSoftmaxBackward>(value, d_p, d_logits, rows, classes, temperature, independent);
   });
   return p;
 }
@@ -223,11 +190,11 @@ Tensor squared_distances(const Tensor& x) {
   const int rows = x.shape()[0], columns = x.shape()[1];
   Context& context = x.context();
   Tensor distances = context.empty({rows, rows});
-  context.run(kernels::SquaredDistances{x.data(), distances.data(), rows, columns});
+  launch<kernels::SquaredDistances>(x, distances, rows, columns);
   if (!context.tape().requires_grad(x)) return distances;
   context.tape().record(distances, [=, &context](const Tensor& d_distances) {
     const Tensor d_x = context.empty(x.shape());
-    context.run(kernels::SquaredDistancesBackward{x.data(), d_distances.data(), d_x.data(), rows, columns});
+    launch<kernels::SquaredDistancesBackward>(x, d_distances, d_x, rows, columns);
     context.tape().accumulate(x, d_x);
   });
   return distances;
@@ -237,12 +204,9 @@ Tensor relational_loss(Relation relation, const Tensor& student, const Tensor& t
   const int rows = student.shape()[0];
   require(student.shape() == Shape({rows, rows}) && teacher.shape() == student.shape(), "relational_loss: student ",
           student.shape(), " and teacher ", teacher.shape(), " are no relations of one batch");
-  Context& context = student.context();
-  const Tensor loss = context.empty({rows}), d_student = context.empty(student.shape());
-  context.run(
-      kernels::RelationalLoss{student.data(), teacher.data(), loss.data(), d_student.data(), rows, relation, weight});
-  context.tape().record_loss(student, d_student);
-  return loss;
+  const RowLoss loss{student};
+  launch<kernels::RelationalLoss>(student, teacher, loss.values, loss.d_x, rows, relation, weight);
+  return loss.recorded();
 }
 
 Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const Parameter& raw, float weight) {
@@ -253,10 +217,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
   Context& context = prediction.context();
   const Tensor dense = contiguous(prediction), values = contiguous(target);
   const Tensor loss = context.empty({shape[1]}), d_raw = context.empty({shape[1]}), d_prediction = context.empty(shape);
-  context.run(dense.storage(), [&]<class T>(T) {
-    return kernels::GaussianLikelihood<T>{dense.map<T>(),        values.map<T>(), raw.value(), loss.data(),
-                                          d_prediction.map<T>(), d_raw.data(),    weight,      1e-5f};
-  });
+  launch<kernels::GaussianLikelihood>(dense, values, raw.value(), loss, d_prediction, d_raw, weight, 1e-5f);
   Tape& tape = context.tape();
   const bool want_raw = tape.recording() && raw.requires_grad();
   if (!want_raw && !tape.requires_grad(dense)) return loss;

@@ -1,7 +1,10 @@
-// Pairs of taps, and the rule for their sizes.
+// Pairs of taps, the rule for their sizes, and connectors.
 #include "models/transfer/feature_method.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "engine/initial_values.h"
 
 namespace preceptor {
 namespace {
@@ -29,6 +32,12 @@ int ratio_of(int height, int width, int small_height, int small_width) {
   return height == ratio * small_height && width == ratio * small_width && ratio <= widest_window ? ratio : 0;
 }
 
+// Uniform in +-1 / sqrt(fan in).
+void start(const Parameter& parameter, int fan_in, std::uint64_t seed) {
+  const double scale = 1 / std::sqrt(static_cast<double>(fan_in));
+  set_values(parameter, InitialValues(seed, parameter.name()).uniform_values(parameter.shape().elements(), scale));
+}
+
 }  // namespace
 
 std::vector<MethodKey> with_taps(const std::string& tap, std::vector<MethodKey> keys) {
@@ -37,31 +46,37 @@ std::vector<MethodKey> with_taps(const std::string& tap, std::vector<MethodKey> 
   return keys;
 }
 
-std::vector<TapPair> FeatureMethod::read_pairs(const MethodSetup& setup, const MethodSettings& settings,
-                                               bool before_relu) {
+FeatureMethod::FeatureMethod(const MethodSetup& setup, const MethodSettings& settings, PairRule rule)
+    : TransferMethod(setup, settings), rule_(rule) {
   const std::vector<std::string> names = settings.names("tap");
   const std::string& others = settings.text("teacher_tap");
-  const std::vector<Tap> student = taps_named(*setup.student, names, setup.height, setup.width, before_relu);
+  const std::vector<Tap> student = taps_named(*setup.student, names, setup.height, setup.width, rule.before_relu);
   require(setup.teacher != nullptr, "--method ", settings.name,
           ": reads a teacher's maps, so it takes one teacher with its weights");
   const std::vector<Tap> teacher = taps_named(*setup.teacher, others == "same" ? names : settings.names("teacher_tap"),
-                                              setup.teacher_height, setup.teacher_width, before_relu);
+                                              setup.teacher_height, setup.teacher_width, rule.before_relu);
   require(names[0] == "stages" || student.size() == teacher.size(), "--method ", settings.name, ": ", student.size(),
           " taps of the student and ", teacher.size(), " of the teacher cannot be paired");
-  std::vector<TapPair> pairs(std::min(student.size(), teacher.size()));
-  for (std::size_t i = 0; i < pairs.size(); ++i)
-    pairs[i] = add_pair(student[student.size() - pairs.size() + i], teacher[teacher.size() - pairs.size() + i]);
-  return pairs;
+  for (std::size_t left = std::min(student.size(), teacher.size()); left > 0; --left) {
+    add_pair(student[student.size() - left], teacher[teacher.size() - left]);
+    if (rule.one_size) require_one_size(settings, pairs_.back().student, pairs_.back().teacher);
+  }
 }
 
-TapPair FeatureMethod::add_pair(const Tap& student, const Tap& teacher) {
+void FeatureMethod::add_pair(const Tap& student, const Tap& teacher) {
   student_taps_.push_back(student.name);
   teacher_taps_.push_back(teacher.name);
-  return {student, teacher};
+  pairs_.push_back({student, teacher});
 }
 
-std::pair<Tensor, Tensor> FeatureMethod::maps(const TransferInput& in, std::size_t pair) const {
-  return at_one_size(student_map(in, pair), teacher_map(in, pair));
+std::vector<Tensor> FeatureMethod::losses(const TransferInput& in) {
+  std::vector<Tensor> losses;
+  for (std::size_t i = 0; i < pairs_.size(); ++i) {
+    const Tensor &own = student_map(in, i), &other = teacher_map(in, i);
+    const auto [student, teacher] = rule_.one_size ? at_one_size(own, other) : std::pair(own, other);
+    for (const Tensor& loss : pair_losses(i, student, teacher)) losses.push_back(loss);
+  }
+  return losses;
 }
 
 void require_one_size(const MethodSettings& settings, const Tap& first, const Tap& second) {
@@ -84,6 +99,36 @@ std::pair<Tensor, Tensor> at_one_size(const Tensor& first, const Tensor& second)
   if (a > b) return {average_pool(first, a / b, a / b, 0), second};
   if (b > a) return {first, average_pool(second, b / a, b / a, 0)};
   return {first, second};
+}
+
+Parameter make_projection(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed) {
+  Parameter weight = parameters.add(name + ".weight", {out, in, 1, 1}, ParameterKind::convolution);
+  start(weight, in, seed);
+  return weight;
+}
+
+Regressor::Regressor(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed, int kernel)
+    : weight(parameters.add(name + ".weight", {out, in, kernel, kernel}, ParameterKind::convolution)),
+      bias(parameters.add(name + ".bias", {out}, ParameterKind::plain)) {
+  start(weight, in * kernel * kernel, seed);
+  start(bias, in * kernel * kernel, seed);
+}
+
+Embedding::Embedding(Parameters& parameters, const std::string& name, int in, int out, std::uint64_t seed)
+    : weight(parameters.add(name + ".weight", {out, in}, ParameterKind::plain)),
+      bias(parameters.add(name + ".bias", {out}, ParameterKind::plain)) {
+  start(weight, in, seed);
+  start(bias, in, seed);
+}
+
+ConvolutionBatchNorm make_connector(Parameters& parameters, const std::string& name, int in, int out,
+                                    std::uint64_t seed, int kernel) {
+  ConvolutionBatchNorm connector(parameters, name + ".convolution", name + ".norm", in, out, kernel, 1);
+  connector.options.direct = true;
+  start(connector.weight, in * kernel * kernel, seed);
+  for (const Parameter& one : {connector.norm.gamma, connector.norm.running_variance})
+    set_values(one, std::vector<float>(one.shape().elements(), 1));
+  return connector;
 }
 
 }  // namespace preceptor

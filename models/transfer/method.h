@@ -5,14 +5,47 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "models/network.h"
-#include "models/transfer/settings.h"
 
 namespace preceptor {
+
+// A setting of a method. Its default says what it looks like.
+struct MethodKey {
+  enum class Kind {
+    weight,    // a number of at least 0
+    positive,  // a number above 0
+    fraction,  // a number from 0 to 1
+    count,     // a whole number from 1 to a million
+    choice,    // one of `choices`
+    taps,      // names joined by '+', or "stages", "middle" or "last"
+  };
+  std::string name, value;  // value: the default
+  Kind kind;
+  std::string meaning;
+  std::vector<std::string> choices = {};
+  // Other defaults beside a choice: {"reading=paper", "0.1"}.
+  std::vector<std::pair<std::string, std::string>> defaults = {};
+};
+
+// Every key of the method with a valid value, as text: the shortest that reads back as the same number.
+struct MethodSettings {
+  std::string name;
+  std::map<std::string, std::string> values;
+
+  double number(const std::string& key) const;
+  float real(const std::string& key) const { return static_cast<float>(number(key)); }
+  const std::string& text(const std::string& key) const { return values.at(key); }
+  std::vector<std::string> names(const std::string& key) const;  // the parts between '+'
+};
+std::string to_string(const MethodSettings& settings);
+
+// "kd:temperature=4" by the keys of its method. Errors: usage, naming the keys that there are, or what a value must be.
+MethodSettings parse_settings(const std::string& text, const std::vector<MethodKey>& keys);
 
 // The inputs of a method's constructor.
 struct MethodSetup {
@@ -41,6 +74,11 @@ struct TransferInput {
 
 class TransferMethod {
  public:
+  TransferMethod(const MethodSetup& setup, const MethodSettings& settings)
+      : settings_(settings),
+        weight_(settings.real("weight")),
+        multi_label_(setup.multi_label),
+        parameters_(*setup.context) {}
   virtual ~TransferMethod() = default;
   TransferMethod(const TransferMethod&) = delete;
   TransferMethod& operator=(const TransferMethod&) = delete;
@@ -57,8 +95,16 @@ class TransferMethod {
   Parameters& parameters() { return parameters_; }
 
  protected:
-  explicit TransferMethod(const MethodSetup& setup) : parameters_(*setup.context) {}
+  // weight times T^2 KL(teacher || student) of outputs softened at T; per label where labels are independent.
+  Tensor softened_loss(const TransferInput& in, const Tensor& student, const Tensor& teacher, float temperature,
+                       float weight) const {
+    return multi_label_ ? softened_binary_kl(student, teacher, in.labels, temperature, weight)
+                        : softened_kl(student, teacher, temperature, weight);
+  }
 
+  const MethodSettings settings_;
+  const float weight_;
+  const bool multi_label_;
   std::vector<std::string> student_taps_, teacher_taps_;
   Parameters parameters_;
 };

@@ -1,5 +1,4 @@
 // Pictures that are written: PNG files read back, grids, and boxes around the findings of phantoms.
-#include "data/images/image_grid.h"
 #include "data/images/png_writer.h"
 #include "data/phantoms/chest.h"
 #include "data/phantoms/phantom.h"

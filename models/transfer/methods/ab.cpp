@@ -1,7 +1,6 @@
 // ab: the student's neurons, through a connector, are active where the teacher's are (Heo et al. 2019a).
 #include <cmath>
 
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {
@@ -10,27 +9,20 @@ namespace {
 class ActivationBoundaries : public FeatureMethod {
  public:
   ActivationBoundaries(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), margin_(settings.real("margin")), weight_(settings.real("weight")) {
-    for (const TapPair& pair : read_pairs(setup, settings, true)) {
-      require_one_size(settings, pair.student, pair.teacher);
+      : FeatureMethod(setup, settings, {.before_relu = true, .one_size = true}) {
+    for (const TapPair& pair : pairs_)
       connectors_.push_back(make_connector(parameters_, "transfer.ab." + pair.student.name, pair.student.shape[0],
                                            pair.teacher.shape[0], setup.seed));
-    }
-  }
-
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
-    for (std::size_t i = 0; i < connectors_.size(); ++i) {
-      const auto [student, teacher] = maps(in, i);
-      const float of_tap = std::ldexp(3e-3f, static_cast<int>(i + 1) - static_cast<int>(connectors_.size()));
-      losses.push_back(pointwise_loss(PointwiseLossKind::boundary, connectors_[i](student), teacher,
-                                      weight_ * of_tap / static_cast<float>(teacher.shape()[0]), margin_));
-    }
-    return losses;
   }
 
  private:
-  float margin_, weight_;
+  std::vector<Tensor> pair_losses(std::size_t i, const Tensor& student, const Tensor& teacher) override {
+    const float of_tap = std::ldexp(3e-3f, static_cast<int>(i + 1) - static_cast<int>(connectors_.size()));
+    return {pointwise_loss(PointwiseLossKind::boundary, connectors_[i](student), teacher,
+                           weight_ * of_tap / static_cast<float>(teacher.shape()[0]), margin_)};
+  }
+
+  const float margin_ = settings_.real("margin");
   std::vector<ConvolutionBatchNorm> connectors_;
 };
 

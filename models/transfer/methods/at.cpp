@@ -7,34 +7,24 @@ namespace {
 
 class At : public FeatureMethod {
  public:
-  At(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), reading_(settings.text("reading")), weight_(settings.real("weight")) {
-    for (const TapPair& pair : read_pairs(setup, settings)) {
-      require_one_size(settings, pair.student, pair.teacher);
+  At(const MethodSetup& setup, const MethodSettings& settings) : FeatureMethod(setup, settings, {.one_size = true}) {
+    for (const TapPair& pair : pairs_)
       require(reading_ != "author" || pair.student.shape[0] == pair.teacher.shape[0],
               "--method at: the author's reading compares channel by channel, and ", pair.student.name,
               " of the student has ", pair.student.shape[0], ", ", pair.teacher.name, " of the teacher ",
               pair.teacher.shape[0]);
-    }
-  }
-
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
-    for (std::size_t i = 0; i < student_taps_.size(); ++i) {
-      const auto [student, teacher] = maps(in, i);
-      if (reading_ == "author")
-        losses.push_back(l2_norm_loss(l2_normalize_maps(student), l2_normalize_maps(teacher),
-                                      weight_ / static_cast<float>(student_taps_.size())));
-      else
-        losses.push_back(
-            attention_transfer(student, teacher, reading_ == "paper" ? weight_ / 2 : weight_, reading_ == "paper"));
-    }
-    return losses;
   }
 
  private:
-  std::string reading_;
-  float weight_;
+  std::vector<Tensor> pair_losses(std::size_t, const Tensor& student, const Tensor& teacher) override {
+    if (reading_ == "author")
+      return {l2_norm_loss(l2_normalize_maps(student), l2_normalize_maps(teacher),
+                           weight_ / static_cast<float>(pairs_.size()))};
+    const bool paper = reading_ == "paper";
+    return {attention_transfer(student, teacher, paper ? weight_ / 2 : weight_, paper)};
+  }
+
+  const std::string reading_ = settings_.text("reading");
 };
 
 }  // namespace

@@ -6,27 +6,20 @@ namespace {
 
 class CorrelationCongruence : public FeatureMethod {
  public:
-  CorrelationCongruence(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), gamma_(settings.real("gamma")), weight_(settings.real("weight")) {
-    read_pairs(setup, settings);
-  }
+  using FeatureMethod::FeatureMethod;
 
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
+ private:
+  std::vector<Tensor> pair_losses(std::size_t, const Tensor& student, const Tensor& teacher) override {
     const auto products = [](const Tensor& map) {
       const Tensor rows = l2_normalize_rows(as_rows(map));
       return matmul_nt(rows, rows);
     };
-    for (std::size_t i = 0; i < student_taps_.size(); ++i) {
-      const Tensor student = products(student_map(in, i)), teacher = products(teacher_map(in, i));
-      losses.push_back(pointwise_loss(PointwiseLossKind::correlation, student, teacher,
-                                      weight_ / static_cast<float>(student.shape().elements()), gamma_));
-    }
-    return losses;
+    const Tensor own = products(student);
+    return {pointwise_loss(PointwiseLossKind::correlation, own, products(teacher),
+                           weight_ / static_cast<float>(own.shape().elements()), gamma_)};
   }
 
- private:
-  float gamma_, weight_;
+  const float gamma_ = settings_.real("gamma");
 };
 
 }  // namespace

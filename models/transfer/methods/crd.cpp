@@ -4,8 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "models/initial_values.h"
-#include "models/transfer/connector.h"
+#include "engine/initial_values.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {
@@ -13,27 +12,23 @@ namespace {
 
 class Contrast : public FeatureMethod {
  public:
-  Contrast(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup),
-        negatives_(static_cast<int>(settings.number("negatives"))),
-        temperature_(settings.number("temperature")),
-        momentum_(settings.real("momentum")),
-        weight_(settings.real("weight")) {
-    const std::vector<TapPair> pairs = read_pairs(setup, settings);
-    require(pairs.size() == 1 && pairs[0].student.shape.rank() == 1 && pairs[0].teacher.shape.rank() == 1,
+  Contrast(const MethodSetup& setup, const MethodSettings& settings) : FeatureMethod(setup, settings) {
+    require(pairs_.size() == 1 && pairs_[0].student.shape.rank() == 1 && pairs_[0].teacher.shape.rank() == 1,
             "--method crd: reads pooled features, not maps");
     const int columns = static_cast<int>(settings.number("dimension")), images = setup.images;
     require(columns <= 256, "--method crd: dimension=", columns, " is more than 256");
     require(images > 1, "--method crd: of ", images, " training images there are no others");
     state_size(setup, images, columns);
-    student_.emplace(parameters_, "transfer.crd.student", pairs[0].student.shape[0], columns, setup.seed);
-    teacher_.emplace(parameters_, "transfer.crd.teacher", pairs[0].teacher.shape[0], columns, setup.seed);
+    student_.emplace(parameters_, "transfer.crd.student", pairs_[0].student.shape[0], columns, setup.seed);
+    teacher_.emplace(parameters_, "transfer.crd.teacher", pairs_[0].teacher.shape[0], columns, setup.seed);
     for (std::size_t i = 0; i < 2; ++i) {
       const std::string name = i == 0 ? "transfer.crd.student" : "transfer.crd.teacher";
       banks_[i] = parameters_.add(name + "_bank", {images, columns}, ParameterKind::buffer);
+      // Rows of unit length, about.
+      set_values(banks_[i], InitialValues(setup.seed, banks_[i].name())
+                                .uniform_values(banks_[i].shape().elements(), 1 / std::sqrt(columns / 3.0)));
       constants_[i] = parameters_.add(name + "_constant", {1}, ParameterKind::buffer);
     }
-    start_banks(setup.seed, columns);
     const bool by_class = settings.text("from") == "classes" && setup.classes != nullptr;
     find_others(*setup.context, images, by_class ? setup.classes : nullptr);
   }
@@ -54,19 +49,6 @@ class Contrast : public FeatureMethod {
     const double megabytes = 2.0 * images * columns * sizeof(float) / 1e6;
     setup.note(message("--method crd: two banks of ", images, " x ", columns, " values, ",
                        std::round(megabytes * 10) / 10, " MB of memory and of every saved state"));
-  }
-
-  // Uniform in +-1 / sqrt(columns / 3): of unit length, about.
-  void start_banks(std::uint64_t seed, int columns) {
-    StateDict state = parameters_.state();
-    const double scale = 1 / std::sqrt(columns / 3.0);
-    for (const Parameter& bank : banks_) {
-      const InitialValues random(seed, bank.name());
-      std::vector<float>& values = state.at(bank.name()).values;
-      for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = static_cast<float>(scale * (2 * random.uniform(i) - 1));
-    }
-    parameters_.load(state);
   }
 
   // Images by class: those of one class are neighbors, and exclude each other. Without classes each excludes itself.
@@ -94,9 +76,9 @@ class Contrast : public FeatureMethod {
     others_ = {on_device(order), on_device(first), on_device(excluded)};
   }
 
-  int negatives_;
-  double temperature_;
-  float momentum_, weight_;
+  const int negatives_ = static_cast<int>(settings_.number("negatives"));
+  const double temperature_ = settings_.number("temperature");
+  const float momentum_ = settings_.real("momentum");
   std::optional<Embedding> student_, teacher_;
   Parameter banks_[2], constants_[2];  // of the student's embeddings, of the teacher's; of either one's scores
   NegativeSource others_;

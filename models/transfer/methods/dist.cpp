@@ -7,13 +7,7 @@ namespace {
 
 class Dist : public TransferMethod {
  public:
-  Dist(const MethodSetup& setup, const MethodSettings& settings)
-      : TransferMethod(setup),
-        multi_label_(setup.multi_label),
-        temperature_(settings.real("temperature")),
-        beta_(settings.real("beta")),
-        gamma_(settings.real("gamma")),
-        weight_(settings.real("weight")) {}
+  using TransferMethod::TransferMethod;
 
   // 1 - Pearson's correlation is half the squared distance of the two after centering and scaling to unit length.
   std::vector<Tensor> losses(const TransferInput& in) override {
@@ -29,8 +23,8 @@ class Dist : public TransferMethod {
   }
 
  private:
-  bool multi_label_;
-  float temperature_, beta_, gamma_, weight_;
+  const float temperature_ = settings_.real("temperature");
+  const float beta_ = settings_.real("beta"), gamma_ = settings_.real("gamma");
 };
 
 }  // namespace

@@ -7,13 +7,7 @@ namespace {
 
 class Dkd : public TransferMethod {
  public:
-  Dkd(const MethodSetup& setup, const MethodSettings& settings)
-      : TransferMethod(setup),
-        multi_label_(setup.multi_label),
-        temperature_(settings.real("temperature")),
-        alpha_(settings.real("alpha")),
-        beta_(settings.real("beta")),
-        weight_(settings.real("weight")) {}
+  using TransferMethod::TransferMethod;
 
   // A label's two outcomes leave nothing beside the target: the part of the others is 0 whatever the networks say. So
   // for independent labels alpha weights the labels that an image has, and beta those that it has not.
@@ -25,8 +19,8 @@ class Dkd : public TransferMethod {
   }
 
  private:
-  bool multi_label_;
-  float temperature_, alpha_, beta_, weight_;
+  const float temperature_ = settings_.real("temperature");
+  const float alpha_ = settings_.real("alpha"), beta_ = settings_.real("beta");
 };
 
 }  // namespace

@@ -1,5 +1,4 @@
 // fitnet: the student's maps, through a 1x1 regressor, reproduce the teacher's (Romero et al. 2015).
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {
@@ -8,30 +7,20 @@ namespace {
 class FitNet : public FeatureMethod {
  public:
   FitNet(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup),
-        scale_(settings.real("weight") / (settings.text("reading") == "paper" ? 2.0f : 1.0f)),
-        per_image_(settings.text("reading") == "paper") {
-    for (const TapPair& pair : read_pairs(setup, settings)) {
-      require_one_size(settings, pair.student, pair.teacher);
+      : FeatureMethod(setup, settings, {.one_size = true}) {
+    for (const TapPair& pair : pairs_)
       regressors_.emplace_back(parameters_, "transfer.fitnet." + pair.student.name, pair.student.shape[0],
                                pair.teacher.shape[0], setup.seed);
-    }
-  }
-
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
-    for (std::size_t i = 0; i < regressors_.size(); ++i) {
-      const auto [student, teacher] = maps(in, i);
-      const std::size_t over = per_image_ ? static_cast<std::size_t>(teacher.shape()[0]) : teacher.shape().elements();
-      losses.push_back(pointwise_loss(PointwiseLossKind::square, regressors_[i](student), teacher,
-                                      scale_ / static_cast<float>(over)));
-    }
-    return losses;
   }
 
  private:
-  float scale_;
-  bool per_image_;
+  std::vector<Tensor> pair_losses(std::size_t i, const Tensor& student, const Tensor& teacher) override {
+    const std::size_t over = paper_ ? static_cast<std::size_t>(teacher.shape()[0]) : teacher.shape().elements();
+    return {pointwise_loss(PointwiseLossKind::square, regressors_[i](student), teacher,
+                           (paper_ ? weight_ / 2 : weight_) / static_cast<float>(over))};
+  }
+
+  const bool paper_ = settings_.text("reading") == "paper";
   std::vector<Regressor> regressors_;
 };
 

@@ -6,17 +6,15 @@ namespace {
 
 class SolutionProcedure : public FeatureMethod {
  public:
-  SolutionProcedure(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), weight_(settings.real("weight")) {
-    const std::vector<TapPair> pairs = read_pairs(setup, settings);
-    require(pairs.size() > 1, "--method fsp: a flow needs two taps at least");
-    for (const TapPair& pair : pairs)
+  SolutionProcedure(const MethodSetup& setup, const MethodSettings& settings) : FeatureMethod(setup, settings) {
+    require(pairs_.size() > 1, "--method fsp: a flow needs two taps at least");
+    for (const TapPair& pair : pairs_)
       require(pair.student.shape[0] == pair.teacher.shape[0], "--method fsp: ", pair.student.name,
               " of the student has ", pair.student.shape[0], " channels and ", pair.teacher.name, " of the teacher ",
               pair.teacher.shape[0], "; products of different channels cannot be compared");
-    for (std::size_t i = 0; i + 1 < pairs.size(); ++i) {
-      require_one_size(settings, pairs[i].student, pairs[i + 1].student);
-      require_one_size(settings, pairs[i].teacher, pairs[i + 1].teacher);
+    for (std::size_t i = 0; i + 1 < pairs_.size(); ++i) {
+      require_one_size(settings, pairs_[i].student, pairs_[i + 1].student);
+      require_one_size(settings, pairs_[i].teacher, pairs_[i + 1].teacher);
     }
   }
 
@@ -26,16 +24,13 @@ class SolutionProcedure : public FeatureMethod {
       const auto [first, second] = at_one_size(from, to);
       return gram_matrix(first, second, 1 / static_cast<float>(first.shape()[2] * first.shape()[3]));
     };
-    for (std::size_t i = 0; i + 1 < student_taps_.size(); ++i) {
+    for (std::size_t i = 0; i + 1 < pairs_.size(); ++i) {
       const Tensor student = flow(student_map(in, i), student_map(in, i + 1));
       const Tensor teacher = flow(teacher_map(in, i), teacher_map(in, i + 1));
       losses.push_back(mean_square(student, teacher, weight_));
     }
     return losses;
   }
-
- private:
-  float weight_;
 };
 
 }  // namespace

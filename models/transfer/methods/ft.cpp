@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {
@@ -30,9 +29,8 @@ class Coder {
 
 class FactorTransfer : public FeatureMethod {
  public:
-  FactorTransfer(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), paper_(settings.text("reading") == "paper"), weight_(settings.real("weight")) {
-    for (const TapPair& pair : read_pairs(setup, settings)) {
+  FactorTransfer(const MethodSetup& setup, const MethodSettings& settings) : FeatureMethod(setup, settings) {
+    for (const TapPair& pair : pairs_) {
       require_one_size(settings, pair.student, pair.teacher);
       const int student = pair.student.shape[0], teacher = pair.teacher.shape[0];
       const int factors = std::max(1, static_cast<int>(std::lround(settings.number("rate") * teacher)));
@@ -43,25 +41,20 @@ class FactorTransfer : public FeatureMethod {
     }
   }
 
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
-    for (std::size_t i = 0; i < levels_.size(); ++i) {
-      const Tensor& map = teacher_map(in, i);
-      const Tensor of_teacher = levels_[i].encoder(map);
-      const Tensor rebuilt = levels_[i].decoder(of_teacher);
-      Tensor target = of_teacher;
-      target.set_slot(-1);  // the paraphraser learns from what it rebuilds alone
-      const auto [student, teacher] = at_one_size(levels_[i].translator(student_map(in, i)), target);
-      const Tensor factors = l2_normalize_rows(as_rows(student));
-      losses.push_back(pointwise_loss(PointwiseLossKind::absolute, factors, l2_normalize_rows(as_rows(teacher)),
-                                      weight_ / per(factors)));
-      losses.push_back(pointwise_loss(paper_ ? PointwiseLossKind::square : PointwiseLossKind::absolute, rebuilt, map,
-                                      1 / per(rebuilt)));
-    }
-    return losses;
+ private:
+  std::vector<Tensor> pair_losses(std::size_t i, const Tensor& student_map, const Tensor& teacher_map) override {
+    const Tensor of_teacher = levels_[i].encoder(teacher_map);
+    const Tensor rebuilt = levels_[i].decoder(of_teacher);
+    Tensor target = of_teacher;
+    target.set_slot(-1);  // the paraphraser learns from what it rebuilds alone
+    const auto [student, teacher] = at_one_size(levels_[i].translator(student_map), target);
+    const Tensor factors = l2_normalize_rows(as_rows(student));
+    const Tensor of_factors = pointwise_loss(PointwiseLossKind::absolute, factors, l2_normalize_rows(as_rows(teacher)),
+                                             weight_ / per(factors));
+    return {of_factors, pointwise_loss(paper_ ? PointwiseLossKind::square : PointwiseLossKind::absolute, rebuilt,
+                                       teacher_map, 1 / per(rebuilt))};
   }
 
- private:
   struct Level {
     Coder translator, encoder, decoder;
   };
@@ -70,8 +63,7 @@ class FactorTransfer : public FeatureMethod {
     return static_cast<float>(paper_ ? static_cast<std::size_t>(x.shape()[0]) : x.shape().elements());
   }
 
-  bool paper_;
-  float weight_;
+  const bool paper_ = settings_.text("reading") == "paper";
   std::vector<Level> levels_;
 };
 

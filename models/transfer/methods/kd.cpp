@@ -6,21 +6,14 @@ namespace {
 
 class Kd : public TransferMethod {
  public:
-  Kd(const MethodSetup& setup, const MethodSettings& settings)
-      : TransferMethod(setup),
-        multi_label_(setup.multi_label),
-        temperature_(settings.real("temperature")),
-        weight_(settings.real("weight")) {}
+  using TransferMethod::TransferMethod;
 
   std::vector<Tensor> losses(const TransferInput& in) override {
-    if (multi_label_)
-      return {softened_binary_kl(in.student.logits, in.teacher.logits, in.labels, temperature_, weight_)};
-    return {softened_kl(in.student.logits, in.teacher.logits, temperature_, weight_)};
+    return {softened_loss(in, in.student.logits, in.teacher.logits, temperature_, weight_)};
   }
 
  private:
-  bool multi_label_;
-  float temperature_, weight_;
+  const float temperature_ = settings_.real("temperature");
 };
 
 }  // namespace

@@ -6,20 +6,13 @@ namespace {
 
 class LabelSmoothing : public TransferMethod {
  public:
-  LabelSmoothing(const MethodSetup& setup, const MethodSettings& settings)
-      : TransferMethod(setup), multi_label_(setup.multi_label), weight_(settings.real("weight")) {}
+  using TransferMethod::TransferMethod;
 
   // The divergence from the even distribution is the cross entropy with it less a constant, so a student that is even
   // costs nothing. Logits of a teacher that knows nothing are all alike.
   std::vector<Tensor> losses(const TransferInput& in) override {
-    const Tensor even = label_logits(in.student.logits, in.labels, 0, 0);
-    if (multi_label_) return {softened_binary_kl(in.student.logits, even, in.labels, 1, weight_)};
-    return {softened_kl(in.student.logits, even, 1, weight_)};
+    return {softened_loss(in, in.student.logits, label_logits(in.student.logits, in.labels, 0, 0), 1, weight_)};
   }
-
- private:
-  bool multi_label_;
-  float weight_;
 };
 
 }  // namespace

@@ -7,11 +7,7 @@ namespace {
 
 class Mutual : public TransferMethod {
  public:
-  Mutual(const MethodSetup& setup, const MethodSettings& settings)
-      : TransferMethod(setup),
-        multi_label_(setup.multi_label),
-        temperature_(settings.real("temperature")),
-        weight_(settings.real("weight")) {}
+  using TransferMethod::TransferMethod;
 
   // The peers' own gradients do not come from here: to this network they are targets.
   std::vector<Tensor> losses(const TransferInput& in) override {
@@ -19,14 +15,12 @@ class Mutual : public TransferMethod {
     const float weight = weight_ / static_cast<float>(in.peers.size());
     std::vector<Tensor> terms;
     for (const Tensor& peer : in.peers)
-      terms.push_back(multi_label_ ? softened_binary_kl(in.student.logits, peer, in.labels, temperature_, weight)
-                                   : softened_kl(in.student.logits, peer, temperature_, weight));
+      terms.push_back(softened_loss(in, in.student.logits, peer, temperature_, weight));
     return terms;
   }
 
  private:
-  bool multi_label_;
-  float temperature_, weight_;
+  const float temperature_ = settings_.real("temperature");
 };
 
 }  // namespace

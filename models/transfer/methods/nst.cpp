@@ -7,30 +7,18 @@ namespace {
 class NeuronSelectivity : public FeatureMethod {
  public:
   NeuronSelectivity(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), weight_(settings.real("weight")) {
-    for (const TapPair& pair : read_pairs(setup, settings)) require_one_size(settings, pair.student, pair.teacher);
-  }
-
-  // With the kernel k(x, y) = (x y)^2 on unit maps, the means of k over all pairs of channels are sums of squares of
-  // products of maps.
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
-    for (std::size_t i = 0; i < student_taps_.size(); ++i) {
-      const auto [student_map, teacher_map] = maps(in, i);
-      const Tensor student = l2_normalize_maps(student_map), teacher = l2_normalize_maps(teacher_map);
-      const auto mean = [&](const Tensor& x, const Tensor& y, float factor) {
-        const Tensor products = gram_matrix(x, y, 1);
-        losses.push_back(mean_square(products, Tensor(), factor * weight_));
-      };
-      mean(teacher, teacher, 1);
-      mean(student, student, 1);
-      mean(student, teacher, -2);
-    }
-    return losses;
-  }
+      : FeatureMethod(setup, settings, {.one_size = true}) {}
 
  private:
-  float weight_;
+  // With the kernel k(x, y) = (x y)^2 on unit maps, the means of k over all pairs of channels are sums of squares of
+  // products of maps.
+  std::vector<Tensor> pair_losses(std::size_t, const Tensor& student_map, const Tensor& teacher_map) override {
+    const Tensor student = l2_normalize_maps(student_map), teacher = l2_normalize_maps(teacher_map);
+    const auto mean = [&](const Tensor& x, const Tensor& y, float factor) {
+      return mean_square(gram_matrix(x, y, 1), Tensor(), factor * weight_);
+    };
+    return {mean(teacher, teacher, 1), mean(student, student, 1), mean(student, teacher, -2)};
+  }
 };
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {
@@ -29,9 +28,8 @@ double negative_mean(double mean, double deviation) {
 class Overhaul : public FeatureMethod {
  public:
   Overhaul(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), weight_(settings.real("weight")) {
-    for (const TapPair& pair : read_pairs(setup, settings, true)) {
-      require_one_size(settings, pair.student, pair.teacher);
+      : FeatureMethod(setup, settings, {.before_relu = true, .one_size = true}) {
+    for (const TapPair& pair : pairs_) {
       require(pair.teacher.norm.has_value(), "--method ofd: no batch norm says how ", pair.teacher.name,
               " of the teacher is spread; it reads maps before a ReLU, such as layer3.1.sum or denseblock3");
       const BatchNormParameters& norm = *pair.teacher.norm;
@@ -47,26 +45,20 @@ class Overhaul : public FeatureMethod {
     }
   }
 
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
-    for (std::size_t i = 0; i < levels_.size(); ++i) {
-      auto [student, teacher] = maps(in, i);
-      if (levels_[i].norm) teacher = batch_norm(teacher, *levels_[i].norm, false, false);
-      const float of_tap = std::ldexp(1e-3f, static_cast<int>(i + 1) - static_cast<int>(levels_.size()));
-      losses.push_back(pointwise_loss(PointwiseLossKind::partial, levels_[i].connector(student),
-                                      margin_relu(teacher, levels_[i].margins),
-                                      weight_ * of_tap / static_cast<float>(teacher.shape()[0])));
-    }
-    return losses;
+ private:
+  std::vector<Tensor> pair_losses(std::size_t i, const Tensor& student, const Tensor& teacher_map) override {
+    const Level& level = levels_[i];
+    const Tensor teacher = level.norm ? batch_norm(teacher_map, *level.norm, false, false) : teacher_map;
+    const float of_tap = std::ldexp(1e-3f, static_cast<int>(i + 1) - static_cast<int>(levels_.size()));
+    return {pointwise_loss(PointwiseLossKind::partial, level.connector(student), margin_relu(teacher, level.margins),
+                           weight_ * of_tap / static_cast<float>(teacher.shape()[0]))};
   }
 
- private:
   struct Level {
     ConvolutionBatchNorm connector;
     std::optional<BatchNormParameters> norm;  // the teacher's, if it follows the tap
     Tensor margins;                           // [channels of the teacher]
   };
-  float weight_;
   std::vector<Level> levels_;
 };
 

@@ -6,25 +6,16 @@ namespace {
 
 class ProbabilisticTransfer : public FeatureMethod {
  public:
-  ProbabilisticTransfer(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), weight_(settings.real("weight")) {
-    read_pairs(setup, settings);
-  }
+  using FeatureMethod::FeatureMethod;
 
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
+ private:
+  std::vector<Tensor> pair_losses(std::size_t, const Tensor& student, const Tensor& teacher) override {
     const auto cosines = [](const Tensor& map) {
       const Tensor rows = l2_normalize_rows(as_rows(map), {.epsilon = 1e-7f});
       return matmul_nt(rows, rows);
     };
-    for (std::size_t i = 0; i < student_taps_.size(); ++i)
-      losses.push_back(
-          relational_loss(Relation::similarities, cosines(student_map(in, i)), cosines(teacher_map(in, i)), weight_));
-    return losses;
+    return {relational_loss(Relation::similarities, cosines(student), cosines(teacher), weight_)};
   }
-
- private:
-  float weight_;
 };
 
 }  // namespace

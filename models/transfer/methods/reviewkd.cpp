@@ -1,7 +1,6 @@
 // reviewkd: the student's stages, each fused with what all deeper ones left, review the teacher's (Chen et al. 2021).
 #include <algorithm>
 
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {
@@ -19,38 +18,34 @@ Tensor resized(const std::optional<Resizer>& resizer, const Tensor& x) { return 
 // One stage: attention based fusion, and the pyramid of hierarchical context losses.
 struct Level {
   ConvolutionBatchNorm reduce, expand;
+  std::optional<Resizer> own_to_teacher;
   // Attention: a 1x1 convolution of both maps, as the sum of one for each map; the first has the bias.
-  std::optional<Regressor> of_own;
-  Parameter of_deeper;
-  std::optional<Resizer> deeper_to_own, own_to_teacher;
-  std::vector<Resizer> pyramid;
+  std::optional<Regressor> of_own = {};
+  Parameter of_deeper = {};
+  std::optional<Resizer> deeper_to_own = {};
+  std::vector<Resizer> pyramid = {};
 };
 
 class Review : public FeatureMethod {
  public:
   Review(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), weight_(settings.real("weight")) {
-    std::vector<TapPair> pairs = read_pairs(setup, settings, true);
+      : FeatureMethod(setup, settings, {.before_relu = true}) {
     // The deepest stage is the pooled features.
     if (settings.text("tap") == "stages")
-      pairs.push_back(add_pair(setup.student->tap("avgpool", setup.height, setup.width),
-                               setup.teacher->tap("avgpool", setup.teacher_height, setup.teacher_width)));
-    const int middle = std::min(512, pairs.back().student.shape[0]);
-    for (std::size_t i = 0; i < pairs.size(); ++i) {
-      const bool deepest = i + 1 == pairs.size();
-      const Shape own = map_shape(pairs[i].student), teacher = map_shape(pairs[i].teacher);
-      const std::string name = "transfer.reviewkd." + pairs[i].student.name;
+      add_pair(setup.student->tap("avgpool", setup.height, setup.width),
+               setup.teacher->tap("avgpool", setup.teacher_height, setup.teacher_width));
+    const int middle = std::min(512, pairs_.back().student.shape[0]);
+    for (std::size_t i = 0; i < pairs_.size(); ++i) {
+      const bool deepest = i + 1 == pairs_.size();
+      const Shape own = map_shape(pairs_[i].student), teacher = map_shape(pairs_[i].teacher);
+      const std::string name = "transfer.reviewkd." + pairs_[i].student.name;
       Level level{make_connector(parameters_, name + ".reduce", own[0], middle, setup.seed),
                   make_connector(parameters_, name + ".expand", middle, teacher[0], setup.seed, 3),
-                  {},
-                  {},
-                  {},
-                  resizer(*setup.context, own, teacher, ResizeRule::nearest),
-                  {}};
+                  resizer(*setup.context, own, teacher, ResizeRule::nearest)};
       if (!deepest) {
         level.of_own.emplace(parameters_, name + ".attention.own", middle, 2, setup.seed);
         level.of_deeper = make_projection(parameters_, name + ".attention.deeper", middle, 2, setup.seed);
-        level.deeper_to_own = resizer(*setup.context, map_shape(pairs[i + 1].teacher), own, ResizeRule::nearest);
+        level.deeper_to_own = resizer(*setup.context, map_shape(pairs_[i + 1].teacher), own, ResizeRule::nearest);
       }
       for (int side : {4, 2, 1})
         if (side < teacher[1])
@@ -89,7 +84,6 @@ class Review : public FeatureMethod {
     for (const Resizer& pool : level.pyramid) compare(pool(student), pool(teacher), share *= 0.5f);
   }
 
-  float weight_;
   std::vector<Level> levels_;
 };
 

@@ -6,27 +6,16 @@ namespace {
 
 class Relational : public FeatureMethod {
  public:
-  Relational(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup),
-        distance_(settings.real("distance")),
-        angle_(settings.real("angle")),
-        weight_(settings.real("weight")) {
-    read_pairs(setup, settings);
-  }
-
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
-    for (std::size_t i = 0; i < student_taps_.size(); ++i) {
-      const Tensor student = squared_distances(as_rows(student_map(in, i)));
-      const Tensor teacher = squared_distances(as_rows(teacher_map(in, i)));
-      losses.push_back(relational_loss(Relation::distances, student, teacher, weight_ * distance_));
-      losses.push_back(relational_loss(Relation::angles, student, teacher, weight_ * angle_));
-    }
-    return losses;
-  }
+  using FeatureMethod::FeatureMethod;
 
  private:
-  float distance_, angle_, weight_;
+  std::vector<Tensor> pair_losses(std::size_t, const Tensor& student_map, const Tensor& teacher_map) override {
+    const Tensor student = squared_distances(as_rows(student_map)), teacher = squared_distances(as_rows(teacher_map));
+    return {relational_loss(Relation::distances, student, teacher, weight_ * distance_),
+            relational_loss(Relation::angles, student, teacher, weight_ * angle_)};
+  }
+
+  const float distance_ = settings_.real("distance"), angle_ = settings_.real("angle");
 };
 
 }  // namespace

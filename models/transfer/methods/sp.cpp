@@ -6,24 +6,16 @@ namespace {
 
 class SimilarityPreserving : public FeatureMethod {
  public:
-  SimilarityPreserving(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), weight_(settings.real("weight")) {
-    read_pairs(setup, settings);
-  }
+  using FeatureMethod::FeatureMethod;
 
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
+ private:
+  std::vector<Tensor> pair_losses(std::size_t, const Tensor& student, const Tensor& teacher) override {
     const auto similarities = [](const Tensor& map) {
       const Tensor rows = as_rows(map);
       return l2_normalize_rows(matmul_nt(rows, rows));
     };
-    for (std::size_t i = 0; i < student_taps_.size(); ++i)
-      losses.push_back(mean_square(similarities(student_map(in, i)), similarities(teacher_map(in, i)), weight_));
-    return losses;
+    return {mean_square(similarities(student), similarities(teacher), weight_)};
   }
-
- private:
-  float weight_;
 };
 
 }  // namespace

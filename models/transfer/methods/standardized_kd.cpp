@@ -8,17 +8,12 @@ namespace {
 
 class StandardizedKd : public TransferMethod {
  public:
-  StandardizedKd(const MethodSetup& setup, const MethodSettings& settings)
-      : TransferMethod(setup),
-        multi_label_(setup.multi_label),
-        temperature_(settings.real("temperature")),
-        weight_(settings.real("weight")) {}
+  using TransferMethod::TransferMethod;
 
   // For independent labels a row's mean says nothing: every label is standardized over the batch instead.
   std::vector<Tensor> losses(const TransferInput& in) override {
     const Tensor student = standardize(in.student.logits), teacher = standardize(in.teacher.logits);
-    if (multi_label_) return {softened_binary_kl(student, teacher, in.labels, temperature_, weight_)};
-    return {softened_kl(student, teacher, temperature_, weight_)};
+    return {softened_loss(in, student, teacher, temperature_, weight_)};
   }
 
  private:
@@ -28,8 +23,7 @@ class StandardizedKd : public TransferMethod {
     return multi_label_ ? l2_normalize_columns(logits, options) : l2_normalize_rows(logits, options);
   }
 
-  bool multi_label_;
-  float temperature_, weight_;
+  const float temperature_ = settings_.real("temperature");
 };
 
 }  // namespace

@@ -8,13 +8,7 @@ namespace {
 
 class TeacherFreeKd : public TransferMethod {
  public:
-  TeacherFreeKd(const MethodSetup& setup, const MethodSettings& settings)
-      : TransferMethod(setup),
-        multi_label_(setup.multi_label),
-        released_(settings.text("reading") == "released"),
-        correct_(settings.real("correct")),
-        temperature_(settings.real("temperature")),
-        weight_(settings.real("weight")) {
+  TeacherFreeKd(const MethodSetup& setup, const MethodSettings& settings) : TransferMethod(setup, settings) {
     require(correct_ > 0 && correct_ < 1, "--method tfkd: correct is a probability between 0 and 1");
   }
 
@@ -29,16 +23,14 @@ class TeacherFreeKd : public TransferMethod {
     if (multi_label_) {  // the logit of yes against no
       of_label -= of_others;
       of_others = -of_label;
-      const Tensor teacher = label_logits(in.student.logits, in.labels, of_label, of_others);
-      return {softened_binary_kl(in.student.logits, teacher, in.labels, temperature_, weight)};
     }
-    return {softened_kl(in.student.logits, label_logits(in.student.logits, in.labels, of_label, of_others),
-                        temperature_, weight)};
+    const Tensor teacher = label_logits(in.student.logits, in.labels, of_label, of_others);
+    return {softened_loss(in, in.student.logits, teacher, temperature_, weight)};
   }
 
  private:
-  bool multi_label_, released_;
-  float correct_, temperature_, weight_;
+  const bool released_ = settings_.text("reading") == "released";
+  const float correct_ = settings_.real("correct"), temperature_ = settings_.real("temperature");
 };
 
 }  // namespace

@@ -1,8 +1,6 @@
 // vid: the student's maps predict the teacher's, as well as Gaussians of learned variance can (Ahn et al. 2019).
-#include <algorithm>
 #include <cmath>
 
-#include "models/transfer/connector.h"
 #include "models/transfer/feature_method.h"
 
 namespace preceptor {
@@ -11,47 +9,33 @@ namespace {
 class VariationalInformation : public FeatureMethod {
  public:
   VariationalInformation(const MethodSetup& setup, const MethodSettings& settings)
-      : FeatureMethod(setup), weight_(settings.real("weight")) {
-    for (const TapPair& pair : read_pairs(setup, settings)) {
-      require_one_size(settings, pair.student, pair.teacher);
+      : FeatureMethod(setup, settings, {.one_size = true}) {
+    for (const TapPair& pair : pairs_) {
       const std::string name = "transfer.vid." + pair.student.name;
       const int in = pair.student.shape[0], out = pair.teacher.shape[0];
       predictors_.push_back({make_projection(parameters_, name + ".0", in, out, setup.seed),
                              make_projection(parameters_, name + ".1", out, out, setup.seed),
                              make_projection(parameters_, name + ".2", out, out, setup.seed),
                              parameters_.add(name + ".variance", {out}, ParameterKind::plain)});
+      const auto raw = static_cast<float>(std::log(std::expm1(settings.number("variance"))));
+      set_values(predictors_.back().variance, std::vector<float>(static_cast<std::size_t>(out), raw));
     }
-    start_variances(settings.number("variance"));
-  }
-
-  std::vector<Tensor> losses(const TransferInput& in) override {
-    std::vector<Tensor> losses;
-    for (std::size_t i = 0; i < predictors_.size(); ++i) {
-      const auto [student, teacher] = maps(in, i);
-      const Predictor& predictor = predictors_[i];
-      const Tensor first = relu(convolution(student, predictor.first, nullptr, {}));
-      const Tensor second = relu(convolution(first, predictor.second, nullptr, {}));
-      losses.push_back(
-          gaussian_likelihood(convolution(second, predictor.third, nullptr, {}), teacher, predictor.variance, weight_));
-    }
-    return losses;
   }
 
  private:
+  std::vector<Tensor> pair_losses(std::size_t i, const Tensor& student, const Tensor& teacher) override {
+    const Predictor& predictor = predictors_[i];
+    const Tensor first = relu(convolution(student, predictor.first, nullptr, {}));
+    const Tensor second = relu(convolution(first, predictor.second, nullptr, {}));
+    return {
+        gaussian_likelihood(convolution(second, predictor.third, nullptr, {}), teacher, predictor.variance, weight_)};
+  }
+
   // Three 1x1 convolutions; the variances are learned as what log(1 + exp()) makes them of.
   struct Predictor {
     Parameter first, second, third, variance;
   };
 
-  void start_variances(double variance) {
-    StateDict state = parameters_.state();
-    for (auto& [name, tensor] : state)
-      if (name.ends_with(".variance"))
-        std::fill(tensor.values.begin(), tensor.values.end(), static_cast<float>(std::log(std::expm1(variance))));
-    parameters_.load(state);
-  }
-
-  float weight_;
   std::vector<Predictor> predictors_;
 };
 
