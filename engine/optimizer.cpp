@@ -3,6 +3,8 @@
 
 #include <set>
 
+#include "kernels/optimizer/optimizer.h"
+
 namespace preceptor {
 
 using kernels::UpdateSegment;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/parameters.h"
-#include "kernels/optimizer/optimizer.h"
+#include "kernels/optimizer/rule.h"
 
 namespace preceptor {
 
