@@ -1,5 +1,5 @@
-// What a kind of device does beyond running kernels: memory, queues, events and graphs. Host memory has one driver, for
-// the cpu and the emulated device; the other is in kernels/device/cuda/.
+// All that a kind of device does beyond running kernels: memory, queues, events and graphs. Host memory has one driver,
+// for the cpu and the emulated device; the other is in kernels/device/cuda/.
 #pragma once
 
 #include <cstddef>

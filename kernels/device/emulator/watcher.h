@@ -61,7 +61,7 @@ class Watcher {
   Worker& worker_;
   Shadow shadow_;
   AccessCounter counter_;
-  // Of shadow cells: one for the global memory of a grid, one for each block's shared memory.
+  // Generations of shadow cells: one for the global memory of a grid, one for each block's shared memory.
   std::uint32_t generation_ = 0, global_generation_ = 0, shared_generation_ = 0;
 
   std::uint32_t block_ = 0, epoch_ = 0;
