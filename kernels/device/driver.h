@@ -18,8 +18,6 @@ constexpr std::size_t memory_alignment = 64;  // bytes, of all that a driver all
 // by destructors and does not throw.
 class Driver {
  public:
-  virtual ~Driver() = default;
-
   virtual void* allocate(std::size_t bytes) const = 0;
   virtual void release(void* memory) const = 0;
   // Memory of a Reservation; `name` appears in errors.
@@ -52,6 +50,9 @@ class Driver {
   // For profilers, and for the messages of calls that fail in between.
   virtual void begin_range(const char* name) const = 0;
   virtual void end_range() const = 0;
+
+ protected:
+  ~Driver() = default;  // never called: a driver serves whatever static object is destroyed last
 };
 
 const Driver& driver_of(DeviceKind kind);
