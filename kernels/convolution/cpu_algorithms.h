@@ -1,4 +1,4 @@
-// The algorithms that the cpu has beside those of oneDNN, each for shapes where these are slow, and the workspace of all.
+// The cpu's own algorithms beside oneDNN's, each for shapes where those are slow, and the workspace of all.
 #pragma once
 
 #include "kernels/convolution/convolution.h"
