@@ -8,9 +8,9 @@
 
 #include "engine/context.h"
 #include "engine/parameters.h"
-#include "kernels/pointwise_loss/pointwise_loss.h"
-#include "kernels/relational_loss/relational_loss.h"
-#include "kernels/resize/resize.h"
+#include "kernels/pointwise_loss/kind.h"
+#include "kernels/relational_loss/relation.h"
+#include "kernels/resize/axis.h"
 
 namespace preceptor {
 
@@ -96,7 +96,7 @@ Tensor decoupled_kl(const Tensor& student, const Tensor& teacher, const Tensor& 
 // over images.
 Tensor attention_transfer(const Tensor& student, const Tensor& teacher, float weight = 1.0f, bool paper = false);
 
-// scale times the sum over all entries of a loss on student - teacher (kernels/pointwise_loss/pointwise_loss.h), [n] by
+// scale times the sum over all entries of a loss on student - teacher (kernels/pointwise_loss/kind.h), [n] by
 // image or row. Both have one shape; teacher may be undefined: zeros. parameter: the p of the kinds that have one.
 using kernels::PointwiseLossKind;
 Tensor pointwise_loss(PointwiseLossKind kind, const Tensor& student, const Tensor& teacher, float scale,
@@ -137,7 +137,7 @@ Tensor gaussian_likelihood(const Tensor& prediction, const Tensor& target, const
 
 // |x_i - x_j|^2 of all rows of x [n, k]: [n, n].
 Tensor squared_distances(const Tensor& x);
-// weight times a loss on two matrices of relations [n, n] (kernels/relational_loss/relational_loss.h); [n].
+// weight times a loss on two matrices of relations [n, n] (kernels/relational_loss/relation.h); [n].
 using kernels::Relation;
 Tensor relational_loss(Relation relation, const Tensor& student, const Tensor& teacher, float weight);
 

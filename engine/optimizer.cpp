@@ -3,6 +3,8 @@
 
 #include <set>
 
+#include "kernels/optimizer/optimizer.h"
+
 namespace preceptor {
 
 Optimizer::Optimizer(const std::vector<Parameters*>& parts, const OptimizerOptions& options)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/update_segments.h"
+#include "kernels/optimizer/rule.h"
 
 namespace preceptor {
 

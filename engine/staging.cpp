@@ -5,6 +5,8 @@
 #include <cassert>
 #include <cstring>
 
+#include "kernels/staged_copy/staged_copy.h"
+
 namespace preceptor {
 
 namespace {

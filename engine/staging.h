@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/context.h"
-#include "kernels/staged_copy/staged_copy.h"
+#include "kernels/staged_copy/slot.h"
 
 namespace preceptor {
 

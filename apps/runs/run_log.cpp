@@ -11,6 +11,7 @@
 
 #include "apps/runs/event_file.h"
 #include "apps/runs/results.h"
+#include "data/images/png_writer.h"
 #include "engine/files/check.h"
 #include "engine/files/file.h"
 

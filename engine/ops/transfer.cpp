@@ -6,6 +6,8 @@
 #include "kernels/gram_matrix/gram_matrix.h"
 #include "kernels/l2_normalize/l2_normalize.h"
 #include "kernels/linear/linear.h"
+#include "kernels/pointwise_loss/pointwise_loss.h"
+#include "kernels/relational_loss/relational_loss.h"
 #include "kernels/softmax/softmax.h"
 
 namespace preceptor {

@@ -82,17 +82,4 @@ void run_on(Cpu, const AttentionFusionBackward<float>& a) {
   }
 }
 
-template <class T>
-Cost cost(const AttentionFusion<T>& a) {
-  const double values = static_cast<double>(a.x.elements()), pixels = static_cast<double>(a.x.images) * a.x.plane();
-  return {(3 * values + 2 * pixels) * sizeof(T), 3 * values + 2 * pixels};
-}
-template <class T>
-Cost cost(const AttentionFusionBackward<T>& a) {
-  const double values = static_cast<double>(a.x.elements()), pixels = static_cast<double>(a.x.images) * a.x.plane();
-  return {(5 * values + 4 * pixels) * sizeof(T), 6 * values + 6 * pixels};
-}
-INSTANTIATE_COST(AttentionFusion);
-INSTANTIATE_COST(AttentionFusionBackward);
-
 }  // namespace preceptor::kernels

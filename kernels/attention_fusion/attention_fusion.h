@@ -16,6 +16,11 @@ struct AttentionFusion {
   FeatureMap<const T> x, y;       // equal channels
   FeatureMap<const T> attention;  // 2 channels
   FeatureMap<T> out;
+
+  Cost cost() const {
+    const double values = count_of(x.elements()), pixels = count_of(x.images, x.plane());
+    return {(3 * values + 2 * pixels) * sizeof(T), 3 * values + 2 * pixels};
+  }
 };
 KERNEL_FAMILY_OF_T(AttentionFusion);
 
@@ -25,6 +30,11 @@ struct AttentionFusionBackward {
   static constexpr const char* name = "attention_fusion_backward";
   FeatureMap<const T> x, y, attention, d_out;
   FeatureMap<T> d_x, d_y, d_attention;
+
+  Cost cost() const {
+    const double values = count_of(x.elements()), pixels = count_of(x.images, x.plane());
+    return {(5 * values + 4 * pixels) * sizeof(T), 6 * values + 6 * pixels};
+  }
 };
 KERNEL_FAMILY_OF_T(AttentionFusionBackward);
 

@@ -91,14 +91,6 @@ void run_on(Cpu, const AttentionTransfer<float>& a) {
   }
 }
 
-// Two passes over the student: no derivative can be written before all its image was seen.
-template <class T>
-Cost cost(const AttentionTransfer<T>& a) {
-  const double student = static_cast<double>(a.student.elements()), teacher = static_cast<double>(a.teacher.elements());
-  return {(3 * student + teacher) * sizeof(T) + a.student.images * sizeof(float), 4 * student + 2 * teacher};
-}
-INSTANTIATE_COST(AttentionTransfer);
-
 template <class T>
 std::size_t workspace_bytes(const AttentionTransfer<T>& a, const Device& device) {
   if (device.kind == DeviceKind::cpu) return 0;

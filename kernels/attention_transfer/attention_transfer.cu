@@ -2,24 +2,14 @@
 #include "kernels/attention_transfer/attention_transfer.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 
 #include "kernels/attention_transfer/tiling.h"
-#include "kernels/device/gpu.h"
-#include "kernels/device/group.cuh"
+#include "kernels/device/channels_last.cuh"
 #include "kernels/device/reduce.cuh"
 
 namespace preceptor::kernels {
 namespace {
-
-// True if all rows of these maps can be accessed by 16 bytes.
-template <class... T>
-bool rows_aligned(const FeatureMap<T>&... maps) {
-  assert(((maps.block == maps.channel_stride) && ...));
-  return ((aligned16(maps.data) && maps.channel_stride * sizeof(T) % 16 == 0 && maps.channels * sizeof(T) % 16 == 0) &&
-          ...);
-}
 
 // A thread's positions in the image of its block.
 struct Place {
@@ -191,10 +181,8 @@ void run_on(Gpu gpu, const AttentionTransfer<T>& a) {
     launch(gpu, attend<T>, static_cast<std::int64_t>(std::min(ticket_count, t.images - first)) * t.slices, threads, 0,
            a, t, first, rows_aligned(a.student), rows_aligned(a.teacher), gpu.tickets);
   const std::int64_t blocks = static_cast<std::int64_t>(t.images) * t.slices;
-  if (rows_aligned(a.student, a.d_student))
-    launch(gpu, differentiate<T, Pack<T>>, blocks, threads, 0, a, t);
-  else
-    launch(gpu, differentiate<T, Single<T>>, blocks, threads, 0, a, t);
+  with_group<T>(rows_aligned(a.student, a.d_student),
+                [&](auto group) { launch(gpu, differentiate<T, decltype(group)>, blocks, threads, 0, a, t); });
 }
 INSTANTIATE_RUN_ON(AttentionTransfer);
 

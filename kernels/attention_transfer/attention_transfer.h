@@ -20,6 +20,13 @@ struct AttentionTransfer {
   float epsilon;  // the norm is at least this, so a dead map gives zeros and not NaN; torch's normalize uses 1e-12
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
   bool root = false;
+
+  // Two passes over the student: no derivative can be written before all its image was seen.
+  Cost cost() const {
+    const double of_student = count_of(student.elements()), of_teacher = count_of(teacher.elements());
+    return {(3 * of_student + of_teacher) * sizeof(T) + student.images * sizeof(float),
+            4 * of_student + 2 * of_teacher};
+  }
 };
 KERNEL_FAMILY_OF_T(AttentionTransfer);
 template <class T>

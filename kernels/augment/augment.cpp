@@ -132,14 +132,4 @@ void run_on(Cpu, const Augment<float>& a) {
   }
 }
 
-template <class T>
-Cost cost(const Augment<T>& a) {
-  const double values = static_cast<double>(a.out.elements()),
-               pixels = static_cast<double>(a.out.images) * a.out.plane();
-  double operations = a.between_pixels() ? 8 * values + 40 * pixels : 2 * values;
-  if (a.state && a.noise > 0) operations += 3 * values + 80 * pixels;
-  return {values * (sizeof(T) + 1), operations};
-}
-INSTANTIATE_COST(Augment);
-
 }  // namespace preceptor::kernels

@@ -46,6 +46,13 @@ struct Augment {
   const std::int32_t* rows = nullptr;
 
   bool between_pixels() const { return state && (rotate > 0 || scale > 0 || crop > 0); }
+
+  Cost cost() const {
+    const double values = count_of(out.elements()), pixels = count_of(out.images, out.plane());
+    double operations = between_pixels() ? 8 * values + 40 * pixels : 2 * values;
+    if (state && noise > 0) operations += 3 * values + 80 * pixels;
+    return {values * (sizeof(T) + 1), operations};
+  }
 };
 KERNEL_FAMILY_OF_T(Augment);
 

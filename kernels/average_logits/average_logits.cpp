@@ -40,13 +40,4 @@ void run_on(Cpu, const AverageLogits<float>& a) {
   }
 }
 
-template <class T>
-Cost cost(const AverageLogits<T>& a) {
-  const double values = static_cast<double>(a.rows) * a.classes;
-  // Per member's value two logarithms or exponentials and their sums, of some ten operations each.
-  return {values * (a.members + 1) * sizeof(T) + static_cast<double>(a.members) * a.classes * sizeof(float),
-          values * a.members * 40};
-}
-INSTANTIATE_COST(AverageLogits);
-
 }  // namespace preceptor::kernels

@@ -21,6 +21,12 @@ struct AverageLogits {
   int members;  // 1 to most_members
   int rows, classes;
   bool multi_label;
+
+  // Per member's value two logarithms or exponentials and their sums, of some ten operations each.
+  Cost cost() const {
+    const double values = count_of(rows, classes);
+    return {values * (members + 1) * sizeof(T) + count_of(members, classes) * sizeof(float), values * members * 40};
+  }
 };
 KERNEL_FAMILY_OF_T(AverageLogits);
 

@@ -6,6 +6,7 @@
 
 #include "kernels/batch_norm/bn_apply.h"
 #include "kernels/batch_norm/cpu_passes.h"
+#include "kernels/batch_norm/tiling.h"
 
 namespace preceptor::kernels {
 namespace {
@@ -141,9 +142,10 @@ void apply(const Arguments& a, int image, int channel_block, const TiledAffine& 
   const float* residual = a.residual.data ? a.residual.block_data(image, channel_block) : nullptr;
   float* y = a.y.block_data(image, channel_block);
   const int values = a.x.plane() * a.x.block;
-  specialize(residual != nullptr, [&](auto with_residual) {
-    specialize(a.relu, [&](auto relu) { apply_to_plane<with_residual(), relu()>(x, residual, y, values, affine); });
-  });
+  const auto run = [&](auto with_residual, auto relu) {
+    apply_to_plane<with_residual(), relu()>(x, residual, y, values, affine);
+  };
+  specialize(run, residual != nullptr, a.relu);
 }
 
 template <int block>
@@ -167,6 +169,14 @@ void write_statistics(const Forward& a, int channel_block, const ChannelSums<blo
     a.running_mean[channel] += a.momentum * (mean.value - a.running_mean[channel]);
     a.running_variance[channel] += a.momentum * (static_cast<float>(unbiased) - a.running_variance[channel]);
   }
+}
+
+template <class T>
+std::size_t gpu_workspace_bytes(const FeatureMap<const T>& x, const Device& device) {
+  if (device.kind == DeviceKind::cpu) return 0;
+  // Alignment decides between two tilings; the larger need covers both.
+  const auto bytes = [&](int width) { return Tiling(x.images * x.plane(), x.channels, width).workspace_bytes(); };
+  return std::max(bytes(1), bytes(16 / sizeof(T)));
 }
 
 }  // namespace
@@ -224,5 +234,40 @@ void run_on(Cpu, const BatchNormInference<float>& a) {
 #pragma omp parallel for schedule(static) if (worth_threads(a.x.elements()))
   for (int task = 0; task < blocks * a.x.images; ++task) apply(a, task / blocks, task % blocks, affine[task % blocks]);
 }
+
+// mapping: output channel blocks over threads; bytes: weights read and written; operations: 1 per weight.
+void run_on(Cpu, const FoldBatchNorm& a) {
+  const int block = a.out_block;
+#pragma omp parallel for schedule(static) if (worth_threads(a.out_channels, a.inner))
+  for (int first = 0; first < a.out_channels; first += block) {
+    const std::size_t begin = static_cast<std::size_t>(first) * a.inner;
+    for (int in_block = 0; in_block < block; ++in_block) {
+      const int channel = first + in_block;
+      const float factor = a.gamma[channel] / std::sqrt(a.running_variance[channel] + a.epsilon);
+      a.folded_bias[channel] = a.beta[channel] - a.running_mean[channel] * factor;
+      for (int i = 0; i < a.inner; ++i) {
+        const std::size_t at = begin + static_cast<std::size_t>(i) * block + in_block;
+        a.folded_weight[at] = a.weight[at] * factor;
+      }
+    }
+  }
+}
+
+template <class T>
+std::size_t workspace_bytes(const FindStatistics<T>& a, const Device& device) {
+  return gpu_workspace_bytes(a.x, device);
+}
+template <class T>
+std::size_t workspace_bytes(const BatchNormForward<T>& a, const Device& device) {
+  return a.statistics ? 0 : gpu_workspace_bytes(a.x, device);
+}
+template <class T>
+std::size_t workspace_bytes(const BatchNormBackward<T>& a, const Device& device) {
+  return a.needs_sums() ? gpu_workspace_bytes(a.x, device) : 0;
+}
+
+INSTANTIATE_WORKSPACE_BYTES(FindStatistics);
+INSTANTIATE_WORKSPACE_BYTES(BatchNormForward);
+INSTANTIATE_WORKSPACE_BYTES(BatchNormBackward);
 
 }  // namespace preceptor::kernels

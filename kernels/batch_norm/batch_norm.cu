@@ -130,8 +130,6 @@ __global__ void __launch_bounds__(Tiling::threads, 2) apply(BatchNormInference<T
   });
 }
 
-enum class Mask { none, given, recomputed };  // how the ReLU masks: by y, or by y's recomputed sign
-
 // d_y, and what decides whether the ReLU lets it pass, for some rows of a thread.
 template <class T, class Group, Mask mask, int rows>
 struct MaskedGradient {

@@ -9,6 +9,10 @@ namespace preceptor::kernels {
 
 // Maps are stored in T, float or bfloat16 (cpu: float): channel-blocked on the cpu, channels-last on cuda and emulated.
 // Everything [channels] is float.
+//
+// No y can be written before the statistics of all x are known, and no d_x before the sums over all d_y: every device
+// passes over the inputs twice, and cost() counts both. A cache that keeps a map in between shows as a rate above that
+// of memory.
 
 // The statistics of a map's channels, for a batch norm of it or of a wider map that holds it.
 template <class T>
@@ -17,6 +21,8 @@ struct FindStatistics {
   FeatureMap<const T> x;
   ChannelStatistics* statistics;  // [channels] out
   void* workspace = nullptr;      // workspace_bytes(arguments), 64-byte aligned
+
+  Cost cost() const { return {count_of(x.elements()) * sizeof(T), 5 * count_of(x.elements())}; }
 };
 KERNEL_FAMILY_OF_T(FindStatistics);
 template <class T>
@@ -43,6 +49,12 @@ struct BatchNormForward {
   float epsilon, momentum;  // running = (1 - momentum) running + momentum batch
   bool relu;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
+
+  Cost cost() const {
+    const int sums = statistics ? 0 : 1, added = residual.data ? 1 : 0;
+    const int maps = sums + (y.data ? 2 + added : 0), operations = 5 * sums + (y.data ? 3 + added : 0);
+    return {count_of(x.elements(), maps) * sizeof(T), count_of(x.elements(), operations)};
+  }
 };
 KERNEL_FAMILY_OF_T(BatchNormForward);
 template <class T>
@@ -60,6 +72,10 @@ struct BatchNormInference {
   const float* scale;  // [channels]; nullptr: gamma / sqrt(variance + epsilon), else neither of them is read
   float epsilon;
   bool relu;
+
+  Cost cost() const {
+    return {count_of(x.elements(), residual.data ? 3 : 2) * sizeof(T), count_of(x.elements(), residual.data ? 4 : 3)};
+  }
 };
 KERNEL_FAMILY_OF_T(BatchNormInference);
 
@@ -87,6 +103,13 @@ struct BatchNormBackward {
 
   bool recomputes_y() const { return relu && !y.data; }
   bool needs_sums() const { return batch_statistics || d_gamma || d_beta; }
+
+  Cost cost() const {
+    const int mask = relu && y.data ? 1 : 0, sums = needs_sums() ? 2 + mask : 0;
+    const int reads_x = batch_statistics || recomputes_y() ? 1 : 0;
+    const int apply = 2 + mask + reads_x + (d_residual.data ? 1 : 0) + (d_x_so_far.data ? 1 : 0);
+    return {count_of(x.elements(), sums + apply) * sizeof(T), count_of(x.elements(), recomputes_y() ? 13 : 9)};
+  }
 };
 KERNEL_FAMILY_OF_T(BatchNormBackward);
 template <class T>
@@ -102,6 +125,8 @@ struct FoldBatchNorm {
   float* folded_bias;                                           // [out_channels]
   int out_channels, out_block, inner;                           // inner = in_channels * kernel height * kernel width
   float epsilon;
+
+  Cost cost() const { return {2 * count_of(out_channels, inner) * sizeof(float), count_of(out_channels, inner)}; }
 };
 KERNEL_FAMILY(FoldBatchNorm);
 

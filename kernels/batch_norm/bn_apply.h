@@ -17,6 +17,8 @@ ON_ANY_DEVICE inline float bn_apply(float x, float mean, float scale, float offs
 #endif
 }
 
+enum class Mask { none, given, recomputed };  // how the ReLU masks a gradient: by y, or by y's recomputed sign
+
 // A double as a float, and what that took from it.
 struct Rounded {
   float value, rounding;

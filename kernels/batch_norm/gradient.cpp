@@ -22,8 +22,6 @@ struct GradientSums {
   }
 };
 
-enum class Mask { none, given, recomputed };  // how the ReLU masks: by y, or by y's recomputed sign
-
 Mask mask_of(const Backward& a) { return !a.relu ? Mask::none : a.y.data ? Mask::given : Mask::recomputed; }
 
 // Calls function with the mask as an integral constant.
@@ -140,13 +138,10 @@ void apply_gradient(const Backward& a, int image, int channel_block, const Gradi
 
 void apply(const Backward& a, int image, int channel_block, const GradientAffine& affine) {
   specialize_mask(mask_of(a), [&](auto mask) {
-    specialize(a.d_residual.data != nullptr, [&](auto with_residual) {
-      specialize(a.d_x_so_far.data != nullptr, [&](auto adds) {
-        specialize(a.batch_statistics, [&](auto batch_statistics) {
-          apply_gradient<mask(), with_residual(), adds(), batch_statistics()>(a, image, channel_block, affine);
-        });
-      });
-    });
+    const auto run = [&](auto with_residual, auto adds, auto batch_statistics) {
+      apply_gradient<mask(), with_residual(), adds(), batch_statistics()>(a, image, channel_block, affine);
+    };
+    specialize(run, a.d_residual.data != nullptr, a.d_x_so_far.data != nullptr, a.batch_statistics);
   });
 }
 

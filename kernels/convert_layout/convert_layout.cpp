@@ -36,13 +36,4 @@ void run_on(Cpu, const ConvertLayout<float, float>& a) {
   }
 }
 
-template <class From, class To>
-Cost cost(const ConvertLayout<From, To>& a) {
-  return {static_cast<double>(a.to.elements()) * (sizeof(From) + sizeof(To)), 0};
-}
-template Cost cost(const ConvertLayout<float, float>&);
-template Cost cost(const ConvertLayout<float, bfloat16>&);
-template Cost cost(const ConvertLayout<bfloat16, float>&);
-template Cost cost(const ConvertLayout<bfloat16, bfloat16>&);
-
 }  // namespace preceptor::kernels

@@ -2,8 +2,7 @@
 // plain order and that of the device.
 #pragma once
 
-#include "kernels/device/bfloat16.h"
-#include "kernels/device/device.h"
+#include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
 
 namespace preceptor::kernels {
@@ -17,9 +16,9 @@ struct ConvertLayout {
   static constexpr const char* name = "convert_layout";
   FeatureMap<const From> from;
   FeatureMap<To> to;  // another memory than from
+
+  Cost cost() const { return {count_of(to.elements()) * (sizeof(From) + sizeof(To)), 0}; }
 };
-template <class From, class To>
-Cost cost(const ConvertLayout<From, To>& arguments);
 void run_on(Cpu, const ConvertLayout<float, float>& arguments);
 template <class From, class To>
 void run_on(Cuda, const ConvertLayout<From, To>& arguments);

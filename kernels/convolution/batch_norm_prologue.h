@@ -23,16 +23,8 @@ FeatureMap<T> prologue_map(const FeatureMap<const T>& x, void* workspace) {
 // The launch that writes this map.
 template <template <class> class Family, class T>
 BatchNormInference<T> prologue(const Family<T>& a) {
-  return {.x = a.x,
-          .residual = {},
-          .y = prologue_map(a.x, a.workspace),
-          .gamma = nullptr,
-          .beta = a.input.offset,
-          .mean = a.input.mean,
-          .variance = nullptr,
-          .scale = a.input.scale,
-          .epsilon = 0,
-          .relu = a.input.relu};
+  const ChannelAffine& in = a.input;
+  return {a.x, {}, prologue_map(a.x, a.workspace), nullptr, in.offset, in.mean, nullptr, in.scale, 0, in.relu};
 }
 
 // The convolution of this map; its own workspace follows the map.

@@ -10,10 +10,7 @@
 #include <unordered_map>
 
 #include "kernels/convolution/batch_norm_prologue.h"
-#include "kernels/convolution/cpu_workspace.h"
-#include "kernels/convolution/few_outputs.h"
-#include "kernels/convolution/small_map_data_gradient.h"
-#include "kernels/convolution/small_map_weight_gradient.h"
+#include "kernels/convolution/cpu_algorithms.h"
 #include "kernels/device/onednn.h"
 
 namespace preceptor::kernels {
@@ -25,10 +22,9 @@ enum class Direction : int { forward, data_gradient, weight_gradient };
 struct PlanKey {
   Direction direction;
   int threads;
-  int images, in_channels, in_height, in_width, in_block, in_pitch;
-  int out_channels, out_height, out_width, out_block, out_pitch;
-  int kernel_height, kernel_width, stride, padding;
-  int bias, residual, relu, direct;
+  FeatureMap<const float> in, out;  // without data
+  ConvolutionGeometry geometry;
+  int bias = 0, residual = 0, relu = 0, direct = 0;
 
   bool operator==(const PlanKey& other) const { return std::memcmp(this, &other, sizeof *this) == 0; }
 };
@@ -54,63 +50,48 @@ struct Plan {
 
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-template <class Input, class Output>
-PlanKey make_key(Direction direction, const FeatureMap<Input>& in, const FeatureMap<Output>& out,
+FeatureMap<const float> without_data(FeatureMap<const float> map) {
+  map.data = nullptr;
+  return map;
+}
+
+PlanKey make_key(Direction direction, const FeatureMap<const float>& in, const FeatureMap<const float>& out,
                  const ConvolutionGeometry& g) {
-  return {direction,
-          omp_get_max_threads(),
-          in.images,
-          in.channels,
-          in.height,
-          in.width,
-          in.block,
-          in.channel_stride,
-          out.channels,
-          out.height,
-          out.width,
-          out.block,
-          out.channel_stride,
-          g.kernel_height,
-          g.kernel_width,
-          g.stride,
-          g.padding,
-          0,
-          0,
-          0,
-          0};
+  return {direction, omp_get_max_threads(), without_data(in), without_data(out), g};
 }
 
 WeightOrder order_of(const PlanKey& key) {
-  Device device{DeviceKind::cpu, key.threads};
-  return device_weight_order(device, key.out_channels, key.in_channels, key.kernel_height, key.kernel_width);
+  const Device device{DeviceKind::cpu, key.threads};
+  const ConvolutionGeometry& g = key.geometry;
+  return device_weight_order(device, key.out.channels, key.in.channels, g.kernel_height, g.kernel_width);
 }
 
 // Winograd F(4x4, 3x3) does a quarter of the multiplications; measured 1.3 to 2.2 times faster than the direct
 // algorithm in all three directions on maps of 4x4 and more, slower below (most of each tile is padding there).
 // If oneDNN has none (AVX2, and every version from 3.0), the direct algorithm is used.
 bool winograd_pays(const PlanKey& key) {
-  return !key.direct && key.kernel_height == 3 && key.kernel_width == 3 && key.stride == 1 && key.padding == 1 &&
-         key.in_block == 16 && key.out_block == 16 && key.in_pitch == key.in_channels &&
-         key.out_pitch == key.out_channels && key.out_height >= 4 && key.out_width >= 4 && key.in_channels >= 32 &&
-         key.out_channels >= 32;
+  const ConvolutionGeometry& g = key.geometry;
+  const auto fits = [](const FeatureMap<const float>& map) {
+    return map.block == 16 && map.channel_stride == map.channels && map.channels >= 32;
+  };
+  return !key.direct && g.kernel_height == 3 && g.kernel_width == 3 && g.stride == 1 && g.padding == 1 &&
+         fits(key.in) && fits(key.out) && key.out.height >= 4 && key.out.width >= 4;
 }
 
 onednn::ConvolutionDescription describe(const PlanKey& key) {
   onednn::ConvolutionDescription d;
-  d.source = onednn::describe(FeatureMap<const float>{nullptr, key.images, key.in_channels, key.in_height, key.in_width,
-                                                      key.in_block, key.in_pitch});
-  d.destination = onednn::describe(FeatureMap<const float>{nullptr, key.images, key.out_channels, key.out_height,
-                                                           key.out_width, key.out_block, key.out_pitch});
+  d.source = onednn::describe(key.in);
+  d.destination = onednn::describe(key.out);
   if (key.bias)
-    d.bias = dnnl::memory::desc({key.out_channels}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::x);
-  d.geometry = {key.kernel_height, key.kernel_width, key.stride, key.padding};
+    d.bias = dnnl::memory::desc({key.out.channels}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::x);
+  d.geometry = key.geometry;
   d.add_to_destination = key.residual != 0;
   d.relu = key.relu != 0;
   return d;
 }
 
 dnnl::memory::desc any_weights(const PlanKey& key) {
-  return {{key.out_channels, key.in_channels, key.kernel_height, key.kernel_width},
+  return {{key.out.channels, key.in.channels, key.geometry.kernel_height, key.geometry.kernel_width},
           dnnl::memory::data_type::f32,
           dnnl::memory::format_tag::any};
 }
@@ -137,18 +118,18 @@ auto choose(const PlanKey& key, const Make& make) {
   return *found;
 }
 
-template <class Descriptor>
-void add_scratchpad(Plan& plan, const Descriptor& descriptor) {
-  plan.memory[DNNL_ARG_SCRATCHPAD] = onednn::memory(descriptor.scratchpad_desc());
-  plan.scratch_bytes = aligned(descriptor.scratchpad_desc().get_size());
+// The primitive of a descriptor, and the weights as it wants them.
+template <class Primitive, class Descriptor>
+void add_primitive(Plan& plan, const PlanKey& key, const Descriptor& descriptor, int weights,
+                   const dnnl::memory::desc& wanted) {
+  plan.primitive = Primitive(descriptor);
+  const dnnl::memory::desc ours = onednn::describe(order_of(key)), scratch = descriptor.scratchpad_desc();
+  plan.memory[DNNL_ARG_SCRATCHPAD] = onednn::memory(scratch);
+  plan.scratch_bytes = aligned(scratch.get_size());
   onednn::count_primitive();
-}
-
-void add_weights(Plan& plan, const PlanKey& key, int argument, const dnnl::memory::desc& wanted) {
-  const dnnl::memory::desc ours = onednn::describe(order_of(key));
   plan.ours = onednn::memory(ours);
   plan.theirs = onednn::memory(wanted);
-  plan.memory[argument] = wanted == ours ? plan.ours : plan.theirs;
+  plan.memory[weights] = wanted == ours ? plan.ours : plan.theirs;
   if (wanted == ours) return;
   plan.weight_bytes = aligned(wanted.get_size());
   if (key.direction == Direction::weight_gradient)
@@ -161,34 +142,29 @@ void add_weights(Plan& plan, const PlanKey& key, int argument, const dnnl::memor
 Plan make_plan(const PlanKey& key) {
   Plan plan;
   const onednn::ConvolutionDescription d = describe(key);
+  const auto add_maps = [&](int source, int destination, int bias) {
+    plan.memory[source] = onednn::memory(d.source);
+    plan.memory[destination] = onednn::memory(d.destination);
+    if (key.bias) plan.memory[bias] = onednn::memory(d.bias);
+  };
   switch (key.direction) {
     case Direction::forward: {
       const auto descriptor = choose(key, onednn::forward);
-      plan.primitive = onednn::Forward(descriptor);
-      plan.memory[DNNL_ARG_SRC] = onednn::memory(d.source);
-      plan.memory[DNNL_ARG_DST] = onednn::memory(d.destination);
-      if (d.bias) plan.memory[DNNL_ARG_BIAS] = onednn::memory(*d.bias);
-      add_weights(plan, key, DNNL_ARG_WEIGHTS, descriptor.weights_desc());
-      add_scratchpad(plan, descriptor);
+      add_primitive<onednn::Forward>(plan, key, descriptor, DNNL_ARG_WEIGHTS, descriptor.weights_desc());
+      add_maps(DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_BIAS);
       break;
     }
     case Direction::data_gradient: {
       const auto descriptor = choose(key, onednn::data_gradient);
-      plan.primitive = onednn::DataGradient(descriptor);
-      plan.memory[DNNL_ARG_DIFF_DST] = onednn::memory(d.destination);
-      plan.memory[DNNL_ARG_DIFF_SRC] = onednn::memory(d.source);
-      add_weights(plan, key, DNNL_ARG_WEIGHTS, descriptor.weights_desc());
-      add_scratchpad(plan, descriptor);
+      add_primitive<onednn::DataGradient>(plan, key, descriptor, DNNL_ARG_WEIGHTS, descriptor.weights_desc());
+      add_maps(DNNL_ARG_DIFF_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_BIAS);
       break;
     }
     case Direction::weight_gradient: {
       const auto descriptor = choose(key, onednn::weight_gradient);
-      plan.primitive = onednn::WeightGradient(descriptor);
-      plan.memory[DNNL_ARG_SRC] = onednn::memory(d.source);
-      plan.memory[DNNL_ARG_DIFF_DST] = onednn::memory(d.destination);
-      if (d.bias) plan.memory[DNNL_ARG_DIFF_BIAS] = onednn::memory(*d.bias);
-      add_weights(plan, key, DNNL_ARG_DIFF_WEIGHTS, descriptor.diff_weights_desc());
-      add_scratchpad(plan, descriptor);
+      add_primitive<onednn::WeightGradient>(plan, key, descriptor, DNNL_ARG_DIFF_WEIGHTS,
+                                            descriptor.diff_weights_desc());
+      add_maps(DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_BIAS);
       break;
     }
   }

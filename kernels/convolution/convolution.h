@@ -29,6 +29,14 @@ struct ChannelAffine {
   bool relu = false;
 };
 
+// Multiply-adds and least traffic, the same for the three directions: the maps in T, the weights in their own type.
+template <class Weight, class Input, class Output>
+Cost convolution_cost(const FeatureMap<Input>& in, const FeatureMap<Output>& out, const ConvolutionGeometry& g) {
+  const double taps = count_of(in.channels, g.kernel_height, g.kernel_width);
+  return {sizeof(Input) * count_of(in.elements() + out.elements()) + sizeof(Weight) * taps * out.channels,
+          2 * count_of(out.elements()) * taps};
+}
+
 // y = relu?(convolution(input(x), weight) + bias? + residual?)
 template <class T>
 struct ConvolutionForward {
@@ -47,6 +55,12 @@ struct ConvolutionForward {
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
   bool tf32 = false;
   bool direct = false;
+
+  Cost cost() const {
+    Cost result = convolution_cost<T>(x, y, geometry);
+    if (residual.data) result.bytes += sizeof(T) * count_of(y.elements());
+    return result;
+  }
 };
 // True if a convolution applies a batch norm to its input as it loads it and computes the statistics of y as it stores
 // the way there: cuda and emulated. On a cpu an `input` takes a pass of its own, and so would statistics, which a batch
@@ -67,6 +81,8 @@ struct ConvolutionDataGradient {
   void* workspace = nullptr;
   bool tf32 = false;
   bool direct = false;
+
+  Cost cost() const { return convolution_cost<T>(d_x, d_y, geometry); }
 };
 KERNEL_FAMILY_OF_T(ConvolutionDataGradient);
 template <class T>
@@ -85,6 +101,8 @@ struct ConvolutionWeightGradient {
   void* workspace = nullptr;
   bool tf32 = false;
   bool direct = false;
+
+  Cost cost() const { return convolution_cost<float>(x, d_y, geometry); }
 };
 KERNEL_FAMILY_OF_T(ConvolutionWeightGradient);
 template <class T>
@@ -96,6 +114,8 @@ struct ReorderWeights {
   const float* from;
   float* to;
   WeightOrder from_order, to_order;  // the same sizes
+
+  Cost cost() const { return {2 * count_of(from_order.elements()) * sizeof(float), 0}; }
 };
 KERNEL_FAMILY(ReorderWeights);
 

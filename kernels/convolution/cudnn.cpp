@@ -12,9 +12,9 @@
 #include "kernels/convolution/batch_norm_prologue.h"
 #include "kernels/convolution/fastest.h"
 #include "kernels/device/card.h"
-#include "kernels/device/cuda/cuda_device.h"
 #include "kernels/device/cuda/fastest.h"
 #include "kernels/device/cuda/status.h"
+#include "kernels/device/memory.h"
 #include "kernels/device/tuning.h"
 
 namespace preceptor::kernels {
@@ -275,7 +275,8 @@ template <class T>
 ConvolutionForward<T> repeatable(ConvolutionForward<T> a, std::shared_ptr<void>& memory) {
   if (a.residual.data != a.y.data) return a;
   const std::size_t values = static_cast<std::size_t>(a.y.images) * a.y.plane() * a.y.channel_stride;
-  memory = {cuda::allocate(values * sizeof(T)), cuda::release};
+  const Device device{DeviceKind::cuda};
+  memory = {allocate(device, values * sizeof(T)), [device](void* released) { release(device, released); }};
   a.y.data = static_cast<T*>(memory.get());
   return a;
 }

@@ -1,5 +1,5 @@
 // Three passes over the wide map, which is all that takes time: two operations for each of its values and an output.
-#include "kernels/convolution/few_outputs.h"
+#include "kernels/convolution/cpu_algorithms.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // Data gradient as products of weight rows with output channels, summed over these at the end.
-#include "kernels/convolution/small_map_data_gradient.h"
+#include "kernels/convolution/cpu_algorithms.h"
 
 #include <vector>
 

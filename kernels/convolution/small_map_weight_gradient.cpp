@@ -1,5 +1,5 @@
 // Weight gradient as outer products: every tap of every pair of channel blocks is one block x block tile of registers.
-#include "kernels/convolution/small_map_weight_gradient.h"
+#include "kernels/convolution/cpu_algorithms.h"
 
 #include <algorithm>
 

@@ -104,38 +104,4 @@ void run_on(Cpu, const Sigmoid<float>& a) {
   }
 }
 
-namespace {
-
-// A row that does not fit on chip is read again from where it no longer fits.
-template <class T>
-double values_moved(double rows, int classes) {
-  return rows * (2.0 * classes + std::max(0, classes - cross_entropy_on_chip / static_cast<int>(sizeof(T))));
-}
-
-}  // namespace
-
-template <class T>
-Cost cost(const SoftmaxCrossEntropy<T>& a) {
-  return {values_moved<T>(a.rows, a.classes) * sizeof(T) + (a.row_weights ? 3.0 : 2.0) * a.rows * sizeof(float),
-          10.0 * a.rows * a.classes};
-}
-template <class T>
-Cost cost(const BinaryCrossEntropy<T>& a) {
-  const double entries = static_cast<double>(a.rows) * a.labels;
-  return {2 * entries * sizeof(T) + (entries + a.rows) * sizeof(float), 12 * entries};
-}
-template <class T>
-Cost cost(const Softmax<T>& a) {
-  return {values_moved<T>(a.rows, a.classes) * sizeof(T), 6.0 * a.rows * a.classes};
-}
-template <class T>
-Cost cost(const Sigmoid<T>& a) {
-  const double entries = static_cast<double>(a.count);
-  return {2 * entries * sizeof(T), 4 * entries};
-}
-INSTANTIATE_COST(SoftmaxCrossEntropy);
-INSTANTIATE_COST(BinaryCrossEntropy);
-INSTANTIATE_COST(Softmax);
-INSTANTIATE_COST(Sigmoid);
-
 }  // namespace preceptor::kernels

@@ -239,12 +239,6 @@ __global__ void __launch_bounds__(sigmoid_threads) sigmoid(const Sigmoid<T> a) {
     a.probabilities[i] = from_float<T>(sigmoid_of(to_float(a.logits[i])));
 }
 
-template <class Group, class T>
-void run_sigmoid(Gpu gpu, const Sigmoid<T>& a) {
-  launch(gpu, sigmoid<T, Group>, steps(a.count, sigmoid_threads * sigmoid_groups * Group::count), sigmoid_threads, 0,
-         a);
-}
-
 }  // namespace
 
 template <class T>
@@ -268,7 +262,11 @@ INSTANTIATE_RUN_ON(BinaryCrossEntropy);
 
 template <class T>
 void run_on(Gpu gpu, const Sigmoid<T>& a) {
-  aligned16(a.logits, a.probabilities) ? run_sigmoid<Pack<T>>(gpu, a) : run_sigmoid<Single<T>>(gpu, a);
+  with_group<T>(aligned16(a.logits, a.probabilities), [&](auto group) {
+    using Group = decltype(group);
+    const std::int64_t blocks = steps(a.count, sigmoid_threads * sigmoid_groups * Group::count);
+    launch(gpu, sigmoid<T, Group>, blocks, sigmoid_threads, 0, a);
+  });
 }
 INSTANTIATE_RUN_ON(Sigmoid);
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/softmax/reference.h"
+
 namespace preceptor::kernels::reference {
 
 template <class T>
@@ -15,15 +17,7 @@ struct LossAndGradient {
 
 template <class T>
 std::vector<T> softmax(int rows, int classes, const std::vector<T>& logits) {
-  std::vector<T> p(logits.size());
-  for (int row = 0; row < rows; ++row) {
-    const auto first = static_cast<std::size_t>(row) * classes;
-    const T maximum = *std::max_element(logits.begin() + first, logits.begin() + first + classes);
-    T sum = 0;
-    for (int i = 0; i < classes; ++i) sum += std::exp(logits[first + i] - maximum);
-    for (int i = 0; i < classes; ++i) p[first + i] = std::exp(logits[first + i] - maximum) / sum;
-  }
-  return p;
+  return temperature_softmax(rows, classes, logits, T(1), false);
 }
 
 template <class T>

@@ -11,8 +11,6 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int exponential = 16;  // its time, in values of a loop that only moves memory
-
 DecoupledSide side_of(const float* z, int classes, int label, double inverse) {
   double maximum = -std::numeric_limits<double>::infinity(), sum = 0;
   for (int i = 0; i < classes; ++i)
@@ -29,7 +27,7 @@ DecoupledSide side_of(const float* z, int classes, int label, double inverse) {
 void run_on(Cpu, const DecoupledKl& a) {
   const double temperature = static_cast<double>(a.temperature), scale = static_cast<double>(a.scale);
   const double of_target = static_cast<double>(a.of_target), of_others = static_cast<double>(a.of_others);
-#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, 4 * exponential))
+#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, 4 * double_exponential))
   for (int row = 0; row < a.rows; ++row) {
     const std::size_t first = static_cast<std::size_t>(row) * a.classes;
     const float *student = a.student + first, *teacher = a.teacher + first;
@@ -54,12 +52,6 @@ void run_on(Cpu, const DecoupledKl& a) {
     a.loss[row] =
         static_cast<float>(scale * temperature * temperature * (of_target * terms.target + of_others * others));
   }
-}
-
-// A row is read three times: for its maxima, its sums, and its gradient.
-Cost cost(const DecoupledKl& a) {
-  const double entries = static_cast<double>(a.rows) * a.classes;
-  return {(7 * entries + 2.0 * a.rows) * sizeof(float), 30 * entries};
 }
 
 }  // namespace preceptor::kernels

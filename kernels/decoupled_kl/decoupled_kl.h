@@ -19,6 +19,11 @@ struct DecoupledKl {
   float temperature;     // > 0
   float of_target, of_others;
   float scale;  // usually weight / rows
+
+  // A row is read three times: for its maxima, its sums, and its gradient.
+  Cost cost() const {
+    return {(7 * count_of(rows, classes) + 2.0 * rows) * sizeof(float), 30 * count_of(rows, classes)};
+  }
 };
 KERNEL_FAMILY(DecoupledKl);
 

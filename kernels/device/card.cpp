@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "kernels/device/driver.h"
+
 namespace preceptor::kernels {
 namespace {
 
@@ -22,9 +24,11 @@ std::string size_text(std::size_t bytes) {
 
 }  // namespace
 
-#ifndef PRECEPTOR_CUDA
-std::string card_name(const Device&) { return ""; }
-#endif
+std::string card_name(const Device& device) {
+  if constexpr (built_with_cuda)
+    if (device.kind == DeviceKind::cuda) return cuda::first_card();
+  return "";
+}
 
 std::string why_unusable(const Card& card) {
   if (card.driver == 0)

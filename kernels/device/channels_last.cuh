@@ -24,13 +24,4 @@ bool rows_aligned(const FeatureMap<T>&... maps) {
           ...);
 }
 
-// Calls launch_for(group) with the group that alignment allows.
-template <class T, class Launch>
-void with_group(bool aligned, const Launch& launch_for) {
-  if (aligned)
-    launch_for(Pack<T>{});
-  else
-    launch_for(Single<T>{});
-}
-
 }  // namespace preceptor::kernels

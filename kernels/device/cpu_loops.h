@@ -22,6 +22,8 @@ constexpr bool worth_threads(std::int64_t rows, std::int64_t columns = 1, std::i
   return rows * columns * work >= std::int64_t{1} << 15;
 }
 
+constexpr int double_exponential = 16;  // the work of an exponential in double
+
 // by_channel[c] += sum of the values of channel c in a chunk, always in the same order.
 template <int block>
 void fold_chunk(const float (&values)[chunk_size], double* by_channel) {
@@ -59,10 +61,15 @@ T* scratch(std::size_t count) {
   return memory.data();
 }
 
-// Calls function(std::true_type) or function(std::false_type): a flag becomes a template argument of an inner loop.
+// Calls function with std::true_type or std::false_type for each flag: they become template arguments of an inner loop.
 template <class Function>
-void specialize(bool flag, const Function& function) {
-  flag ? function(std::true_type{}) : function(std::false_type{});
+void specialize(const Function& function) {
+  function();
+}
+template <class Function, class... Flags>
+void specialize(const Function& function, bool flag, Flags... others) {
+  const auto with = [&](auto first) { specialize([&](auto... rest) { function(first, rest...); }, others...); };
+  flag ? with(std::true_type{}) : with(std::false_type{});
 }
 
 // The same for the channel block, of which a cpu has three.

@@ -3,6 +3,8 @@
 
 #include <omp.h>
 
+#include "kernels/device/driver.h"
+
 namespace preceptor::kernels {
 
 int Device::channel_block(int channels) const {
@@ -27,9 +29,10 @@ Device emulated_device(int threads, ThreadOrder order, std::uint64_t seed) {
   return Device{DeviceKind::emulated, threads > 0 ? threads : omp_get_max_threads(), order, seed};
 }
 
-#ifndef PRECEPTOR_CUDA
-Device cuda_device() { throw Error(ErrorKind::usage, "this build has no cuda device: it was configured without CUDA"); }
-#endif
+Device cuda_device() {
+  if constexpr (built_with_cuda) return cuda::open_first_card();
+  throw Error(ErrorKind::usage, "this build has no cuda device: it was configured without CUDA");
+}
 
 const char* to_string(DeviceKind kind) {
   return kind == DeviceKind::cpu ? "cpu" : kind == DeviceKind::cuda ? "cuda" : "emulated";

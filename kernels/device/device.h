@@ -15,6 +15,12 @@ namespace preceptor::kernels {
 
 enum class DeviceKind { cpu, cuda, emulated };
 
+#ifdef PRECEPTOR_CUDA
+constexpr bool built_with_cuda = true;
+#else
+constexpr bool built_with_cuda = false;
+#endif
+
 // In which order the emulated device runs the blocks of a grid, the warps of a block and the lanes of a warp.
 enum class ThreadOrder { forward, reverse, shuffled };
 
@@ -61,6 +67,12 @@ struct Cost {
   double operations = 0;  // floating-point, a multiply-add counts two
 };
 
+// An argument struct says its own.
+template <class Arguments>
+Cost cost(const Arguments& arguments) {
+  return arguments.cost();
+}
+
 // The wall time and cost of all launches of one family, filled while a Stream is profiled.
 struct ProfileRow {
   const char* family;
@@ -76,6 +88,7 @@ struct StreamCounts {
   std::int64_t waits = 0;           // of the host for the device
 };
 
+class Driver;  // driver.h
 class Stream;
 
 // Recorded launches, replayed in order with the arguments they were recorded with: on cuda as one CUDA graph, elsewhere
@@ -105,7 +118,8 @@ class Event {
 
  private:
   friend class Stream;
-  void* native_ = nullptr;  // cuda: cudaEvent_t
+  const Driver& driver_;
+  void* native_;  // cuda: cudaEvent_t
 };
 
 // A named stretch of launches in NVIDIA's profilers (NVTX), as long as it lives; on other devices nothing.
@@ -117,7 +131,7 @@ class NamedRange {
   NamedRange& operator=(const NamedRange&) = delete;
 
  private:
-  bool open_;
+  const Driver& driver_;
 };
 
 // An ordered queue of launches on one device. On the cpu a launch is executed before run() returns, except while a
@@ -169,8 +183,8 @@ class Stream {
   Emulated emulated() const { return emulated(queue_); }
 
   // Executes or records one launch. Arguments is the argument struct of a kernel family: trivially copyable, with a
-  // static `name`, a cost(arguments) and a run_on overload for every device that it runs on, all found beside the
-  // struct. Errors: usage, for a family that does not run on this device.
+  // static `name`, a cost(), and beside the struct a run_on overload for every device that it runs on. Errors: usage,
+  // for a family that does not run on this device.
   template <class Arguments>
   void submit(const Arguments& arguments);
 
@@ -192,14 +206,14 @@ class Stream {
   template <class Arguments>
   void execute(int queue, const Arguments& arguments, bool bare);
   void open_queue(Queue& queue);
-  void close_queue(Queue& queue);
   double seconds_of(const Queue& queue, const std::function<void()>& launches) const;
-  void finish_launch(const Queue& queue);
+  void finish(const Queue& queue) const;
   void add_profile(const char* family, const Cost& cost, double seconds);
   // `to` goes on only when `from` has come this far; recorded like a launch.
   void order(int from, int to, const Event& event);
 
   Device device_;
+  const Driver& driver_;
   Queue queues_[2];
   int queue_ = 0;  // that launches go to
   std::unique_ptr<Event> forked_, joined_;
@@ -251,11 +265,9 @@ void Stream::execute(int queue, const Arguments& arguments, bool bare) {
     if (device_.kind == DeviceKind::cpu) run_on(Cpu{}, arguments);
   if constexpr (RunsOn<Emulated, Arguments>)
     if (device_.kind == DeviceKind::emulated) run_on(emulated(queue), arguments);
-#ifdef PRECEPTOR_CUDA
-  if constexpr (RunsOn<Cuda, Arguments>)
+  if constexpr (built_with_cuda && RunsOn<Cuda, Arguments>)
     if (device_.kind == DeviceKind::cuda) run_on(cuda(queue), arguments);
-#endif
-  if (sync_every_launch_ && !bare) finish_launch(queues_[queue]);
+  if (sync_every_launch_ && !bare) finish(queues_[queue]);
 }
 
 // One launch on a stream.

@@ -43,6 +43,12 @@ EMULATOR_UNWATCHED void store_narrow(T* p, const Narrow<T, size>& values,
 }
 #endif
 
+// Calls launch_for(group) with the group that alignment allows.
+template <class T, class Launch>
+void with_group(bool aligned, const Launch& launch_for) {
+  aligned ? launch_for(Pack<T>{}) : launch_for(Single<T>{});
+}
+
 // The group of `count` values of at most 16 bytes.
 template <class T, int count>
 using GroupOf =

@@ -37,10 +37,7 @@ class Reservation {
 
  private:
   friend class Pool;
-  // Under AddressSanitizer what is not accessible cannot be touched.
-  void set_accessible(std::byte* begin, std::size_t bytes, bool accessible);
-
-  Device device_;
+  const Driver& driver_;
   bool owns_ = true;
   std::byte* base_ = nullptr;
   std::size_t capacity_ = 0;
@@ -58,7 +55,6 @@ class Pool {
   Pool(std::shared_ptr<Reservation> reservation, std::string name, Side side);
   // With a reservation of its own.
   Pool(Device device, const std::string& name, std::size_t bytes = 0);
-  ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
@@ -101,8 +97,9 @@ struct Copy {
   void* to;
   const void* from;
   std::size_t bytes;
+
+  Cost cost() const { return {2 * static_cast<double>(bytes), 0}; }
 };
-Cost cost(const Copy& arguments);
 void run_on(Cpu, const Copy& arguments);
 void run_on(Emulated, const Copy& arguments);
 void run_on(Cuda, const Copy& arguments);

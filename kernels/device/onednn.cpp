@@ -50,17 +50,12 @@ Forward::primitive_desc make_forward(const ConvolutionDescription& d, const dnnl
   const Steps s(d.geometry);
   const auto kind = dnnl::prop_kind::forward_training;
 #if DNNL_VERSION_MAJOR >= 3
-  if (d.bias)
-    return {engine(),      kind,     algorithm(d), d.source,  d.weights, *d.bias,
-            d.destination, s.stride, s.padding,    s.padding, attributes};
-  return {engine(), kind, algorithm(d), d.source, d.weights, d.destination, s.stride, s.padding, s.padding, attributes};
+  return {engine(),      kind,     algorithm(d), d.source,  d.weights, d.bias,
+          d.destination, s.stride, s.padding,    s.padding, attributes};
 #else
-  if (d.bias)
-    return {{kind, algorithm(d), d.source, d.weights, *d.bias, d.destination, s.stride, s.padding, s.padding},
-            attributes,
-            engine()};
-  return {
-      {kind, algorithm(d), d.source, d.weights, d.destination, s.stride, s.padding, s.padding}, attributes, engine()};
+  return {{kind, algorithm(d), d.source, d.weights, d.bias, d.destination, s.stride, s.padding, s.padding},
+          attributes,
+          engine()};
 #endif
 }
 
@@ -74,7 +69,7 @@ memory::dims sizes(const memory::desc& desc) {
 
 Forward::primitive_desc hint(const ConvolutionDescription& d) {
   ConvolutionDescription plain = d;
-  plain.bias.reset();
+  plain.bias = {};
   plain.winograd = false;
   plain.weights = memory::desc(sizes(d.weights), memory::data_type::f32, memory::format_tag::any);
   return make_forward(plain, dnnl::primitive_attr());
@@ -97,8 +92,7 @@ void count_primitive() { ++created; }
 
 dnnl::memory memory(const dnnl::memory::desc& desc) { return dnnl::memory(desc, engine(), DNNL_MEMORY_NONE); }
 
-template <class T>
-dnnl::memory::desc describe(const FeatureMap<T>& map) {
+dnnl::memory::desc describe(const FeatureMap<const float>& map) {
   const auto tag = map.block == 16  ? memory::format_tag::nChw16c
                    : map.block == 8 ? memory::format_tag::nChw8c
                                     : memory::format_tag::nchw;
@@ -107,8 +101,6 @@ dnnl::memory::desc describe(const FeatureMap<T>& map) {
   const memory::desc whole({map.images, map.channel_stride, map.height, map.width}, memory::data_type::f32, tag);
   return whole.submemory_desc(dims, {0, 0, 0, 0});
 }
-template dnnl::memory::desc describe(const FeatureMap<float>& map);
-template dnnl::memory::desc describe(const FeatureMap<const float>& map);
 
 dnnl::memory::desc describe(const WeightOrder& order) {
   using tag = memory::format_tag;
@@ -143,18 +135,10 @@ std::optional<WeightGradient::primitive_desc> weight_gradient(const ConvolutionD
   const Steps s(d.geometry);
   return attempt([&]() -> WeightGradient::primitive_desc {
 #if DNNL_VERSION_MAJOR >= 3
-    if (d.bias)
-      return {engine(), algorithm(d), d.source,  d.weights, *d.bias,      d.destination,
-              s.stride, s.padding,    s.padding, hint(d),   attributes(d)};
-    return {engine(), algorithm(d), d.source,  d.weights, d.destination,
+    return {engine(), algorithm(d), d.source,  d.weights, d.bias,       d.destination,
             s.stride, s.padding,    s.padding, hint(d),   attributes(d)};
 #else
-    if (d.bias)
-      return {{algorithm(d), d.source, d.weights, *d.bias, d.destination, s.stride, s.padding, s.padding},
-              attributes(d),
-              engine(),
-              hint(d)};
-    return {{algorithm(d), d.source, d.weights, d.destination, s.stride, s.padding, s.padding},
+    return {{algorithm(d), d.source, d.weights, d.bias, d.destination, s.stride, s.padding, s.padding},
             attributes(d),
             engine(),
             hint(d)};

@@ -22,15 +22,14 @@ dnnl::memory memory(const dnnl::memory::desc& desc);
 
 // Layout of a feature map: nChw16c, nChw8c or nchw by its block, with the images as far apart
 // as its channel_stride says.
-template <class T>
-dnnl::memory::desc describe(const FeatureMap<T>& map);
+dnnl::memory::desc describe(const FeatureMap<const float>& map);
 
 // Layout of weights in an order that device_weight_order() gives; oneDNN has a name for each of them.
 dnnl::memory::desc describe(const WeightOrder& order);
 
 struct ConvolutionDescription {
   dnnl::memory::desc source, weights, destination;
-  std::optional<dnnl::memory::desc> bias;
+  dnnl::memory::desc bias;  // empty: none
   ConvolutionGeometry geometry;
   bool winograd = false;
   bool add_to_destination = false;  // forward only: the result is added to what y holds

@@ -39,12 +39,4 @@ void run_on(Cpu, const Dropout<float>& a) {
   }
 }
 
-template <class T>
-Cost cost(const Dropout<T>& a) {
-  const double elements = static_cast<double>(a.x.elements());
-  // Ten rounds of two products, four exclusive ors and two sums give four numbers; a comparison and a product.
-  return {elements * 2 * sizeof(T), elements * (10 * 8 / 4.0 + 2)};
-}
-INSTANTIATE_COST(Dropout);
-
 }  // namespace preceptor::kernels

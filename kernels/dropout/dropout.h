@@ -28,6 +28,9 @@ struct Dropout {
   float scale() const { return 1 / (1 - probability); }
   int quads() const { return (x.channels + 3) / 4; }  // per pixel
   std::uint64_t first_counter() const { return (static_cast<std::uint64_t>(layer) + 1) << 40; }
+
+  // Ten rounds of two products, four exclusive ors and two sums give four numbers; a comparison and a product.
+  Cost cost() const { return {2 * count_of(x.elements()) * sizeof(T), count_of(x.elements()) * (10 * 8 / 4.0 + 2)}; }
 };
 KERNEL_FAMILY_OF_T(Dropout);
 

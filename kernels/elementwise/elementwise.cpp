@@ -33,13 +33,6 @@ void for_each_piece(const Runs& runs, const Function& function) {
   }
 }
 
-// Reads or writes a value of each of `maps` maps per element.
-template <class T>
-Cost cost_per_element(const FeatureMap<T>& map, int maps) {
-  const double elements = static_cast<double>(map.elements());
-  return {elements * sizeof(T) * maps, elements};
-}
-
 }  // namespace
 
 // mapping: pieces of 64 KiB over threads; bytes: x read, y written; operations: 1 per element; hazard: max(x, 0)
@@ -144,52 +137,5 @@ void run_on(Cpu, const AccumulateSum& a) {
   for (int i = 0; i < a.count; ++i) sum += static_cast<double>(a.values[i]);
   *a.total += sum;
 }
-
-template <class T>
-Cost cost(const ReluForward<T>& a) {
-  return cost_per_element(a.x, 2);
-}
-template <class T>
-Cost cost(const ReluBackward<T>& a) {
-  return cost_per_element(a.y, 3);
-}
-template <class T>
-Cost cost(const LeakyReluForward<T>& a) {
-  return cost_per_element(a.x, 2);
-}
-template <class T>
-Cost cost(const LeakyReluBackward<T>& a) {
-  return cost_per_element(a.y, 3);
-}
-template <class T>
-Cost cost(const MarginRelu<T>& a) {
-  Cost cost = cost_per_element(a.x, 2);
-  cost.bytes += static_cast<double>(a.x.channels) * sizeof(float);
-  return cost;
-}
-template <class T>
-Cost cost(const Add<T>& a) {
-  return cost_per_element(a.a, 3);
-}
-template <class T>
-Cost cost(const ScaleBy<T>& a) {
-  return {2 * static_cast<double>(a.count) * sizeof(T), static_cast<double>(a.count)};
-}
-Cost cost(const LabelLogits& a) {
-  const double entries = static_cast<double>(a.rows) * a.classes;
-  return {(2 * entries + (a.multi_label ? entries : a.rows)) * sizeof(float), 0};
-}
-Cost cost(const Fill& a) { return {static_cast<double>(a.count) * sizeof(float), 0}; }
-Cost cost(const AccumulateSum& a) {
-  return {static_cast<double>(a.count) * sizeof(float) + 2 * sizeof(double), static_cast<double>(a.count)};
-}
-
-INSTANTIATE_COST(ReluForward);
-INSTANTIATE_COST(ReluBackward);
-INSTANTIATE_COST(LeakyReluForward);
-INSTANTIATE_COST(LeakyReluBackward);
-INSTANTIATE_COST(MarginRelu);
-INSTANTIATE_COST(ScaleBy);
-INSTANTIATE_COST(Add);
 
 }  // namespace preceptor::kernels

@@ -86,12 +86,6 @@ __global__ void __launch_bounds__(margin_threads) margin_relu(MarginRelu<T> a, s
   store_group(a.y.data + at, values);
 }
 
-template <class T, class Group>
-void run_margins(Gpu gpu, const MarginRelu<T>& a) {
-  const auto groups = static_cast<std::int64_t>(a.x.elements()) / Group::count;
-  launch(gpu, margin_relu<T, Group>, steps(groups, margin_threads), margin_threads, 0, a, groups);
-}
-
 constexpr int scale_threads = 128, scale_groups = 4;  // per block, per thread
 
 // mapping: the groups of a thread are a block's width apart, all on their way before one is used; bytes: x read and
@@ -175,7 +169,10 @@ template <class T>
 void run_on(Gpu gpu, const MarginRelu<T>& a) {
   assert(a.x.channel_stride == a.x.channels && a.y.channel_stride == a.y.channels);
   const bool in_groups = a.x.channels % Pack<T>::count == 0 && aligned16(a.x.data, a.y.data);
-  in_groups ? run_margins<T, Pack<T>>(gpu, a) : run_margins<T, Single<T>>(gpu, a);
+  with_group<T>(in_groups, [&](auto group) {
+    const auto groups = static_cast<std::int64_t>(a.x.elements()) / group.count;
+    launch(gpu, margin_relu<T, decltype(group)>, steps(groups, margin_threads), margin_threads, 0, a, groups);
+  });
 }
 template <class T>
 void run_on(Gpu gpu, const Add<T>& a) {

@@ -8,12 +8,20 @@ namespace preceptor::kernels {
 
 // Maps are stored in T, float or bfloat16 (cpu: float): channel-blocked on the cpu, channels-last on cuda and emulated.
 
+// An operation per element, and a value of each of `maps` maps read or written.
+template <class T>
+Cost cost_per_element(const FeatureMap<T>& map, int maps) {
+  return {count_of(map.elements(), maps) * sizeof(T), count_of(map.elements())};
+}
+
 // y = max(x, 0); a NaN stays a NaN.
 template <class T>
 struct ReluForward {
   static constexpr const char* name = "relu_forward";
   FeatureMap<const T> x;
   FeatureMap<T> y;  // may be x's memory
+
+  Cost cost() const { return cost_per_element(x, 2); }
 };
 KERNEL_FAMILY_OF_T(ReluForward);
 
@@ -23,6 +31,8 @@ struct ReluBackward {
   static constexpr const char* name = "relu_backward";
   FeatureMap<const T> y, d_y;
   FeatureMap<T> d_x;  // may be d_y's memory
+
+  Cost cost() const { return cost_per_element(y, 3); }
 };
 KERNEL_FAMILY_OF_T(ReluBackward);
 
@@ -33,6 +43,8 @@ struct LeakyReluForward {
   FeatureMap<const T> x;
   FeatureMap<T> y;  // may be x's memory
   float slope;      // in (0, 1)
+
+  Cost cost() const { return cost_per_element(x, 2); }
 };
 KERNEL_FAMILY_OF_T(LeakyReluForward);
 
@@ -43,6 +55,8 @@ struct LeakyReluBackward {
   FeatureMap<const T> y, d_y;
   FeatureMap<T> d_x;  // may be d_y's memory
   float slope;
+
+  Cost cost() const { return cost_per_element(y, 3); }
 };
 KERNEL_FAMILY_OF_T(LeakyReluBackward);
 
@@ -53,6 +67,11 @@ struct MarginRelu {
   FeatureMap<const T> x;
   FeatureMap<T> y;
   const float* margin;  // [channels]
+
+  Cost cost() const {
+    const Cost maps = cost_per_element(x, 2);
+    return {maps.bytes + count_of(x.channels) * sizeof(float), maps.operations};
+  }
 };
 KERNEL_FAMILY_OF_T(MarginRelu);
 
@@ -62,6 +81,8 @@ struct Add {
   static constexpr const char* name = "add";
   FeatureMap<const T> a, b;
   FeatureMap<T> out;  // may be a's or b's memory
+
+  Cost cost() const { return cost_per_element(a, 3); }
 };
 KERNEL_FAMILY_OF_T(Add);
 
@@ -72,6 +93,8 @@ struct ScaleBy {
   T* x;                 // [count]
   const float* factor;  // [1]
   std::int64_t count;
+
+  Cost cost() const { return {2 * count_of(count) * sizeof(T), count_of(count)}; }
 };
 KERNEL_FAMILY_OF_T(ScaleBy);
 
@@ -91,6 +114,11 @@ struct LabelLogits {
     const float wanted = multi_label ? 1.0f : static_cast<float>(at % classes);
     return label != label ? student[at] : label == wanted ? of_label : of_others;
   }
+
+  Cost cost() const {
+    const double entries = count_of(rows, classes);
+    return {(2 * entries + (multi_label ? entries : rows)) * sizeof(float), 0};
+  }
 };
 KERNEL_FAMILY(LabelLogits);
 
@@ -99,6 +127,8 @@ struct Fill {
   float* to;  // [count]
   float value;
   std::int64_t count;
+
+  Cost cost() const { return {count_of(count) * sizeof(float), 0}; }
 };
 KERNEL_FAMILY(Fill);
 
@@ -108,6 +138,8 @@ struct AccumulateSum {
   const float* values;  // [count]
   int count;
   double* total;  // [1]
+
+  Cost cost() const { return {count_of(count) * sizeof(float) + 2 * sizeof(double), count_of(count)}; }
 };
 KERNEL_FAMILY(AccumulateSum);
 

@@ -51,11 +51,4 @@ void run_on(Cpu, const GaussianLikelihood<float>& a) {
   });
 }
 
-template <class T>
-Cost cost(const GaussianLikelihood<T>& a) {
-  const double elements = static_cast<double>(a.prediction.elements());
-  return {3 * elements * sizeof(T) + 3.0 * a.prediction.channels * sizeof(float), 5 * elements};
-}
-INSTANTIATE_COST(GaussianLikelihood);
-
 }  // namespace preceptor::kernels

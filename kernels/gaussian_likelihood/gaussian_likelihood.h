@@ -18,6 +18,11 @@ struct GaussianLikelihood {
   FeatureMap<T> d_prediction;  // d (sum of loss) / d prediction
   float* d_raw;                // [channels]
   float weight, least;
+
+  Cost cost() const {
+    const double elements = count_of(prediction.elements());
+    return {3 * elements * sizeof(T) + 3.0 * prediction.channels * sizeof(float), 5 * elements};
+  }
 };
 KERNEL_FAMILY_OF_T(GaussianLikelihood);
 

@@ -66,19 +66,4 @@ void run_on(Cpu, const GramMatrixBackward<float>& a) {
   }
 }
 
-template <class T>
-Cost cost(const GramMatrix<T>& a) {
-  const double products = static_cast<double>(a.x.images) * a.x.channels * a.y.channels;
-  return {static_cast<double>(a.x.elements() + a.y.elements()) * sizeof(T) + products * sizeof(float),
-          2 * products * a.x.plane()};
-}
-template <class T>
-Cost cost(const GramMatrixBackward<T>& a) {
-  const double products = static_cast<double>(a.other.images) * a.other.channels * a.d_x.channels;
-  return {static_cast<double>(a.other.elements() + a.d_x.elements()) * sizeof(T) + products * sizeof(float),
-          2 * products * a.other.plane()};
-}
-INSTANTIATE_COST(GramMatrix);
-INSTANTIATE_COST(GramMatrixBackward);
-
 }  // namespace preceptor::kernels

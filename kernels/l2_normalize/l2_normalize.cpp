@@ -90,18 +90,4 @@ void run_on(Cpu, const L2NormalizeBackward<float>& a) {
   });
 }
 
-// The norm is needed before anything can be written, and the mean before the norm.
-template <class T>
-Cost cost(const L2Normalize<T>& a) {
-  const double groups = static_cast<double>(a.outer) * a.inner, values = groups * a.length;
-  return {(a.center ? 4 : 3) * values * sizeof(T) + groups * sizeof(float), 5 * values};
-}
-template <class T>
-Cost cost(const L2NormalizeBackward<T>& a) {
-  const double groups = static_cast<double>(a.outer) * a.inner, values = groups * a.length;
-  return {5 * values * sizeof(T) + groups * sizeof(float), 7 * values};
-}
-INSTANTIATE_COST(L2Normalize);
-INSTANTIATE_COST(L2NormalizeBackward);
-
 }  // namespace preceptor::kernels

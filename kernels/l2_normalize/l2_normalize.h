@@ -19,6 +19,12 @@ struct L2Normalize {
   int outer, length, inner;
   bool center;
   float scale, epsilon;
+
+  // The norm is needed before anything can be written, and the mean before the norm.
+  Cost cost() const {
+    const double groups = count_of(outer, inner), values = groups * length;
+    return {(center ? 4 : 3) * values * sizeof(T) + groups * sizeof(float), 5 * values};
+  }
 };
 KERNEL_FAMILY_OF_T(L2Normalize);
 
@@ -33,6 +39,11 @@ struct L2NormalizeBackward {
   int outer, length, inner;
   bool center;
   float scale;
+
+  Cost cost() const {
+    const double groups = count_of(outer, inner), values = groups * length;
+    return {5 * values * sizeof(T) + groups * sizeof(float), 7 * values};
+  }
 };
 KERNEL_FAMILY_OF_T(L2NormalizeBackward);
 

@@ -49,45 +49,25 @@ struct Product {
   void* to;
   int rows, columns;  // size of `to`, row-major
   cudaDataType_t in, out;
-  cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  const void* bias = nullptr;  // for the epilogue: added, or written as a gradient
+  cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;  // with a bias
+  const void* bias = nullptr;                               // for the epilogue: added, or written as a gradient
 };
 
 // y^T = weight x^T; the bias has an element for every row of that.
 template <class T>
 Product product_of(const LinearForward<T>& a) {
-  return {.left = {a.weight, a.out, a.in, true},
-          .right = {a.x, a.rows, a.in, false},
-          .to = a.y,
-          .rows = a.rows,
-          .columns = a.out,
-          .in = data_type<T>,
-          .out = data_type<T>,
-          .epilogue = a.bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT,
-          .bias = a.bias};
+  const Operand weight{a.weight, a.out, a.in, true}, x{a.x, a.rows, a.in, false};
+  return {weight, x, a.y, a.rows, a.out, data_type<T>, data_type<T>, CUBLASLT_EPILOGUE_BIAS, a.bias};
 }
 
 // The gradients by x or by the parameters: d_x^T = weight^T d_y^T; d_weight^T = x^T d_y, whose epilogue adds up the
 // columns of d_y.
 template <class T>
 Product product_of(const LinearBackward<T>& a) {
-  if (a.d_x)
-    return {.left = {a.weight, a.out, a.in, false},
-            .right = {a.d_y, a.rows, a.out, false},
-            .to = a.d_x,
-            .rows = a.rows,
-            .columns = a.in,
-            .in = data_type<T>,
-            .out = data_type<T>};
-  return {.left = {a.x, a.rows, a.in, false},
-          .right = {a.d_y, a.rows, a.out, true},
-          .to = a.d_weight,
-          .rows = a.out,
-          .columns = a.in,
-          .in = data_type<T>,
-          .out = CUDA_R_32F,
-          .epilogue = a.d_bias ? CUBLASLT_EPILOGUE_BGRADB : CUBLASLT_EPILOGUE_DEFAULT,
-          .bias = a.d_bias};
+  const Operand weight{a.weight, a.out, a.in, false}, x{a.x, a.rows, a.in, false};
+  const Operand d_y{a.d_y, a.rows, a.out, a.d_x == nullptr};
+  if (a.d_x) return {weight, d_y, a.d_x, a.rows, a.in, data_type<T>, data_type<T>};
+  return {x, d_y, a.d_weight, a.out, a.in, data_type<T>, CUDA_R_32F, CUBLASLT_EPILOGUE_BGRADB, a.d_bias};
 }
 
 // True if cuBLASLt is asked at all: it needs a bias in the type of the sum it is added to.
@@ -143,7 +123,7 @@ void describe(Plans& plans, const Product& p) {
   check(cublasLtMatmulDescInit(&plans.operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescInit");
   set(plans.operation, CUBLASLT_MATMUL_DESC_TRANSA, p.left.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(plans.operation, CUBLASLT_MATMUL_DESC_TRANSB, p.right.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
-  set(plans.operation, CUBLASLT_MATMUL_DESC_EPILOGUE, p.epilogue);
+  set(plans.operation, CUBLASLT_MATMUL_DESC_EPILOGUE, p.bias ? p.epilogue : CUBLASLT_EPILOGUE_DEFAULT);
   set(plans.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
   describe(plans.left, p.in, p.left.rows, p.left.columns);
   describe(plans.right, p.in, p.right.rows, p.right.columns);

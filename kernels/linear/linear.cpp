@@ -41,20 +41,6 @@ void run_on(Cpu, const LinearBackward<float>& a) {
 }
 
 template <class T>
-Cost cost(const LinearForward<T>& a) {
-  const double rows = a.rows, in = a.in, out = a.out;
-  return {(rows * in + in * out + rows * out) * sizeof(T) + (a.bias ? out * sizeof(float) : 0), 2 * rows * in * out};
-}
-template <class T>
-Cost cost(const LinearBackward<T>& a) {
-  const double rows = a.rows, in = a.in, out = a.out;
-  const double x = rows * in, weight = in * out, product = 2 * rows * in * out;
-  const double stored = rows * out + (a.d_x ? weight + x : 0) + (a.d_weight ? x : 0);
-  const double gradients = (a.d_weight ? weight : 0) + (a.d_bias ? out : 0);
-  return {stored * sizeof(T) + gradients * sizeof(float),
-          (a.d_x ? product : 0) + (a.d_weight ? product : 0) + (a.d_bias ? rows * out : 0)};
-}
-template <class T>
 std::size_t workspace_bytes(const LinearForward<T>& a, const Device& device) {
   const std::size_t own = device.kind == DeviceKind::cpu ? 0 : split_of_y(a).workspace_bytes();
   return device.kind == DeviceKind::cuda ? std::max(own, cublaslt_workspace_bytes(a)) : own;
@@ -68,8 +54,6 @@ std::size_t workspace_bytes(const LinearBackward<T>& a, const Device& device) {
   return device.kind == DeviceKind::cuda ? std::max(own, cublaslt_workspace_bytes(a)) : own;
 }
 
-INSTANTIATE_COST(LinearForward);
-INSTANTIATE_COST(LinearBackward);
 INSTANTIATE_WORKSPACE_BYTES(LinearForward);
 INSTANTIATE_WORKSPACE_BYTES(LinearBackward);
 

@@ -17,6 +17,12 @@ struct LinearForward {
   T* y;               // [rows, out]
   int rows, in, out;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
+
+  Cost cost() const {
+    return {
+        (count_of(rows, in) + count_of(in, out) + count_of(rows, out)) * sizeof(T) + (bias ? out : 0) * sizeof(float),
+        2 * count_of(rows, in, out)};
+  }
 };
 KERNEL_FAMILY_OF_T(LinearForward);
 template <class T>
@@ -33,6 +39,14 @@ struct LinearBackward {
   float* d_bias;    // [out], overwritten; nullptr: not wanted
   int rows, in, out;
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
+
+  Cost cost() const {
+    const double of_x = count_of(rows, in), of_weight = count_of(in, out), product = 2 * count_of(rows, in, out);
+    const double stored = count_of(rows, out) + (d_x ? of_weight + of_x : 0) + (d_weight ? of_x : 0);
+    const double gradients = (d_weight ? of_weight : 0) + (d_bias ? out : 0);
+    return {stored * sizeof(T) + gradients * sizeof(float),
+            (d_x ? product : 0) + (d_weight ? product : 0) + (d_bias ? count_of(rows, out) : 0)};
+  }
 };
 KERNEL_FAMILY_OF_T(LinearBackward);
 template <class T>

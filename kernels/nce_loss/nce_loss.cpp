@@ -113,28 +113,4 @@ void run_on(Cpu, const UpdateBank& a) {
   }
 }
 
-namespace {
-// A row of the bank for every candidate.
-double gathered(int rows, int columns, int candidates) { return static_cast<double>(rows) * candidates * columns; }
-}  // namespace
-
-Cost cost(const DrawNegatives& a) {
-  const double draws = static_cast<double>(a.rows) * a.negatives;
-  // `order` and the ranges add at most as much again, and are cached.
-  return {(draws + 2 * a.rows) * sizeof(int), draws * 10 * 8 / 4};
-}
-Cost cost(const NceScores& a) {
-  const double values = gathered(a.rows, a.columns, a.candidates), scores = static_cast<double>(a.rows) * a.candidates;
-  return {(values + 2 * scores + static_cast<double>(a.rows) * a.columns) * sizeof(float), 2 * values};
-}
-Cost cost(const NceConstant&) { return {sizeof(float), 0}; }
-Cost cost(const NceLoss& a) {
-  const double values = gathered(a.rows, a.columns, a.candidates), scores = static_cast<double>(a.rows) * a.candidates;
-  return {(values + 2 * scores + static_cast<double>(a.rows) * (a.columns + 1)) * sizeof(float), 2 * values};
-}
-Cost cost(const UpdateBank& a) {
-  const double values = static_cast<double>(a.rows) * a.columns;
-  return {(3 * values + a.rows) * sizeof(float), 6 * values};
-}
-
 }  // namespace preceptor::kernels

@@ -29,6 +29,12 @@ struct DrawNegatives {
     const int place = static_cast<int>(random * left >> 32);
     return order[place < first[image] ? place : place + excluded[image]];
   }
+
+  // `order` and the ranges add at most as much again, and are cached.
+  Cost cost() const {
+    const double draws = count_of(rows, negatives);
+    return {(draws + 2 * rows) * sizeof(int), draws * 10 * 8 / 4};
+  }
 };
 KERNEL_FAMILY(DrawNegatives);
 
@@ -41,6 +47,12 @@ struct NceScores {
   float* scores;         // [rows, candidates]
   int rows, columns, candidates;
   double temperature;
+
+  // A row of the bank for every candidate.
+  Cost cost() const {
+    const double gathered = count_of(rows, candidates, columns);
+    return {(gathered + 2 * count_of(rows, candidates) + count_of(rows, columns)) * sizeof(float), 2 * gathered};
+  }
 };
 KERNEL_FAMILY(NceScores);
 
@@ -51,6 +63,8 @@ struct NceConstant {
   std::int64_t count;
   int images;
   float* constant;  // [1]
+
+  Cost cost() const { return {sizeof(float), 0}; }
 };
 KERNEL_FAMILY(NceConstant);
 
@@ -68,6 +82,11 @@ struct NceLoss {
   float* d_anchors;                       // [rows, columns] d loss[row] / d anchor
   int rows, columns, candidates, images;  // columns: at most most_nce_columns
   double temperature, scale;
+
+  Cost cost() const {
+    const double gathered = count_of(rows, candidates, columns);
+    return {(gathered + 2 * count_of(rows, candidates) + count_of(rows, columns + 1)) * sizeof(float), 2 * gathered};
+  }
 };
 KERNEL_FAMILY(NceLoss);
 
@@ -80,6 +99,8 @@ struct UpdateBank {
   const std::int32_t* positions;  // [rows] each row's image
   int rows, columns;
   float momentum;
+
+  Cost cost() const { return {(3 * count_of(rows, columns) + rows) * sizeof(float), 6 * count_of(rows, columns)}; }
 };
 KERNEL_FAMILY(UpdateBank);
 

@@ -96,7 +96,7 @@ void sgd(const Step step, const UpdateSegment& s, std::int64_t first, std::int64
     return;
   }
   // On the first step the buffer is the gradient, whatever the memory held.
-  specialize(step.first_step, [&](auto first_step) {
+  const auto with_buffer = [&](auto first_step) {
     const float along = step.nesterov ? 1.0f : 0.0f, by_buffer = step.nesterov ? step.momentum : 1.0f;
 #pragma omp simd
     for (std::int64_t i = first; i < last; ++i) {
@@ -105,7 +105,8 @@ void sgd(const Step step, const UpdateSegment& s, std::int64_t first, std::int64
       s.first[i] = buffer;
       Form::set_value(s, i, s.value[i] - rate * (along * gradient + by_buffer * buffer));
     }
-  });
+  };
+  specialize(with_buffer, step.first_step);
 }
 
 template <class Form>
@@ -128,17 +129,14 @@ void adam(const Step step, const UpdateSegment& s, bool decoupled, std::int64_t 
 
 void update(const Update& a, const UpdateSegment& segment, std::int64_t first, std::int64_t last) {
   const Step step(a, segment);
-  specialize(a.clip_value > 0, [&](auto clipped) {
-    specialize(segment.rounded != nullptr, [&](auto rounded) {
-      specialize(segment.origin != nullptr, [&](auto has_origin) {
-        using F = Form<clipped(), rounded(), has_origin()>;
-        if (a.rule == UpdateRule::sgd)
-          sgd<F>(step, segment, first, last);
-        else
-          adam<F>(step, segment, a.rule == UpdateRule::adamw, first, last);
-      });
-    });
-  });
+  const auto run = [&](auto clipped, auto rounded, auto has_origin) {
+    using F = Form<clipped(), rounded(), has_origin()>;
+    if (a.rule == UpdateRule::sgd)
+      sgd<F>(step, segment, first, last);
+    else
+      adam<F>(step, segment, a.rule == UpdateRule::adamw, first, last);
+  };
+  specialize(run, a.clip_value > 0, segment.rounded != nullptr, segment.origin != nullptr);
 }
 
 }  // namespace
@@ -184,21 +182,8 @@ void run_on(Cpu, const GradientNorm& a) {
 // mapping: one thread; bytes: 16; operations: 1.
 void run_on(Cpu, const AdvanceStep& a) { a.state->step += 1; }
 
-Cost cost(const Update& a) {
-  const double elements = static_cast<double>(a.elements);
-  const double more = static_cast<double>(a.rounded_elements) * sizeof(bfloat16) +
-                      static_cast<double>(a.origin_elements) * sizeof(float);
-  if (a.rule != UpdateRule::sgd) return {elements * 7 * sizeof(float) + more, elements * 16};
-  const bool momentum = a.momentum != 0;
-  return {elements * (momentum ? 5 : 3) * sizeof(float) + more, elements * (momentum ? 8 : 4)};
-}
-Cost cost(const GradientNorm& a) {
-  const double elements = static_cast<double>(a.elements);
-  return {elements * sizeof(float), elements * 2};
-}
 std::size_t workspace_bytes(const GradientNorm& a, const Device& device) {
   return device.kind == DeviceKind::cpu ? 0 : static_cast<std::size_t>(a.chunks) * sizeof(double);
 }
-Cost cost(const AdvanceStep&) { return {2 * sizeof(std::int64_t), 1}; }
 
 }  // namespace preceptor::kernels

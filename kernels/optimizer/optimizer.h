@@ -3,6 +3,7 @@
 
 #include "kernels/device/family.h"
 #include "kernels/device/step_state.h"
+#include "kernels/optimizer/rule.h"
 
 namespace preceptor::kernels {
 
@@ -25,8 +26,6 @@ struct UpdateSegment {
   float weight_decay;
 };
 
-enum class UpdateRule { sgd, adam, adamw };
-
 // torch.optim's formulas. Order: clip by norm, clip by value, weight decay, update.
 struct Update {
   static constexpr const char* name = "update";
@@ -43,6 +42,14 @@ struct Update {
   bool nesterov;                // sgd
   float beta1, beta2, epsilon;  // adam, adamw
   float clip_value;             // gradients are clamped to +- this; 0: not clamped
+
+  Cost cost() const {
+    const bool sgd = rule == UpdateRule::sgd, state_read = momentum != 0;
+    const int arrays = !sgd ? 7 : state_read ? 5 : 3, operations = !sgd ? 16 : state_read ? 8 : 4;
+    return {count_of(elements, arrays) * sizeof(float) + count_of(rounded_elements) * sizeof(bfloat16) +
+                count_of(origin_elements) * sizeof(float),
+            count_of(elements, operations)};
+  }
 };
 KERNEL_FAMILY(Update);
 
@@ -57,6 +64,8 @@ struct GradientNorm {
   float* norm;                // [1]
   float* scale;               // [1]
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
+
+  Cost cost() const { return {count_of(elements) * sizeof(float), 2 * count_of(elements)}; }
 };
 KERNEL_FAMILY(GradientNorm);
 std::size_t workspace_bytes(const GradientNorm& arguments, const Device& device);
@@ -65,6 +74,8 @@ std::size_t workspace_bytes(const GradientNorm& arguments, const Device& device)
 struct AdvanceStep {
   static constexpr const char* name = "advance_step";
   StepState* state;
+
+  Cost cost() const { return {2 * sizeof(std::int64_t), 1}; }
 };
 KERNEL_FAMILY(AdvanceStep);
 

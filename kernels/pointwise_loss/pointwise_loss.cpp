@@ -62,12 +62,4 @@ void run_on(Cpu, const RootOfSum& a) {
   *a.factor = root == 0 ? 0 : static_cast<float>(scale / (2 * root));
 }
 
-template <class T>
-Cost cost(const PointwiseLoss<T>& a) {
-  const double entries = static_cast<double>(a.rows) * a.columns;
-  return {(a.teacher ? 3 : 2) * entries * sizeof(T) + a.rows * sizeof(float), 5 * entries};
-}
-INSTANTIATE_COST(PointwiseLoss);
-Cost cost(const RootOfSum& a) { return {2.0 * a.count * sizeof(float) + sizeof(float), static_cast<double>(a.count)}; }
-
 }  // namespace preceptor::kernels

@@ -45,13 +45,6 @@ __global__ void __launch_bounds__(most_threads) pointwise_row(PointwiseLoss<T> a
   if (threadIdx.x == 0) a.loss[blockIdx.x] = a.scale * sum;
 }
 
-template <class T, class Group>
-void run_rows(Gpu gpu, const PointwiseLoss<T>& a) {
-  const int groups = a.columns / Group::count;
-  const int warps = static_cast<int>(steps(groups, groups_of_a_thread * warp_size));
-  launch(gpu, pointwise_row<T, Group>, a.rows, std::min(warps * warp_size, most_threads), 0, a);
-}
-
 constexpr int sum_threads = 256;
 
 // mapping: one block: what is added up are the losses of a batch; bytes: 8 per value; operations: 1 per value.
@@ -73,7 +66,11 @@ __global__ void __launch_bounds__(sum_threads) root_of_sum(RootOfSum a) {
 template <class T>
 void run_on(Gpu gpu, const PointwiseLoss<T>& a) {
   const bool in_groups = a.columns % Pack<T>::count == 0 && aligned16(a.student, a.teacher, a.d_student);
-  in_groups ? run_rows<T, Pack<T>>(gpu, a) : run_rows<T, Single<T>>(gpu, a);
+  with_group<T>(in_groups, [&](auto group) {
+    using Group = decltype(group);
+    const int warps = static_cast<int>(steps(a.columns / Group::count, groups_of_a_thread * warp_size));
+    launch(gpu, pointwise_row<T, Group>, a.rows, std::min(warps * warp_size, most_threads), 0, a);
+  });
 }
 INSTANTIATE_RUN_ON(PointwiseLoss);
 

@@ -4,19 +4,9 @@
 #include <cmath>
 
 #include "kernels/device/family.h"
+#include "kernels/pointwise_loss/kind.h"
 
 namespace preceptor::kernels {
-
-// With x = student - teacher, s and t the values themselves and p the parameter:
-enum class PointwiseLossKind {
-  square,       // x^2
-  correlation,  // (k(s) - k(t))^2, k(g) = exp(-2p) (1 + 2p g + 2 p^2 g^2): a Gaussian kernel of unit vectors with the
-                // product g, to second order (Peng et al. 2019)
-  boundary,     // the side of 0 with a margin p: (s - p)^2 where t > 0 and s <= p, (s + p)^2 where t <= 0 and s > -p
-                // (Heo et al. 2019a)
-  partial,      // x^2 but where s <= t <= 0, which costs nothing (Heo et al. 2019b, equation 4)
-  absolute,     // |x|, whose derivative at 0 is 0
-};
 
 // Loss and gradient in one launch. T is float or bfloat16 (cpu: float).
 template <class T>
@@ -30,6 +20,11 @@ struct PointwiseLoss {
   PointwiseLossKind kind;
   float scale;      // usually weight / (rows * columns)
   float parameter;  // p
+
+  Cost cost() const {
+    const double entries = count_of(rows, columns);
+    return {(teacher ? 3 : 2) * entries * sizeof(T) + rows * sizeof(float), 5 * entries};
+  }
 };
 KERNEL_FAMILY_OF_T(PointwiseLoss);
 
@@ -41,6 +36,8 @@ struct RootOfSum {
   int count;
   float scale;
   float* factor;  // [1] scale / (2 sqrt(sum))
+
+  Cost cost() const { return {2 * count_of(count) * sizeof(float) + sizeof(float), count_of(count)}; }
 };
 KERNEL_FAMILY(RootOfSum);
 

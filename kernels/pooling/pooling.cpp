@@ -20,6 +20,13 @@ struct Position {
   using Bytes [[gnu::vector_size(block)]] = std::uint8_t;
 };
 
+template <class Vector, class T>
+Vector load(const T* from) {
+  Vector values;
+  std::memcpy(&values, from, sizeof values);
+  return values;
+}
+
 // Outputs whose window covers row (or column) `in`.
 template <class Arguments>
 Range outputs_over(const Arguments& a, int in, int out_size) {
@@ -57,8 +64,7 @@ void max_plane(const MaxPoolForward<float>& a, const float* x, float* y, std::ui
       Indices first = Indices{} + ((rows.begin - window_row) * a.window + columns.begin - window_column);
       for (int row = rows.begin; row < rows.end; ++row)
         for (int column = columns.begin; column < columns.end; ++column) {
-          Values value;
-          std::memcpy(&value, x + (static_cast<std::ptrdiff_t>(row) * width + column) * block, sizeof value);
+          const auto value = load<Values>(x + (static_cast<std::ptrdiff_t>(row) * width + column) * block);
           const Indices better = (value > best) | (value != value);
           best = better ? value : best;
           first = better ? Indices{} + ((row - window_row) * a.window + column - window_column) : first;
@@ -86,18 +92,13 @@ void max_gradient_row(const MaxPoolBackward<float>& a, const float* d_y, const s
     const int first_position = (row + a.padding - out_row * a.stride) * a.window;
     for (int out_column = 0; out_column < a.d_y.width; ++out_column) {
       const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(out_row) * a.d_y.width + out_column) * block;
-      Values value;
-      Bytes bytes;
-      std::memcpy(&value, d_y + at, sizeof value);
-      std::memcpy(&bytes, winner + at, sizeof bytes);
-      const Indices won = __builtin_convertvector(bytes, Indices) - first_position;
+      const auto value = load<Values>(d_y + at);
+      const Indices won = __builtin_convertvector(load<Bytes>(winner + at), Indices) - first_position;
       const Range columns = inputs_under(a, out_column, a.d_x.width);
       const int window_column = out_column * a.stride - a.padding;
       for (int column = columns.begin; column < columns.end; ++column) {
         float* target = d_x + static_cast<std::ptrdiff_t>(column) * block;
-        Values sum;
-        std::memcpy(&sum, target, sizeof sum);
-        sum += won == column - window_column ? value : Values{};
+        const Values sum = load<Values>(target) + (won == column - window_column ? value : Values{});
         std::memcpy(target, &sum, sizeof sum);
       }
     }
@@ -113,11 +114,8 @@ void average_plane(const AveragePoolForward<float>& a, const float* x, float* y)
       const Range columns = inputs_under(a, out_column, a.x.width);
       Values sum = {};
       for (int row = rows.begin; row < rows.end; ++row)
-        for (int column = columns.begin; column < columns.end; ++column) {
-          Values value;
-          std::memcpy(&value, x + (static_cast<std::ptrdiff_t>(row) * a.x.width + column) * block, sizeof value);
-          sum += value;
-        }
+        for (int column = columns.begin; column < columns.end; ++column)
+          sum += load<Values>(x + (static_cast<std::ptrdiff_t>(row) * a.x.width + column) * block);
       sum *= average_weight(a, rows, columns);
       std::memcpy(y, &sum, sizeof sum);
     }
@@ -134,15 +132,11 @@ void average_gradient_row(const AveragePoolBackward<float>& a, const float* d_y,
     const Range rows = inputs_under(a, out_row, a.d_x.height);
     for (int out_column = 0; out_column < a.d_y.width; ++out_column) {
       const Range columns = inputs_under(a, out_column, a.d_x.width);
-      Values value;
-      std::memcpy(&value, d_y + (static_cast<std::ptrdiff_t>(out_row) * a.d_y.width + out_column) * block,
-                  sizeof value);
-      value *= average_weight(a, rows, columns);
+      const auto value = load<Values>(d_y + (static_cast<std::ptrdiff_t>(out_row) * a.d_y.width + out_column) * block) *
+                         average_weight(a, rows, columns);
       for (int column = columns.begin; column < columns.end; ++column) {
         float* target = d_x + static_cast<std::ptrdiff_t>(column) * block;
-        Values sum;
-        std::memcpy(&sum, target, sizeof sum);
-        sum += value;
+        const Values sum = load<Values>(target) + value;
         std::memcpy(target, &sum, sizeof sum);
       }
     }
@@ -229,44 +223,6 @@ std::size_t workspace_bytes(const GlobalAveragePoolForward<T>& a, const Device& 
   return std::max(bytes(1), bytes(16 / sizeof(T)));
 }
 
-template <class T>
-Cost cost(const MaxPoolForward<T>& a) {
-  const double x = static_cast<double>(a.x.elements()), y = static_cast<double>(a.y.elements());
-  return {(x + y) * sizeof(T) + (a.winner ? y : 0), y * a.window * a.window};
-}
-template <class T>
-Cost cost(const MaxPoolBackward<T>& a) {
-  const double d_x = static_cast<double>(a.d_x.elements()), d_y = static_cast<double>(a.d_y.elements());
-  return {(d_x + d_y) * sizeof(T) + d_y, d_y};
-}
-template <class T>
-Cost cost(const AveragePoolForward<T>& a) {
-  const double x = static_cast<double>(a.x.elements()), y = static_cast<double>(a.y.elements());
-  return {(x + y) * sizeof(T), y * a.window * a.window};
-}
-template <class T>
-Cost cost(const AveragePoolBackward<T>& a) {
-  const double d_x = static_cast<double>(a.d_x.elements()), d_y = static_cast<double>(a.d_y.elements());
-  return {(d_x + d_y) * sizeof(T), d_y * a.window * a.window};
-}
-template <class T>
-Cost cost(const GlobalAveragePoolForward<T>& a) {
-  const double elements = static_cast<double>(a.x.elements());
-  return {elements * sizeof(T) + static_cast<double>(a.x.images) * a.x.channels * sizeof(float), elements};
-}
-template <class T>
-Cost cost(const GlobalAveragePoolBackward<T>& a) {
-  const double elements = static_cast<double>(a.d_x.elements());
-  const double averages = static_cast<double>(a.d_x.images) * a.d_x.channels;
-  return {elements * sizeof(T) + averages * sizeof(float), averages};
-}
-
 INSTANTIATE_WORKSPACE_BYTES(GlobalAveragePoolForward);
-INSTANTIATE_COST(MaxPoolForward);
-INSTANTIATE_COST(MaxPoolBackward);
-INSTANTIATE_COST(AveragePoolForward);
-INSTANTIATE_COST(AveragePoolBackward);
-INSTANTIATE_COST(GlobalAveragePoolForward);
-INSTANTIATE_COST(GlobalAveragePoolBackward);
 
 }  // namespace preceptor::kernels

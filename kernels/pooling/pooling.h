@@ -18,6 +18,11 @@ struct MaxPoolForward {
   std::uint8_t* winner;  // [elements of y, y's layout with channel_stride == channels] row * window + column of the
                          // first maximum; nullptr when no gradient follows
   int window, stride, padding;  // window <= 15, padding <= window / 2
+
+  Cost cost() const {
+    const double outputs = count_of(y.elements());
+    return {(count_of(x.elements()) + outputs) * sizeof(T) + (winner ? outputs : 0), outputs * window * window};
+  }
 };
 KERNEL_FAMILY_OF_T(MaxPoolForward);
 
@@ -28,6 +33,11 @@ struct MaxPoolBackward {
   const std::uint8_t* winner;
   FeatureMap<T> d_x;  // overwritten
   int window, stride, padding;
+
+  Cost cost() const {
+    const double outputs = count_of(d_y.elements());
+    return {(count_of(d_x.elements()) + outputs) * sizeof(T) + outputs, outputs};
+  }
 };
 KERNEL_FAMILY_OF_T(MaxPoolBackward);
 
@@ -39,6 +49,10 @@ struct AveragePoolForward {
   FeatureMap<T> y;
   int window, stride, padding;
   bool count_padding;
+
+  Cost cost() const {
+    return {count_of(x.elements() + y.elements()) * sizeof(T), count_of(y.elements(), window, window)};
+  }
 };
 KERNEL_FAMILY_OF_T(AveragePoolForward);
 
@@ -49,6 +63,10 @@ struct AveragePoolBackward {
   FeatureMap<T> d_x;  // overwritten
   int window, stride, padding;
   bool count_padding;
+
+  Cost cost() const {
+    return {count_of(d_x.elements() + d_y.elements()) * sizeof(T), count_of(d_y.elements(), window, window)};
+  }
 };
 KERNEL_FAMILY_OF_T(AveragePoolBackward);
 
@@ -59,6 +77,11 @@ struct GlobalAveragePoolForward {
   FeatureMap<const T> x;
   float* y;                   // [images, channels]
   void* workspace = nullptr;  // workspace_bytes(arguments), 64-byte aligned
+
+  Cost cost() const {
+    const double elements = count_of(x.elements());
+    return {elements * sizeof(T) + count_of(x.images, x.channels) * sizeof(float), elements};
+  }
 };
 KERNEL_FAMILY_OF_T(GlobalAveragePoolForward);
 template <class T>
@@ -69,6 +92,11 @@ struct GlobalAveragePoolBackward {
   static constexpr const char* name = "global_average_pool_backward";
   const float* d_y;   // [images, channels]
   FeatureMap<T> d_x;  // overwritten
+
+  Cost cost() const {
+    const double averages = count_of(d_x.images, d_x.channels);
+    return {count_of(d_x.elements()) * sizeof(T) + averages * sizeof(float), averages};
+  }
 };
 KERNEL_FAMILY_OF_T(GlobalAveragePoolBackward);
 

@@ -132,18 +132,4 @@ void run_on(Cpu, const RelationalLoss& a) {
   }
 }
 
-Cost cost(const SquaredDistances& a) {
-  const double rows = a.rows, columns = a.columns;
-  return {(rows * columns + rows * rows) * sizeof(float), 3 * rows * rows * columns};
-}
-Cost cost(const SquaredDistancesBackward& a) {
-  const double rows = a.rows, columns = a.columns;
-  return {(2 * rows * columns + rows * rows) * sizeof(float), 3 * rows * rows * columns};
-}
-Cost cost(const RelationalLoss& a) {
-  const double entries = static_cast<double>(a.rows) * a.rows;
-  return {(3 * entries + a.rows) * sizeof(float),
-          a.relation == Relation::angles ? 60 * entries * a.rows : 30 * entries};
-}
-
 }  // namespace preceptor::kernels

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/device/family.h"
+#include "kernels/relational_loss/relation.h"
 
 namespace preceptor::kernels {
 
@@ -11,6 +12,8 @@ struct SquaredDistances {
   const float* x;    // [rows, columns]
   float* distances;  // [rows, rows]
   int rows, columns;
+
+  Cost cost() const { return {count_of(rows, columns + rows) * sizeof(float), 3 * count_of(rows, rows, columns)}; }
 };
 KERNEL_FAMILY(SquaredDistances);
 
@@ -21,21 +24,10 @@ struct SquaredDistancesBackward {
   const float* d_distances;  // [rows, rows]
   float* d_x;                // [rows, columns]
   int rows, columns;
+
+  Cost cost() const { return {count_of(rows, 2 * columns + rows) * sizeof(float), 3 * count_of(rows, rows, columns)}; }
 };
 KERNEL_FAMILY(SquaredDistancesBackward);
-
-enum class Relation {
-  // Park et al. 2019, distance-wise: Huber's loss (delta 1) on the distances, each network's divided by their mean over
-  // all pairs, averaged over all entries. In: squared distances. A distance of less than 1e-6 counts as that much and
-  // passes no gradient.
-  distances,
-  // Park et al. 2019, angle-wise: Huber's loss on the cosines of all angles (j, i, k), averaged over all rows^3. In:
-  // squared distances. Where i is j or k, or lies on one of them, the cosine is 0.
-  angles,
-  // Passalis and Tefas 2018: rows of (1 + cosine) / 2, divided by their sum, are distributions; the mean over all
-  // entries of t log((t + 1e-7) / (s + 1e-7)). In: cosines of all pairs.
-  similarities,
-};
 
 // Loss and gradient of a relation in one launch.
 struct RelationalLoss {
@@ -47,6 +39,11 @@ struct RelationalLoss {
   int rows;
   Relation relation;
   float weight;
+
+  Cost cost() const {
+    const double entries = count_of(rows, rows);
+    return {(3 * entries + rows) * sizeof(float), relation == Relation::angles ? 60 * entries * rows : 30 * entries};
+  }
 };
 KERNEL_FAMILY(RelationalLoss);
 

@@ -96,11 +96,4 @@ void run_on(Cpu, const Resize<float>& a) {
   });
 }
 
-template <class T>
-Cost cost(const Resize<T>& a) {
-  const double values = static_cast<double>(a.y.elements());
-  return {(static_cast<double>(a.x.elements()) + values) * sizeof(T), 2 * values * a.row_taps * (a.column_taps + 1)};
-}
-INSTANTIATE_COST(Resize);
-
 }  // namespace preceptor::kernels

@@ -1,34 +1,11 @@
 // Maps at another size, for a teacher that takes larger or smaller images than its student.
 #pragma once
 
-#include <vector>
-
 #include "kernels/device/family.h"
 #include "kernels/device/feature_map.h"
+#include "kernels/resize/axis.h"
 
 namespace preceptor::kernels {
-
-enum class ResizeRule {
-  linear,   // where the axis grows, linear interpolation; where it shrinks, a triangle that covers two outputs, so that
-            // nothing is skipped: the rule of Pillow and of torchvision's antialiased resize
-  nearest,  // input i from / to, rounded down: torch's interpolate(mode="nearest")
-  mean,     // mean of inputs i from / to, rounded down, to (i + 1) from / to, rounded up: torch's adaptive_avg_pool2d
-};
-
-// How one axis is resized: output i is the sum of weight[i taps + j] times input first[i] + j, for j < taps. Weights
-// outside the input are 0, the others of an output add up to 1.
-struct Axis {
-  int taps;
-  std::vector<int> first;     // [to] first + taps is at most `from`
-  std::vector<float> weight;  // [to, taps]
-
-  Axis(int from, int to, ResizeRule rule = ResizeRule::linear);  // both at least 1
-  // The derivative of an axis from `from` inputs: what gives d_x from d_y.
-  Axis transposed(int from) const;
-
- private:
-  Axis() = default;
-};
 
 // y = x with its rows weighted by one Axis and its columns by the other. Tables lie in device memory. T is float or
 // bfloat16 (cpu: float); maps are channel-blocked on the cpu, channels-last on cuda and emulated.
@@ -42,6 +19,10 @@ struct Resize {
   const int* first_column;
   const float* column_weight;  // [y.width, column_taps]
   int row_taps, column_taps;
+
+  Cost cost() const {
+    return {count_of(x.elements() + y.elements()) * sizeof(T), 2 * count_of(y.elements(), row_taps, column_taps + 1)};
+  }
 };
 KERNEL_FAMILY_OF_T(Resize);
 

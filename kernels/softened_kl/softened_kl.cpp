@@ -9,8 +9,6 @@
 namespace preceptor::kernels {
 namespace {
 
-constexpr int exponential = 16;  // its time, in values of a loop that only moves memory
-
 // log(sum of exp(z / T)) = maximum / T + logarithm, kept apart: rows with equal logits then differ by exactly nothing.
 struct LogSumExp {
   double maximum, logarithm;
@@ -48,7 +46,7 @@ struct HardLoss {
 // hence double. The label's derivative is the sum of the other classes, because p - 1 has no digits in a confident row.
 void run_on(Cpu, const SoftenedKl<float>& a) {
   const double scale = static_cast<double>(a.scale);
-#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, 4 * exponential))
+#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, 4 * double_exponential))
   for (int row = 0; row < a.rows; ++row) {
     const std::size_t first = static_cast<std::size_t>(row) * a.classes;
     const float *student = a.student + first, *teacher = a.teacher + first;
@@ -84,7 +82,7 @@ void run_on(Cpu, const SoftenedBinaryKl<float>& a) {
     for (std::size_t i = 0; i < entries; ++i) known += !std::isnan(a.targets[i]);
   const double temperature = static_cast<double>(a.temperature), inverse = 1 / temperature;
   const double scale = known > 0 ? static_cast<double>(a.weight) / static_cast<double>(known) : 0;
-#pragma omp parallel for schedule(static) if (worth_threads(entries, 1, 4 * exponential))
+#pragma omp parallel for schedule(static) if (worth_threads(entries, 1, 4 * double_exponential))
   for (int row = 0; row < a.rows; ++row) {
     double divergence = 0;
     for (int label = 0; label < a.labels; ++label) {
@@ -108,22 +106,5 @@ void run_on(Cpu, const SoftenedBinaryKl<float>& a) {
     a.loss[row] = static_cast<float>(scale * temperature * temperature * divergence);
   }
 }
-
-// A row that does not fit on chip is read again from where it no longer fits.
-template <class T>
-Cost cost(const SoftenedKl<T>& a) {
-  const double rows = a.rows, entries = rows * a.classes;
-  const double read_again = rows * std::max(0, a.classes - softened_kl_on_chip / static_cast<int>(2 * sizeof(T)));
-  const double scalars = rows * (1 + (a.row_temperature != nullptr) + (a.labels != nullptr));
-  return {(3 * entries + 2 * read_again) * sizeof(T) + scalars * sizeof(float), (a.labels ? 30 : 20) * entries};
-}
-INSTANTIATE_COST(SoftenedKl);
-
-template <class T>
-Cost cost(const SoftenedBinaryKl<T>& a) {
-  const double entries = static_cast<double>(a.rows) * a.labels;
-  return {3 * entries * sizeof(T) + (a.rows + (a.targets ? entries : 0)) * sizeof(float), 30 * entries};
-}
-INSTANTIATE_COST(SoftenedBinaryKl);
 
 }  // namespace preceptor::kernels

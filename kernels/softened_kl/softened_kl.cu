@@ -143,40 +143,32 @@ struct SoftenedEntry {
   }
 };
 
-template <class T, bool hard>
-void run_short_rows(Gpu gpu, const SoftenedKl<T>& a) {
+template <bool hard, class T>
+void run_rows(Gpu gpu, const SoftenedKl<T>& a) {
+  if (a.classes * sizeof(T) > short_row_bytes) {
+    const int pieces = a.classes / Pack<T>::count, resident_most = std::min(pieces, softened_kl_on_chip / 32);
+    launch(gpu, long_rows<T, hard>, a.rows, long_row_threads(pieces), static_cast<std::size_t>(resident_most) * 32, a,
+           resident_most);
+    return;
+  }
   const ShortRows t = ShortRows::of<T>(a.rows, a.classes, 2 * sizeof(T) * a.classes + 3 * sizeof(float));
   const std::size_t shared = 2 * sizeof(T) * tile_values<T>(t.tile_rows * a.classes) + 3 * sizeof(float) * t.tile_rows;
   launch(gpu, short_rows<T, hard>, steps(a.rows, t.tile_rows), t.threads, shared, a, t.lanes, t.tile_rows);
-}
-
-template <class T, bool hard>
-void run_long_rows(Gpu gpu, const SoftenedKl<T>& a) {
-  const int pieces = a.classes / Pack<T>::count, resident_most = std::min(pieces, softened_kl_on_chip / 32);
-  launch(gpu, long_rows<T, hard>, a.rows, long_row_threads(pieces), static_cast<std::size_t>(resident_most) * 32, a,
-         resident_most);
 }
 
 }  // namespace
 
 template <class T>
 void run_on(Gpu gpu, const SoftenedKl<T>& a) {
-  if (a.classes * sizeof(T) <= short_row_bytes)
-    return a.labels ? run_short_rows<T, true>(gpu, a) : run_short_rows<T, false>(gpu, a);
-  a.labels ? run_long_rows<T, true>(gpu, a) : run_long_rows<T, false>(gpu, a);
+  a.labels ? run_rows<true>(gpu, a) : run_rows<false>(gpu, a);
 }
 INSTANTIATE_RUN_ON(SoftenedKl);
 
 template <class T>
 void run_on(Gpu gpu, const SoftenedBinaryKl<T>& a) {
-  run_entries(gpu, EntryLosses<T, 2, SoftenedEntry>{{a.student, a.teacher},
-                                                    a.targets,
-                                                    a.loss,
-                                                    a.d_student,
-                                                    a.rows,
-                                                    a.labels,
-                                                    a.weight,
-                                                    {Softening(a.temperature), a.of_present, a.of_absent}});
+  const SoftenedEntry entry{Softening(a.temperature), a.of_present, a.of_absent};
+  run_entries(gpu, EntryLosses<T, 2, SoftenedEntry>{
+                       {a.student, a.teacher}, a.targets, a.loss, a.d_student, a.rows, a.labels, a.weight, entry});
 }
 INSTANTIATE_RUN_ON(SoftenedBinaryKl);
 

@@ -1,6 +1,8 @@
 // Distillation on logits softened by a temperature: over classes (softmax), and per label for multi-label outputs.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/device/family.h"
 
 namespace preceptor::kernels {
@@ -25,6 +27,14 @@ struct SoftenedKl {
   const float* row_temperature = nullptr;  // [rows] > 0, in place of temperature; nullptr: temperature for all
   const float* labels = nullptr;           // [rows] class index as float; NaN: no hard loss in this row; nullptr: none
   float hard_scale = 0;                    // weight of -log softmax(student)[label], usually weight / rows
+
+  // A row that does not fit on chip is read again from where it no longer fits.
+  Cost cost() const {
+    const double entries = count_of(rows, classes);
+    const double again = count_of(rows, std::max(0, classes - softened_kl_on_chip / static_cast<int>(2 * sizeof(T))));
+    const double scalars = count_of(rows, 1 + (row_temperature != nullptr) + (labels != nullptr));
+    return {(3 * entries + 2 * again) * sizeof(T) + scalars * sizeof(float), (labels ? 30 : 20) * entries};
+  }
 };
 KERNEL_FAMILY_OF_T(SoftenedKl);
 
@@ -43,6 +53,11 @@ struct SoftenedBinaryKl {
   float temperature;  // > 0
   float weight;
   float of_present = 1, of_absent = 1;  // both 1 where targets is nullptr
+
+  Cost cost() const {
+    const double entries = count_of(rows, labels);
+    return {3 * entries * sizeof(T) + (rows + (targets ? entries : 0)) * sizeof(float), 30 * entries};
+  }
 };
 KERNEL_FAMILY_OF_T(SoftenedBinaryKl);
 

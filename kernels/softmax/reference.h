@@ -1,6 +1,7 @@
 // Softened probabilities as plain loops: the specification that every device is tested against.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

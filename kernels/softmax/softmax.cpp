@@ -7,16 +7,11 @@
 #include "kernels/device/cpu_loops.h"
 
 namespace preceptor::kernels {
-namespace {
-
-constexpr int exponential = 16;  // its time, in values of a loop that only moves memory
-
-}  // namespace
 
 // mapping: rows over threads; bytes: logits read, p written; operations: about 10 per entry.
 void run_on(Cpu, const TemperatureSoftmax& a) {
   const double inverse = 1 / static_cast<double>(a.temperature);
-#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, 2 * exponential))
+#pragma omp parallel for schedule(static) if (worth_threads(a.rows, a.classes, 2 * double_exponential))
   for (int row = 0; row < a.rows; ++row) {
     const float* z = a.logits + static_cast<std::size_t>(row) * a.classes;
     float* p = a.p + static_cast<std::size_t>(row) * a.classes;
@@ -47,16 +42,6 @@ void run_on(Cpu, const TemperatureSoftmaxBackward& a) {
       a.d_logits[i] = static_cast<float>(inverse * p * (a.independent ? (1 - p) * d_p : d_p - common));
     }
   }
-}
-
-// A row of logits is read three times, one of derivatives twice: from the cache after the first.
-Cost cost(const TemperatureSoftmax& a) {
-  const double entries = static_cast<double>(a.rows) * a.classes;
-  return {(a.independent ? 2 : 4) * entries * sizeof(float), 10 * entries};
-}
-Cost cost(const TemperatureSoftmaxBackward& a) {
-  const double entries = static_cast<double>(a.rows) * a.classes;
-  return {5 * entries * sizeof(float), 5 * entries};
 }
 
 }  // namespace preceptor::kernels

@@ -13,6 +13,11 @@ struct TemperatureSoftmax {
   int rows, classes;
   float temperature;  // > 0
   bool independent;
+
+  // A row of logits is read three times, one of derivatives twice: from the cache after the first.
+  Cost cost() const {
+    return {(independent ? 2 : 4) * count_of(rows, classes) * sizeof(float), 10 * count_of(rows, classes)};
+  }
 };
 KERNEL_FAMILY(TemperatureSoftmax);
 
@@ -25,6 +30,8 @@ struct TemperatureSoftmaxBackward {
   int rows, classes;
   float temperature;
   bool independent;
+
+  Cost cost() const { return {5 * count_of(rows, classes) * sizeof(float), 5 * count_of(rows, classes)}; }
 };
 KERNEL_FAMILY(TemperatureSoftmaxBackward);
 

@@ -20,7 +20,4 @@ void run_on(Cpu, const CopyToRow& a) {
   std::memcpy(a.to + *a.row * a.columns, a.from, static_cast<std::size_t>(a.columns) * sizeof(float));
 }
 
-Cost cost(const StagedCopy& a) { return {2.0 * static_cast<double>(a.bytes), 0}; }
-Cost cost(const CopyToRow& a) { return {2.0 * static_cast<double>(a.columns) * sizeof(float), 0}; }
-
 }  // namespace preceptor::kernels

@@ -2,33 +2,17 @@
 #pragma once
 
 #include "kernels/device/family.h"
+#include "kernels/staged_copy/slot.h"
 
 namespace preceptor::kernels {
-
-// Bytes of a batch, and where they belong.
-struct StagedSegment {
-  void* to;             // a multiple of 4 bytes
-  std::int64_t offset;  // in the slot, bytes, a multiple of 16
-  std::int64_t bytes;
-};
-
-// The beginning of a slot.
-struct StagedHeader {
-  std::int64_t segments;
-  std::int64_t table;  // offset of StagedSegment[segments] in the slot, bytes, a multiple of 16
-};
-
-// The two slots in which batches arrive, in turn.
-struct StagedSlots {
-  const std::byte* slot[2];  // multiples of 16 bytes
-  std::int64_t taken;        // batches so far: the next one is in slot[taken % 2]
-};
 
 // Copies the segments of the next batch to their places, which do not overlap, and counts it as taken.
 struct StagedCopy {
   static constexpr const char* name = "staged_copy";
   StagedSlots* slots;
   std::int64_t bytes;  // about the size of a batch; sets the number of threads, any number of bytes is copied
+
+  Cost cost() const { return {2 * count_of(bytes), 0}; }
 };
 KERNEL_FAMILY(StagedCopy);
 
@@ -39,6 +23,8 @@ struct CopyToRow {
   float* to;                // [rows, columns]
   const std::int32_t* row;  // [1] 0 to rows - 1
   std::int64_t columns;
+
+  Cost cost() const { return {2 * count_of(columns) * sizeof(float), 0}; }
 };
 KERNEL_FAMILY(CopyToRow);
 

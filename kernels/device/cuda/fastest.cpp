@@ -3,8 +3,8 @@
 
 #include <limits>
 
-#include "kernels/device/cuda/cuda_device.h"
 #include "kernels/device/cuda/status.h"
+#include "kernels/device/driver.h"
 #include "kernels/device/tuning.h"
 
 namespace preceptor::kernels::cuda {
@@ -24,7 +24,7 @@ int fastest(Cuda gpu, const std::string& what, const std::vector<std::string>& c
   if (candidates.size() == 1 || capturing(gpu)) return 0;
   return tuning().choose(what, candidates, [&](int candidate) {
     bool ran = false;
-    const double seconds = seconds_of(gpu.stream, [&] { ran = run(candidate); });
+    const double seconds = driver().seconds_of(gpu.stream, [&] { ran = run(candidate); });
     return ran ? seconds : std::numeric_limits<double>::infinity();
   });
 }

@@ -42,12 +42,14 @@ std::uint32_t code_offset(const void* code) {
 }
 const void* code_at(std::uint32_t offset) { return &__executable_start + offset; }
 
-void AccessCounter::start() {
+bool counters_available() { return watching; }
+
+void start_counting() {
   counting = true;
   counters = {};
 }
 
-Counters AccessCounter::stop() {
+Counters stop_counting() {
   counting = false;
   return counters;
 }

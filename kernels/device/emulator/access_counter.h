@@ -14,9 +14,6 @@ namespace preceptor::kernels::emulator {
 // and by how often the lane has been there in this block: the n-th time of every lane is one access of the warp.
 class AccessCounter {
  public:
-  static void start();
-  static Counters stop();
-
   void begin_block(int threads);
   void end_block();
   void abandon_block();

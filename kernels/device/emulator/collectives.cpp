@@ -1,5 +1,4 @@
 // Shuffles, votes and reductions of a warp, executed once all their lanes have come.
-#include <algorithm>
 #include <bit>
 
 #include "kernels/device/emulator/worker.h"
@@ -8,8 +7,9 @@ namespace preceptor::kernels::emulator {
 namespace {
 
 struct LaneVote {
-  VoteKind kind;
-  unsigned value, result;
+  unsigned value;
+  Combine combine;
+  unsigned result;
 };
 
 // Calls function(lane) for the lanes of a mask.
@@ -25,47 +25,12 @@ void execute_shuffle(unsigned mask, void* const* lanes) {
   });
 }
 
-unsigned combine(VoteKind kind, unsigned a, unsigned b) {
-  const int left = static_cast<int>(a), right = static_cast<int>(b);
-  switch (kind) {
-    case VoteKind::all:
-      return a && b;
-    case VoteKind::any:
-      return a || b;
-    case VoteKind::add:
-      return a + b;
-    case VoteKind::minimum:
-      return std::min(a, b);
-    case VoteKind::maximum:
-      return std::max(a, b);
-    case VoteKind::signed_minimum:
-      return static_cast<unsigned>(std::min(left, right));
-    case VoteKind::signed_maximum:
-      return static_cast<unsigned>(std::max(left, right));
-    case VoteKind::conjunction:
-      return a & b;
-    case VoteKind::disjunction:
-    case VoteKind::ballot:
-      return a | b;
-    case VoteKind::exclusive:
-      return a ^ b;
-  }
-  return 0;
-}
-
 void execute_vote(unsigned mask, void* const* lanes) {
-  const VoteKind kind = static_cast<const LaneVote*>(lanes[std::countr_zero(mask)])->kind;
-  bool first = true;
-  unsigned result = 0;
-  for_lanes(mask, [&](int lane) {
-    const unsigned given = static_cast<const LaneVote*>(lanes[lane])->value;
-    unsigned value = given;
-    if (kind == VoteKind::ballot) value = given ? 1u << lane : 0u;
-    if (kind == VoteKind::all || kind == VoteKind::any) value = given != 0;
-    result = first ? value : combine(kind, result, value);
-    first = false;
-  });
-  for_lanes(mask, [&](int lane) { static_cast<LaneVote*>(lanes[lane])->result = result; });
+  const auto vote_of = [&](int lane) -> LaneVote& { return *static_cast<LaneVote*>(lanes[lane]); };
+  const int first = std::countr_zero(mask);
+  unsigned result = vote_of(first).value;
+  for_lanes(mask & (mask - 1), [&](int lane) { result = vote_of(first).combine(result, vote_of(lane).value); });
+  for_lanes(mask, [&](int lane) { vote_of(lane).result = result; });
 }
 
 }  // namespace
@@ -77,8 +42,8 @@ void shuffle(unsigned mask, Shuffle& lane, Place place) {
   worker->collective(mask, execute_shuffle, &lane, place);
 }
 
-unsigned vote(unsigned mask, VoteKind kind, unsigned value, Place place) {
-  LaneVote lane{kind, value, 0};
+unsigned vote(unsigned mask, unsigned value, Combine combine, Place place) {
+  LaneVote lane{value, combine, 0};
   Call()->collective(mask, execute_vote, &lane, place);
   return lane.result;
 }

@@ -47,7 +47,7 @@ void run_grid(const Emulated& gpu, const Grid& grid) {
   const std::vector<std::int64_t> order = block_order(blocks, gpu);
   // The watcher's shadow memory belongs to one host thread.
   const int threads = watching ? 1 : static_cast<int>(std::min<std::int64_t>(gpu.threads, blocks));
-  Worker::of_this_thread().watcher().begin_grid();
+  if (watching) Worker::of_this_thread().watcher()->begin_grid();
   std::exception_ptr failure;
 #pragma omp parallel num_threads(threads)
   {
@@ -95,7 +95,9 @@ void misaligned(const void* address, std::size_t bytes, Place place) {
                           " bytes past a multiple of that");
 }
 
-void fence() { Call()->watcher().fence(); }
+void fence() {
+  if (watching) Call()->watcher()->fence();
+}
 
 void copy_async(void* shared, const void* global, std::size_t bytes, Place place, const void* code) {
   require_aligned(shared, bytes, place);

@@ -1,8 +1,14 @@
 // Our own answers to the calls that g++ -fsanitize=thread puts before every access; libtsan is not linked. Outside of
 // kernels they return at once: inline functions of headers are compiled into kernel files too.
-#ifdef PRECEPTOR_EMULATOR_WATCH
+#include "kernels/device/emulator/worker.h"
 
-#include "kernels/device/emulator/runtime.h"
+namespace preceptor::kernels::emulator {
+
+void watch(const void* address, std::size_t bytes, Access access, const void* code) {
+  if (Worker::in_kernel()) Call()->watcher()->access(address, bytes, access, code);
+}
+
+}  // namespace preceptor::kernels::emulator
 
 using preceptor::kernels::emulator::Access;
 using preceptor::kernels::emulator::watch;
@@ -58,5 +64,3 @@ ATOMIC_HOOKS(8, char)
 ATOMIC_HOOKS(32, int)
 ATOMIC_HOOKS(64, long)
 }
-
-#endif

@@ -82,7 +82,7 @@ void execute_tf32(unsigned, void* const* lanes) {
 void load_matrix(unsigned (&result)[4], const void* shared_row, bool transposed, Place place, const void* code) {
   require_aligned(shared_row, 16, place);
   const Call worker;
-  worker->watcher().access(shared_row, 16, Access::read, code);
+  if (watching) worker->watcher()->access(shared_row, 16, Access::read, code);
   LoadMatrix lane{result, static_cast<const std::uint16_t*>(shared_row), transposed};
   worker->collective(~0u, execute_load, &lane, place);
 }

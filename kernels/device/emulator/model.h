@@ -121,25 +121,27 @@ T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32, CALL_PLACE) 
   const int source = other <= (lane | (width - 1)) ? other : lane;
   return emulator_runtime::shuffle_value(mask, value, source, place);
 }
-#define PRECEPTOR_VOTE(name, kind, type)                                                                      \
-  inline type name(unsigned mask, type value, CALL_PLACE) {                                                   \
-    return static_cast<type>(                                                                                 \
-        emulator_runtime::vote(mask, emulator_runtime::VoteKind::kind, static_cast<unsigned>(value), place)); \
+#define PRECEPTOR_VOTE(name, type, given, combined)                                                       \
+  inline type name(unsigned mask, type value, CALL_PLACE) {                                               \
+    const auto combine = [](unsigned a, unsigned b) { return static_cast<unsigned>(combined); };          \
+    return static_cast<type>(emulator_runtime::vote(mask, static_cast<unsigned>(given), combine, place)); \
   }
-PRECEPTOR_VOTE(__all_sync, all, int)
-PRECEPTOR_VOTE(__any_sync, any, int)
-PRECEPTOR_VOTE(__reduce_add_sync, add, unsigned)
-PRECEPTOR_VOTE(__reduce_add_sync, add, int)
-PRECEPTOR_VOTE(__reduce_min_sync, minimum, unsigned)
-PRECEPTOR_VOTE(__reduce_min_sync, signed_minimum, int)
-PRECEPTOR_VOTE(__reduce_max_sync, maximum, unsigned)
-PRECEPTOR_VOTE(__reduce_max_sync, signed_maximum, int)
-PRECEPTOR_VOTE(__reduce_and_sync, conjunction, unsigned)
-PRECEPTOR_VOTE(__reduce_or_sync, disjunction, unsigned)
-PRECEPTOR_VOTE(__reduce_xor_sync, exclusive, unsigned)
+PRECEPTOR_VOTE(__all_sync, int, value != 0, a& b)
+PRECEPTOR_VOTE(__any_sync, int, value != 0, a | b)
+PRECEPTOR_VOTE(__reduce_add_sync, unsigned, value, a + b)
+PRECEPTOR_VOTE(__reduce_add_sync, int, value, a + b)
+PRECEPTOR_VOTE(__reduce_min_sync, unsigned, value, std::min(a, b))
+PRECEPTOR_VOTE(__reduce_min_sync, int, value, std::min(static_cast<int>(a), static_cast<int>(b)))
+PRECEPTOR_VOTE(__reduce_max_sync, unsigned, value, std::max(a, b))
+PRECEPTOR_VOTE(__reduce_max_sync, int, value, std::max(static_cast<int>(a), static_cast<int>(b)))
+PRECEPTOR_VOTE(__reduce_and_sync, unsigned, value, a& b)
+PRECEPTOR_VOTE(__reduce_or_sync, unsigned, value, a | b)
+PRECEPTOR_VOTE(__reduce_xor_sync, unsigned, value, a ^ b)
 #undef PRECEPTOR_VOTE
 inline unsigned __ballot_sync(unsigned mask, int predicate, CALL_PLACE) {
-  return emulator_runtime::vote(mask, emulator_runtime::VoteKind::ballot, static_cast<unsigned>(predicate), place);
+  const unsigned own = predicate ? 1u << emulator_runtime::lane_of_this_thread() : 0u;
+  return emulator_runtime::vote(
+      mask, own, [](unsigned a, unsigned b) { return a | b; }, place);
 }
 
 // Memory: fences order what a block wrote before an atomic that another block reads.

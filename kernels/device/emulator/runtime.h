@@ -77,20 +77,9 @@ struct Shuffle {
 };
 void shuffle(unsigned mask, Shuffle& lane, Place place);
 
-enum class VoteKind {
-  all,
-  any,
-  ballot,
-  add,
-  minimum,
-  maximum,
-  signed_minimum,
-  signed_maximum,
-  conjunction,
-  disjunction,
-  exclusive
-};
-unsigned vote(unsigned mask, VoteKind kind, unsigned value, Place place);
+// The lanes' values, combined from the lowest lane to the highest; every lane gets the result.
+using Combine = unsigned (*)(unsigned a, unsigned b);
+unsigned vote(unsigned mask, unsigned value, Combine combine, Place place);
 
 // Tensor core instructions of a warp; mma.cuh says which lane holds what.
 void load_matrix(unsigned (&result)[4], const void* shared_row, bool transposed, Place place, const void* code);

@@ -126,7 +126,7 @@ void Worker::run_block(const Emulated& gpu, const Grid& grid, std::int64_t block
   running_worker = this;
   prepare(grid);
   shared_.begin_block(grid.shared_bytes);
-  watcher_.begin_block(static_cast<std::uint32_t>(block), thread_count_);
+  if (watcher_) watcher_->begin_block(static_cast<std::uint32_t>(block), thread_count_);
   current_ = choose();
   threadIdx = current_->index;
   host_.switch_to(*current_);
@@ -136,7 +136,7 @@ void Worker::run_block(const Emulated& gpu, const Grid& grid, std::int64_t block
     shared_.end_block();
     throw Error(ErrorKind::internal, std::exchange(error_, {}));
   }
-  watcher_.end_block();
+  if (watcher_) watcher_->end_block();
   shared_.end_block();
 }
 
@@ -195,11 +195,7 @@ void Worker::thread_returned() {
     self.switch_to(host_);  // comes back with the next block
     return;
   }
-  Thread* next = choose();
-  if (!next) fail("", "no thread can go on: " + who_waits());
-  current_ = next;
-  threadIdx = next->index;
-  self.switch_to(*next);
+  yield();
 }
 
 int Worker::barrier(int predicate, Place place) {
@@ -226,7 +222,7 @@ int Worker::barrier(int predicate, Place place) {
       ready_warps_ |= 1u << i;
     }
     warp_ = choose_bit(ready_warps_);
-    watcher_.barrier();
+    if (watcher_) watcher_->barrier();
   }
   yield();
   // No later barrier can have finished: it needs this thread too.
@@ -262,7 +258,7 @@ void Worker::collective(unsigned mask, void (*execute)(unsigned, void* const*), 
     if (execute) execute(mask, gathering->argument);
     warp.gatherings.erase(gathering);
     warp.ready |= mask;
-    if (mask == warp.existing) watcher_.warp_synchronized(warp_);
+    if (watcher_ && mask == warp.existing) watcher_->warp_synchronized(warp_);
   } else {
     warp.ready &= ~bit(lane);
   }
@@ -271,7 +267,7 @@ void Worker::collective(unsigned mask, void (*execute)(unsigned, void* const*), 
 }
 
 void Worker::copy_async(const PendingCopy& copy) {
-  watcher_.copy_issued(copy);
+  if (watcher_) watcher_->copy_issued(copy);
   current_->open_copies.push_back(copy);
 }
 
@@ -281,7 +277,7 @@ void Worker::copy_async_wait(int groups_in_flight) {
   auto& groups = current_->copy_groups;
   while (static_cast<int>(groups.size()) > groups_in_flight) {
     for (const PendingCopy& copy : groups.front()) {
-      watcher_.copy_delivered(copy);
+      if (watcher_) watcher_->copy_delivered(copy);
       std::memcpy(copy.shared, copy.global, copy.bytes);
     }
     groups.erase(groups.begin());
@@ -293,7 +289,7 @@ void Worker::fail(Place place, const std::string& reason) { fail(text_of(place),
 void Worker::fail(const std::string& where, const std::string& reason) {
   error_ = kernel_name(grid_->kernel) + ": " + (where.empty() ? "" : where + ": ") + "thread " +
            text_of(current_->index) + " of block " + text_of(blockIdx) + ": " + reason;
-  watcher_.abandon_block();
+  if (watcher_) watcher_->abandon_block();
   // Hooks are called from code that the compiler believes cannot throw; there the thread's stack is just forgotten.
   if constexpr (watching) current_->switch_to(host_);
   throw Abandoned{};

@@ -15,13 +15,11 @@ namespace preceptor::kernels::emulator {
 constexpr int warp_lanes = 32;
 constexpr int most_threads = 1024;
 
-// A cp.async that was issued and not waited for.
-struct PendingCopy {
-  void* shared;
-  const void* global;
-  std::size_t bytes;
-  const void* code;
-};
+#ifdef PRECEPTOR_EMULATOR_WATCH
+constexpr bool watching = true;
+#else
+constexpr bool watching = false;
+#endif
 
 struct Thread : Fiber {
   Thread();
@@ -62,7 +60,7 @@ class Worker {
   const Thread& thread() const { return *current_; }
   const Grid& grid() const { return *grid_; }
   SharedMemory& shared() { return shared_; }
-  Watcher& watcher() { return watcher_; }
+  Watcher* watcher() { return watcher_.get(); }  // nullptr unless watching
 
   // Ends the block with an error at a place of the current thread.
   [[noreturn]] void fail(const std::string& where, const std::string& reason);
@@ -82,7 +80,7 @@ class Worker {
   std::vector<std::unique_ptr<Thread>> threads_;
   bool started_ = false;  // the fibers wait for a block
   SharedMemory shared_;
-  Watcher watcher_{*this};
+  std::unique_ptr<Watcher> watcher_ = watching ? std::make_unique<Watcher>(*this) : nullptr;
 
   const Grid* grid_ = nullptr;
   ThreadOrder order_ = ThreadOrder::forward;

@@ -21,20 +21,10 @@ constexpr int first_version = 1, last_version = 5;
 // launch. Gpu is Cuda or Emulated.
 template <class Gpu>
 void run_version(int version, Gpu gpu, const SoftenedKl<float>& arguments) {
-  switch (version) {
-    case 1:
-      return naive(gpu, arguments);
-    case 2:
-      return block_per_row(gpu, arguments);
-    case 3:
-      return online(gpu, arguments);
-    case 4:
-      return staged(gpu, arguments);
-    case 5:
-      return run_on(gpu, arguments);
-    default:
-      throw Error(ErrorKind::usage, "softened_kl: there is no version " + std::to_string(version));
-  }
+  constexpr void (*versions[])(Gpu, const SoftenedKl<float>&) = {naive, block_per_row, online, staged, run_on};
+  if (version < first_version || version > last_version)
+    throw Error(ErrorKind::usage, "softened_kl: there is no version " + std::to_string(version));
+  versions[version - 1](gpu, arguments);
 }
 
 }  // namespace preceptor::kernels::versions
