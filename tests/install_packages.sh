@@ -4,7 +4,7 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config libdnnl-dev ocl-icd-opencl-dev libzip-dev zlib1g-dev libturbojpeg0-dev libdeflate-dev
   libdcmtk-dev libopenjp2-7-dev libcli11-dev nlohmann-json3-dev libstb-dev libgtest-dev libboost-dev libboost-context-dev libssl-dev
-  binutils gdb clang libomp-dev clang-format clang-tidy python3)
+  binutils gdb clang-format clang-tidy python3)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "install_packages: no apt here; the build needs what these Debian packages hold: ${packages[*]}" >&2
