@@ -2,6 +2,7 @@
 #include "engine/gradient_meter.h"
 
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/optimizer/optimizer.h"
 
 namespace preceptor {
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "kernels/optimizer/optimizer.h"
+
 namespace preceptor {
 
 MovingAverage::MovingAverage(Parameters& model, Parameters& average, double decay)

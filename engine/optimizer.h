@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/update_segments.h"
-#include "kernels/optimizer/rule.h"
+#include "kernels/optimizer/segments.h"
 
 namespace preceptor {
 

@@ -5,9 +5,15 @@
 #include <vector>
 
 #include "engine/parameters.h"
-#include "kernels/optimizer/optimizer.h"
+#include "kernels/optimizer/segments.h"
 
 namespace preceptor {
+
+namespace kernels {
+struct GradientNorm;
+struct StepState;
+struct Update;
+}  // namespace kernels
 
 class UpdateSegments {
  public:
@@ -28,27 +34,9 @@ class UpdateSegments {
 
   bool empty() const { return table_.empty(); }
 
-  kernels::GradientNorm gradient_norm(float max_norm, float* norm, float* scale) const {
-    return {segments(), count(), end_chunk(table_.back()), elements(), max_norm, norm, scale};
-  }
+  kernels::GradientNorm gradient_norm(float max_norm, float* norm, float* scale) const;
   // By SGD that does nothing but follow the gradient and weight decay.
-  kernels::Update update(const kernels::StepState* state) const {
-    return {segments(),
-            count(),
-            end_chunk(table_.back()),
-            elements(),
-            elements(&kernels::UpdateSegment::rounded),
-            elements(&kernels::UpdateSegment::origin),
-            state,
-            nullptr,
-            kernels::UpdateRule::sgd,
-            0,
-            false,
-            0,
-            0,
-            0,
-            0};
-  }
+  kernels::Update update(const kernels::StepState* state) const;
 
  private:
   static std::int64_t end_chunk(const kernels::UpdateSegment& segment) {
