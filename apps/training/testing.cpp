@@ -51,19 +51,22 @@ nlohmann::ordered_json environment_json(const Context& context) {
 struct TestedSplit {
   PredictionTable table;
   Evaluation evaluation;
-  nlohmann::ordered_json json;  // of the evaluation and the loss
+  double loss;
 };
 
 // Writes the predictions too.
 TestedSplit test_split(const Run& run, const Predictions& predictions, const Dataset& data, const Split& split,
                        const std::string& name) {
-  TestedSplit tested;
-  tested.table = prediction_table(data, split, name, predictions);
-  tested.evaluation = evaluate(tested.table, run.options.bootstrap, run.options.seed);
-  tested.json = evaluation_json(tested.evaluation);
-  tested.json["loss"] = predictions.loss;
-  write_predictions(run.directory.predictions_path(name), tested.table);
-  return tested;
+  PredictionTable table = prediction_table(data, split, name, predictions);
+  write_predictions(run.directory.predictions_path(name), table);
+  const Evaluation evaluation = evaluate(table, run.options.bootstrap, run.options.seed);
+  return {std::move(table), evaluation, predictions.loss};
+}
+
+nlohmann::ordered_json split_json(const TestedSplit& tested) {
+  nlohmann::ordered_json json = evaluation_json(tested.evaluation);
+  json["loss"] = tested.loss;
+  return json;
 }
 
 }  // namespace
@@ -91,8 +94,8 @@ TrainingResult test_run(Run& run, const Student& student, Context& context, cons
   json["format"] = "preceptor-result-1";
   json["config"] = options_json(run.options);
   json["best_epoch"] = result.best_epoch;
-  json["val"] = val.json;
-  json["test"] = tested.json;
+  json["val"] = split_json(val);
+  json["test"] = split_json(tested);
   json["operating_point"] = nlohmann::ordered_json::parse(to_text(*best.card.operating_point));
   json["train_images"] = data.train.count;
   json["environment"] = environment_json(context);
