@@ -116,7 +116,6 @@ EvaluatedRun open_run_and_checkpoint(const std::string& directory) {
   run.source.name = directory;
   for (const auto& [name, table] : {std::pair{"val", &run.source.validation.emplace()}, {"test", &run.source.table}}) {
     *table = read_run_predictions(directory, name);
-    if (run.card.task == Task::ordinal) table->task = Task::ordinal;
     require_data(table->label_names == run.card.labels && table->rows() > 0, table->source,
                  ": has other labels than the run's checkpoint, or no rows");
   }
